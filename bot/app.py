@@ -208,7 +208,7 @@ def _build(
     clock: Clock,
 ) -> _Parts:
     limits, storage = _limits(settings), _storage(settings)
-    channels, message_client = ChannelResolver(client, db.nsfw_settings), MessageClient(client)
+    channels, message_client = ChannelResolver(client, db.guild_settings), MessageClient(client)
     views = ActionViews(ACTIONS)
     fetcher = AttachmentFetcher(downloader, client)
     captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
@@ -224,10 +224,10 @@ def _build(
     admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
     job_service = JobService(
         db.jobs,
-        db.nsfw_settings,
+        db.guild_settings,
         engine,
         admission,
-        QuotaService(db.jobs, db.usage, db.role_limits, scheduler, limits=limits, clock=clock),
+        QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
         _input_service(db, engine, storage, fetcher),
         dispatcher,
         tasks,
@@ -238,7 +238,7 @@ def _build(
     job_finder = JobFinder(db.jobs, db.deliveries)
     services = Services(
         job_service=job_service,
-        planner=Planner(db.jobs, db.lineage, db.nsfw_settings, engine, limits),
+        planner=Planner(db.jobs, db.lineage, db.guild_settings, engine, limits),
         job_finder=job_finder,
         moderation=_moderation(db, limits, clock),
         reports=_reports(db, storage, job_service, clock),
@@ -297,9 +297,7 @@ def _outbox(
 def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:
     return ModerationService(
         db.moderation,
-        db.nsfw_settings,
-        db.role_limits,
-        db.mod_channels,
+        db.guild_settings,
         db.audit_log,
         limits=limits,
         clock=clock,
@@ -314,7 +312,7 @@ def _reports(
         db.jobs,
         db.deliveries,
         db.moderation,
-        db.mod_channels,
+        db.guild_settings,
         db.audit_log,
         storage,
         job_service,

@@ -86,6 +86,15 @@ CREATE TABLE "file_deletions" (
     ),
     PRIMARY KEY (kind, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE guild_settings (
+    guild INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL CHECK (json_valid(value)),
+    PRIMARY KEY (guild, name),
+    CHECK (name != 'nsfw' OR json_extract(value, '$.guild') IN ('block', 'spoiler', 'allow')),
+    CHECK (name != 'role_limits' OR json_type(value) = 'array'),
+    CHECK (name != 'mod_channel_id' OR json_type(value) = 'integer')
+) STRICT, WITHOUT ROWID;
 CREATE TABLE job_images (
     job TEXT NOT NULL REFERENCES jobs (id),
     sha256 TEXT NOT NULL CHECK (length(sha256) = 64),
@@ -159,16 +168,6 @@ CREATE TABLE lineage (
     nth INTEGER NOT NULL CHECK (nth >= 1), -- of the child
     PRIMARY KEY (child, parent, relation)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE "mod_channels" (
-    guild INTEGER PRIMARY KEY,
-    channel INTEGER NOT NULL -- that reports are written to
-) STRICT;
-CREATE TABLE nsfw_levels (
-    guild INTEGER NOT NULL,
-    channel INTEGER NOT NULL CHECK (channel >= 0), -- 0 for all channels that are not named
-    level TEXT NOT NULL CHECK (level IN ('block', 'spoiler', 'allow')),
-    PRIMARY KEY (guild, channel)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE "pictures" (
     id TEXT PRIMARY KEY,
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -216,15 +215,6 @@ CREATE TABLE "reports" (
     at REAL NOT NULL,
     UNIQUE (message, reporter)
 ) STRICT;
-CREATE TABLE role_limits (
-    guild INTEGER NOT NULL,
-    role INTEGER NOT NULL,
-    waiting INTEGER CHECK (waiting > 0),
-    running INTEGER CHECK (running > 0),
-    daily INTEGER CHECK (daily >= 0), -- seconds of the engine in 24 hours
-    PRIMARY KEY (guild, role),
-    CHECK (waiting IS NOT NULL OR running IS NOT NULL OR daily IS NOT NULL)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE "usage" (
     job TEXT NOT NULL,
     attempt INTEGER NOT NULL CHECK (attempt > 0),

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from bot.aio import run_until
 from bot.db.artifacts import ArtifactStore
 from bot.db.deliveries import DeliveryStore
-from bot.db.guild_settings import RoleLimitStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
 from bot.domain.delivery import Delivery, DeliveryKind
@@ -94,7 +94,7 @@ class Simulation:
             quota = QuotaService(
                 jobs,
                 usage,
-                RoleLimitStore(connection),
+                GuildSettingsStore(connection),
                 scheduler,
                 limits=self._limits,
                 clock=clock,

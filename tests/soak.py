@@ -260,7 +260,12 @@ class Soak:
         for row in rows:
             if row["wanted"] != row["stored"] or row["failed"]:
                 add(f"Job {row['id']} has {row['stored'] - row['failed']} of {row['wanted']}.")
-        self._check_messages({job["message"]: job for job in jobs if job["message"]})
+        results = query(
+            self._bot.data,
+            "SELECT jobs.*, message FROM jobs JOIN deliveries ON job = jobs.id "
+            "WHERE deliveries.kind = 'result' AND message IS NOT NULL",
+        )
+        self._check_messages({result["message"]: result for result in results})
         for interaction in self.result.interactions:
             if not self._has_ended(interaction):
                 add(f"Interaction {interaction.id} by {interaction.user.name} has no ending.")

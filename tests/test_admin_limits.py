@@ -87,7 +87,7 @@ async def test_moderators_cannot_set_limits(harness: BotHarness) -> None:
     event = interaction_json(interaction)
     harness.discord.world.emit("INTERACTION_CREATE", event, harness.discord.channel)
     assert "Only members with the permission Manage Server" in await harness.refusal(interaction)
-    assert not harness.query("SELECT 1 FROM role_limits")
+    assert not harness.query("SELECT 1 FROM guild_settings")
     assert not harness.query("SELECT 1 FROM audit_log")
 
 
@@ -187,7 +187,7 @@ async def test_the_operator_limits_what_roles_can_get(
     assert await limits_lines(limited, manager, role=everyone, daily=601) == [
         "The option daily is 601; the operator of this bot allows roles at most 600."
     ]
-    assert not limited.query("SELECT 1 FROM role_limits")
+    assert not limited.query("SELECT 1 FROM guild_settings")
     await limits_lines(limited, manager, role=everyone, daily=600)
     monkeypatch.setenv("IMAGINE_ROLE_FACTOR", "1")
     await limited.stop()

@@ -9,7 +9,7 @@ from discord.http import Route
 
 from bot.db import migrations
 from bot.db.database import Database
-from bot.db.guild_settings import NsfwSetting
+from bot.domain.guild_settings import set_nsfw_policy
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext, ChannelInfo, ChannelKind, NsfwPolicy
 from bot.messages.channels import ChannelResolver, from_channel
 from bot.playground import Playground
@@ -117,13 +117,7 @@ async def test_unknown_channels_are_fetched_without_a_gateway(
     monkeypatch.setattr(Route, "BASE", discord.api)
     migrations.migrate(tmp_path / "imagine.db")
     guild = discord.world.default_guild.id
-    choice = NsfwSetting(
-        guild_id=guild,
-        channel_id=discord.restricted.id,
-        policy=NsfwPolicy.SPOILER,
-        actor_id=9,
-        created_at=5.0,
-    )
+    choice = set_nsfw_policy(discord.restricted.id, NsfwPolicy.SPOILER)
     threads = [discord.add_thread(parent, "t") for parent in (discord.restricted, discord.channel)]
     intents = discord_py.Intents(guilds=True)
     async with (
@@ -131,9 +125,8 @@ async def test_unknown_channels_are_fetched_without_a_gateway(
         discord_py.Client(intents=intents) as client,
     ):
         await client.login(discord.token)
-        levels = db.nsfw_settings
-        await levels.set(choice)
-        resolver = ChannelResolver(client, levels)
+        await db.guild_settings.change(guild, choice, actor_id=9, now=5.0)
+        resolver = ChannelResolver(client, db.guild_settings)
         assert await resolver.nsfw_policy(discord.restricted.id) is NsfwPolicy.SPOILER
         assert await resolver.nsfw_policy(threads[0].id) is NsfwPolicy.SPOILER
         assert await resolver.nsfw_policy(discord.channel.id) is NsfwPolicy.BLOCK

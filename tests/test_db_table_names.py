@@ -136,7 +136,7 @@ async def test_the_stores_read_the_rows(tmp_path: Path) -> None:
         assert shown is not None and shown.job.id == "j1" and shown.nth == 2
         assert await db.deliveries.messages_of_job("j1") == [(10, 50), (11, 51)]
         assert await db.file_deletions.all() == [FileDeletion(FileKind.SKETCH, "a" * 64)]
-        assert await db.mod_channels.get(5) == 12
+        assert (await db.guild_settings.get(5)).mod_channel_id == 12
         assert await db.usage.for_user(1, now=201.0) == [Usage(200.0, 3.5)]
         assert await db.usage.cost_samples("r") == [Sample(4096, 2.0, 3.5, "r")]
         entry = AuditEntry(

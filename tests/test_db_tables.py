@@ -12,7 +12,6 @@ import pytest
 from bot.db import rows
 from bot.db.audit_log import AUDIT
 from bot.db.deliveries import DELIVERIES, TARGETS
-from bot.db.guild_settings import ROLE_LIMITS
 from bot.db.migrations import migrate
 from bot.db.moderation import BLOCKS
 from bot.db.reports import REPORTS
@@ -22,9 +21,9 @@ from bot.domain.delivery import Delivery
 from bot.domain.job import ResponseTarget
 from tests.samples import picture
 
-TABLES = [AUDIT, ROLE_LIMITS, BLOCKS, REPORTS, USAGE]
+TABLES = [AUDIT, BLOCKS, REPORTS, USAGE]
 FIELDS_WITHOUT_COLUMN = {"reports": {"guild_id"}}
-COLUMNS_WITHOUT_FIELD = {"audit_log": {"id"}, "reports": {"id"}, "role_limits": {"guild"}}
+COLUMNS_WITHOUT_FIELD = {"audit_log": {"id"}, "reports": {"id"}}
 
 
 @pytest.fixture

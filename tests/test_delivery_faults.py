@@ -226,7 +226,7 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
     """The jobs together, because it is this machine's address that is banned."""
     client, time = discord.Client(intents=discord.Intents.none()), ManualTime()
     messages = BannedMessages(client)
-    channels = ChannelResolver(client, db.nsfw_settings)
+    channels = ChannelResolver(client, db.guild_settings)
     for nth in range(2):
         await db.jobs.add(job(f"j{nth}"))
     async with JobMessages(
@@ -261,7 +261,7 @@ async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> N
         db.jobs,
         FileStorage(tmp_path),
         CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
-        ChannelResolver(client, db.nsfw_settings),
+        ChannelResolver(client, db.guild_settings),
         ActionViews([]),
         clock=lambda: 1.0,
         sleep=time.sleep,

@@ -11,17 +11,20 @@ from bot.playground import Fault, Interaction, Message, Permission
 from bot.playground.model.permissions import EVERYONE, NOTHING
 from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine, flat
+from tests.samples import pixels_digest
 
 
 @pytest.mark.parametrize("nth", [1, 2, 3, 4])
 async def test_u_posts_the_stored_picture(
     harness: BotHarness, engine: FakeEngine, nth: int
 ) -> None:
-    """The message has the stored file, byte for byte; the engine is not used."""
+    """The message has the stored picture, pixel for pixel; the engine is not used."""
     grid = await harness.imagine()
     message = await harness.result(await harness.ada.click(grid, f"U{nth}"))
     assert message is not grid
-    assert message.attachments[0].data == flat(engine.paints[0].recipes[nth - 1])
+    assert pixels_digest(message.attachments[0].data) == pixels_digest(
+        flat(engine.paints[0].recipes[nth - 1])
+    )
     assert f"seed {6 + nth}" in message.content
     assert len(engine.paints) == 1
 
@@ -182,7 +185,9 @@ async def test_an_interrupted_response_is_completed_after_a_restart(
     assert message is not None
     await harness.start()
     await harness.discord.until(lambda: message.attachments, why="the picture")
-    assert message.attachments[0].data == flat(engine.paints[0].recipes[1])
+    assert pixels_digest(message.attachments[0].data) == pixels_digest(
+        flat(engine.paints[0].recipes[1])
+    )
     await eventually(
         lambda: (
             harness.query(

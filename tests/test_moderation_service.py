@@ -16,9 +16,7 @@ def moderation(db: Database) -> ModerationService:
     """The service of a bot whose operator lets roles have twice the default, at 12 seconds."""
     return ModerationService(
         db.moderation,
-        db.nsfw_settings,
-        db.role_limits,
-        db.mod_channels,
+        db.guild_settings,
         db.audit_log,
         limits=msgspec.structs.replace(LIMITS, role_factor=2),
         clock=lambda: 12.0,

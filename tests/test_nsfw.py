@@ -295,7 +295,7 @@ async def test_only_managers_can_change_the_setting(
     event = interaction_json(interaction)
     harness.discord.world.emit("INTERACTION_CREATE", event, harness.discord.restricted)
     assert "Only members with the permission Manage Server" in await harness.refusal(interaction)
-    assert harness.query("SELECT * FROM nsfw_levels") == []
+    assert harness.query("SELECT * FROM guild_settings") == []
 
 
 async def test_the_settings_can_be_shown(harness: BotHarness) -> None:

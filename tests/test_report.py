@@ -49,7 +49,7 @@ async def test_without_a_mod_channel_a_report_is_stored(harness: BotHarness, ben
     await response_text(harness, await eve.slash("admin moderators", channel=channel))
     assert f"<@{ben.id}> reported" in card_in(harness, channel).content
     await response_text(harness, await eve.slash("admin moderators"))
-    assert harness.query("SELECT * FROM mod_channels") == []
+    assert harness.query("SELECT * FROM guild_settings") == []
 
 
 async def test_a_channel_without_write_access_is_not_accepted(harness: BotHarness) -> None:
@@ -59,7 +59,7 @@ async def test_a_channel_without_write_access_is_not_accepted(harness: BotHarnes
     eve = harness.discord.person("Eve", admin=True)
     answer = await response_text(harness, await eve.slash("admin moderators", channel=channel))
     assert "I cannot write to" in answer
-    assert harness.query("SELECT * FROM mod_channels") == []
+    assert harness.query("SELECT * FROM guild_settings") == []
 
 
 async def test_after_the_mod_channel_is_deleted_a_report_is_stored(

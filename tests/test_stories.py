@@ -259,6 +259,8 @@ def bomb_bytes() -> bytes:
 
 async def test_the_database_contains_no_tokens(bot: BotProcess) -> None:
     """It has neither the bot's token nor those of acknowledged interactions."""
-    await eventually(lambda: not query(bot.data, "SELECT * FROM jobs WHERE token IS NOT NULL"))
+    await eventually(
+        lambda: not query(bot.data, "SELECT * FROM deliveries WHERE token IS NOT NULL")
+    )
     data = await asyncio.to_thread((bot.data / FILENAME).read_bytes)
     assert bot.discord.token.encode() not in data

@@ -10,7 +10,7 @@ from bot.db.connection import SqliteConnection
 from bot.db.deliveries import DeliveryStore
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletionStore
-from bot.db.guild_settings import ModChannelStore, NsfwSettingsStore, RoleLimitStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.job_inputs import JobInputStore
 from bot.db.jobs import JobStore, OnTransition
 from bot.db.lineage import LineageStore
@@ -44,9 +44,7 @@ class Database:
         self.reports = ReportStore(self._connection)
         self.moderation = ModerationStore(self._connection)
         self.audit_log = AuditLog(self._connection)
-        self.nsfw_settings = NsfwSettingsStore(self._connection)
-        self.role_limits = RoleLimitStore(self._connection)
-        self.mod_channels = ModChannelStore(self._connection)
+        self.guild_settings = GuildSettingsStore(self._connection)
         self.file_deletions = FileDeletionStore(self._connection)
         stores = [store for store in vars(self).values() if isinstance(store, Store)]
         self.erasure = ErasureStore(self._connection, stores)

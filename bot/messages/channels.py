@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import discord
 
-from bot.db.guild_settings import NsfwSettingsStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.domain.nsfw import (
     UNKNOWN_CHANNEL,
     ChannelContext,
@@ -71,7 +71,7 @@ def is_token_only(client: discord.Client, guild_id: int | None) -> bool:
 class ChannelResolver:
     """Fetches a channel from Discord each time, because it may have changed since a job began."""
 
-    def __init__(self, client: discord.Client, guild_settings: NsfwSettingsStore) -> None:
+    def __init__(self, client: discord.Client, guild_settings: GuildSettingsStore) -> None:
         self._client = client
         self._guild_settings = guild_settings
 
@@ -85,7 +85,8 @@ class ChannelResolver:
         Raises DeliveryFailed if Discord cannot be asked.
         """
         channel = await self._fetch(channel_id)
-        return nsfw_policy(channel, await self._guild_settings.get(channel.guild_id))
+        settings = await self._guild_settings.get(channel.guild_id)
+        return nsfw_policy(channel, settings.nsfw)
 
     async def visible_in(self, pictures: Sequence[Picture], channel_id: int) -> VisiblePictures:
         """The pictures as visible in this channel now.

@@ -11,7 +11,7 @@ import uuid
 from typing import Final
 
 from bot.db.connection import retry_until_written
-from bot.db.guild_settings import NsfwSettingsStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules
 from bot.domain.clock import Clock
@@ -43,7 +43,7 @@ class JobService:
     def __init__(
         self,
         jobs: JobStore,
-        nsfw_settings: NsfwSettingsStore,
+        guild_settings: GuildSettingsStore,
         engine: EngineClient,
         admission: AdmissionPolicy,
         quota: QuotaService,
@@ -56,7 +56,7 @@ class JobService:
         clock: Clock,
     ) -> None:
         self._jobs = jobs
-        self._nsfw_settings = nsfw_settings
+        self._guild_settings = guild_settings
         self._engine = engine
         self._admission = admission
         self._quota = quota
@@ -104,8 +104,8 @@ class JobService:
             return job
 
     async def _nsfw_policy(self, context: RequestContext) -> nsfw.NsfwPolicy:
-        settings = await self._nsfw_settings.get(context.channel.guild_id)
-        return nsfw.nsfw_policy(context.channel, settings)
+        settings = await self._guild_settings.get(context.channel.guild_id)
+        return nsfw.nsfw_policy(context.channel, settings.nsfw)
 
     async def resume(self) -> None:
         """Continue with the jobs that the last process had accepted but not queued."""

@@ -3,17 +3,14 @@
 from collections.abc import Sequence
 
 from bot.db.audit_log import AuditLog
-from bot.db.guild_settings import (
-    ModChannelStore,
-    NsfwSetting,
-    NsfwSettingsStore,
-    RoleLimitStore,
-)
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.moderation import ModerationStore
+from bot.domain import guild_settings as changes
 from bot.domain.clock import Clock
+from bot.domain.guild_settings import Change, GuildSettings
 from bot.domain.limits import Limits, RoleLimit, check_role, clamp_to_operator_limit
 from bot.domain.moderation import AuditEntry, Block, check_not_blocked
-from bot.domain.nsfw import NsfwPolicy, NsfwSettings
+from bot.domain.nsfw import NsfwPolicy
 from bot.prompt_filter.filter import normalize_banned_word
 
 
@@ -27,18 +24,14 @@ class ModerationService:
     def __init__(
         self,
         moderation: ModerationStore,
-        nsfw_settings: NsfwSettingsStore,
-        role_limits: RoleLimitStore,
-        mod_channels: ModChannelStore,
+        guild_settings: GuildSettingsStore,
         audit_log: AuditLog,
         *,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self._moderation = moderation
-        self._nsfw_settings = nsfw_settings
-        self._role_limits = role_limits
-        self._mod_channels = mod_channels
+        self._guild_settings = guild_settings
         self._audit_log = audit_log
         self.default_limits = limits
         """Of a user without a role limit."""
@@ -95,47 +88,42 @@ class ModerationService:
 
     # Settings
 
-    async def nsfw_settings(self, guild_id: int) -> NsfwSettings:
-        """How flagged pictures are shown."""
-        return await self._nsfw_settings.get(guild_id)
+    async def settings(self, guild_id: int) -> GuildSettings:
+        """All settings of the guild."""
+        return await self._guild_settings.get(guild_id)
 
     async def set_nsfw_policy(
         self, guild_id: int, channel_id: int | None, policy: NsfwPolicy, *, actor_id: int
     ) -> None:
         """For one channel, or for all that have no policy of their own."""
-        setting = NsfwSetting(
-            guild_id=guild_id,
-            channel_id=channel_id,
-            policy=policy,
-            actor_id=actor_id,
-            created_at=self._clock(),
-        )
-        await self._nsfw_settings.set(setting)
+        await self.change(guild_id, changes.set_nsfw_policy(channel_id, policy), actor_id=actor_id)
 
     async def role_limits(self, guild_id: int) -> Sequence[RoleLimit]:
         """As they apply: reduced to what the operator allows roles at most."""
-        limits = await self._role_limits.all(guild_id)
+        limits = (await self.settings(guild_id)).role_limits
         return [clamp_to_operator_limit(limit, self.default_limits) for limit in limits]
 
-    async def change_role_limit(
-        self, guild_id: int, changes: RoleLimit, *, actor_id: int
-    ) -> RoleLimit:
-        """Change those limits of a role that are not None; all its limits after that.
+    async def change_role_limit(self, guild_id: int, limit: RoleLimit, *, actor_id: int) -> None:
+        """Change those limits of a role that are not None.
 
         Raises Refused if the operator does not allow them.
         """
-        check_role(changes, self.default_limits)
-        now = self._clock()
-        return await self._role_limits.change(guild_id, changes, actor_id=actor_id, now=now)
+        check_role(limit, self.default_limits)
+        await self.change(guild_id, changes.change_role_limit(limit), actor_id=actor_id)
 
     async def remove_role_limit(self, guild_id: int, role_id: int, *, actor_id: int) -> bool:
         """False if the role has no limits of its own."""
-        now = self._clock()
-        return await self._role_limits.remove(guild_id, role_id, actor_id=actor_id, now=now)
+        return await self.change(guild_id, changes.remove_role_limit(role_id), actor_id=actor_id)
 
     async def set_mod_channel(
         self, guild_id: int, channel_id: int | None, *, actor_id: int
     ) -> None:
         """Choose the channel that reports are posted to, or none."""
-        now = self._clock()
-        await self._mod_channels.set(guild_id, channel_id, actor_id=actor_id, now=now)
+        await self.change(guild_id, changes.set_mod_channel(channel_id), actor_id=actor_id)
+
+    async def change(self, guild_id: int, change: Change, *, actor_id: int) -> bool:
+        """Change a setting; False if it was so before. Raises Refused as `change` does."""
+        _, differs = await self._guild_settings.change(
+            guild_id, change, actor_id=actor_id, now=self._clock()
+        )
+        return differs

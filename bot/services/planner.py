@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Mapping, Sequence
 
-from bot.db.guild_settings import NsfwSettingsStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import nsfw, rules
@@ -25,13 +25,13 @@ class Planner:
         self,
         jobs: JobStore,
         lineage: LineageStore,
-        nsfw_settings: NsfwSettingsStore,
+        guild_settings: GuildSettingsStore,
         engine: EngineClient,
         limits: Limits,
     ) -> None:
         self._jobs = jobs
         self._lineage = lineage
-        self._nsfw_settings = nsfw_settings
+        self._guild_settings = guild_settings
         self._engine = engine
         self._limits = limits
 
@@ -58,8 +58,8 @@ class Planner:
         self, channel: nsfw.ChannelContext, pictures: Sequence[Picture]
     ) -> VisiblePictures:
         """The pictures as visible in this channel."""
-        settings = await self._nsfw_settings.get(channel.guild_id)
-        return visible_in(pictures, nsfw.nsfw_policy(channel, settings))
+        settings = await self._guild_settings.get(channel.guild_id)
+        return visible_in(pictures, nsfw.nsfw_policy(channel, settings.nsfw))
 
     async def replan(
         self, job: Job, request: RequestContext, nth: int | None = None
@@ -108,5 +108,5 @@ class Planner:
         )
 
     async def _nsfw_policy(self, request: RequestContext) -> nsfw.NsfwPolicy:
-        settings = await self._nsfw_settings.get(request.channel.guild_id)
-        return nsfw.nsfw_policy(request.channel, settings)
+        settings = await self._guild_settings.get(request.channel.guild_id)
+        return nsfw.nsfw_policy(request.channel, settings.nsfw)

@@ -1,6 +1,6 @@
 """Checks the limits on unfinished jobs and on daily engine time."""
 
-from bot.db.guild_settings import RoleLimitStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
 from bot.domain import quota
@@ -26,7 +26,7 @@ class QuotaService:
         self,
         jobs: JobStore,
         usage: UsageStore,
-        role_limits: RoleLimitStore,
+        guild_settings: GuildSettingsStore,
         scheduler: JobScheduler,
         *,
         limits: Limits,
@@ -34,7 +34,7 @@ class QuotaService:
     ) -> None:
         self._jobs = jobs
         self._usage = usage
-        self._role_limits = role_limits
+        self._guild_settings = guild_settings
         self._scheduler = scheduler
         self._limits = limits
         self._clock = clock
@@ -65,8 +65,9 @@ class QuotaService:
     async def _limits_of(self, context: RequestContext) -> Limits:
         if context.target.guild_id is None:
             return self._limits
-        role_limits = await self._role_limits.of(context.target.guild_id, context.role_ids)
-        return for_roles(self._limits, role_limits)
+        settings = await self._guild_settings.get(context.target.guild_id)
+        limits = [each for each in settings.role_limits if each.role_id in context.role_ids]
+        return for_roles(self._limits, limits)
 
     async def _check_daily(self, user_id: int, daily: float) -> None:
         now = self._clock()

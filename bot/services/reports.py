@@ -10,7 +10,7 @@ import msgspec
 from bot.db.audit_log import AuditLog
 from bot.db.connection import DatabaseUnavailable
 from bot.db.deliveries import DeliveryStore
-from bot.db.guild_settings import ModChannelStore
+from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.moderation import ModerationStore
 from bot.db.reports import ReportStore
@@ -64,7 +64,7 @@ class ReportService:
         jobs: JobStore,
         deliveries: DeliveryStore,
         moderation: ModerationStore,
-        mod_channels: ModChannelStore,
+        guild_settings: GuildSettingsStore,
         audit_log: AuditLog,
         storage: FileStorage,
         job_service: JobService,
@@ -74,7 +74,7 @@ class ReportService:
         self._jobs = jobs
         self._deliveries = deliveries
         self._moderation = moderation
-        self._mod_channels = mod_channels
+        self._guild_settings = guild_settings
         self._audit_log = audit_log
         self._storage = storage
         self._job_service = job_service
@@ -122,12 +122,13 @@ class ReportService:
         if case is None or job is None:
             return None
         rules = await self._moderation.rules_for(case.guild_id, job.user_id)
+        settings = await self._guild_settings.get(case.guild_id)
         return CaseDetails(
             case=case,
             job=job,
             pictures=await self._jobs.pictures(job_id),
             block_reason=rules.block_reason,
-            mod_channel_id=await self._mod_channels.get(case.guild_id),
+            mod_channel_id=settings.mod_channel_id,
         )
 
     async def without_card(self) -> list[str]:

@@ -67,8 +67,8 @@ async def command(
     guild_id = managed_guild(interaction)
     moderation = services(interaction).moderation
     if level is None:
-        settings = await moderation.nsfw_settings(guild_id)
-        await respond_ephemeral(interaction, _format_settings(settings))
+        settings = await moderation.settings(guild_id)
+        await respond_ephemeral(interaction, _format_settings(settings.nsfw))
         return
     policy, channel_id = NsfwPolicy(level), None if channel is None else channel.id
     await moderation.set_nsfw_policy(guild_id, channel_id, policy, actor_id=interaction.user.id)
