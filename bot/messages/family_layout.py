@@ -98,39 +98,66 @@ def _preorder(first: str, children: Mapping[str, Sequence[str]]) -> list[str]:
 def places(parents: Mapping[str, str | None]) -> dict[str, Place]:
     """Where each picture stands; no two in one place, and parents in the middle of their children.
 
-    Childless siblings of which there are many are in several rows, below their parent's.
+    Subtrees are as close to each other as their pictures allow. Childless siblings of which there
+    are many are in several rows, below their parent's.
     """
-    return _Placer(parents).places
+    children: dict[str, list[str]] = {name: [] for name in parents}
+    for name, parent in parents.items():
+        if parent is not None:
+            children[parent].append(name)
+    spots = _subtree(next(iter(parents)), children).places
+    left = min(spot.breadth for spot in spots.values())
+    return {name: Place(spot.breadth - left, spot.depth) for name, spot in spots.items()}
 
 
-class _Placer:
-    def __init__(self, parents: Mapping[str, str | None]) -> None:
-        self.places: dict[str, Place] = {}
-        self._children: dict[str, list[str]] = {name: [] for name in parents}
-        for name, parent in parents.items():
-            if parent is not None:
-                self._children[parent].append(name)
-        self._place(next(iter(parents)), 0, 0)
+class _Subtree(NamedTuple):
+    """Pictures in places relative to the first one."""
 
-    def _place(self, name: str, left: int, depth: int) -> int:
-        """Place a picture and its descendants from this slot on; return the slot after them."""
-        right = left
-        branches, block = self._split(self._children[name])
-        for child in branches:
-            right = self._place(child, right, depth + 1)
-        columns = math.ceil(math.sqrt(len(block)))
-        for nth, child in enumerate(block):
-            row, column = divmod(nth, columns)
-            self.places[child] = Place(right + column, depth + 1 + row)
-        right = max(right + columns, left + 1)
-        below = [self.places[child].breadth for child in (*branches, *block[:columns])]
-        middle = (below[0] + below[-1]) / 2 if below else left
-        self.places[name] = Place(middle, depth)
-        return right
+    places: dict[str, Place]
+    outline: list[tuple[float, float]]
+    """The breadths of the first and the last picture of each generation."""
 
-    def _split(self, children: Sequence[str]) -> tuple[list[str], list[str]]:
-        """The children side by side, and those in a block."""
-        leaves = [child for child in children if not self._children[child]]
-        if len(leaves) <= _MAX_IN_ROW:
-            return list(children), []
-        return [child for child in children if self._children[child]], leaves
+
+def _subtree(name: str, children: Mapping[str, Sequence[str]]) -> _Subtree:
+    branches, leaves = _split(children[name], children)
+    parts = [_subtree(child, children) for child in branches]
+    merged = _merged([*parts, _block(leaves)] if leaves else parts)
+    first, last = merged.outline[0] if merged.outline else (0.0, 0.0)
+    middle = (first + last) / 2
+    below = {k: Place(v.breadth - middle, v.depth + 1) for k, v in merged.places.items()}
+    outline = [(left - middle, right - middle) for left, right in merged.outline]
+    return _Subtree({name: Place(0, 0), **below}, [(0, 0), *outline])
+
+
+def _split(
+    names: Sequence[str], children: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
+    """The siblings side by side, and those in a block."""
+    leaves = [name for name in names if not children[name]]
+    if len(leaves) <= _MAX_IN_ROW:
+        return list(names), []
+    return [name for name in names if children[name]], leaves
+
+
+def _block(leaves: Sequence[str]) -> _Subtree:
+    columns = math.ceil(math.sqrt(len(leaves)))
+    spots = {name: Place(nth % columns, nth // columns) for nth, name in enumerate(leaves)}
+    last = len(leaves) - (len(leaves) - 1) // columns * columns
+    rows = math.ceil(len(leaves) / columns)
+    return _Subtree(spots, [*[(0.0, columns - 1.0)] * (rows - 1), (0.0, last - 1.0)])
+
+
+def _merged(parts: Sequence[_Subtree]) -> _Subtree:
+    """The parts from left to right, each as near to those before it as possible."""
+    result = _Subtree({}, [])
+    for part in parts:
+        pairs = zip(result.outline, part.outline, strict=False)
+        shift = max((right + 1 - left for (_, right), (left, _) in pairs), default=0.0)
+        for name, spot in part.places.items():
+            result.places[name] = Place(spot.breadth + shift, spot.depth)
+        for depth, (left, right) in enumerate(part.outline):
+            if depth < len(result.outline):
+                result.outline[depth] = (result.outline[depth][0], right + shift)
+            else:
+                result.outline.append((left + shift, right + shift))
+    return result

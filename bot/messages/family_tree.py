@@ -11,8 +11,8 @@ from engine.contract.images import grid, labels
 
 THUMBNAIL: Final = 160
 """Pixels of a side."""
-_FONT: Final = 20
-_LABEL_WIDTH: Final = 184
+_FONT: Final = 24
+_LABEL_WIDTH: Final = 196
 _LABEL_LINES: Final = 4
 _GAP: Final = 24
 _MARGIN: Final = 20
