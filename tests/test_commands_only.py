@@ -70,6 +70,24 @@ async def test_a_job_that_outlasts_the_token(
     assert harness.query("SELECT * FROM usage") == []
 
 
+async def test_a_job_that_outlasts_the_token_shows_what_it_has(
+    harness: BotHarness, engine: FakeEngine, channel: Channel
+) -> None:
+    """The finished pictures are shown while they can be; they cost nothing."""
+    engine.holds_after = 2
+    engine.picture_gate.clear()
+    interaction = await harness.ada.slash("imagine", where=channel, prompt="a house")
+    await eventually(lambda: len(harness.query("SELECT * FROM pictures")) == 2)
+    harness.clock_offset = TOKEN_SECONDS - LAST_WORD_SECONDS + 1
+    message = await harness.result(interaction)
+    assert len(message.attachments) == 1 and "U1" in message.buttons
+    assert OUT_OF_TIME in message.content
+    await harness.stop()
+    rows = harness.query("SELECT failed FROM pictures ORDER BY nth")
+    assert [row["failed"] for row in rows] == [None, None, OUT_OF_TIME, OUT_OF_TIME]
+    assert harness.query("SELECT * FROM usage") == []
+
+
 async def test_a_job_whose_token_expired_while_the_bot_was_down(
     harness: BotHarness,
     engine: FakeEngine,

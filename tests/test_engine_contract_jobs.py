@@ -1,9 +1,11 @@
 """Jobs of an engine: the fake engine and the real server paint, refuse and flag alike."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from bot.engine_client.socket_client import SocketEngineClient
 from engine.contract import (
     Adapter,
     Completed,
@@ -292,3 +294,17 @@ async def test_an_input_of_another_connection_is_not_used(
         await events.send(a_job)
         ending = (await events_of(events, "a"))[-1]
     assert isinstance(ending, Failed) and "was not sent" in ending.reason
+
+
+async def test_the_client_sends_inputs_with_each_job(subject: Subject) -> None:
+    """Jobs that are submitted at the same time may have the same sketch."""
+    client = SocketEngineClient()
+    jobs = [job(subject, f"job {nth}", sketch=SKETCH, strength=0.5) for nth in range(6)]
+    async with client.connect(subject.endpoint):
+        listening = asyncio.create_task(client.listen(lambda _: None))
+        files = {jobs[0].inputs[0]: SKETCH}
+        tasks = (client.submit(a_job, lambda _: None, files) for a_job in jobs)
+        endings = await asyncio.gather(*tasks)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+    assert all(isinstance(ending, Completed) for ending in endings), endings

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from engine.contract import Cancel, Command, Event, Failed, Hello
+from engine.contract import MAX_SIZE, Cancel, Command, Event, Failed, Hello
 from engine.contract.wire import (
     CLOSING_SECONDS,
     MAX_FRAME_BYTES,
@@ -123,3 +123,8 @@ async def test_the_size_of_a_frame_is_limited() -> None:
             await commands.receive()
         with pytest.raises(WireError, match="are allowed"):
             await events.send(Hello("x" * (MAX_FRAME_BYTES + 1)))
+
+
+def test_a_frame_has_room_for_the_largest_picture() -> None:
+    """Even if it cannot be compressed at all."""
+    assert 3 * MAX_SIZE**2 < MAX_FRAME_BYTES // 4
