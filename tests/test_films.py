@@ -268,3 +268,16 @@ async def test_without_a_film_the_picture_is_shown(harness: BotHarness, engine: 
     film = await harness.result(await harness.ada.use("Film", single))
     assert "The film could not be made" in film.content
     assert film.attachments[0].filename.endswith(".png")
+
+
+async def test_a_film_is_removed_with_its_picture(harness: BotHarness) -> None:
+    """It shows the same picture, so moderators need not remove it too."""
+    grid = await harness.imagine()
+    film = await film_of(harness, grid)
+    moderator = harness.discord.person("Mo", moderator=True)
+    removal = await moderator.use("Remove picture", grid)
+    await harness.discord.until(lambda: removal.ephemerals, why="the removal")
+    await harness.discord.until(lambda: film.deleted and grid.deleted, why="both messages are gone")
+    await eventually(lambda: files(harness) == set())
+    [artifact] = harness.query("SELECT * FROM artifacts")
+    assert artifact["removed_at"] is not None

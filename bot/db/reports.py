@@ -29,6 +29,14 @@ REPORTS: Final = Table(
 """The field `guild_id` is a column of the table `cases`."""
 
 
+_SHOWN_AGAIN: Final = (
+    "WITH RECURSIVE shown (job) AS (SELECT ? UNION SELECT lineage.job FROM shown "
+    "JOIN lineage ON parent > shown.job || '-' AND parent < shown.job || '.' "
+    "WHERE relation IN ('film', 'upscale', 'detail')) SELECT job FROM shown"
+)
+"""The job, and those of films and enlargements of its pictures."""
+
+
 class ReportStore(Store):
     """Writes the tables `reports` and `cases`. A case belongs to the reported job."""
 
@@ -113,14 +121,20 @@ class ReportStore(Store):
         async with self._connection.transaction() as db:
             return await _close(db, job_id, state, entry)
 
-    async def remove(self, job_id: str, entry: AuditEntry) -> None:
+    async def remove(self, job_id: str, entry: AuditEntry) -> list[str]:
         """Mark all pictures of a job as removed, schedule their files for deletion, and close the
-        case. The caller then deletes the messages that show them."""
+        case. The same happens to jobs that show these pictures again, such as films.
+
+        Returns the ids of these jobs; the caller then deletes the messages that show them.
+        """
         async with self._connection.transaction() as db:
-            await pictures.mark_removed(db, job_id, entry.created_at)
-            await artifacts.mark_removed(db, job_id, entry.created_at)
-            await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, job_id))
+            shown = [row["job"] for row in await db.execute_fetchall(_SHOWN_AGAIN, (job_id,))]
+            for shown_id in shown:
+                await pictures.mark_removed(db, shown_id, entry.created_at)
+                await artifacts.mark_removed(db, shown_id, entry.created_at)
+                await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, shown_id))
             await _close(db, job_id, CaseState.REMOVED, entry)
+        return shown
 
     async def unfinished_variations_of_removed(self) -> list[Job]:
         """Unfinished jobs that were made from removed pictures."""

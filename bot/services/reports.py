@@ -142,11 +142,15 @@ class ReportService:
     # Decisions
 
     async def remove(self, job: Job, moderator: Moderator) -> list[MessageIds]:
-        """Delete the pictures of a job; the messages that show one, which must be deleted too."""
+        """Delete the pictures of a job, and their films and enlargements; the messages that show
+        one, which must be deleted too."""
         await self._job_service.cancel(job)
-        await self._reports.remove(job.id, self._audit_entry(moderator, AuditAction.REMOVED, job))
-        await asyncio.to_thread(self._storage.delete_pictures, job.id)
-        return await self._deliveries.messages_of_job(job.id)
+        entry = self._audit_entry(moderator, AuditAction.REMOVED, job)
+        messages: list[MessageIds] = []
+        for job_id in await self._reports.remove(job.id, entry):
+            await asyncio.to_thread(self._storage.delete_pictures, job_id)
+            messages += await self._deliveries.messages_of_job(job_id)
+        return messages
 
     async def cancel_variations(self, job: Job) -> Sequence[Job]:
         """Cancel the unfinished jobs made from a job's pictures; the finished ones, which stay."""
