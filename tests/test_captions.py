@@ -7,7 +7,7 @@ from bot.domain.job import Progress, Status
 from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
-from engine.contract import Img2Img, Subseed
+from engine.contract import Change, Img2Img, Sampler, Subseed
 from tests.samples import job, picture, recipe
 
 
@@ -48,6 +48,30 @@ def test_a_message_has_the_words_of_the_user() -> None:
     """They may hold a schedule, from which the recipes have prompts without brackets."""
     scheduled = job(status=Status.DONE, plan=PlanDetails(prompt="a [cat:dog:0.5]"))
     assert captions.ending(scheduled, [picture()]).startswith(r"**a \[cat:dog:0.5\]** · <@1>")
+
+
+FORK = (
+    Change(step=2, prompt="a **dog**"),
+    Change(step=3, guidance=3.0, sampler=Sampler.DDIM, negative="rain"),
+)
+
+
+def test_changes_at_later_steps_are_shown_shortly() -> None:
+    """The first two; the prompts are cut, and the user's own words replace all of it."""
+    forked = recipe(prompt="a red house " * 10, steps=9, changes=FORK)
+    done = job(status=Status.DONE, recipes=(forked,))
+    [words, _] = captions.ending(done, [picture(recipe=forked)]).split("\n")
+    assert words == (
+        r"**a red house a red house a red…**, from step 2: **a \*\*dog\*\***, "
+        "from step 3: guidance 3, ddim, another negative · <@1>"
+    )
+    assert captions.full_size(picture(recipe=forked)).startswith(words.removesuffix(" · <@1>"))
+    more = recipe(steps=9, changes=(*FORK, *(Change(step=n, guidance=1.0) for n in (4, 5, 6))))
+    assert ", 3 more changes · " in captions.ending(job(recipes=(more,)), [])
+    scheduled = job(recipes=(more,), plan=PlanDetails(prompt="a [house:dog:2]"))
+    assert "from step" not in captions.ending(scheduled, [])
+    hidden = captions.full_size(picture(recipe=forked), has_prompt=False)
+    assert "dog" not in hidden and "house" not in hidden
 
 
 def test_a_matrix_names_its_axes() -> None:

@@ -14,11 +14,14 @@ import discord
 from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
-from engine.contract import Recipe
+from engine.contract import Change, Recipe, Work
 
 _MAX_CONTENT: Final = 2000
 _LINE_CHARS: Final = 60
 """Of a prompt in a message: about one line on a phone. The rest is in the recipe."""
+_PART_CHARS: Final = 30
+"""Of each prompt in a message that has several of one picture."""
+_MAX_CHANGES: Final = 2
 _MAX_PROMPT: Final = 400
 """Of a prompt on a card for moderators."""
 _MAX_NEGATIVE: Final = 200
@@ -70,8 +73,34 @@ def ending(job: Job, pictures: Sequence[Picture], *, has_prompt: bool = True) ->
 
 
 def _headline(job: Job, has_prompt: bool) -> str:
-    words = _words(job.plan.prompt or job.recipes[0].prompt, has_prompt)
+    prompt = job.plan.prompt
+    words = _words(prompt, has_prompt) if prompt else _recipe_words(job.recipes[0], has_prompt)
     return f"{job.kind.title}{words} · <@{job.user_id}>"
+
+
+def _recipe_words(work: Work, has_prompt: bool) -> str:
+    """The prompt, cut to one line, and what changes at later steps."""
+    changes = work.recipe.changes
+    if not changes or not has_prompt:
+        return _words(work.prompt, has_prompt)
+    words = _words(work.prompt, has_prompt, _PART_CHARS)
+    shown = [_change(change) for change in changes[:_MAX_CHANGES]]
+    more = len(changes) - _MAX_CHANGES
+    return ", ".join([words, *shown, *([f"{more} more changes"] if more > 0 else [])])
+
+
+def _change(change: Change) -> str:
+    parts = [
+        *(
+            []
+            if change.prompt is None
+            else [_words(change.prompt, has_prompt=True, limit=_PART_CHARS)]
+        ),
+        *([] if change.guidance is None else [f"guidance {change.guidance:g}"]),
+        *([] if change.sampler is None else [str(change.sampler)]),
+        *([] if change.negative is None else ["another negative"]),
+    ]
+    return f"from step {change.step}: {', '.join(parts)}"
 
 
 def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
@@ -164,7 +193,7 @@ def _seeds(recipes: Sequence[Recipe]) -> str:
 def full_size(picture: Picture, *, has_prompt: bool = True) -> str:
     """The message of one picture at full size."""
     recipe = picture.recipe
-    return f"{_words(recipe.prompt, has_prompt)} · picture {picture.nth}\n{settings([recipe])}"
+    return f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}\n{settings([recipe])}"
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:

@@ -19,6 +19,7 @@ from bot.domain.visibility import VisiblePictures
 from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 from engine.contract import ArtifactRole, pixels_sha256
+from engine.contract.metadata import with_metadata
 
 NAMES: Final = {ArtifactRole.FILM: "film", ArtifactRole.STRIP: "strip of steps"}
 DIFFERS: Final = (
@@ -81,6 +82,8 @@ class CapturedFiles:
         except FileMissing as error:
             return Captured(None, (str(error), *notes))
         suffix = _SUFFIXES[artifact.media_type] if artifact else ""
+        if suffix == "png":
+            data = with_metadata(data, [picture.recipe])
         file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.needs_spoiler)
         return Captured(file, notes)
 
