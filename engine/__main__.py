@@ -103,6 +103,18 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="a file with one job per line, each a JSON object; instead of a prompt",
     )
+    add(
+        "--recipes",
+        metavar="FILE",
+        type=Path,
+        help="a `recipes.jsonl` whose pictures are painted again; instead of a prompt",
+    )
+    add(
+        "--inputs",
+        metavar="DIR",
+        type=Path,
+        help="the folder with the input images of --recipes, such as the sketches",
+    )
     add("--model", help=_MODELS_HELP)
     _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)

@@ -1,6 +1,7 @@
 """The command `paint`: convert the options to job specs."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -8,15 +9,32 @@ import msgspec
 from engine.core.process import load_warm_models
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, parse_job_file
+from engine.offline.recipe_file import parse_recipe_file
 
 
 def paint_command(options: argparse.Namespace) -> None:
-    """Paint the job of the options, or those of the job file. Raises EngineError."""
+    """Paint the job of the options, those of the job file, or the recipes. Raises EngineError."""
+    if options.recipes is not None:
+        _repeat_recipes(options)
+        return
+    if options.inputs is not None:
+        raise UsageError("--inputs is for the recipes of --recipes.")
     specs = _job_specs(options)
     models = load_warm_models(*_models(options.model, specs), checkers=options.checkers)
     from engine.offline.paint import paint
 
     paint(specs, options.out, models, separate_folders=options.jobs is not None)
+
+
+def _repeat_recipes(options: argparse.Namespace) -> None:
+    if options.jobs is not None or _fields(options):
+        raise UsageError("With --recipes, only --inputs, --model, --checkers and --out are used.")
+    works = parse_recipe_file(_read(options.recipes))
+    chosen = options.model or ",".join(dict.fromkeys(work.model for work in works))
+    models = load_warm_models(chosen, checkers=options.checkers)
+    from engine.offline.paint import paint_recipes
+
+    paint_recipes(works, options.inputs, options.out, models)
 
 
 def _models(chosen: str | None, specs: list[JobSpec]) -> tuple[str | None, tuple[str, ...]]:
@@ -33,24 +51,35 @@ def _models(chosen: str | None, specs: list[JobSpec]) -> tuple[str | None, tuple
 
 
 def _job_specs(options: argparse.Namespace) -> list[JobSpec]:
-    names = set(JobSpec.__struct_fields__) - {"id", "model"}
-    values = {name: getattr(options, name) for name in names}
-    fields = {name: value for name, value in values.items() if value is not None}
+    fields = _fields(options)
     if options.jobs is None:
         return [_job_spec(fields)]
     if fields:
         raise UsageError(f"With --jobs, {sorted(fields)[0]} must be given in the job file.")
+    return parse_job_file(_read(options.jobs))
+
+
+def _fields(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of a job that are set."""
+    names = set(JobSpec.__struct_fields__) - {"id", "model"}
+    values = {name: getattr(options, name) for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _read(file: Path) -> str:
     try:
-        return parse_job_file(options.jobs.read_text(encoding="utf-8"))
+        return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"The file {options.jobs} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"The file {file} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"The file {options.jobs} is not UTF-8 text.") from error
+        raise UsageError(f"The file {file} is not UTF-8 text.") from error
 
 
 def _job_spec(fields: dict[str, Any]) -> JobSpec:
     if "prompt" not in fields:
-        raise UsageError("There is nothing to paint: a prompt or --jobs FILE is required.")
+        raise UsageError(
+            "There is nothing to paint: a prompt, --jobs FILE or --recipes FILE is required."
+        )
     try:
         return msgspec.convert({"id": "one"} | fields, JobSpec)
     except (msgspec.ValidationError, ValueError) as error:

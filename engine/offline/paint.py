@@ -18,6 +18,7 @@ from engine.contract import (
     ImageDone,
     Paint,
     PaintedImage,
+    Work,
 )
 from engine.contract.images import grid
 from engine.core.preparation import check_job
@@ -26,6 +27,7 @@ from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
 from engine.models.base import DiffusionModel
 from engine.offline.job_file import JobSpec, film_file, to_command
+from engine.offline.recipe_file import to_job
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +156,25 @@ def paint(
             failures.append(f"Job {output.job.job}: {failure}" if separate_folders else failure)
     if failures:
         raise EngineError("\n".join(failures))
+
+
+def paint_recipes(
+    works: Sequence[Work], inputs: Path | None, out: Path, models: Sequence[DiffusionModel]
+) -> None:
+    """Paint these recipes, with input images from the folder `inputs`, into `out`.
+
+    Raises UsageError if a model or an input image is missing, EngineError if the job fails.
+    """
+    job = to_job(works, inputs)
+    try:
+        check_job(job.paint, models, job.files)
+    except InvalidJob as error:
+        raise UsageError(str(error)) from error
+    output = _Output(job.paint, out, None)
+    output.make_folder()
+    [failure] = _run_all([job], [output], models)
+    if failure is not None:
+        raise EngineError(failure)
 
 
 def _run_all(

@@ -1,0 +1,105 @@
+"""Recipe files, as `paint` writes them, and the input images that their recipes name."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from engine.contract import (
+    Capture,
+    Img2Img,
+    Paint,
+    Recipe,
+    Work,
+    pixels_sha256,
+    sha256,
+)
+from engine.contract.images.encode import encode_png
+from engine.contract.images.refusals import InvalidImage
+from engine.contract.wire import MAX_FRAME_BYTES
+from engine.core.request import JobWithFiles
+from engine.errors import UsageError
+from engine.imaging.init_image import decode_source, resize_and_crop
+
+JOB_ID: Final = "recipes"
+
+
+def parse_recipe_file(text: str) -> list[Work]:
+    """A recipe for each line that is not blank. Raises UsageError with the line's number."""
+    works: list[Work] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            works.append(msgspec.json.decode(line, type=Work))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise UsageError(f"Line {number} of the recipe file is invalid: {error}") from error
+    if not works:
+        raise UsageError("The recipe file is empty; it must have one recipe per line.")
+    return works
+
+
+def to_job(works: Sequence[Work], inputs: Path | None) -> JobWithFiles:
+    """One job of these recipes, with their input images from the folder `inputs`.
+
+    Raises UsageError if one is missing.
+    """
+    by_digest: dict[str, bytes] = {}
+    for work in works:
+        for digest in work.images:
+            if digest not in by_digest:
+                by_digest[digest] = _input_file(work, digest, inputs)
+    files = {sha256(data): data for data in by_digest.values()}
+    paint = Paint(
+        job=JOB_ID,
+        attempt=1,
+        recipes=tuple(works),
+        inputs=tuple(files),
+        capture=Capture(previews=False),
+    )
+    return JobWithFiles(paint, files)
+
+
+def _input_file(work: Work, digest: str, folder: Path | None) -> bytes:
+    if folder is None:
+        raise UsageError(
+            f"A recipe has the input image {digest[:12]}; name the folder that has it with "
+            "--inputs."
+        )
+    try:
+        for data in _files(folder, digest):
+            if sha256(data) == digest:
+                return data
+            converted = _converted(work, digest, data)
+            if converted is not None:
+                return converted
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    raise UsageError(f"The input image {digest[:12]} of a recipe is not in {folder}.")
+
+
+def _files(folder: Path, digest: str) -> Iterator[bytes]:
+    """The contents of the folder's files, first of the one that is named like the digest."""
+    paths = sorted(folder.iterdir(), key=lambda path: (path.stem != digest, path.name))
+    for path in paths:
+        if path.is_file() and path.stat().st_size <= MAX_FRAME_BYTES:
+            yield path.read_bytes()
+
+
+def _converted(work: Work, digest: str, data: bytes) -> bytes | None:
+    """The PNG of this digest that the image becomes; None if it becomes another one.
+
+    The init image of a recipe is a sketch in the size of the recipe. The input of an enlargement
+    is named by the digest of its pixels.
+    """
+    try:
+        image = decode_source(data)
+    except InvalidImage:
+        return None
+    if not isinstance(work, Recipe):
+        return data if pixels_sha256(image) == digest else None
+    if not isinstance(work.source, Img2Img):
+        return None
+    png = encode_png(resize_and_crop(image, *work.size))
+    return png if sha256(png) == digest else None
