@@ -13,7 +13,7 @@ from discord.gateway import DiscordWebSocket
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
 from bot.features.exports import Exports, ReactionClear
-from bot.features.job_buttons import job_button
+from bot.features.job_buttons import job_button, job_menu
 from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
@@ -24,7 +24,8 @@ ACTIONS: Final = tuple(action for feature in FEATURES for action in feature.acti
 """The actions of all features."""
 BUTTONS: Final = (
     *(button for feature in FEATURES for button in feature.buttons),
-    job_button(ACTIONS),
+    job_button([action for action in ACTIONS if action.menu is None]),
+    job_menu([action for action in ACTIONS if action.menu is not None]),
 )
 """The persistent buttons of all features."""
 _CANCEL_SECONDS: Final = 1.0

@@ -93,6 +93,19 @@ def film_of(paint: Paint, index: int, *, flagged: bool = False) -> ArtifactDone:
     )
 
 
+def strip_of(paint: Paint, index: int) -> ArtifactDone:
+    """A strip of grey frames."""
+    strip = Image.new("RGB", (64 * paint.capture.strip, 64), "grey")
+    return ArtifactDone(
+        job=paint.job,
+        attempt=paint.attempt,
+        index=index,
+        role=ArtifactRole.STRIP,
+        media_type="image/png",
+        data=png(strip),
+    )
+
+
 class FakeEngine(FakeServer):
     """Answers at once, or after each step while `gate` is closed; it can fail, flag and die."""
 
@@ -247,6 +260,8 @@ class FakeEngine(FakeServer):
             if paint.capture.film and image.png and self.makes_films:
                 await self.film_gate.wait()
                 await job.send(film_of(paint, index, flagged=self.flags_frames))
+            if paint.capture.strip and image.png:
+                await job.send(strip_of(paint, index))
         if failures[0] is not None and all(failures):
             return self._failed(paint, failures[0])
         return Completed(

@@ -32,10 +32,10 @@ class Modal(NamedTuple):
 
 
 class Action(ActionButton, frozen=True, kw_only=True):
-    """A button of jobs or pictures, and what it does.
+    """A button or menu of jobs or pictures, and what it does.
 
     The handler takes the interaction, the job, which was not deleted, and the 1-based number of
-    the picture, or 0 for the whole job.
+    the picture, or 0 for the whole job; of a menu, the chosen number.
     """
 
     handler: Callable[[Interaction, Job, int], Awaitable[None]]

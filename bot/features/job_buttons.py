@@ -48,6 +48,40 @@ def job_button(actions: Sequence[Action]) -> Button:
     return JobButton
 
 
+def job_menu(actions: Sequence[Action]) -> Button:
+    """The class of the menus of these actions."""
+    handlers = {action.name: action.handler for action in actions}
+
+    class JobMenu(
+        discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]],
+        template=job_pattern("|".join(sorted(handlers))),
+    ):
+        """A menu, whose custom id has the job and the number of the menu."""
+
+        def __init__(self, action: str, job_id: str, page: int) -> None:
+            super().__init__(discord.ui.Select(custom_id=custom_id(action, job_id, page)))
+            self._action = action
+            self._job_id = job_id
+
+        @classmethod
+        async def from_custom_id(
+            cls,
+            interaction: discord.Interaction[Any],
+            item: discord.ui.Item[Any],
+            match: re.Match[str],
+        ) -> "JobMenu":
+            """The menu with this custom id."""
+            return cls(match["action"], match["job"], int(match["nth"]))
+
+        async def callback(self, interaction: discord.Interaction[Any]) -> None:
+            """Handle a choice."""
+            async with handle_errors(interaction):
+                job = await services(interaction).job_finder.by_button(self._job_id)
+                await handlers[self._action](interaction, job, chosen_number(interaction))
+
+    return JobMenu
+
+
 class OpenMenu(
     discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template=job_pattern(OPEN)
 ):

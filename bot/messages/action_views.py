@@ -6,7 +6,7 @@ single picture are all that offer themselves for it.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import discord
 import msgspec
@@ -32,8 +32,16 @@ class ActionScope(StrEnum):
     PICTURE = "picture"
 
 
+class MenuOption(NamedTuple):
+    """An option of the menu of an action."""
+
+    number: int
+    """What the handler of the action takes."""
+    label: str
+
+
 class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
-    """How an action looks."""
+    """How an action looks: a button, or a menu."""
 
     name: str
     """Part of custom ids, so it stays; lower-case letters and digits."""
@@ -41,6 +49,9 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     scope: ActionScope
     initial: str = ""
     """Before the number of each picture in a result of up to four; empty for no such buttons."""
+    menu: Callable[[Job], Sequence[MenuOption]] | None = None
+    """The options of a menu below the results of kinds that name the action; its label is the text
+    of the empty menu. None for buttons."""
     order: int = 50
     """Smaller ones come first below a single picture."""
     is_possible: Callable[[Job], bool] = lambda _: True
@@ -72,6 +83,13 @@ class ActionViews:
             for action in named
             if action is not None and action.is_possible(job) and action.is_in_result(job)
         ]
+        menus = [
+            row
+            for action in actions
+            if action.menu is not None
+            for row in _pages(job.id, action.menu(job), action.name, action.label)
+        ]
+        actions = [action for action in actions if action.menu is None]
         whole = [
             button(action.label, custom_id(action.name, job.id))
             for action in actions
@@ -80,16 +98,15 @@ class ActionViews:
         of_pictures = [action for action in actions if action.scope is ActionScope.PICTURE]
         layout = job.plan.layout
         if count > _MAX_NUMBERED or isinstance(layout, Matrix):
-            return _view([*_menus(job.id, layout, _up_to(count)), *_chunks(whole)])
+            return _view([*_menus(job.id, layout, _up_to(count)), *menus, *_chunks(whole)])
         if count == 1:
             whole += [
                 button(action.label, custom_id(action.name, job.id, 1))
                 for action in of_pictures
                 if not action.initial
             ]
-        return _view(
-            _numbered([action for action in of_pictures if action.initial], job, count, whole)
-        )
+        numbered = [action for action in of_pictures if action.initial]
+        return _view([*menus, *_numbered(numbered, job, count, whole)])
 
     def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
         """Below a single picture of a job."""
@@ -142,7 +159,13 @@ def _menus(
     action: str = OPEN,
     placeholder: str = "Open picture…",
 ) -> _ItemRows:
-    options = [discord.SelectOption(label=_option(layout, nth), value=str(nth)) for nth in numbers]
+    options = [MenuOption(nth, _option(layout, nth)) for nth in numbers]
+    return _pages(job_id, options, action, placeholder)
+
+
+def _pages(job_id: str, choices: Sequence[MenuOption], action: str, placeholder: str) -> _ItemRows:
+    """Menus of these options."""
+    options = [discord.SelectOption(label=label, value=str(number)) for number, label in choices]
     starts = range(0, len(options), _MENU_OPTIONS)
     pages = [options[start : start + _MENU_OPTIONS] for start in starts]
     return [

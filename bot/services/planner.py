@@ -87,6 +87,13 @@ class Planner:
             return job.kind, job.kind.replan(planned, context)
         return reroll.KIND, reroll.plan(planned, self._context([]))
 
+    async def original(self, job: Job) -> Picture | None:
+        """The picture that this job paints again; None if there is none, or it was deleted."""
+        for edge in await self._lineage.edges(job.id):
+            if edge.relation is Relation.FILM:
+                return await self._jobs.picture(edge.parent)
+        return None
+
     async def finished_drafts(self, pictures: Sequence[Picture]) -> Mapping[str, bool]:
         """Those of these pictures that were finished (True), or are being finished (False)."""
         return await self._lineage.finished_drafts([picture.id for picture in pictures])

@@ -1,0 +1,122 @@
+"""Fork: an earlier picture up to one of its steps, and on with other settings; pure."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from bot.domain import rules
+from bot.domain.kinds.steps import check_forkable
+from bot.domain.plan import Edge, JobKind, Plan, PlanContext, Relation
+from bot.errors import Refused
+from engine.contract import Change, Phase, Recipe, Sampler
+
+NOTHING_CHANGED: Final = (
+    "Nothing is changed: these are the settings that the picture had at that step."
+)
+_FIELDS: Final = ("prompt", "negative", "guidance", "sampler")
+
+
+class ForkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the one picture of `PlanContext.parents` from a step on."""
+
+    step: int
+    """The number of completed steps that stay as they are."""
+    prompt: str
+    negative: str
+    guidance: float
+    sampler: Sampler
+
+
+def parse(step: int, *, prompt: str, negative: str, guidance: str, sampler: str) -> ForkRequest:
+    """A request from texts. Raises Refused, with a sentence for the user."""
+    number = guidance.replace(",", ".")
+    if not re.fullmatch(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", number):
+        raise Refused(f"The guidance is “{guidance[:20]}”; it must be a number from 0 to 30.")
+    name = sampler.lower()
+    if name not in list(Sampler):
+        raise Refused(f"There is no sampler “{sampler[:50]}”. Choose one of: {', '.join(Sampler)}.")
+    return ForkRequest(
+        step=step,
+        prompt=rules.strip_invisible(prompt),
+        negative=rules.strip_invisible(negative),
+        guidance=float(number),
+        sampler=Sampler(name),
+    )
+
+
+def plan(request: ForkRequest, context: PlanContext) -> Plan:
+    """The picture's recipe with a change at the step. Its row class stays, so that the steps before
+    keep their bits.
+
+    Raises Refused, with a sentence for the user.
+    """
+    if not context.parents:
+        raise Refused("There is no picture here to go back in.")
+    parent = context.parents[0]
+    recipe = forked(parent.recipe.recipe, request)
+    rules.check_models((recipe,), context.models)
+    card = next(card for card in context.models if card.name == recipe.model)
+    try:
+        card.check_sampler(recipe)
+        card.check_steps(recipe)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return Plan(recipes=(recipe,), edges=(Edge(1, parent.id, Relation.FORK),))
+
+
+def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
+    """The recipe with the settings of the request from its step on.
+
+    Later changes of the recipe stay, except of settings that the request changes. Raises Refused,
+    with a sentence for the user.
+    """
+    before = phase_at(recipe, request.step)
+    values = {
+        name: getattr(request, name)
+        for name in _FIELDS
+        if getattr(request, name) != getattr(before, name)
+    }
+    if not values:
+        raise Refused(NOTHING_CHANGED)
+    by_step = {change.step: _fields(change) for change in recipe.changes}
+    changes = {
+        step: fields
+        if step < request.step
+        else {name: value for name, value in fields.items() if name not in values}
+        for step, fields in by_step.items()
+    }
+    changes[request.step] = changes.get(request.step, {}) | values
+    try:
+        return msgspec.structs.replace(
+            recipe,
+            changes=tuple(
+                Change(step=step, **fields) for step, fields in sorted(changes.items()) if fields
+            ),
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def phase_at(recipe: Recipe, step: int) -> Phase:
+    """The settings after this number of completed steps.
+
+    Raises Refused, with a sentence for the user, if no change can take effect there.
+    """
+    check_forkable(recipe)
+    last = recipe.executed_steps - 1
+    if not 1 <= step <= last:
+        raise Refused(
+            f"This picture has no step {step} to go back to: it has {last + 1} steps, so choose 1 "
+            f"to {last}."
+        )
+    return [phase for phase in recipe.phases if phase.step <= step][-1]
+
+
+def _fields(change: Change) -> dict[str, Any]:
+    return {name: getattr(change, name) for name in _FIELDS if getattr(change, name) is not None}
+
+
+KIND: Final = JobKind(
+    name="fork", title="Fork: ", plan=plan, actions=("upscale", "reroll", "vary", "film", "fork")
+)

@@ -1,0 +1,138 @@
+"""🕰 Fork: go back to a step of a picture, and on from there with other settings."""
+
+import re
+from typing import Final
+
+import discord
+
+from bot.context import Interaction, services
+from bot.domain.job import Job
+from bot.domain.kinds import fork, steps
+from bot.domain.picture import Picture
+from bot.features.exports import Action, Exports, Modal
+from bot.features.responses import defer_and_start, request_context
+from bot.messages import components
+from bot.messages.action_views import ActionScope, MenuOption
+from engine.contract import MAX_PROMPT_CHARS, Phase, Sampler, strip_steps
+
+_MENU: Final = "forkstep"
+_MODAL: Final = "forkat"
+_PROMPT, _NEGATIVE, _GUIDANCE, _SAMPLER = "prompt", "negative", "guidance", "sampler"
+_MAX_NUMBER_CHARS: Final = 8
+_MAX_SAMPLER_CHARS: Final = 30
+
+
+async def show_steps(interaction: Interaction, job: Job, nth: int) -> None:
+    """Start a job that shows frames of this picture, with a menu of its steps."""
+    bot, context = services(interaction), request_context(interaction)
+    picture = await bot.job_finder.picture(job, nth)
+    plan = steps.plan(steps.StepsRequest(), await bot.planner.context(context, [picture]))
+    await defer_and_start(interaction, await bot.job_service.submit(steps.KIND, plan, context))
+
+
+async def ask_for_settings(interaction: Interaction, job: Job, step: int) -> None:
+    """Respond to a choice in the menu with a modal of the settings at that step."""
+    picture = await _picture(interaction, job)
+    await services(interaction).planner.context(request_context(interaction), [picture])
+    phase = fork.phase_at(picture.recipe.recipe, step)
+    await interaction.response.send_modal(modal(job.id, step, phase))
+
+
+async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """Start a job of the forked picture."""
+    bot, context = services(interaction), request_context(interaction)
+    job = await bot.job_finder.by_button(match["job"])
+    picture = await _picture(interaction, job)
+    request = fork.parse(
+        int(match["nth"]),
+        prompt=components.submitted_text(interaction, _PROMPT),
+        negative=components.submitted_text(interaction, _NEGATIVE),
+        guidance=components.submitted_text(interaction, _GUIDANCE),
+        sampler=components.submitted_text(interaction, _SAMPLER),
+    )
+    plan = fork.plan(request, await bot.planner.context(context, [picture]))
+    await defer_and_start(interaction, await bot.job_service.submit(fork.KIND, plan, context))
+
+
+async def _picture(interaction: Interaction, job: Job) -> Picture:
+    """The picture whose steps the job shows; its own copy if that one is gone."""
+    bot = services(interaction)
+    original = await bot.planner.original(job)
+    return original or await bot.job_finder.picture(job, 1)
+
+
+def modal(job_id: str, step: int, phase: Phase) -> discord.ui.Modal:
+    """Asks for the settings from a step on. Its custom id is its only state, so it also works after
+    a restart."""
+    custom_id = components.custom_id(_MODAL, job_id, step)
+    form = discord.ui.Modal(title=f"On from step {step} with…", custom_id=custom_id)
+    long = discord.TextStyle.paragraph
+    for label, field in (
+        ("Prompt", _field(_PROMPT, phase.prompt, MAX_PROMPT_CHARS, style=long)),
+        ("Negative prompt", _field(_NEGATIVE, phase.negative, MAX_PROMPT_CHARS, style=long)),
+        ("Guidance, from 0 to 30", _field(_GUIDANCE, f"{phase.guidance:g}", _MAX_NUMBER_CHARS)),
+        ("Sampler", _field(_SAMPLER, phase.sampler.value, _MAX_SAMPLER_CHARS)),
+    ):
+        description = ", ".join(Sampler) if label == "Sampler" else None
+        form.add_item(
+            discord.ui.Label(text=label, description=_shortened(description), component=field)
+        )
+    form.stop()
+    return form
+
+
+def _field(
+    custom_id: str,
+    value: str,
+    max_length: int,
+    style: discord.TextStyle = discord.TextStyle.short,
+) -> discord.ui.TextInput[discord.ui.Modal]:
+    return discord.ui.TextInput(
+        custom_id=custom_id,
+        style=style,
+        default=value or None,
+        max_length=max_length,
+        required=custom_id != _NEGATIVE,
+    )
+
+
+def _shortened(text: str | None) -> str | None:
+    """At most 100 characters, Discord's limit for the description of a field."""
+    if text is None or len(text) <= 100:  # as the docstring says
+        return text
+    return f"{text[:99]}…"
+
+
+def _options(job: Job) -> list[MenuOption]:
+    recipe = job.recipes[0].recipe
+    total = recipe.executed_steps
+    return [
+        MenuOption(step, f"After step {step} of {total}")
+        for step in strip_steps(recipe, job.plan.capture.strip)
+    ]
+
+
+def _has_steps(picture: Picture) -> bool:
+    return picture.unavailable_reason is None and picture.recipe.recipe.executed_steps > 1
+
+
+exports: Final = Exports(
+    actions=(
+        Action(
+            name="fork",
+            label="🕰 Fork",
+            scope=ActionScope.PICTURE,
+            order=31,
+            is_on_picture=_has_steps,
+            handler=show_steps,
+        ),
+        Action(
+            name=_MENU,
+            label="Change from a step on…",
+            scope=ActionScope.JOB,
+            menu=_options,
+            handler=ask_for_settings,
+        ),
+    ),
+    modals=(Modal(components.job_pattern(_MODAL), on_modal_submit),),
+)
