@@ -55,13 +55,14 @@ from bot.playground import Playground, PlaygroundError
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
 from bot.services.family import FamilyFinder
+from bot.services.input_files import InputFiles
 from bot.services.inputs import InputService
 from bot.services.job_finder import JobFinder
 from bot.services.job_runner import JobRunner
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
 from bot.services.moderation import ModerationService
-from bot.services.notifier import Sender
+from bot.services.notifier import Notifier, Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.quota_service import QuotaService
@@ -217,9 +218,8 @@ def _build(
     outbox = _outbox(client, db, storage, message_client, full_size, notifier, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
-    runner = JobRunner(
-        db.jobs, db.artifacts, db.usage, engine, storage, notifier, limits=limits, clock=clock
-    )
+    files = InputFiles(db.jobs, db.lineage, storage)
+    runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
     admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
     job_service = JobService(
@@ -238,7 +238,7 @@ def _build(
     job_finder = JobFinder(db.jobs, db.deliveries)
     services = Services(
         job_service=job_service,
-        planner=Planner(db.jobs, db.lineage, db.guild_settings, engine, limits),
+        planner=Planner(db.jobs, db.lineage, db.guild_settings, engine, files, limits),
         job_finder=job_finder,
         moderation=_moderation(db, limits, clock),
         reports=_reports(db, storage, job_service, clock),
@@ -251,6 +251,28 @@ def _build(
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
     )
     return _Parts(services, notifier, dispatcher, tasks)
+
+
+def _runner(
+    db: Database,
+    engine: EngineClient,
+    storage: FileStorage,
+    files: InputFiles,
+    notifier: Notifier,
+    limits: Limits,
+    clock: Clock,
+) -> JobRunner:
+    return JobRunner(
+        db.jobs,
+        db.artifacts,
+        db.usage,
+        engine,
+        storage,
+        files,
+        notifier,
+        limits=limits,
+        clock=clock,
+    )
 
 
 def _retention(

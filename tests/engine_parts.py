@@ -24,6 +24,7 @@ from engine.contract import (
     PaintedImage,
     Recipe,
     Sampler,
+    Work,
     sha256,
 )
 from engine.core.engine_core import MAX_RUNNING, EngineCore
@@ -128,7 +129,7 @@ def recipe(core: EngineCore | None = None, **changes: Any) -> Recipe:  # noqa: A
     return Recipe(**(fields | changes))
 
 
-def job(*recipes: Recipe, **changes: Any) -> Paint:  # noqa: ANN401 - any of a job's fields
+def job(*recipes: Work, **changes: Any) -> Paint:  # noqa: ANN401 - any of a job's fields
     """A job of these recipes, or of one; `source` is an init image."""
     fields: dict[str, Any] = {"job": "a", "attempt": 1, "recipes": recipes or (recipe(),)}
     if source := changes.pop("source", None):
@@ -195,7 +196,7 @@ def run_together(core: EngineCore, *jobs: Paint) -> list[Painted | Failed | Canc
     return [with_images(events) for events in all_events]
 
 
-def digests(*recipes: Recipe) -> list[str]:
+def digests(*recipes: Work) -> list[str]:
     """The digests of the images of these recipes, painted as one job."""
     return [image.sha256 for image in painted_images(job(*recipes))]
 

@@ -23,6 +23,7 @@ from engine.contract import (
     Queued,
     Ready,
     Rejected,
+    UpscalerCard,
 )
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
 
@@ -55,11 +56,15 @@ class FakeJob:
                 await self._connection.send(event)
 
 
+UPSCALER = UpscalerCard(name="flat", revision="f" * 64, scales=(2, 4))
+
+
 class FakeServer(ABC):
     """Runs as many jobs at once as the real engine, each in a task of `run_job`."""
 
     def __init__(self, *models: ModelCard, max_running: int = MAX_RUNNING) -> None:
         self.models = models
+        self.upscalers: tuple[UpscalerCard, ...] = (UPSCALER,)
         self.paints: list[Paint] = []
         """All jobs that were received."""
         self.inputs: dict[str, bytes] = {}
@@ -133,7 +138,7 @@ class FakeServer(ABC):
             raise WireError(
                 f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
-        await connection.send(Ready(self.models))
+        await connection.send(Ready(self.models, self.upscalers))
 
     async def _serve(self, connection: Connection[Command]) -> None:
         jobs: dict[tuple[str, int], FakeJob] = {}

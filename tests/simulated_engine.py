@@ -11,7 +11,17 @@ from PIL import Image
 
 from bot.engine_client.base import NO_FILES, EngineStatus, EventCallback
 from engine.bench.architectures import BETAS
-from engine.contract import Capture, Ending, Event, JobEvent, ModelCard, Paint, Recipe, Verdict
+from engine.contract import (
+    Capture,
+    Ending,
+    Event,
+    JobEvent,
+    ModelCard,
+    Paint,
+    Recipe,
+    UpscalerCard,
+    Verdict,
+)
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
@@ -115,6 +125,11 @@ class SimulatedEngine:
     def models(self) -> tuple[ModelCard, ...]:
         """The card of the null model."""
         return (self._model.card,)
+
+    @property
+    def upscalers(self) -> tuple[UpscalerCard, ...]:
+        """None is installed."""
+        return ()
 
     @property
     def model(self) -> ModelCard:

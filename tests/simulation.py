@@ -13,12 +13,14 @@ from bot.db.artifacts import ArtifactStore
 from bot.db.deliveries import DeliveryStore
 from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
+from bot.db.lineage import LineageStore
 from bot.db.usage import UsageStore
 from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import Job, JobTimings, Progress, RequestContext, ResponseTarget, Status
 from bot.domain.limits import Limits
 from bot.errors import Refused
 from bot.services.dispatcher import Dispatcher
+from bot.services.input_files import InputFiles
 from bot.services.job_runner import JobRunner
 from bot.services.job_tasks import JobTasks
 from bot.services.outbox import Outbox
@@ -100,12 +102,14 @@ class Simulation:
                 clock=clock,
             )
             storage = FileStorage(Path(os.devnull))  # there are no files
+            files = InputFiles(jobs, LineageStore(connection), storage)
             runner = JobRunner(
                 jobs,
                 ArtifactStore(connection),
                 usage,
                 engine,
                 storage,
+                files,
                 users,
                 limits=self._limits,
                 clock=clock,

@@ -38,7 +38,7 @@ def test_parents_and_sketches_of_old_jobs_have_their_own_tables(tmp_path: Path) 
             ("z", "sketch", None, "{}", "b" * 64),
         ]
         [row] = connection.execute(f"{rows.JOBS} WHERE id = 'c'")
-        assert [item.source for item in rows.to_job(row).recipes] == [
+        assert [item.recipe.source for item in rows.to_job(row).recipes] == [
             Img2Img(PENDING_IMAGE, 0.35000000000000003)
         ]
         assert rows.to_job(row).plan == PlanDetails()

@@ -39,24 +39,29 @@ def test_the_names_of_kinds_are_unique_and_stay() -> None:
     assert [kind_named(kind.name) for kind in KINDS] == list(KINDS)
 
 
+def plain(planned: Plan) -> tuple[Recipe, ...]:
+    """The recipes of a plan that enlarges nothing."""
+    return tuple(work.recipe for work in planned.recipes)
+
+
 def build(*, has_init_image: bool = False, **options: object) -> tuple[Recipe, ...]:
     """The recipes of a request to the flat model, with 5 as the random seed."""
     parsed = parse(**{"prompt": "a red house"} | options)
     request = ImagineRequest(options=parsed, sketch_url="https://a/b" if has_init_image else None)
-    return imagine.plan(request, PlanContext(models=(MODEL,), seed=5)).recipes
+    return plain(imagine.plan(request, PlanContext(models=(MODEL,), seed=5)))
 
 
 def rerolled(*recipes: Recipe, nth: int | None = None) -> tuple[Recipe, ...]:
     """The recipes of a reroll with the random seed 50."""
     planned = PlannedJob(recipes=recipes, details=PlanDetails(), nth=nth)
-    return reroll.plan(planned, PlanContext(models=(MODEL,), seed=50)).recipes
+    return plain(reroll.plan(planned, PlanContext(models=(MODEL,), seed=50)))
 
 
 def varied(*parents: Recipe, seed: int = 9, strength: float = 0.15) -> tuple[Recipe, ...]:
     """The recipes of variations of pictures of these recipes."""
     pictures = tuple(picture(nth=nth, recipe=item) for nth, item in enumerate(parents, start=1))
     context = PlanContext(models=(MODEL,), seed=seed, parents=pictures)
-    return variation.plan(VariationRequest(strength=strength), context).recipes
+    return plain(variation.plan(VariationRequest(strength=strength), context))
 
 
 def test_unset_options_are_the_models_defaults() -> None:

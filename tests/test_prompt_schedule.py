@@ -157,6 +157,7 @@ def test_a_draft_changes_after_the_same_share_of_its_steps() -> None:
     context = PlanContext(models=(MODEL,), seed=5)
     options = imagine.parse(prompt="a [cat:dog:0.5]", steps=20)
     planned = draft.plan(imagine.ImagineRequest(options=options), context)
-    assert {item.changes for item in planned.recipes} == {(Change(step=4, prompt="a dog"),)}
-    full = [draft.full_recipe(*pair) for pair in zip(planned.recipes, planned.full_recipes)]  # noqa: B905 # of one plan
+    assert {item.recipe.changes for item in planned.recipes} == {(Change(step=4, prompt="a dog"),)}
+    drafts = [item.recipe for item in planned.recipes]
+    full = list(map(draft.full_recipe, drafts, planned.full_recipes))
     assert full == list(planned.full_recipes)

@@ -22,7 +22,7 @@ def adapted(text: str) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe that is offered for a text, and the notes."""
     result = offer(Metadata(infotext=read_infotext(text)), CONTEXT)
     [painted] = result.plan.recipes
-    return painted, result.notes
+    return painted.recipe, result.notes
 
 
 def test_a_recipe_of_ours_is_painted_as_it_is() -> None:
@@ -103,7 +103,7 @@ def test_invisible_characters_are_removed() -> None:
     """Also from the prompts of changes."""
     hidden = recipe(prompt="a \u200bhouse", changes=(Change(step=1, prompt="a\u2060 dog"),))
     [planned] = plan_again([hidden], CONTEXT).recipes
-    assert (planned.prompt, planned.changes[0].prompt) == ("a house", "a dog")
+    assert (planned.prompt, planned.recipe.changes[0].prompt) == ("a house", "a dog")
 
 
 def test_a_text_of_another_program_is_adapted() -> None:

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.contract import MAX_SIZE, Change, Img2Img, Recipe, Sampler, Subseed
-from engine.contract.work import Detail, Upscale, Work, tile_size
+from engine.contract.work import Detail, Upscale, Work, detail_strength, tile_size
 
 RECIPE = Recipe(
     model="starter",
@@ -108,6 +108,18 @@ def test_a_detail_checks_its_values(values: dict[str, float], sentence: str) -> 
     """A Detail that cannot be painted cannot be made."""
     with pytest.raises(ValueError, match=sentence):
         msgspec.convert(msgspec.to_builtins(detail()) | values, Detail)
+
+
+@pytest.mark.parametrize(
+    ("native", "steps", "expected"),
+    [(128, 20, 0.15), (512, 20, 0.3), (128, 4, 0.25), (512, 3, 0.334), (512, 1, 1.0)],
+)
+def test_the_default_strength_runs_at_least_one_step(
+    native: int, steps: int, expected: float
+) -> None:
+    """Small models get less freedom."""
+    assert detail_strength(native, steps) == expected
+    assert int(steps * expected) >= 1
 
 
 @pytest.mark.parametrize(("native", "expected"), [(128, (128, 32)), (512, (512, 128))])

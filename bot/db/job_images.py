@@ -5,17 +5,18 @@ from collections.abc import Sequence
 import aiosqlite
 
 from bot.domain.plan import PENDING_IMAGE
-from engine.contract import Recipe
+from engine.contract import Recipe, Work
 
 
-async def link(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Recipe]) -> None:
-    """Record which input images the recipes of a job need."""
+async def link(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Work]) -> None:
+    """Record which input images the recipes of a job need; the pictures that it enlarges are those
+    of other jobs."""
     await db.executemany(
         "INSERT OR IGNORE INTO job_images VALUES (?, ?)",
         [
             (job_id, image)
             for recipe in recipes
             for image in recipe.images
-            if image != PENDING_IMAGE
+            if isinstance(recipe, Recipe) and image != PENDING_IMAGE
         ],
     )

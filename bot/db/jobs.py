@@ -31,7 +31,7 @@ from bot.domain.job import Job, JobTimings, Status
 from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
 from bot.domain.plan import Edge, PlanInput
-from engine.contract import Recipe
+from engine.contract import Work
 
 REPLAY_SECONDS: Final = DAY
 """How long a repeated interaction must still be recognised; far longer than Discord repeats one."""
@@ -76,7 +76,7 @@ class JobStore(Store):
         return added
 
     async def mark_queued(
-        self, job_id: str, recipes: Sequence[Recipe], input_digests: Sequence[str] = ()
+        self, job_id: str, recipes: Sequence[Work], input_digests: Sequence[str] = ()
     ) -> bool:
         """Queue an accepted job with its complete recipes; False if it is not accepted.
 

@@ -11,7 +11,7 @@ from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Stat
 from bot.domain.kinds import kind_named
 from bot.domain.picture import Picture
 from bot.domain.plan import PlanDetails
-from engine.contract import Recipe, Verdict, sha256
+from engine.contract import Verdict, Work, sha256
 
 JOBS: Final = (
     "SELECT jobs.*, result.* FROM jobs LEFT JOIN ("
@@ -24,8 +24,8 @@ JOBS: Final = (
 erased after its delivery has none."""
 _REACTION_PARTS: Final = 4
 """The idempotency key of a reaction has the ids of its message and user, and its emoji."""
-_RECIPE = msgspec.json.Decoder(Recipe)
-_RECIPES = msgspec.json.Decoder(tuple[Recipe, ...])
+_RECIPE: Final[msgspec.json.Decoder[Work]] = msgspec.json.Decoder(Work)
+_RECIPES: Final[msgspec.json.Decoder[tuple[Work, ...]]] = msgspec.json.Decoder(tuple[Work, ...])
 _PLAN = msgspec.json.Decoder(PlanDetails)
 _VERDICTS = msgspec.json.Decoder(tuple[Verdict, ...])
 
@@ -72,13 +72,13 @@ def from_job(job: Job) -> dict[str, Value]:
 
 
 @lru_cache(maxsize=256)
-def _recipes(text: str) -> tuple[Recipe, ...]:
+def _recipes(text: str) -> tuple[Work, ...]:
     """Cached, because all queued jobs are read whenever one may start."""
     return _RECIPES.decode(text)
 
 
 @lru_cache(maxsize=1024)
-def _recipe(text: str) -> Recipe:
+def _recipe(text: str) -> Work:
     return _RECIPE.decode(text)
 
 
@@ -147,7 +147,7 @@ def from_picture(picture: Picture) -> dict[str, Value]:
     return columns | _settings(picture.recipe)
 
 
-def _settings(recipe: Recipe) -> dict[str, Value]:
+def _settings(recipe: Work) -> dict[str, Value]:
     """The main settings of a recipe in columns of their own, for queries."""
     last = recipe.subseeds[-1] if recipe.subseeds else None
     return {

@@ -7,7 +7,7 @@ import msgspec
 
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
 from bot.domain.plan import JobKind, PlanDetails
-from engine.contract import Recipe
+from engine.contract import Work
 
 
 class Status(StrEnum):
@@ -73,7 +73,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     kind: JobKind
     user_id: int
     target: ResponseTarget
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Work, ...]
     plan: PlanDetails = PlanDetails()
     include_flagged: bool = False
     """Store flagged pictures, because the channel may show them."""

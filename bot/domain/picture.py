@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.contract import Recipe, Verdict
+from engine.contract import Verdict, Work
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,7 +12,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     nth: int
     """1-based index, in reading order."""
-    recipe: Recipe
+    recipe: Work
     sha256: str | None
     """Of the pixels, as `pixels_sha256` computes it; None if it could not be painted, or predates
     this digest."""

@@ -11,7 +11,7 @@ import msgspec
 
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture
-from engine.contract import Capture, ModelCard, Recipe
+from engine.contract import Capture, ModelCard, Recipe, UpscalerCard, Work
 
 
 class Grid(msgspec.Struct, frozen=True, tag="grid"):
@@ -108,7 +108,7 @@ class Plan(PlanDetails, frozen=True, kw_only=True, omit_defaults=True):
     """What a request becomes. Raises ValueError if an edge or the layout does not fit the
     recipes."""
 
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Work, ...]
     inputs: tuple[PlanInput, ...] = ()
     edges: tuple[Edge, ...] = ()
 
@@ -137,6 +137,8 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
     """Those that are offered; the first is the default."""
     seed: int
     """A random seed."""
+    upscalers: tuple[UpscalerCard, ...] = ()
+    """Those that are installed; the first is the default."""
     parents: tuple[Picture, ...] = ()
     """The pictures that the request starts from, of those that the user may use."""
     limits: Limits = LIMITS
@@ -145,7 +147,7 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
 class PlannedJob(msgspec.Struct, frozen=True, kw_only=True):
     """An earlier job that is planned again."""
 
-    recipes: tuple[Recipe, ...]
+    recipes: tuple[Work, ...]
     details: PlanDetails
     edges: tuple[Edge, ...] = ()
     pictures: tuple[Picture, ...] = ()

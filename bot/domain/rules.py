@@ -9,7 +9,7 @@ from typing import Final
 from bot.domain.job import Job, Status
 from bot.domain.picture import Picture
 from bot.errors import Refused
-from engine.contract import ModelCard, Recipe
+from engine.contract import ModelCard, Upscale, Work
 
 REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
@@ -27,10 +27,15 @@ _FLAG: Final = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 """The flag of a region, such as Scotland: a black flag and tag letters (UTS #51)."""
 
 
-def check_models(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> None:
-    """Raise Refused unless each recipe has the name and revision of one of these models."""
+def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
+    """Raise Refused unless each recipe has the name and revision of one of these models.
+
+    An upscale needs no model.
+    """
     loaded = {(model.name, model.revision) for model in models}
     for recipe in recipes:
+        if isinstance(recipe, Upscale):
+            continue
         if (recipe.model, recipe.revision) not in loaded:
             names = " and ".join(f"{model.name} ({model.revision[:12]})" for model in models)
             raise Refused(

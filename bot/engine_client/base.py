@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bot.errors import BotError
-from engine.contract import Ending, Heartbeat, JobEvent, ModelCard, Paint
+from engine.contract import Ending, Heartbeat, JobEvent, ModelCard, Paint, UpscalerCard
 
 EventCallback = Callable[[JobEvent], None]
 NO_FILES: Final[Mapping[str, bytes]] = {}
@@ -32,6 +32,11 @@ class EngineClient(Protocol):
     @property
     def models(self) -> tuple[ModelCard, ...]:
         """The loaded models, or while disconnected those loaded last; the first is the default."""
+
+    @property
+    def upscalers(self) -> tuple[UpscalerCard, ...]:
+        """The installed upscalers, or while disconnected those of the last engine; the first is the
+        default."""
 
     @property
     def model(self) -> ModelCard:

@@ -21,6 +21,7 @@ from engine.contract import (
     Paint,
     Ready,
     Rejected,
+    UpscalerCard,
     wire,
 )
 
@@ -55,6 +56,7 @@ class SocketEngineClient:
         self._connection: wire.Connection[Event] | None = None
         self._connected = asyncio.Event()
         self._models: tuple[ModelCard, ...] = ()
+        self._upscalers: tuple[UpscalerCard, ...] = ()
         self._pending: dict[tuple[str, int], _Pending] = {}
         self._sending_job = asyncio.Lock()
         """Held while a job is sent: the engine keeps an input for the next job that lists it."""
@@ -71,6 +73,11 @@ class SocketEngineClient:
         if not self._models:
             raise RuntimeError("No engine has connected yet.")
         return self._models
+
+    @property
+    def upscalers(self) -> tuple[UpscalerCard, ...]:
+        """Those of the connected engine, or of the last one that was connected."""
+        return self._upscalers
 
     @property
     def model(self) -> ModelCard:
@@ -135,7 +142,8 @@ class SocketEngineClient:
         """
         reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
         async with wire.bot_side(reader, writer) as connection:
-            self._models = await _handshake(connection, endpoint.token)
+            ready = await _handshake(connection, endpoint.token)
+            self._models, self._upscalers = ready.models, ready.upscalers
             self._connection = connection
             log.info(
                 "The engine is ready with %s on %s.",
@@ -214,7 +222,7 @@ class SocketEngineClient:
             raise EngineDied("The engine closed the connection.") from error
 
 
-async def _handshake(connection: wire.Connection[Event], token: str) -> tuple[ModelCard, ...]:
+async def _handshake(connection: wire.Connection[Event], token: str) -> Ready:
     try:
         await connection.send(Hello(token))
         answer = await asyncio.wait_for(connection.receive(), _HANDSHAKE_SECONDS)
@@ -225,4 +233,4 @@ async def _handshake(connection: wire.Connection[Event], token: str) -> tuple[Mo
     if not isinstance(answer, Ready):
         reason = answer.reason if isinstance(answer, Rejected) else "it sent no Ready"
         raise EngineDied(reason)
-    return answer.models
+    return answer

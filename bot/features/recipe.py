@@ -63,7 +63,7 @@ async def command(interaction: Interaction, file: discord.Attachment) -> None:
 
 
 async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:
-    recipes = [picture.recipe for picture in pictures]
+    recipes = [picture.recipe.recipe for picture in pictures]
     text = recipe_texts.describe(
         recipes, [picture.nth for picture in pictures], services(interaction).planner.models
     )
@@ -76,7 +76,7 @@ async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> 
     await interaction.response.defer(ephemeral=True, thinking=True)
     metadata = await services(interaction).uploaded_recipes.read_picture(upload.url)
     offer = await _offer(interaction, metadata)
-    recipes = offer.plan.recipes
+    recipes = [recipe.recipe for recipe in offer.plan.recipes]
     numbers = range(1, len(recipes) + 1)
     text = recipe_texts.describe(
         recipes, numbers, services(interaction).planner.models, offer.notes

@@ -14,7 +14,7 @@ import discord
 from bot.domain.job import Job, Progress, Status
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
-from engine.contract import Change, Recipe, Work
+from engine.contract import Change, Detail, Upscale, Work
 
 _MAX_CONTENT: Final = 2000
 _LINE_CHARS: Final = 60
@@ -146,38 +146,48 @@ def _axes(layout: Layout) -> str:
     return " x ".join(f"{axis.name} ({len(axis.labels)})" for axis in axes)
 
 
-def settings(recipes: Sequence[Recipe]) -> str:
+def settings(recipes: Sequence[Work]) -> str:
     """The settings that all recipes share, and their range of seeds, in one line."""
     return " · ".join(part for part in (_shared(recipes), _base_seeds(recipes)) if part)
 
 
-def _shared(recipes: Sequence[Recipe]) -> str:
-    parts = (_steps, _guidance, _sampler, _size, _sketch)
+def _shared(recipes: Sequence[Work]) -> str:
+    parts = (_enlargement, _steps, _guidance, _sampler, _size, _sketch)
     values = ({part(recipe) for recipe in recipes} for part in parts)
     return " · ".join(texts.pop() for texts in values if len(texts) == 1 and "" not in texts)
 
 
-def _steps(recipe: Recipe) -> str:
+def _steps(recipe: Work) -> str:
     return f"{recipe.steps} steps"
 
 
-def _guidance(recipe: Recipe) -> str:
+def _guidance(recipe: Work) -> str:
     return f"guidance {recipe.guidance:g}"
 
 
-def _sampler(recipe: Recipe) -> str:
+def _sampler(recipe: Work) -> str:
     return f"{recipe.sampler}"
 
 
-def _size(recipe: Recipe) -> str:
+def _size(recipe: Work) -> str:
     return f"{recipe.width}x{recipe.height}"
 
 
-def _sketch(recipe: Recipe) -> str:
-    return "" if recipe.strength is None else f"from a sketch ({recipe.strength:g})"
+def _sketch(recipe: Work) -> str:
+    strength = recipe.recipe.strength
+    return "" if strength is None else f"from a sketch ({strength:g})"
 
 
-def _base_seeds(recipes: Sequence[Recipe]) -> str:
+def _enlargement(recipe: Work) -> str:
+    match recipe:
+        case Upscale():
+            return f"⬆ {recipe.scale}x"
+        case Detail():
+            return f"✨ detail {recipe.strength:g}"
+    return ""
+
+
+def _base_seeds(recipes: Sequence[Work]) -> str:
     """The seeds without their subseeds, unless they are several that are not consecutive."""
     seeds = [recipe.seed for recipe in recipes]
     if len(set(seeds)) == 1:
@@ -186,7 +196,7 @@ def _base_seeds(recipes: Sequence[Recipe]) -> str:
     return f"seeds {seeds[0]}–{seeds[-1]}" if is_consecutive else ""
 
 
-def _seeds(recipes: Sequence[Recipe]) -> str:
+def _seeds(recipes: Sequence[Work]) -> str:
     return "seeds " + " · ".join(f"`{recipe.seed_text}`" for recipe in recipes)
 
 

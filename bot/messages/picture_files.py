@@ -15,7 +15,7 @@ from bot.messages import grid
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
-from engine.contract import Recipe
+from engine.contract import Work
 from engine.contract.images import matrix
 from engine.contract.images.encode import encode_jpeg, encode_png
 from engine.contract.images.png_text import BadText
@@ -77,7 +77,7 @@ def thumbnail(storage: FileStorage, picture: Picture, side: int) -> Image.Image:
 
 
 def encode_within(
-    image: Image.Image, limit: int = BYTES_LIMIT, recipes: Sequence[Recipe] = ()
+    image: Image.Image, limit: int = BYTES_LIMIT, recipes: Sequence[Work] = ()
 ) -> tuple[str, bytes]:
     """PNG with these recipes if it fits, else JPEG, else a smaller JPEG."""
     data = with_metadata(encode_png(image), recipes)

@@ -11,7 +11,7 @@ from bot.domain.job import RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry, check_not_blocked
 from bot.errors import PolicyViolation
 from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation_in
-from engine.contract import Recipe, sha256
+from engine.contract import Work, sha256
 
 _EXCERPT_LENGTH: Final = 200
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ class AdmissionPolicy:
         self._audit_log = audit_log
         self._clock = clock
 
-    async def check_prompts(self, recipes: Sequence[Recipe], context: RequestContext) -> None:
+    async def check_prompts(self, recipes: Sequence[Work], context: RequestContext) -> None:
         """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden."""
         rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
         check_not_blocked(rules)

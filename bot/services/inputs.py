@@ -17,7 +17,7 @@ from bot.domain.plan_inputs import with_input
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.storage import FileStorage
-from engine.contract import Recipe, sha256
+from engine.contract import Recipe, Work, sha256
 
 log = logging.getLogger(__name__)
 
@@ -52,19 +52,21 @@ class InputService:
         self._downloads = asyncio.Semaphore(4)
         self._decoders = asyncio.Semaphore(2)  # each may use a gigabyte of memory
 
-    async def resolve(self, job: Job) -> tuple[tuple[Recipe, ...], tuple[str, ...]]:
+    async def resolve(self, job: Job) -> tuple[tuple[Work, ...], tuple[str, ...]]:
         """The recipes of a job, completed with its inputs, and the digests of those that were
         fetched for it.
 
         Raises BotError, with a sentence for the user.
         """
-        recipes, digests = job.recipes, []
+        recipes: tuple[Work, ...] = job.recipes
+        digests: list[str] = []
         pending = await retry_until_written(lambda: self._job_inputs.pending(job.id))
         if pending:
             rules.check_models(recipes, self._engine.models)
         for plan_input in pending:
             image, size = await self._fetch(job, plan_input)
-            recipes = with_input(recipes, self._engine.models, plan_input, image, size)
+            painted = [recipe for recipe in recipes if isinstance(recipe, Recipe)]
+            recipes = with_input(painted, self._engine.models, plan_input, image, size)
             digests.append(image)
         return recipes, tuple(digests)
 

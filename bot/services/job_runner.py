@@ -18,6 +18,7 @@ from bot.domain.limits import Limits
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient, EngineDied
 from bot.errors import BotError, Refused
+from bot.services.input_files import InputFiles
 from bot.services.notifier import Notifier
 from bot.services.picture_saver import PictureSaver
 from bot.storage import FileStorage
@@ -31,6 +32,7 @@ from engine.contract import (
     ImageDone,
     JobEvent,
     Paint,
+    Recipe,
     Stepped,
 )
 
@@ -55,6 +57,7 @@ class JobRunner:
         usage: UsageStore,
         engine: EngineClient,
         storage: FileStorage,
+        input_files: InputFiles,
         notifier: Notifier,
         *,
         limits: Limits,
@@ -65,6 +68,7 @@ class JobRunner:
         self._usage = usage
         self._engine = engine
         self._storage = storage
+        self._input_files = input_files
         self._notifier = notifier
         self._limits = limits
         self._clock = clock
@@ -129,13 +133,12 @@ class JobRunner:
         rules.check_models(attempt.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
-        inputs = dict.fromkeys(image for recipe in attempt.recipes for image in recipe.images)
-        files = {name: await asyncio.to_thread(self._storage.source, name) for name in inputs}
+        files = await self._input_files.read(job.id, attempt.recipes)
         paint = Paint(
             job=job.id,
             attempt=job.attempt,
             recipes=attempt.recipes,
-            inputs=tuple(inputs),
+            inputs=tuple(files),
             capture=job.plan.capture,
             adaptive=self._limits.adaptive and not attempt.roles,
             include_flagged=job.include_flagged,
@@ -241,7 +244,8 @@ class JobRunner:
                 await asyncio.to_thread(self._storage.delete_picture, job.id, nth)
 
     async def _delete_sources(self, job: Job) -> None:
-        for source in {image for recipe in job.recipes for image in recipe.images}:
+        sketches = (recipe for recipe in job.recipes if isinstance(recipe, Recipe))
+        for source in {image for recipe in sketches for image in recipe.images}:
             await asyncio.to_thread(self._storage.delete_source, source)
 
 

@@ -14,7 +14,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture, picture_id
 from bot.services.artifact_saver import ArtifactSaver
 from bot.storage import FileStorage
-from engine.contract import ArtifactDone, PaintedImage, sha256
+from engine.contract import ArtifactDone, PaintedImage, sha256, with_row_class
 
 log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class PictureSaver:
             id=picture_id(self._job.id, nth),
             job_id=self._job.id,
             nth=nth,
-            recipe=msgspec.structs.replace(recipe, row_class=image.row_class),
+            recipe=with_row_class(recipe, image.row_class),
             sha256=image.sha256 or None,
             file_sha256=sha256(image.png) if path else None,
             path=path,

@@ -1,7 +1,12 @@
 """What the kinds of jobs need to plan a request; reads only."""
 
+import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
+from io import BytesIO
+
+import msgspec
+from PIL import Image
 
 from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
@@ -15,7 +20,8 @@ from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT, ModelCard
+from bot.services.input_files import InputFiles
+from engine.contract import SEED_LIMIT, ModelCard, pixels_sha256
 
 
 class Planner:
@@ -27,12 +33,14 @@ class Planner:
         lineage: LineageStore,
         guild_settings: GuildSettingsStore,
         engine: EngineClient,
+        input_files: InputFiles,
         limits: Limits,
     ) -> None:
         self._jobs = jobs
         self._lineage = lineage
         self._guild_settings = guild_settings
         self._engine = engine
+        self._input_files = input_files
         self._limits = limits
 
     @property
@@ -60,6 +68,21 @@ class Planner:
         """The pictures as visible in this channel."""
         settings = await self._guild_settings.get(channel.guild_id)
         return visible_in(pictures, nsfw.nsfw_policy(channel, settings.nsfw))
+
+    async def enlarging_context(self, request: RequestContext, picture: Picture) -> PlanContext:
+        """The context of a request that enlarges one picture.
+
+        The digest of the pixels is that of the file if a version without such digests stored it.
+        """
+        context = await self.context(request, [picture])
+        parents = []
+        for parent in context.parents:
+            if parent.sha256 is None:
+                data = await self._input_files.picture_file(parent)
+                pixels = await asyncio.to_thread(_pixels, data)
+                parent = msgspec.structs.replace(parent, sha256=pixels)
+            parents.append(parent)
+        return msgspec.structs.replace(context, parents=tuple(parents))
 
     async def replan(
         self, job: Job, request: RequestContext, nth: int | None = None
@@ -109,6 +132,7 @@ class Planner:
     def _context(self, parents: Sequence[Picture]) -> PlanContext:
         return PlanContext(
             models=self._engine.models,
+            upscalers=self._engine.upscalers,
             seed=secrets.randbelow(SEED_LIMIT),
             parents=tuple(parents),
             limits=self._limits,
@@ -117,3 +141,12 @@ class Planner:
     async def _nsfw_policy(self, request: RequestContext) -> nsfw.NsfwPolicy:
         settings = await self._guild_settings.get(request.channel.guild_id)
         return nsfw.nsfw_policy(request.channel, settings.nsfw)
+
+
+def _pixels(png: bytes) -> str:
+    """The digest of a file's pixels. Raises Refused if it is damaged."""
+    try:
+        with Image.open(BytesIO(png), formats=("PNG",)) as image:
+            return pixels_sha256(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise Refused("The picture's file in the data folder is damaged.") from error

@@ -10,7 +10,7 @@ from bot.domain.fair_queue import VirtualTimes
 from bot.domain.job import Job
 from bot.domain.limits import Limits, WaitEstimate
 from bot.engine_client.base import EngineClient
-from engine.contract import Recipe
+from engine.contract import Work
 
 
 class Schedule:
@@ -65,7 +65,7 @@ class Schedule:
         """The engine seconds that the job is expected to take."""
         return self.cost_of(job.recipes)
 
-    def cost_of(self, recipes: Sequence[Recipe]) -> float:
+    def cost_of(self, recipes: Sequence[Work]) -> float:
         """The engine seconds that these pictures are expected to take."""
         return cost_model.estimate(recipes, self.samples)
 

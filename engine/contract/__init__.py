@@ -93,6 +93,7 @@ from engine.contract.work import (
     Work,
     detail_strength,
     tile_size,
+    with_row_class,
 )
 
 __all__ = [
@@ -167,5 +168,6 @@ __all__ = [
     "size_for_init_image",
     "strip_steps",
     "tile_size",
+    "with_row_class",
     "with_row_classes_for_load",
 ]

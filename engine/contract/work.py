@@ -1,5 +1,6 @@
 """What a picture can be made by: a recipe, or an enlargement of an earlier picture."""
 
+import math
 from typing import Final
 
 import msgspec
@@ -220,12 +221,19 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
 Work = Recipe | Upscale | Detail
 
 
+def with_row_class(work: Work, row_class: int) -> Work:
+    """The work with this row class; an Upscale has none of its own."""
+    return work if isinstance(work, Upscale) else msgspec.structs.replace(work, row_class=row_class)
+
+
 def tile_size(native_size: int) -> tuple[int, int]:
     """Side and overlap, in pixels, of the tiles of a Detail for a model of this native size."""
     side = native_size // SIZE_MULTIPLE * SIZE_MULTIPLE
     return side, max(MIN_TILE_OVERLAP, side // 4 // SIZE_MULTIPLE * SIZE_MULTIPLE)
 
 
-def detail_strength(native_size: int) -> float:
-    """The default strength of a Detail for a model of this native size."""
-    return SMALL_DETAIL_STRENGTH if native_size < SMALL_NATIVE_SIZE else DETAIL_STRENGTH
+def detail_strength(native_size: int, steps: int) -> float:
+    """The default strength of a Detail for a model of this native size: at least one of the steps
+    is run."""
+    strength = SMALL_DETAIL_STRENGTH if native_size < SMALL_NATIVE_SIZE else DETAIL_STRENGTH
+    return max(strength, math.ceil(1000 / steps) / 1000)

@@ -58,7 +58,7 @@ class Enlarger:
         work = request.job.recipes[index]
         assert isinstance(work, Upscale)  # noqa: S101 -- by the caller
         slot = Slot(request, index, model)
-        origin = Origin(model, work.recipe, work.row_class, self._upscaler(work).fingerprint)
+        origin = Origin(model, work, work.row_class, self._upscaler(work).fingerprint)
         postprocessor.uses.acquire(model)
         future = self._submit(
             request,

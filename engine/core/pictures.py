@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeVar
 import torch
 from PIL import Image
 
-from engine.contract import Paint, PaintedImage, Recipe, pixels_sha256
+from engine.contract import Paint, PaintedImage, Work, pixels_sha256, with_row_class
 from engine.contract.images.encode import encode_png
 from engine.contract.metadata import with_metadata
 from engine.core.capture import Frame
@@ -26,8 +26,8 @@ class Origin(NamedTuple):
 
     model: DiffusionModel
     """Its safety checkers check the picture."""
-    recipe: Recipe
-    """What the file says about itself; of an enlargement, how the first picture was painted."""
+    work: Work
+    """What the file says about itself."""
     row_class: int
     fingerprint: str
 
@@ -69,7 +69,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
     is_unchecked = any(verdict.score is None for verdict in verdicts)
     is_withheld = flagged(verdicts) and (is_unchecked or not job.include_flagged)
     painted = PaintedImage(
-        png=b"" if is_withheld else with_metadata(encode_png(picture), [origin.recipe]),
+        png=b"" if is_withheld else with_metadata(encode_png(picture), [origin.work]),
         sha256=pixels_sha256(picture),
         verdicts=verdicts,
         row_class=origin.row_class,
@@ -93,11 +93,12 @@ def failed(origin: Origin, reason: str) -> Result:
 def origin_of(state: DenoisingState) -> Origin:
     """What makes the picture of this state."""
     fingerprint = state.model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
-    recipe = state.recipe
+    work: Work = state.recipe
     if isinstance(state.init_image, InitTile):
         canvas = state.init_image.canvas
-        fingerprint, recipe = f"{fingerprint}, {canvas.upscaler_fingerprint}", canvas.detail.recipe
-    return Origin(state.model, recipe, state.recipe.row_class, fingerprint)
+        fingerprint = f"{fingerprint}, {canvas.upscaler_fingerprint}"
+        work = with_row_class(canvas.detail, state.recipe.row_class)
+    return Origin(state.model, work, state.recipe.row_class, fingerprint)
 
 
 def decode(state: DenoisingState) -> Image.Image:

@@ -19,6 +19,7 @@ from engine.contract import (
     Paint,
     PaintedImage,
     Work,
+    with_row_class,
 )
 from engine.contract.images import grid
 from engine.core.preparation import check_job
@@ -110,7 +111,7 @@ class _Output:
         cells = [self._cell(index) for index in range(len(self.job.recipes))]
         grid.compose(cells).save(self._folder / "grid.png")
         recipes = (
-            msgspec.structs.replace(recipe, row_class=self._images[index].row_class)
+            with_row_class(recipe, self._images[index].row_class)
             for index, recipe in enumerate(self.job.recipes)
         )
         lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in recipes)

@@ -31,13 +31,14 @@ def replan(job: PlannedJob, context: PlanContext) -> Plan:
         return reroll.plan(job, context)
     drafts = reroll.plan(job, context)
     full = reroll.plan(msgspec.structs.replace(job, recipes=full_recipes(job)), context)
-    return msgspec.structs.replace(drafts, full_recipes=full.recipes)
+    recipes = tuple(recipe.recipe for recipe in full.recipes)
+    return msgspec.structs.replace(drafts, full_recipes=recipes)
 
 
 def full_recipes(job: PlannedJob) -> tuple[Recipe, ...]:
     """What the drafts of a job become with all steps."""
     return tuple(
-        full_recipe(draft, full)
+        full_recipe(draft.recipe, full)
         for draft, full in zip(job.recipes, job.details.full_recipes, strict=True)
     )
 
@@ -94,10 +95,11 @@ def _scaled(recipe: Recipe, steps: int) -> tuple[Change, ...]:
 
 
 def _with_drafts(full: Plan, strength: float = 1.0) -> Plan:
-    drafts = tuple(draft_recipe(recipe, strength) for recipe in full.recipes)
-    if drafts == full.recipes:
+    recipes = tuple(recipe.recipe for recipe in full.recipes)
+    drafts = tuple(draft_recipe(recipe, strength) for recipe in recipes)
+    if drafts == recipes:
         return full
-    return msgspec.structs.replace(full, recipes=drafts, full_recipes=full.recipes)
+    return msgspec.structs.replace(full, recipes=drafts, full_recipes=recipes)
 
 
 KIND: Final = JobKind(

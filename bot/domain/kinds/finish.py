@@ -32,7 +32,7 @@ def plan(request: FinishRequest, context: PlanContext) -> Plan:
     if not context.parents:
         raise Refused("There are no drafts here that can be finished.")
     recipes = tuple(
-        draft.full_recipe(parent.recipe, request.full_recipes[parent.nth - 1])
+        draft.full_recipe(parent.recipe.recipe, request.full_recipes[parent.nth - 1])
         for parent in context.parents
     )
     rules.check_models(recipes, context.models)

@@ -27,7 +27,7 @@ def plan(job: PlannedJob, context: PlanContext) -> Plan:
     pictures were made from too.
     """
     numbers = range(1, len(job.recipes) + 1) if job.nth is None else [job.nth]
-    recipes = with_new_seeds([job.recipes[number - 1] for number in numbers], context.seed)
+    recipes = with_new_seeds([job.recipes[number - 1].recipe for number in numbers], context.seed)
     pictures = {picture.nth: picture.id for picture in job.pictures}
     return Plan(
         recipes=with_row_classes(recipes, context.models),

@@ -58,7 +58,7 @@ def replan(job: PlannedJob, context: PlanContext) -> Plan:
 
 
 def _variation_of(picture: Picture, strength: float, seed: int, nth: int) -> Recipe:
-    parent = picture.recipe
+    parent = picture.recipe.recipe
     subseed = Subseed((seed + nth) % SEED_LIMIT, strength)
     try:
         return msgspec.structs.replace(parent, subseeds=(*parent.subseeds, subseed))

@@ -1,0 +1,50 @@
+"""Detail: an earlier picture at 2 times its size, painted over in tiles; pure."""
+
+from typing import Final
+
+import msgspec
+
+from bot.domain import rules
+from bot.domain.kinds.upscale import ACTIONS, enlarged, enlargement, enlarging
+from bot.domain.plan import JobKind, Plan, PlanContext, Relation
+from bot.errors import Refused
+from engine.contract import (
+    DETAIL_SCALE,
+    ROW_CLASSES,
+    Detail,
+    card_for,
+    detail_strength,
+    tile_size,
+    with_row_class,
+)
+
+
+class DetailRequest(msgspec.Struct, frozen=True):
+    """The picture `PlanContext.parents`, enlarged and painted over."""
+
+    strength: float | None = None
+    """By default `detail_strength`."""
+
+
+def plan(request: DetailRequest, context: PlanContext) -> Plan:
+    """One picture. Raises Refused, with a sentence for the user."""
+    parent, upscaler = enlarged(context, DETAIL_SCALE)
+    recipe = parent.recipe.recipe
+    rules.check_models([recipe], context.models)
+    card = card_for(recipe, context.models)
+    side, overlap = tile_size(card.native_size)
+    strength = request.strength
+    if strength is None:
+        strength = detail_strength(card.native_size, recipe.steps)
+    fields = enlargement(parent, upscaler, DETAIL_SCALE)
+    try:
+        work = Detail(
+            **fields, tile=side, overlap=overlap, strength=strength, row_class=ROW_CLASSES[0]
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    tiles = card.with_row_class([work.tile_recipe()] * len(work.tiles))
+    return enlarging(with_row_class(work, tiles[0].row_class), parent, Relation.DETAIL)
+
+
+KIND: Final = JobKind(name="detail", title="Detailed: ", plan=plan, actions=ACTIONS)

@@ -1,0 +1,54 @@
+"""Buttons below single pictures: ⬆ 2x and ⬆ 4x enlarge one, ✨ Detail also paints it over."""
+
+from functools import partial
+from typing import Final
+
+from bot.context import Interaction, services
+from bot.domain.job import Job
+from bot.domain.kinds import detail, upscale
+from bot.domain.plan import JobKind
+from bot.features.exports import Action, Exports
+from bot.features.responses import defer_and_start, request_context
+from bot.messages.action_views import ActionScope
+
+
+async def _enlarge(
+    kind: JobKind,
+    request: upscale.UpscaleRequest | detail.DetailRequest,
+    interaction: Interaction,
+    job: Job,
+    nth: int,
+) -> None:
+    """Start a job of this kind, from one picture."""
+    picture = await services(interaction).job_finder.picture(job, nth)
+    context = request_context(interaction)
+    plan_context = await services(interaction).planner.enlarging_context(context, picture)
+    assert kind.plan is not None  # noqa: S101 -- both kinds have one
+    plan = kind.plan(request, plan_context)
+    enlarged = await services(interaction).job_service.submit(kind, plan, context)
+    await defer_and_start(interaction, enlarged)
+
+
+exports: Final = Exports(
+    actions=(
+        *(
+            Action(
+                name=f"upscale{scale}",
+                label=f"⬆ {scale}x",
+                scope=ActionScope.PICTURE,
+                order=20 + scale,
+                is_on_picture=lambda _: True,
+                handler=partial(_enlarge, upscale.KIND, upscale.UpscaleRequest(scale)),
+            )
+            for scale in (2, 4)
+        ),
+        Action(
+            name="detail",
+            label="✨ Detail",
+            scope=ActionScope.PICTURE,
+            order=25,
+            is_on_picture=lambda _: True,
+            handler=partial(_enlarge, detail.KIND, detail.DetailRequest()),
+        ),
+    )
+)
