@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.client import ACTIONS, BUTTONS
-from bot.domain.kinds import KINDS
+from bot.domain.job import Job
+from bot.domain.kinds import KINDS, steps
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
-from bot.features import FEATURES, film, privacy, recipe, report, report_cards
+from bot.features import FEATURES, film, fork, privacy, recipe, report, report_cards
 from bot.messages import components
 from bot.messages.action_views import (
     ActionButton,
@@ -20,10 +21,13 @@ from bot.messages.action_views import (
     ActionViews,
     picture_menu_view,
 )
+from engine.contract import Capture, Phase, Sampler
 from tests.samples import job, picture
+from tests.samples import recipe as sample_recipe
 
 LONGEST_JOB_ID = "z" * 24
 LARGEST_SNOWFLAKE = 2**64 - 1
+PHASE = Phase(3, "a red house", "", 5.0, Sampler.EULER)
 PATTERNS = [
     *(button.__discord_ui_compiled_template__.pattern for button in BUTTONS),
     *(modal.pattern for feature in FEATURES for modal in feature.modals),
@@ -58,6 +62,7 @@ def all_custom_ids() -> list[str]:
         VIEWS.result_view(job(LONGEST_JOB_ID), 4),
         VIEWS.result_view(job(LONGEST_JOB_ID), 100),
         VIEWS.picture_view(picture(LONGEST_JOB_ID, 100), job()),
+        VIEWS.result_view(steps_job(LONGEST_JOB_ID), 1),
         picture_menu_view(film.MENU, job(LONGEST_JOB_ID), range(1, 101), "Film of…"),
         components.cancel_view(LONGEST_JOB_ID),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=False),
@@ -66,7 +71,35 @@ def all_custom_ids() -> list[str]:
         privacy.confirmation_view(),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
-    return [*ids, report.modal(LARGEST_SNOWFLAKE).custom_id, recipe.PAINT_ID]
+    modals = [report.modal(LARGEST_SNOWFLAKE), fork.modal(LONGEST_JOB_ID, 149, PHASE)]
+    return [*ids, *(modal.custom_id for modal in modals), recipe.PAINT_ID]
+
+
+def steps_job(name: str) -> Job:
+    """A job that shows the steps of a picture of 60 steps."""
+    long = sample_recipe(steps=60)
+    details = PlanDetails(capture=Capture(strip=steps.MAX_FRAMES))
+    return job(name, kind=steps.KIND, recipes=(long,), plan=details)
+
+
+async def test_steps_have_a_menu_of_up_to_25() -> None:
+    """They are those of the frames, evenly spaced."""
+    [menu] = VIEWS.result_view(steps_job("j1"), 1).children
+    assert isinstance(menu, discord.ui.Select)
+    assert menu.custom_id == "v1:forkstep:j1:0"
+    options = [option.label for option in menu.options]
+    assert len(options) == 25
+    assert (options[0], options[-1]) == ("After step 1 of 60", "After step 59 of 60")
+
+
+async def test_the_modal_has_the_settings_of_the_step() -> None:
+    """Discord allows 100 characters in a description."""
+    fields = [child for child in fork.modal("j1", 3, PHASE).children]
+    assert [
+        field.component.default
+        for field in fields
+        if isinstance(field, discord.ui.Label) and isinstance(field.component, discord.ui.TextInput)
+    ] == ["a red house", None, "5", "euler"]
 
 
 async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
