@@ -281,3 +281,12 @@ async def test_a_film_is_removed_with_its_picture(harness: BotHarness) -> None:
     await eventually(lambda: files(harness) == set())
     [artifact] = harness.query("SELECT * FROM artifacts")
     assert artifact["removed_at"] is not None
+
+
+async def test_a_film_is_no_sample_of_what_pictures_cost(harness: BotHarness) -> None:
+    """Its frames take time too, so it would make pictures look dearer; its user pays for both."""
+    single = await harness.imagine(count=1)
+    await harness.result(await harness.ada.use("Film", single))
+    rows = harness.query("SELECT seconds, work FROM usage ORDER BY at")
+    assert [row["seconds"] > 0 for row in rows] == [True, True]
+    assert [row["work"] is None for row in rows] == [False, True]

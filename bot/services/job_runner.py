@@ -220,7 +220,8 @@ class JobRunner:
 
     def _charge_for(self, attempt: "_Attempt", ending: Ending) -> UsageRecord:
         job, recipes = attempt.job, attempt.recipes or attempt.job.recipes
-        is_sample = isinstance(ending, Completed) and cost_model.is_sample(recipes)
+        is_plain = isinstance(ending, Completed) and not attempt.roles
+        is_sample = is_plain and cost_model.is_sample(recipes)
         return UsageRecord(
             job_id=job.id,
             attempt=job.attempt,
