@@ -19,7 +19,7 @@ _CHUNK: Final = 64 * 1024
 _OK: Final = 200
 _EXPIRED: Final = (403, 404)
 _EXPIRED_SENTENCE: Final = (
-    "Discord did not serve the sketch: its address may have expired. Please send it again."
+    "Discord did not serve the file: its address may have expired. Please send it again."
 )
 _IDENTITY: Final = "identity"
 log = logging.getLogger(__name__)
@@ -79,15 +79,15 @@ class AttachmentDownloader:
                 if response.status in _EXPIRED:
                     raise AddressExpired(_EXPIRED_SENTENCE)
                 if response.status != _OK:
-                    raise DownloadFailed("Discord did not serve the sketch. Please try again.")
+                    raise DownloadFailed("Discord did not serve the file. Please try again.")
                 if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:
                     raise DownloadFailed(
-                        "Discord sent the sketch compressed, which is not supported."
+                        "Discord sent the file compressed, which is not supported."
                     )
                 return await _read(response)
         except NETWORK_ERRORS as error:
-            log.warning("A sketch was not downloaded: %r.", error)
-            raise DownloadFailed("The sketch could not be downloaded. Please try again.") from error
+            log.warning("A file was not downloaded: %r.", error)
+            raise DownloadFailed("The file could not be downloaded. Please try again.") from error
 
     def is_allowed(self, url: str) -> bool:
         """Whether attachments may be downloaded from this URL."""
@@ -102,9 +102,9 @@ class AttachmentDownloader:
 
 def _foreign_host(address: yarl.URL | None) -> Refused:
     host = "" if address is None or not address.host else f" (it is on {address.host[:100]})"
-    log.warning("A sketch was not downloaded: it is not on Discord's CDN%s.", host)
+    log.warning("A file was not downloaded: it is not on Discord's CDN%s.", host)
     return Refused(
-        f"The sketch is not on Discord's file servers{host}, so I did not download it. "
+        f"The file is not on Discord's file servers{host}, so I did not download it. "
         "Attach the file itself to the command."
     )
 

@@ -24,7 +24,7 @@ def check_file_size(size: int, max_bytes: int = MAX_FILE_BYTES) -> None:
     """Raise InvalidImage if a file of so many bytes is too large."""
     if size > max_bytes:
         raise InvalidImage(
-            f"The sketch is {size / 1024 / 1024:.1f} MiB large; at most "
+            f"The file is {size / 1024 / 1024:.1f} MiB large; at most "
             f"{max_bytes // 1024 // 1024} MiB are allowed."
         )
 
