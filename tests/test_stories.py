@@ -165,7 +165,11 @@ async def test_an_init_image_determines_the_shape(bot: BotProcess, ada: Person) 
     cell = cells(grid)[0]
     assert cell.width > cell.height
     again = await final_response(bot.discord, await ada.click(grid, "🔄"))
-    rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 8")
+    rows = query(
+        bot.data,
+        "SELECT recipe ->> '$.source.image' AS source, strength, seed FROM pictures "
+        "ORDER BY rowid DESC LIMIT 8",
+    )
     assert len({row["source"] for row in rows}) == 1
     assert {row["strength"] for row in rows} == {0.3}
     assert picture(again).size == picture(grid).size
