@@ -5,9 +5,12 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from bot.errors import BotError
-from engine.contract import sha256
+from engine.contract import ArtifactRole, sha256
+
+DISPLAY_FILE: Final = f"{ArtifactRole.DISPLAY}.png"
 
 
 class FileMissing(BotError):
@@ -37,6 +40,13 @@ class FileStorage:
         path = f"pictures/{job_id}/{nth}-{name}"
         self._write(path, data)
         return path
+
+    def display_version(self, job_id: str, nth: int) -> bytes | None:
+        """The enlarged version of a picture, which is shown in its place; None if there is none."""
+        try:
+            return (self._folder / f"pictures/{job_id}/{nth}-{DISPLAY_FILE}").read_bytes()
+        except OSError:
+            return None
 
     def delete_file(self, path: str) -> None:
         """Delete the file at this path, if there is one, as far as possible."""

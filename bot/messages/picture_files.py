@@ -41,12 +41,29 @@ def grid_file(
 
     Raises FileMissing.
     """
-    cells = [
-        p.unavailable_reason or _decode(storage.picture(p.path or "")) for p in visible.pictures
-    ]
-    size = visible.pictures[0].recipe.size
+    cells = [p.unavailable_reason or _decode(_shown(storage, p)) for p in visible.pictures]
+    images = [cell for cell in cells if isinstance(cell, Image.Image)]
+    size = max((cell.size for cell in images), default=visible.pictures[0].recipe.size)
+    cells = [cell if isinstance(cell, str) else _enlarged(cell, size) for cell in cells]
     shown = [p.recipe for p in visible.pictures if p.unavailable_reason is None]
     return encode_within(_compose(cells, size, layout), limit, shown)
+
+
+def _shown(storage: FileStorage, picture: Picture) -> bytes:
+    """The enlarged version of a picture if there is one, else its file.
+
+    Raises FileMissing, also for a picture that has no file for this channel.
+    """
+    is_visible = picture.path is not None
+    shown = storage.display_version(picture.job_id, picture.nth) if is_visible else None
+    return storage.picture(picture.path or "") if shown is None else shown
+
+
+def _enlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """A picture without an enlarged version, like others that have one."""
+    scale = size[0] // image.width
+    is_smaller = scale > 1 and (image.width * scale, image.height * scale) == size
+    return image.resize(size, Image.Resampling.LANCZOS) if is_smaller else image
 
 
 def _compose(cells: Sequence[grid.Cell], size: tuple[int, int], layout: Layout) -> Image.Image:
@@ -59,9 +76,12 @@ def _compose(cells: Sequence[grid.Cell], size: tuple[int, int], layout: Layout) 
 def picture_file(
     storage: FileStorage, visible: VisiblePictures, index: int = 0, limit: int = BYTES_LIMIT
 ) -> tuple[str, bytes]:
-    """One picture, with its recipe, as stored if it is small enough. Slow. Raises FileMissing."""
+    """One picture with its recipe, unchanged if it is small enough. Slow. Raises FileMissing.
+
+    It is the stored file or, if there is one, its enlarged version.
+    """
     picture = visible.pictures[index]
-    stored = storage.picture(picture.path or "")
+    stored = _shown(storage, picture)
     try:
         data = with_metadata(stored, [picture.recipe])
     except BadText as error:

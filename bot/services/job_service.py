@@ -10,11 +10,15 @@ import asyncio
 import uuid
 from typing import Final
 
+import msgspec
+
 from bot.db.connection import retry_until_written
 from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules
 from bot.domain.clock import Clock
+from bot.domain.display import display_scale
+from bot.domain.guild_settings import GuildSettings
 from bot.domain.job import (
     Job,
     Progress,
@@ -81,6 +85,8 @@ class JobService:
             return None
         await self._admission.check_prompts(plan.recipes, context)
         rules.check_models(plan.recipes, self._engine.models)
+        settings = await self._guild_settings.get(context.channel.guild_id)
+        policy = nsfw.nsfw_policy(context.channel, settings.nsfw)
         async with self._accepting:  # the quota counts the jobs that are stored
             limits = await self._quota.check(context)
             await self._quota.check_plan(plan, limits)
@@ -91,8 +97,8 @@ class JobService:
                 user_id=context.user_id,
                 target=context.target,
                 recipes=plan.recipes,
-                plan=plan.details,
-                include_flagged=await self._nsfw_policy(context) is not nsfw.NsfwPolicy.BLOCK,
+                plan=self._displayed(plan, settings).details,
+                include_flagged=policy is not nsfw.NsfwPolicy.BLOCK,
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
             )
@@ -103,9 +109,12 @@ class JobService:
             self._unacknowledged.add(job.id)  # before another task can find it in the database
             return job
 
-    async def _nsfw_policy(self, context: RequestContext) -> nsfw.NsfwPolicy:
-        settings = await self._guild_settings.get(context.channel.guild_id)
-        return nsfw.nsfw_policy(context.channel, settings.nsfw)
+    def _displayed(self, plan: Plan, settings: GuildSettings) -> Plan:
+        """The plan, with the scale at which its pictures are shown."""
+        models, upscalers = self._engine.models, self._engine.upscalers
+        scale = display_scale(plan, models, upscalers, settings.display_scale)
+        capture = msgspec.structs.replace(plan.capture, display_scale=scale)
+        return msgspec.structs.replace(plan, capture=capture)
 
     async def resume(self) -> None:
         """Continue with the jobs that the last process had accepted but not queued."""
