@@ -121,6 +121,16 @@ def test_models_are_compared_on_the_same_seeds() -> None:
     assert layout(plan).columns.labels == ("5", "6", "7")
 
 
+def test_all_models_are_compared_by_default() -> None:
+    """If there is only one, the refusal says which samplers there are."""
+    plan = compared(count=1)
+    assert [recipe.model for recipe in plan.recipes] == ["flat", "models/other"]
+    assert layout(plan).rows.name == "model"
+    request = CompareRequest(options=parse(prompt="a red house"))
+    with pytest.raises(Refused, match="The samplers are: pndm"):
+        compare.plan(request, PlanContext(models=(MODEL,), seed=5))
+
+
 def test_samplers_are_compared() -> None:
     """With the options of /imagine for all of them."""
     plan = compared(samplers="euler,ddim", count=2, seed=8, steps=3, negative="rain")
@@ -148,7 +158,7 @@ def test_models_and_samplers_are_combined() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({}, "at least two models or samplers"),
+        ({"models": ""}, "at least two models or samplers"),
         ({"models": "flat"}, "The models are: flat, other"),
         ({"models": "flat,elsewhere"}, "no model “elsewhere”"),
         ({"models": "flat,Flat"}, "two names of the same model"),

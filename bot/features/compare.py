@@ -32,7 +32,7 @@ Count = app_commands.Range[int, 1, 50]
 @app_commands.command(name="compare", description="Compare models or samplers on one prompt")
 @app_commands.describe(
     prompt="What the pictures should show",
-    models="Names of models, with commas between them",
+    models="Names of models, with commas between them; all if you name no samplers either",
     samplers="Names of samplers, with commas between them",
     negative="What the pictures should not show",
     seed="Of the first picture of each row; -1 is any seed",

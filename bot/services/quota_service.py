@@ -55,7 +55,8 @@ class QuotaService:
     async def check_plan(self, plan: Plan, limits: Limits) -> None:
         """Raise Refused, with a sentence for the user, if the request alone is too large."""
         check_pictures(len(plan.recipes), limits)
-        await self._scheduler.refresh_costs()
+        if not self._scheduler.samples:  # the dispatcher refreshes them whenever it starts a job
+            await self._scheduler.refresh_costs()
         check_seconds(self._scheduler.cost_of(plan.recipes), limits)
 
     async def check_token_life(self, job: Job) -> None:

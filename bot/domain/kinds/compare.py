@@ -23,7 +23,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: ImagineOptions
     """Those that all pictures have; its `count` is that of the pictures in a row."""
     models: str | None = None
-    """Names, separated by commas."""
+    """Names, separated by commas; without any and without samplers, all models are compared."""
     samplers: str | None = None
     """Names, separated by commas."""
 
@@ -64,8 +64,10 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
 
 
 def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
-    model_names = _names("models", request.models)
     samplers = _names("samplers", request.samplers)
+    model_names = _names("models", request.models)
+    if not samplers and request.models is None:
+        model_names = list(short_names(models))
     cards = [find_model(name, models) for name in model_names] or [
         find_model(request.options.model, models)
     ]
@@ -100,7 +102,8 @@ def _label(model: str, sampler: str) -> str:
 
 
 def _axis_name(request: CompareRequest) -> str:
-    names = ("model" if request.models else "", "sampler" if request.samplers else "")
+    has_models = request.models or not request.samplers
+    names = ("model" if has_models else "", "sampler" if request.samplers else "")
     return _label(*names)
 
 
