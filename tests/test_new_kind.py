@@ -60,6 +60,13 @@ exports = Exports(
             is_on_picture=lambda _: True,
             handler=turn,
         ),
+        Action(
+            name="turnfirst",
+            label="Turn the first",
+            scope=ActionScope.JOB,
+            is_added_to_result=lambda job: job.kind.name == "imagine",
+            handler=lambda interaction, job, _: turn(interaction, job, 1),
+        ),
     )
 )
 '''
@@ -79,6 +86,7 @@ async def main(data: Path) -> None:
     engine = FakeEngine()
     async with Playground(port=0) as discord, BotHarness(discord, engine, data) as harness:
         grid = await harness.imagine(aspect="wide")
+        assert grid.buttons[-1] == "Turn the first", grid.buttons
         shown = await harness.ada.click(grid, "U2")
         await discord.until(lambda: shown.response and shown.response.attachments)
         turned = await harness.result(await harness.ada.click(shown.response, "Turn"))

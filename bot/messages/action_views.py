@@ -58,6 +58,8 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     """Whether results and pictures of this job may have it."""
     is_in_result: Callable[[Job], bool] = lambda _: True
     """Whether a result of a kind that names the action has it."""
+    is_added_to_result: Callable[[Job], bool] = lambda _: False
+    """Whether a result of a kind that does not name the action has it too."""
     is_on_picture: Callable[[Picture], bool] = lambda _: False
     """Whether the action is offered below a single picture."""
 
@@ -77,12 +79,7 @@ class ActionViews:
 
         Up to four pictures have numbered buttons; more, and the cells of a matrix, have menus.
         """
-        named = (self._actions.get(name) for name in job.kind.actions)
-        actions = [
-            action
-            for action in named
-            if action is not None and action.is_possible(job) and action.is_in_result(job)
-        ]
+        actions = self._in_result(job)
         menus = [
             row
             for action in actions
@@ -107,6 +104,22 @@ class ActionViews:
             ]
         numbered = [action for action in of_pictures if action.initial]
         return _view([*menus, *_numbered(numbered, job, count, whole)])
+
+    def _in_result(self, job: Job) -> list[ActionButton]:
+        """The actions that the job's kind names, and those that add themselves."""
+        named = job.kind.actions
+        others = sorted(self._actions.keys() - set(named))
+        actions = [
+            *(self._actions[name] for name in named if name in self._actions),
+            *(
+                self._actions[name]
+                for name in others
+                if self._actions[name].is_added_to_result(job)
+            ),
+        ]
+        return [
+            action for action in actions if action.is_possible(job) and action.is_in_result(job)
+        ]
 
     def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
         """Below a single picture of a job."""
