@@ -122,6 +122,9 @@ def test_long_changes_are_limited_together() -> None:
     assert alternating("x" * 300)
     with pytest.raises(ValueError, match="149000 characters; at most 50000"):
         alternating("x" * 1000)
+    different = tuple(Change(step=step, prompt=f"{step:0300}") for step in range(1, 50))
+    with pytest.raises(ValueError, match=r"different prompts .* have 14700 characters"):
+        Recipe(**GOOD | {"steps": 150, "changes": different})
 
 
 def test_each_phase_has_the_settings_before_it() -> None:

@@ -1,7 +1,9 @@
 """Checks the user and the prompts of a request before anything of it is stored."""
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 from bot.db.audit_log import AuditLog
@@ -30,7 +32,8 @@ class AdmissionPolicy:
         rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
         check_not_blocked(rules)
         for prompts in dict.fromkeys(recipe.prompts for recipe in recipes):
-            found = find_violation_in(prompts, words=rules.banned_words)
+            check = partial(find_violation_in, prompts, words=rules.banned_words)
+            found = check() if len(prompts) == 1 else await asyncio.to_thread(check)
             if found is not None:
                 violation, prompt, negative = found
                 await self._log(violation, prompt, negative, context)

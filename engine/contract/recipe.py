@@ -26,8 +26,10 @@ from engine.contract.samplers import Sampler
 from engine.contract.sizes import check_size
 
 MAX_STEPS: Final = 150
-MAX_ALL_PROMPT_CHARS: Final = 50_000
-"""Characters in all prompts of a recipe, with those of its changes."""
+MAX_CHANGED_CHARS: Final = 50_000
+"""Characters in the prompts of all changes of a recipe."""
+MAX_DISTINCT_CHARS: Final = 4_000
+"""The same, if each different prompt is counted once: prompt filters read them all."""
 MAX_SUBSEEDS: Final = 64
 RANDOM_SEED: Final = -1
 """Stands for any seed in requests, as in other programs; no recipe has it."""
@@ -151,14 +153,17 @@ class Recipe(
                 f"A change is at step {self.changes[-1].step}, but the picture has "
                 f"{self.executed_steps} steps; it must be 1 to {self.executed_steps - 1}."
             )
-        chars = sum(
-            len(change.prompt or "") + len(change.negative or "") for change in self.changes
-        )
-        if chars > MAX_ALL_PROMPT_CHARS:
-            raise ValueError(
-                f"The prompts of all changes have {chars} characters; at most "
-                f"{MAX_ALL_PROMPT_CHARS} are allowed."
-            )
+        texts = [text for change in self.changes for text in (change.prompt, change.negative)]
+        for name, counted, most in (
+            ("", texts, MAX_CHANGED_CHARS),
+            ("different ", set(texts), MAX_DISTINCT_CHARS),
+        ):
+            chars = sum(len(text) for text in counted if text is not None)
+            if chars > most:
+                raise ValueError(
+                    f"The {name}prompts of all changes have {chars} characters; at most {most} are "
+                    "allowed."
+                )
 
     @property
     def recipe(self) -> "Recipe":
