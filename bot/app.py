@@ -213,8 +213,12 @@ def _build(
     views = ActionViews(ACTIONS)
     fetcher = AttachmentFetcher(downloader, client)
     captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
-    notifier = JobMessages(message_client, db.jobs, storage, captured, channels, views, clock=clock)
-    full_size = FullSizeContent(db.jobs, storage, channels, message_client.upload_limits, views)
+    notifier = JobMessages(
+        message_client, db.jobs, storage, captured, channels, views, clock=clock, engine=engine
+    )
+    full_size = FullSizeContent(
+        db.jobs, storage, channels, message_client.upload_limits, views, engine
+    )
     outbox = _outbox(client, db, storage, message_client, full_size, notifier, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)

@@ -1,5 +1,6 @@
 """The text of job messages."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +9,7 @@ from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
 from engine.contract import Change, Img2Img, Sampler, Subseed
+from tests.fake_engine import MODEL
 from tests.samples import job, picture, recipe
 
 
@@ -72,6 +74,21 @@ def test_changes_at_later_steps_are_shown_shortly() -> None:
     assert "from step" not in captions.ending(scheduled, [])
     hidden = captions.full_size(picture(recipe=forked), has_prompt=False)
     assert "dog" not in hidden and "house" not in hidden
+
+
+def test_the_model_is_named_where_several_are_offered() -> None:
+    """By its short name; also one that is no longer offered."""
+    dream = msgspec.structs.replace(MODEL, name="/srv/models/dream_8")
+    done, models = job(status=Status.DONE), (MODEL, dream)
+    shown = picture(recipe=recipe(model=dream.name))
+    assert captions.ending(done, [shown]).endswith(f"\n{SETTINGS} · seed 7")
+    assert captions.ending(done, [shown], models=(dream,)).endswith(f"\n{SETTINGS} · seed 7")
+    named = captions.ending(done, [shown], models=models)
+    assert named.endswith(f"\ndream\\_8 · {SETTINGS} · seed 7")
+    assert captions.full_size(shown, models=models).endswith(f"\ndream\\_8 · {SETTINGS} · seed 7")
+    gone = picture(recipe=recipe(model="/srv/models/gone"))
+    assert "\ngone · " in captions.ending(done, [gone], models=models)
+    assert "dream" not in captions.ending(done, [shown, picture()], models=models)
 
 
 def test_a_matrix_names_its_axes() -> None:

@@ -186,7 +186,7 @@ async def test_a_bug_in_a_delivery_is_reported_once(
 ) -> None:
     """The message shows an error instead of staying unfinished, and the log has the traceback."""
 
-    def broken(_: Job, __: Sequence[Picture]) -> str:
+    def broken(_: Job, __: Sequence[Picture], **___: object) -> str:
         raise KeyError("upscale")
 
     monkeypatch.setattr(captions, "ending", broken)

@@ -12,9 +12,11 @@ from typing import Final
 import discord
 
 from bot.domain.job import Job, Progress, Status
+from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
-from engine.contract import Change, Detail, Upscale, Work
+from engine.contract import Change, Detail, ModelCard, Upscale, Work
+from engine.contract.infotext import public_model_name
 
 _MAX_CONTENT: Final = 2000
 _LINE_CHARS: Final = 60
@@ -62,11 +64,17 @@ def _stage(progress: Progress) -> str:
     return "Starting…"
 
 
-def ending(job: Job, pictures: Sequence[Picture], *, has_prompt: bool = True) -> str:
-    """The final message of a job."""
+def ending(
+    job: Job,
+    pictures: Sequence[Picture],
+    *,
+    has_prompt: bool = True,
+    models: Sequence[ModelCard] = (),
+) -> str:
+    """The final message of a job; it names the model if several are offered."""
     headline = _headline(job, has_prompt)
     if job.status is Status.DONE:
-        return f"{headline}\n{_result(job, pictures)}"
+        return f"{headline}\n{_result(job, pictures, models)}"
     if job.status is Status.CANCELLED:
         return f"{headline}\nCancelled."
     return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
@@ -107,9 +115,10 @@ def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
     return f"**{escape(prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
 
 
-def _result(job: Job, pictures: Sequence[Picture]) -> str:
-    shared = settings([picture.recipe for picture in pictures])
-    lines = [" · ".join(part for part in (_axes(job.plan.layout), shared) if part)]
+def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) -> str:
+    recipes = [picture.recipe for picture in pictures]
+    parts = _axes(job.plan.layout), _model(recipes, models), settings(recipes)
+    lines = [" · ".join(part for part in parts if part)]
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
     return "\n".join(lines)
@@ -136,6 +145,16 @@ def recipes(job: Job, *, has_prompt: bool = True) -> str:
     if first.negative and has_prompt:
         lines.append(f"without {escape(first.negative, _MAX_NEGATIVE)}")
     return "\n".join(lines)
+
+
+def _model(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str:
+    """The short name of the model that all recipes have, if several are offered."""
+    names = {recipe.model for recipe in recipes}
+    if len(models) < 2 or len(names) != 1:
+        return ""
+    [name] = names
+    short = next((k for k, model in short_names(models).items() if model.name == name), None)
+    return escape(short or public_model_name(name), _PART_CHARS)
 
 
 def _axes(layout: Layout) -> str:
@@ -200,10 +219,13 @@ def _seeds(recipes: Sequence[Work]) -> str:
     return "seeds " + " · ".join(f"`{recipe.seed_text}`" for recipe in recipes)
 
 
-def full_size(picture: Picture, *, has_prompt: bool = True) -> str:
-    """The message of one picture at full size."""
+def full_size(
+    picture: Picture, *, has_prompt: bool = True, models: Sequence[ModelCard] = ()
+) -> str:
+    """The message of one picture at full size; it names the model if several are offered."""
     recipe = picture.recipe
-    return f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}\n{settings([recipe])}"
+    details = [part for part in (_model([recipe], models), settings([recipe])) if part]
+    return f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}\n{' · '.join(details)}"
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:

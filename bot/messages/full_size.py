@@ -7,6 +7,7 @@ from bot.domain import rules
 from bot.domain.delivery import Delivery
 from bot.domain.job import ResponseTarget
 from bot.domain.picture import Picture
+from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.messages import captions, picture_files
 from bot.messages.action_views import ActionViews
@@ -26,12 +27,14 @@ class FullSizeContent:
         channels: ChannelResolver,
         upload_limits: UploadLimits,
         views: ActionViews,
+        engine: EngineClient,
     ) -> None:
         self._jobs = jobs
         self._storage = storage
         self._channels = channels
         self._upload_limits = upload_limits
         self._views = views
+        self._engine = engine
 
     async def build(self, delivery: Delivery, target: ResponseTarget) -> MessageContent:
         """The picture as visible in the channel, whose settings are fetched again.
@@ -41,10 +44,10 @@ class FullSizeContent:
         pictures, job = await self._pictures(delivery), await self._jobs.job(delivery.job_id)
         if not pictures or job is None:
             raise Refused(rules.UNKNOWN_PICTURE)
-        [picture] = pictures
+        [picture], models = pictures, self._engine.models
         return MessageContent(
-            content=captions.full_size(picture),
-            without_prompt=captions.full_size(picture, has_prompt=False),
+            content=captions.full_size(picture, models=models),
+            without_prompt=captions.full_size(picture, has_prompt=False, models=models),
             view=self._views.picture_view(picture, job),
             files=[await self._file(picture, target)],
         )

@@ -15,6 +15,7 @@ from bot.domain.clock import Clock
 from bot.domain.delivery import Delivery
 from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
+from bot.engine_client.base import EngineClient
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components, picture_files
 from bot.messages.action_views import ActionViews
@@ -50,6 +51,7 @@ class JobMessages:
         views: ActionViews,
         *,
         clock: Clock,
+        engine: EngineClient | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -60,6 +62,7 @@ class JobMessages:
         self._channels = channels
         self._views = views
         self._clock = clock
+        self._engine = engine
         self._monotonic = monotonic
         self._sleep = sleep
         self._progress_throttles: dict[str, Throttle[Progress]] = {}
@@ -202,8 +205,9 @@ class JobMessages:
     async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
         pictures = await self._captured.with_flags(job, pictures)
         visible = await self._channels.visible_in(pictures, job.target.channel_id)
-        content = captions.ending(job, visible.pictures)
-        without_prompt = captions.ending(job, visible.pictures, has_prompt=False)
+        models = self._engine.models if self._engine else ()
+        content = captions.ending(job, visible.pictures, models=models)
+        without_prompt = captions.ending(job, visible.pictures, has_prompt=False, models=models)
         if job.status is not Status.DONE:
             return MessageContent(content=content, without_prompt=without_prompt)
         view = self._views.result_view(job, len(pictures))
