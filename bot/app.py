@@ -36,6 +36,7 @@ from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.features import imagine, model_option
+from bot.features.report_cards import CardSender
 from bot.messages.action_views import ActionViews
 from bot.messages.attachment_fetcher import AttachmentFetcher
 from bot.messages.captured import CapturedFiles
@@ -316,6 +317,7 @@ def _outbox(
         DeliveryKind.RESULT: notifier,
         DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
         DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, clock),
+        DeliveryKind.CARD: CardSender(client),
     }
     return Outbox(db.jobs, db.deliveries, senders, clock)
 

@@ -22,7 +22,7 @@ CREATE TABLE deliveries (
     CHECK (kind != 'picture' OR nth IS NOT NULL),
     CHECK ((kind = 'artifact') = (role IS NOT NULL)),
     CHECK (kind NOT IN ('result', 'superseded', 'card') OR (nth IS NULL AND request IS NULL)),
-    CHECK (kind NOT IN ('superseded', 'card') OR message IS NOT NULL),
+    CHECK (kind != 'superseded' OR message IS NOT NULL),
     CHECK (recipient IS NULL OR kind = 'direct'),
     CHECK (delivered_at IS NULL OR (token IS NULL AND request IS NULL AND recipient IS NULL))
 ) STRICT;

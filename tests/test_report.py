@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bot.domain.moderation import MAX_REPORTS_PER_HOUR
 from bot.playground import Channel, Fault, Person
 from tests.bot_harness import BotHarness, eventually
@@ -90,6 +92,27 @@ async def test_a_card_that_discord_rejected_is_posted_after_a_restart(
         ),
         why="a card",
     )
+
+
+async def test_a_card_is_posted_after_an_outage(
+    harness: BotHarness, mod_channel: Channel, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a restart; the report was only stored."""
+    monkeypatch.setattr("bot.services.outbox.POLL_SECONDS", 0.5)
+    await harness.stop()
+    await harness.start()
+    grid = await harness.imagine()
+    lost = Fault(drop=True)
+    harness.discord.faults.next("POST", f"/channels/{mod_channel.id}/messages", lost, times=2)
+    assert STORED in await report(harness, ben, grid)
+    await harness.discord.until(
+        lambda: any(
+            "Reported" in message.content for message in harness.discord.messages(mod_channel)
+        ),
+        why="a card",
+    )
+    assert card_in(harness, mod_channel)
+    await eventually(lambda: not harness.query("SELECT 1 FROM deliveries WHERE message IS NULL"))
 
 
 async def test_a_user_can_report_a_message_once(

@@ -56,10 +56,11 @@ class DeliveryStore(Store):
             await insert(db, delivery)
 
     async def undelivered(self) -> list[Delivery]:
-        """All that has not arrived and can be sent, oldest first: the job has ended."""
+        """All that has not arrived, oldest first; of results, those of ended jobs."""
         deliveries = await self._connection.fetch_all(
             "SELECT deliveries.* FROM deliveries JOIN jobs ON jobs.id = job "
-            "WHERE deliveries.delivered_at IS NULL AND ended_at IS NOT NULL "
+            "WHERE deliveries.delivered_at IS NULL "
+            "AND (ended_at IS NOT NULL OR deliveries.kind != 'result') "
             "ORDER BY iif(deliveries.kind = 'result', ended_at, deliveries.created_at)"
         )
         return [_from_row(row) for row in deliveries]

@@ -101,7 +101,9 @@ class ReportStore(Store):
             "SELECT * FROM reports WHERE job = ? ORDER BY id", job_id
         )
         cards = await self._connection.fetch_all(
-            "SELECT channel, message FROM deliveries WHERE kind = 'card' AND job = ?", job_id
+            "SELECT channel, message FROM deliveries "
+            "WHERE kind = 'card' AND job = ? AND message IS NOT NULL",
+            job_id,
         )
         return _case(cases[0], reports, cards[0] if cards else None)
 
@@ -109,7 +111,7 @@ class ReportStore(Store):
         """The job ids of open cases that have no card in the moderators' channel."""
         cases = await self._connection.fetch_all(
             "SELECT job FROM cases WHERE state = 'open' "
-            "AND job NOT IN (SELECT job FROM deliveries WHERE kind = 'card')"
+            "AND job NOT IN (SELECT job FROM deliveries WHERE kind = 'card' AND message > 0)"
         )
         return [row["job"] for row in cases]
 

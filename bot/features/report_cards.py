@@ -9,9 +9,10 @@ from discord import app_commands
 
 from bot.context import BotClient, Interaction, services
 from bot.domain import rules
-from bot.domain.job import Job
+from bot.domain.delivery import Delivery, DeliveryKind
+from bot.domain.job import Job, ResponseTarget
 from bot.domain.moderation import CaseState
-from bot.errors import Refused
+from bot.errors import DeliveryFailed, Refused
 from bot.features.blocking import block, unblock
 from bot.features.exports import Exports
 from bot.features.permissions import check_moderator
@@ -81,17 +82,55 @@ class Card(NamedTuple):
     view: discord.ui.View
 
 
+class CardSender:
+    """A sender of cards, for the outbox."""
+
+    def __init__(self, client: BotClient) -> None:
+        self._client = client
+
+    async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
+        """Post or update the card of a case; False if the moderators cannot see it.
+
+        Raises DeliveryFailed if a later attempt may succeed.
+        """
+        details = await self._client.services.reports.details(delivery.job_id)
+        if details is None:
+            return False
+        try:
+            return await _edit_or_post(self._client, details)
+        except DISCORD_ERRORS as error:
+            guild_id, reason = details.case.guild_id, describe(error)
+            log.warning(
+                "The moderators of %d do not see case %s: %s", guild_id, delivery.job_id, reason
+            )
+            if meaning(error) is Meaning.RETRY:
+                raise DeliveryFailed(reason) from error
+            return False
+
+    async def explain(self, delivery: Delivery, reason: str) -> bool:  # a Sender's
+        """False: a card has no other text."""
+        return False
+
+
 async def show(client: BotClient, job_id: str) -> bool:
-    """Post or update the card of a case; False if the moderators cannot see it."""
+    """Post or update the card of a case; False if the moderators do not see it yet."""
     details = await client.services.reports.details(job_id)
     if details is None:
         return False
-    try:
-        return await _edit_or_post(client, details)
-    except DISCORD_ERRORS as error:
-        guild_id, reason = details.case.guild_id, describe(error)
-        log.warning("The moderators of %d do not see case %s: %s", guild_id, job_id, reason)
-        return False
+    case, channel_id = details.case, details.mod_channel_id
+    target = ResponseTarget(channel_id=channel_id or 0, guild_id=case.guild_id)
+    created_at = discord.utils.utcnow().timestamp()
+    delivery = Delivery(kind=DeliveryKind.CARD, job_id=job_id, target=target, created_at=created_at)
+    outbox = client.services.outbox
+    async with outbox.adding(delivery):
+        try:
+            return await outbox.deliver_now(delivery, refuse=_cannot_refuse)
+        except DeliveryFailed:
+            return False
+
+
+async def _cannot_refuse(_: str) -> bool:
+    return True
 
 
 async def catch_up(client: BotClient) -> None:

@@ -1,4 +1,4 @@
-"""Ends jobs, and delivers results, pictures and direct messages until they have arrived."""
+"""Ends jobs, and delivers results, pictures, direct messages and cards until they have arrived."""
 
 import asyncio
 import logging
@@ -113,25 +113,31 @@ class Outbox:
                 log.warning("the interaction could not be stored", extra=extra)
             yield
 
-    async def deliver_now(self, delivery: Delivery, refuse: Refuse) -> None:
-        """Make one attempt, while the user waits for it.
+    async def deliver_now(self, delivery: Delivery, refuse: Refuse) -> bool:
+        """Make one attempt, while the user waits for it; False if nobody can see the message.
 
         If there is nothing to show, `refuse` is called with the reason; if that fails, the delivery
         is attempted again later, as it is after an error, which is raised.
         """
+        is_shown = False
         try:
-            await self._senders[delivery.kind].send(delivery, is_first=True)
+            is_shown = await self._senders[delivery.kind].send(delivery, is_first=True)
         except (Refused, FileMissing) as error:
             if not await refuse(str(error)):
-                return
+                return False
         await self._complete(delivery)
+        return is_shown
 
     # What is undelivered
 
     async def resume(self, start: Start) -> None:
-        """Deliver what the last process has left, each in a task that `start` makes."""
+        """Deliver the results that the last process has left, each in a task that `start` makes.
+
+        Everything else follows in `run`, once Discord is ready.
+        """
         for delivery in await retry_until_written(self._deliveries.undelivered):
-            start(delivery.job_id, self._deliver(delivery))
+            if delivery.kind is DeliveryKind.RESULT:
+                start(delivery.job_id, self._deliver(delivery))
 
     def wake(self) -> None:
         """Let `run` attempt what is undelivered now: Discord can be reached again."""
