@@ -20,7 +20,11 @@ export class Messages {
     const observer = new ResizeObserver(() => this.follow && this.scrollToEnd());
     observer.observe(list);
     observer.observe(scroll);
+    this.top = 0;
     scroll.addEventListener("scroll", () => {
+      const isUp = scroll.scrollTop < this.top; // messages that grow do not scroll the list up
+      this.top = scroll.scrollTop;
+      if (!isUp && this.follow) return;
       this.follow = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < NEAR_END;
     });
     setInterval(() => this.updateTimes(), 1000);
@@ -28,9 +32,8 @@ export class Messages {
 
   reset(messages) {
     this.list.replaceChildren();
-    this.follow = true;
     messages.forEach((message) => this.show(message));
-    this.scrollToEnd();
+    this.followEnd();
   }
 
   show(message) {
@@ -47,6 +50,11 @@ export class Messages {
 
   find(id) {
     return this.list.querySelector(`:scope > [data-id="${id}"]`);
+  }
+
+  followEnd() {
+    this.follow = true;
+    this.scrollToEnd();
   }
 
   scrollToEnd() {

@@ -24,6 +24,7 @@ const composer = new Composer(byId("composer"), (text, file) => {
   form.append("channel", state.channel);
   form.append("text", text);
   if (file) form.append("file", file, file.name);
+  messages.followEnd();
   return post("send", form);
 }, complete);
 
