@@ -12,6 +12,7 @@ from engine.__main__ import main
 from engine.contract import Change, Img2Img, Recipe, Sampler, Subseed, Upscale, sha256
 from engine.contract.images.encode import encode_png
 from engine.errors import ExitCode, UsageError
+from engine.imaging import video
 from engine.offline.recipe_file import parse_recipe_file, to_job
 from tests import tiny_model
 from tests.engine_parts import sketch
@@ -65,10 +66,13 @@ def test_another_process_paints_equal_pixels(tiny: str, tmp_path: Path) -> None:
     again = [*arguments, str(file), "--out", str(tmp_path / "b")]
     subprocess.run([sys.executable, "-m", "engine", *again], check=True, stdout=subprocess.DEVNULL)
     repeated = str(tmp_path / "b" / "recipes.jsonl")
-    assert main([*arguments, repeated, "--out", str(tmp_path / "c")]) == 0
+    filmed = [repeated, "--out", str(tmp_path / "c"), "--film", str(tmp_path / "film.mp4")]
+    assert main([*arguments, *filmed]) == 0
     assert len(pictures(tmp_path / "b")) == 3
     assert pictures(tmp_path / "b")[:2] == pictures(tmp_path / "a")
     assert pictures(tmp_path / "c") == pictures(tmp_path / "b")
+    films = [tmp_path / name for name in ("film.mp4", "film-1.mp4", "film-2.mp4")]
+    assert all(len(list(video.decode(film.read_bytes()))) == 25 for film in films)
     assert (tmp_path / "b" / "recipes.jsonl").read_bytes() == file.read_bytes()
 
 

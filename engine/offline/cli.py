@@ -27,14 +27,16 @@ def paint_command(options: argparse.Namespace) -> None:
 
 
 def _repeat_recipes(options: argparse.Namespace) -> None:
-    if options.jobs is not None or _fields(options):
-        raise UsageError("With --recipes, only --inputs, --model, --checkers and --out are used.")
+    if options.jobs is not None or _fields(options).keys() - {"film"}:
+        raise UsageError(
+            "With --recipes, only --inputs, --film, --model, --checkers and --out are used."
+        )
     works = parse_recipe_file(_read(options.recipes))
     chosen = options.model or ",".join(dict.fromkeys(work.model for work in works))
     models = load_warm_models(chosen, checkers=options.checkers)
     from engine.offline.paint import paint_recipes
 
-    paint_recipes(works, options.inputs, options.out, models)
+    paint_recipes(works, options.inputs, options.out, models, film=options.film)
 
 
 def _models(chosen: str | None, specs: list[JobSpec]) -> tuple[str | None, tuple[str, ...]]:

@@ -160,18 +160,23 @@ def paint(
 
 
 def paint_recipes(
-    works: Sequence[Work], inputs: Path | None, out: Path, models: Sequence[DiffusionModel]
+    works: Sequence[Work],
+    inputs: Path | None,
+    out: Path,
+    models: Sequence[DiffusionModel],
+    film: str | None = None,
 ) -> None:
     """Paint these recipes, with input images from the folder `inputs`, into `out`.
 
-    Raises UsageError if a model or an input image is missing, EngineError if the job fails.
+    `film` is the file of the film of the first one. Raises UsageError if a model or an input image
+    is missing, EngineError if the job fails.
     """
-    job = to_job(works, inputs)
+    job = to_job(works, inputs, film=film is not None)
     try:
         check_job(job.paint, models, job.files)
     except InvalidJob as error:
         raise UsageError(str(error)) from error
-    output = _Output(job.paint, out, None)
+    output = _Output(job.paint, out, film)
     output.make_folder()
     [failure] = _run_all([job], [output], models)
     if failure is not None:

@@ -40,7 +40,7 @@ def parse_recipe_file(text: str) -> list[Work]:
     return works
 
 
-def to_job(works: Sequence[Work], inputs: Path | None) -> JobWithFiles:
+def to_job(works: Sequence[Work], inputs: Path | None, *, film: bool = False) -> JobWithFiles:
     """One job of these recipes, with their input images from the folder `inputs`.
 
     Raises UsageError if one is missing.
@@ -56,7 +56,7 @@ def to_job(works: Sequence[Work], inputs: Path | None) -> JobWithFiles:
         attempt=1,
         recipes=tuple(works),
         inputs=tuple(files),
-        capture=Capture(previews=False),
+        capture=Capture(previews=False, film=film),
     )
     return JobWithFiles(paint, files)
 
