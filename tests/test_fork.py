@@ -172,6 +172,11 @@ async def test_a_picture_goes_on_from_a_step(harness: BotHarness, engine: FakeEn
     [edge] = harness.query("SELECT parent FROM lineage WHERE relation = 'fork'")
     [parent] = harness.query("SELECT id FROM pictures WHERE nth = 2")
     assert edge["parent"] == parent["id"]
+    shown = await harness.ada.slash("lineage", picture=parent["id"])
+    await harness.discord.until(
+        lambda: any(" · 2 pictures" in answer.content for answer in shown.ephemerals),
+        why="the family tree, without the strip",
+    )
 
     strip = await harness.result(await harness.ada.click(forked, "🕰 Fork"))
     await harness.stop()

@@ -1,4 +1,4 @@
-"""Select menus and cleared reactions on the web page, in a browser and by HTTP requests."""
+"""Menus, cleared reactions and scrolling on the page, in a browser and by HTTP requests."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -160,3 +160,27 @@ async def test_other_choices_are_an_error(playground: Playground, bot: Playgroun
             async with session.post(url, json=body | {"values": values}) as response:
                 assert "The menu user takes" in (await response.json())["error"]
     assert bot.interactions == []
+
+
+@needs_browser
+async def test_the_page_shows_the_end(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """A list that grows below its end stays there; a scrolled one goes there when one writes."""
+    for line in range(40):
+        await playground.person("Ada").say(f"line {line}")
+    last = page.locator(".message").last
+    await expect(last).to_contain_text("line 39")
+    await expect(last).to_be_in_viewport()
+    await last.evaluate("message => { message.style.paddingBottom = '2000px' }")
+    await page.wait_for_function(
+        "() => { const list = document.getElementById('scroll');"
+        " const below = list.scrollHeight - list.scrollTop - list.clientHeight;"
+        " return list.scrollHeight > 3000 && below < 2 }"
+    )
+    await page.locator("#scroll").evaluate("list => { list.scrollTop = 0 }")
+    await expect(page.locator(".message").first).to_be_in_viewport()
+    await page.locator("#text").fill("the newest line")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message").last).to_be_in_viewport()
+    await expect(page.locator(".message").last).to_contain_text("the newest line")

@@ -75,12 +75,18 @@ class Relation(StrEnum):
     """The same steps up to one, and from there on with other values."""
     FILM = "film"
     """The same recipe, with a video of its steps."""
+    STEPS = "steps"
+    """The same recipe, with frames of its steps to fork at one of them."""
     FINISH = "finish"
     """The full recipe of a draft."""
     UPSCALE = "upscale"
     DETAIL = "detail"
     CELL = "cell"
     """A cell of a matrix whose other cells have other settings."""
+
+
+REPAINTED: Final = frozenset({Relation.FILM, Relation.STEPS})
+"""Relations of a picture that is its parent once more."""
 
 
 class Edge(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from bot.db.lineage import LineageStore
 from bot.domain.artifact import Artifact
 from bot.domain.job import Job
 from bot.domain.picture import Picture
-from bot.domain.plan import Relation
+from bot.domain.plan import REPAINTED
 from bot.domain.visibility import VisiblePictures
 from bot.messages.message_client import OutgoingFile
 from bot.storage import FileMissing, FileStorage
@@ -102,7 +102,7 @@ class CapturedFiles:
     async def _notes(self, job: Job, picture: Picture) -> tuple[str, ...]:
         """Says so if a picture that was painted again differs from the recorded one."""
         for edge in await self._lineage.edges(job.id):
-            if edge.child == picture.nth and edge.relation is Relation.FILM:
+            if edge.child == picture.nth and edge.relation in REPAINTED:
                 parent = await self._jobs.picture(edge.parent)
                 if parent is not None and parent.recipe != parent.recipe.recipe:
                     return ()  # the film of an enlargement ends with what was enlarged

@@ -41,7 +41,7 @@ class FamilyFinder:
         """The relatives up to one generation further away than `max_distance`.
 
         Of a picture that was made from several, one parent counts. Pictures that are not painted
-        yet are left out.
+        yet are left out, and those that only show the steps of another one.
         """
         found = Relatives({}, {})
         distances, queue = {picture_id: 0}, deque([picture_id])
@@ -61,7 +61,8 @@ class FamilyFinder:
         has_parent = picture_id in found.parents
         parents = [] if has_parent else await self._lineage.parents(picture_id)
         children = await self._lineage.painted_children(picture_id)
-        return [*parents[:1], *(item for item in children if item.child not in found.parents)]
+        new = [child for child in children if child.child not in found.parents]
+        return [*parents[:1], *(child for child in new if child.relation is not Relation.STEPS)]
 
     async def member(self, picture_id: str) -> FamilyMember:
         """The picture of this id."""

@@ -16,7 +16,7 @@ from bot.domain.job import Job, RequestContext
 from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
 from bot.domain.picture import Picture, job_id_of
-from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.plan import REPAINTED, JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
@@ -113,7 +113,7 @@ class Planner:
     async def original(self, job: Job) -> Picture | None:
         """The picture that this job paints again; None if there is none, or it was deleted."""
         for edge in await self._lineage.edges(job.id):
-            if edge.relation is Relation.FILM:
+            if edge.relation in REPAINTED:
                 return await self._jobs.picture(edge.parent)
         return None
 

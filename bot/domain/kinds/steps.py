@@ -32,7 +32,7 @@ def plan(_: StepsRequest, context: PlanContext) -> Plan:
         recipes=(recipe,),
         layout=Film(),
         capture=Capture(strip=MAX_FRAMES),
-        edges=(Edge(1, parent.id, Relation.FILM),),
+        edges=(Edge(1, parent.id, Relation.STEPS),),
     )
 
 
