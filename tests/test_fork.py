@@ -1,6 +1,7 @@
 """🕰 Fork: back to a step of a picture, and on with other settings."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from bot.domain.kinds import fork, steps
 from bot.domain.kinds.fork import ForkRequest
 from bot.domain.plan import Edge, PlanContext, Relation
 from bot.errors import Refused
-from bot.playground import Interaction, Message
+from bot.playground import Interaction, Message, Playground
 from engine.contract import Change, Img2Img, Recipe, Sampler
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
@@ -209,3 +210,17 @@ async def test_what_cannot_be_forked_is_refused_in_private(
     removed = await harness.ada.choose(strip, menu_of(harness), "3")
     assert "removed" in await harness.refusal(removed)
     assert len(engine.paints) == painted
+
+
+async def test_steps_and_forks_keep_the_row_class(
+    discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one, which the engine might choose by load, would change the bits of the steps."""
+    monkeypatch.setenv("IMAGINE_ADAPTIVE", "true")
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        strip = await steps_of(harness, await harness.imagine(steps=8))
+        modal = await asked(harness, strip, 5)
+        await harness.result(await harness.ada.submit(modal, {"prompt": "a boat"}))
+        assert [paint.adaptive for paint in engine.paints] == [True, False, False]
+        stored = harness.query("SELECT DISTINCT row_class FROM pictures")
+        assert [row["row_class"] for row in stored] == [16]

@@ -184,3 +184,6 @@ class JobKind(msgspec.Struct, frozen=True, kw_only=True):
     """Plans such a job again when it is rerolled; None if its recipes just get other seeds."""
     actions: tuple[str, ...] = ()
     """The names of the buttons of its result."""
+    keeps_row_classes: bool = False
+    """Whether its pictures are painted in the row classes of their recipes, even if the engine
+    chooses others by load: they repeat steps of earlier pictures to the bit."""

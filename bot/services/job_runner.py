@@ -140,7 +140,7 @@ class JobRunner:
             recipes=attempt.recipes,
             inputs=tuple(files),
             capture=job.plan.capture,
-            adaptive=self._limits.adaptive and not attempt.roles,
+            adaptive=self._limits.adaptive and not job.kind.keeps_row_classes,
             include_flagged=job.include_flagged,
             owner=str(job.user_id),
             prior_seconds=prior_seconds,

@@ -45,4 +45,4 @@ def _check(recipe: Recipe, models: Sequence[ModelCard]) -> None:
         raise Refused(str(error)) from error
 
 
-KIND: Final = JobKind(name="film", title="Film: ", plan=plan)
+KIND: Final = JobKind(name="film", title="Film: ", plan=plan, keeps_row_classes=True)

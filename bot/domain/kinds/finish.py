@@ -47,5 +47,9 @@ def plan(request: FinishRequest, context: PlanContext) -> Plan:
 
 
 KIND: Final = JobKind(
-    name="finish", title="Finished: ", plan=plan, actions=("upscale", "reroll", "vary", "film")
+    name="finish",
+    title="Finished: ",
+    plan=plan,
+    actions=("upscale", "reroll", "vary", "film"),
+    keeps_row_classes=True,
 )

@@ -118,5 +118,9 @@ def _fields(change: Change) -> dict[str, Any]:
 
 
 KIND: Final = JobKind(
-    name="fork", title="Fork: ", plan=plan, actions=("upscale", "reroll", "vary", "film", "fork")
+    name="fork",
+    title="Fork: ",
+    plan=plan,
+    actions=("upscale", "reroll", "vary", "film", "fork"),
+    keeps_row_classes=True,
 )

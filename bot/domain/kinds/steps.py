@@ -42,4 +42,6 @@ def check_forkable(recipe: Recipe) -> None:
         raise Refused("This picture has a single step, so there is none to go back to.")
 
 
-KIND: Final = JobKind(name="steps", title="Steps: ", plan=plan, actions=("forkstep",))
+KIND: Final = JobKind(
+    name="steps", title="Steps: ", plan=plan, actions=("forkstep",), keeps_row_classes=True
+)
