@@ -91,6 +91,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="also write an MP4 of the first picture's steps; those of others get -1, -2, …",
     )
+    add("--upscale", type=int, choices=(2, 4), help="enlarge the pictures by this factor")
     add("--subseed", type=int)
     add(
         "--subseed-strength",

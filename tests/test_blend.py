@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.contract.tiles import Box, overlapping_tiles
-from engine.imaging.blend import blend
+from engine.imaging.blend import blend, with_colours_of
 
 
 @given(
@@ -46,6 +46,18 @@ def test_equal_tiles_blend_to_themselves() -> None:
     image = Image.fromarray(rng.integers(0, 256, (96, 160, 3), dtype=np.uint8))
     boxes = overlapping_tiles(160, 96, 64, 16, 8)
     assert blend([image.crop(box) for box in boxes], boxes).tobytes() == image.tobytes()
+
+
+def test_an_image_gets_the_colours_of_another_and_keeps_its_details() -> None:
+    """The mean of the result is that of the other picture; the grain stays."""
+    rng = np.random.default_rng(5)
+    grain = rng.normal(0, 8, (64, 64, 3))
+    shifted = Image.fromarray((np.array([90, 120, 60]) + grain).astype(np.uint8))
+    picture = Image.new("RGB", (64, 64), (180, 60, 60))
+    result = np.asarray(with_colours_of(picture, shifted, 8), float)
+    assert np.abs(result.mean(axis=(0, 1)) - [180, 60, 60]).max() < 2
+    assert result.std(axis=(0, 1)).min() > 6
+    assert with_colours_of(picture, picture, 8).tobytes() == picture.tobytes()
 
 
 @pytest.mark.parametrize("levels", [(0, 255), (255, 0)])

@@ -149,3 +149,32 @@ def test_wrong_options_are_refused(
     arguments = [names.get(option, option) for option in options]
     assert main(["paint", *arguments, "--out", str(tmp_path)]) == ExitCode.USAGE
     assert sentence in capsys.readouterr().err
+
+
+def test_enlargements_are_painted_again_without_their_pictures(tiny: str, tmp_path: Path) -> None:
+    """What they start from is painted first, and again those of an upscale of an upscale."""
+    options = ["--seed", "3", "--steps", "2", "--count", "2", "--upscale", "2", "--model", tiny]
+    assert main(["paint", "a boat", *options, "--out", str(tmp_path / "a")]) == 0
+    lines = (tmp_path / "a" / "recipes.jsonl").read_bytes().splitlines()
+    first = msgspec.json.decode(lines[0], type=Upscale)
+    assert first.size == (128, 128)
+    with Image.open(tmp_path / "a" / "1.png") as image:
+        assert image.size == (128, 128)
+    digest = pictures(tmp_path / "a")[0]
+    second = msgspec.structs.replace(first, picture=first, image=digest)
+    file = tmp_path / "again.jsonl"
+    file.write_bytes(b"\n".join([*lines, msgspec.json.encode(second)]))
+    assert main(["paint", "--recipes", str(file), "--out", str(tmp_path / "b")]) == 0
+    again = pictures(tmp_path / "b")
+    assert again[:2] == pictures(tmp_path / "a")
+    with Image.open(tmp_path / "b" / "2.png") as image:
+        assert image.size == (256, 256)
+
+
+def test_a_film_is_not_enlarged(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of the two must be chosen."""
+    options = ["--upscale", "2", "--film", "a.mp4", "--model", tiny, "--out", str(tmp_path)]
+    assert main(["paint", "a boat", *options]) == ExitCode.USAGE
+    assert "A film shows pictures that are not enlarged" in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_a_detail_checks_its_values(values: dict[str, float], sentence: str) -> 
 
 @pytest.mark.parametrize(
     ("native", "steps", "expected"),
-    [(128, 20, 0.15), (512, 20, 0.3), (128, 4, 0.25), (512, 3, 0.334), (512, 1, 1.0)],
+    [(128, 20, 0.05), (512, 20, 0.3), (128, 4, 0.25), (512, 3, 0.334), (512, 1, 1.0)],
 )
 def test_the_default_strength_runs_at_least_one_step(
     native: int, steps: int, expected: float

@@ -13,7 +13,7 @@ from engine.contract.tiles import Box, overlapping_tiles
 
 DETAIL_SCALE: Final = 2
 DETAIL_STRENGTH: Final = 0.3
-SMALL_DETAIL_STRENGTH: Final = 0.15
+SMALL_DETAIL_STRENGTH: Final = 0.05
 """For models below SMALL_NATIVE_SIZE: they know whole scenes, and paint one into each tile if they
 are given more freedom."""
 SMALL_NATIVE_SIZE: Final = 256

@@ -1,10 +1,10 @@
-"""Blend overlapping tiles into one image."""
+"""Blend overlapping tiles into one image, and give it the colours of another."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from engine.contract.tiles import Box
 
@@ -24,6 +24,22 @@ def blend(images: Sequence[Image.Image], boxes: Sequence[Box]) -> Image.Image:
         total[part] += np.asarray(image.convert("RGB"), dtype=np.float64) * weight
         weights[part] += weight
     return Image.fromarray(np.rint(total / weights).astype(np.uint8))
+
+
+def with_colours_of(picture: Image.Image, image: Image.Image, radius: float) -> Image.Image:
+    """The details of `image` with the colours of `picture`, whose features are larger than about
+    `radius` pixels.
+
+    Painting over a picture shifts its colours. As in StableSR (Wang et al. 2023,
+    https://arxiv.org/abs/2305.07015), the low frequencies are replaced, here those of a Gaussian.
+    """
+    blur = ImageFilter.GaussianBlur(radius)
+    levels = (
+        np.asarray(image, dtype=np.int16)
+        + np.asarray(picture.filter(blur), dtype=np.int16)
+        - np.asarray(image.filter(blur), dtype=np.int16)
+    )
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 
 def _weight(box: Box, width: int, height: int) -> NDArray[np.float64]:

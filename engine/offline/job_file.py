@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from PIL import Image
@@ -42,6 +42,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     sketch: str | None = None
     film: str | None = None
     """The file of the film of the first picture; see `film_file`."""
+    upscale: Literal[2, 4] | None = None
+    """The factor by which the pictures are enlarged; None for none."""
     model: str | None = None
     """One of the loaded models; None for the default."""
 
@@ -52,6 +54,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
                 "digit, may also have dots, underscores and hyphens, at most 100 characters, and "
                 "must not be a device name of Windows."
             )
+        if self.upscale is not None and self.film is not None:
+            raise ValueError("A film shows pictures that are not enlarged; give one of the two.")
         self.check(has_init_image=self.sketch is not None)
 
 

@@ -27,6 +27,7 @@ from engine.core.request import JobWithFiles
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
 from engine.models.base import DiffusionModel
+from engine.offline.collect import painted_inputs, upscaled
 from engine.offline.job_file import JobSpec, film_file, to_command
 from engine.offline.recipe_file import to_job
 
@@ -141,10 +142,12 @@ def paint(
     for spec in specs:
         try:
             job = _checked_job(spec, models)
-        except (UsageError, InvalidJob) as error:
-            if not separate_folders:
+            if spec.upscale is not None:
+                job = upscaled(job, spec.upscale, models)
+        except (EngineError, InvalidJob) as error:
+            if not separate_folders and isinstance(error, UsageError | InvalidJob):
                 raise UsageError(str(error)) from error
-            failures.append(f"Job {spec.id}: {error}")
+            failures.append(f"Job {spec.id}: {error}" if separate_folders else str(error))
         else:
             jobs.append(job)
             outputs.append(
@@ -168,10 +171,12 @@ def paint_recipes(
 ) -> None:
     """Paint these recipes, with input images from the folder `inputs`, into `out`.
 
-    `film` is the file of the film of the first one. Raises UsageError if a model or an input image
-    is missing, EngineError if the job fails.
+    Without that folder, the pictures that enlargements start from are painted first. `film` is the
+    file of the film of the first one. Raises UsageError if a model or an input image is missing,
+    EngineError if the job fails.
     """
-    job = to_job(works, inputs, film=film is not None)
+    painted = painted_inputs(works, models) if inputs is None else {}
+    job = to_job(works, inputs, painted, film=film is not None)
     try:
         check_job(job.paint, models, job.files)
     except InvalidJob as error:

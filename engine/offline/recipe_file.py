@@ -1,6 +1,6 @@
 """Recipe files, as `paint` writes them, and the input images that their recipes name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +18,7 @@ from engine.contract import (
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import InvalidImage
 from engine.contract.wire import MAX_FRAME_BYTES
-from engine.core.request import JobWithFiles
+from engine.core.request import NO_FILES, JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import decode_source, resize_and_crop
 
@@ -40,12 +40,21 @@ def parse_recipe_file(text: str) -> list[Work]:
     return works
 
 
-def to_job(works: Sequence[Work], inputs: Path | None, *, film: bool = False) -> JobWithFiles:
+def to_job(
+    works: Sequence[Work],
+    inputs: Path | None,
+    painted: Mapping[str, bytes] = NO_FILES,
+    *,
+    film: bool = False,
+) -> JobWithFiles:
     """One job of these recipes, with their input images from the folder `inputs`.
 
-    Raises UsageError if one is missing.
+    `painted` has input images by the digests that recipes name. Raises UsageError if one is
+    missing.
     """
-    by_digest: dict[str, bytes] = {}
+    by_digest: dict[str, bytes] = {
+        digest: painted[digest] for work in works for digest in work.images if digest in painted
+    }
     for work in works:
         for digest in work.images:
             if digest not in by_digest:

@@ -1,16 +1,20 @@
 """The tiles of a Detail: parts of one init image and of one noise field."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import torch
 from PIL import Image
 
 from engine.contract import SIZE_MULTIPLE, Detail, Recipe
 from engine.contract.tiles import Box
-from engine.imaging.blend import blend
+from engine.imaging.blend import blend, with_colours_of
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import InitImage
 from engine.pipeline.noise import Noise
+
+COLOUR_SHARE: Final = 16
+"""Features larger than this part of a tile keep the colours of the enlarged picture."""
 
 
 class TileNoise(Noise):
@@ -53,6 +57,8 @@ class Canvas:
         self.boxes = detail.tiles
         self.init_images = [InitTile(self, nth) for nth in range(len(self.boxes))]
         self.upscaler_fingerprint = ""
+        self._picture: Image.Image | None = None
+        """The enlarged picture."""
         self.is_failed = False
         """Whether one of them could not be painted."""
         self._painted: dict[int, Image.Image] = {}
@@ -60,6 +66,7 @@ class Canvas:
     def set_picture(self, picture: Image.Image, upscaler_fingerprint: str) -> None:
         """Cut the enlarged picture into the init images of the tiles."""
         self.upscaler_fingerprint = upscaler_fingerprint
+        self._picture = picture
         for init_image, box in zip(self.init_images, self.boxes, strict=True):
             init_image.image = picture.crop(box)
 
@@ -68,7 +75,10 @@ class Canvas:
         self._painted[nth] = tile
         if len(self._painted) < len(self.boxes):
             return None
-        return self.blend([self._painted[nth] for nth in range(len(self.boxes))])
+        whole = self.blend([self._painted[nth] for nth in range(len(self.boxes))])
+        if self._picture is None:
+            return whole
+        return with_colours_of(self._picture, whole, self.detail.tile / COLOUR_SHARE)
 
     def blend(self, tiles: Sequence[Image.Image]) -> Image.Image:
         """The whole picture of these tiles, which may be smaller than in the end."""
