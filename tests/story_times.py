@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from bot.playground import Interaction, Playground
+from bot.playground import Interaction, Message, Person, Playground
 from tests.bot_harness import is_finished
 from tests.bot_process import BotProcess
 
@@ -28,7 +28,7 @@ async def measure(data: Path) -> None:
         bot = BotProcess(discord, data, "starter")
         await bot.start()
         ada = discord.person("Ada")
-        seconds, ack_seconds = [], []
+        seconds, ack_seconds, full_size, upscaled = [], [], [], []
         for run in range(RUNS + 1):
             start = time.monotonic()
             interaction = await ada.slash(
@@ -38,6 +38,9 @@ async def measure(data: Path) -> None:
             acknowledged_at = time.monotonic()
             await discord.until(partial(_is_finished, interaction), timeout=120, why="a grid")
             seconds.append(time.monotonic() - start)
+            full_size.append(await _seconds_of(discord, ada, interaction.response, "U1"))
+            shown = discord.messages()[-1]
+            upscaled.append(await _seconds_of(discord, ada, shown, "⬆ 4x"))
             ack_seconds.append(acknowledged_at - start)
         engine = bot.engine()
         bot_memory, engine_memory = (
@@ -49,7 +52,24 @@ async def measure(data: Path) -> None:
         f"/imagine to grid:      median {statistics.median(seconds[1:]):.2f} s "
         f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}); first {seconds[0]:.2f} s"
     )
+    for name, measured in (("U1", full_size), ("⬆ 4x", upscaled)):
+        write(f"{name} to picture: median {statistics.median(measured[1:]):.2f} s")
     write(f"memory: bot {bot_memory:.0f} MiB, engine {engine_memory:.0f} MiB (resident)")
+
+
+async def _seconds_of(
+    discord: Playground, person: Person, message: Message | None, button: str
+) -> float:
+    """From the press of a button of the message to its picture."""
+    assert message is not None
+    start = time.monotonic()
+    interaction = await person.click(message, button)
+    await discord.until(
+        lambda: interaction.response is not None and bool(interaction.response.attachments),
+        timeout=120,
+        why="a picture",
+    )
+    return time.monotonic() - start
 
 
 def _is_finished(interaction: Interaction) -> bool:

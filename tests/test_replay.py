@@ -146,3 +146,18 @@ async def test_forbidden_pictures_are_not_replayed(
     with pytest.raises(FatalError, match=sentence):
         await replay(painted, picture_ids(harness)[0], None, start(engine))
     assert engine.starts == starts
+
+
+async def test_an_enlarged_picture_is_enlarged_again(
+    harness: BotHarness, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine gets the picture that it was made from."""
+    grid = await harness.imagine(count=1)
+    shown = await harness.result(await harness.ada.click(grid, "U1"))
+    await harness.result(await harness.ada.click(shown, "⬆ 2x"))
+    await harness.stop()
+    settings = settings_for(harness.discord, harness.data)
+    [row] = harness.query("SELECT id FROM pictures WHERE recipe LIKE '%Upscale%'")
+    assert await replay(settings, row["id"], None, start(engine)) is ExitCode.STOPPED
+    assert "The same bits" in capsys.readouterr().out
+    assert engine.paints[-1].inputs == engine.paints[-2].inputs

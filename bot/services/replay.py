@@ -16,6 +16,7 @@ from bot.domain.picture import Picture, job_id_of
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, ExitCode, FatalError
 from bot.prompt_filter.filter import find_violation_in
+from bot.services.input_files import InputFiles
 from bot.settings import Settings
 from bot.storage import FileStorage
 from engine.contract import (
@@ -26,6 +27,7 @@ from engine.contract import (
     ModelCard,
     Paint,
     PaintedImage,
+    Recipe,
     pixels_sha256,
     sha256,
 )
@@ -46,12 +48,13 @@ async def replay(
 
     Raises FatalError if there is no such picture or it may not be replayed.
     """
-    picture = await _load(settings.imagine_data, picture_id)
-    files = _input_files(settings.imagine_data, picture)
+    picture, files = await _load(settings.imagine_data, picture_id)
     environment = settings.engine_environment() | {"IMAGINE_MODEL": picture.recipe.model}
     async with start_engine(environment) as engine:
         model = engine.model
-        recipe = msgspec.structs.replace(picture.recipe, revision=model.revision)
+        recipe = picture.recipe
+        if isinstance(recipe, Recipe):  # an enlargement names its picture by its pixels
+            recipe = msgspec.structs.replace(recipe, revision=model.revision)
         paint = Paint(
             job=picture_id,
             attempt=1,
@@ -82,7 +85,8 @@ def _write(out: Path, png: bytes) -> None:
         raise ReplayFailed(f"{out} cannot be written ({error.strerror}).") from error
 
 
-async def _load(data: Path, picture_id: str) -> Picture:
+async def _load(data: Path, picture_id: str) -> tuple[Picture, dict[str, bytes]]:
+    """The picture, and the input images of its recipe by their digests."""
     database = data / FILENAME
     unknown = FatalError(
         f"There is no picture {picture_id} in {database}.", ExitCode.UNKNOWN_PICTURE
@@ -93,15 +97,16 @@ async def _load(data: Path, picture_id: str) -> Picture:
     async with Database(database) as db:
         picture = await db.jobs.picture(picture_id)
         job = await db.jobs.job(job_id_of(picture_id))
-    if job is not None and job.deletion_reason is not None:
-        raise FatalError(
-            f"There is no picture {picture_id} any more. {job.deletion_reason.message}",
-            ExitCode.UNKNOWN_PICTURE,
-        )
-    if picture is None:
-        raise unknown
-    _check_allowed(picture)
-    return picture
+        if job is not None and job.deletion_reason is not None:
+            raise FatalError(
+                f"There is no picture {picture_id} any more. {job.deletion_reason.message}",
+                ExitCode.UNKNOWN_PICTURE,
+            )
+        if picture is None:
+            raise unknown
+        _check_allowed(picture)
+        inputs = InputFiles(db.jobs, db.lineage, FileStorage(data))
+        return picture, await inputs.read(picture.job_id, [picture.recipe])
 
 
 def _check_allowed(picture: Picture) -> None:
@@ -117,11 +122,6 @@ def _check_allowed(picture: Picture) -> None:
             "no sexual content with minors.",
             ExitCode.UNKNOWN_PICTURE,
         )
-
-
-def _input_files(data: Path, picture: Picture) -> dict[str, bytes]:
-    storage = FileStorage(data)
-    return {digest: storage.source(digest) for digest in picture.recipe.images}
 
 
 def _compare(
