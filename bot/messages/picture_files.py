@@ -17,7 +17,7 @@ from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Work
 from engine.contract.images import matrix
-from engine.contract.images.encode import encode_jpeg, encode_png
+from engine.contract.images.encode import FAST, encode_jpeg, encode_png
 from engine.contract.images.png_text import BadText
 from engine.contract.metadata import with_metadata
 
@@ -100,9 +100,10 @@ def encode_within(
     image: Image.Image, limit: int = BYTES_LIMIT, recipes: Sequence[Work] = ()
 ) -> tuple[str, bytes]:
     """PNG with these recipes if it fits, else JPEG, else a smaller JPEG."""
-    data = with_metadata(encode_png(image), recipes)
-    if len(data) <= limit:
-        return "png", data
+    for level in (FAST, 6):
+        data = with_metadata(encode_png(image, level), recipes)
+        if len(data) <= limit:
+            return "png", data
     while len(data := encode_jpeg(image, _JPEG_QUALITY)) > limit:
         size = (int(image.width * _SHRINK_FACTOR), int(image.height * _SHRINK_FACTOR))
         image = image.resize(size, Image.Resampling.LANCZOS)

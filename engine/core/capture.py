@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.contract import ArtifactRole, Capture, Recipe, strip_steps
 from engine.contract.images import matrix
-from engine.contract.images.encode import encode_png
+from engine.contract.images.encode import FAST, encode_png
 from engine.contract.images.grid import blank_cell
 from engine.errors import InvalidJob
 from engine.imaging.video import FilmTooLarge, FilmWriter, film_size
@@ -203,4 +203,4 @@ def recorders(recipe: Recipe, capture: Capture) -> tuple[Recorder, ...]:
 def display_version(picture: Frame, upscaler: Upscaler, scale: int) -> Artifact:
     """The picture, enlarged to be shown."""
     image = upscaler.upscale(picture.image, scale)
-    return Artifact(ArtifactRole.DISPLAY, "image/png", encode_png(image), picture.flagged)
+    return Artifact(ArtifactRole.DISPLAY, "image/png", encode_png(image, FAST), picture.flagged)
