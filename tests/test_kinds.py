@@ -13,6 +13,7 @@ from bot.domain.plan import (
     PENDING_IMAGE,
     Edge,
     Film,
+    Grid,
     InputRole,
     Plan,
     PlanContext,
@@ -284,6 +285,20 @@ def test_a_reroll_of_variations_comes_from_their_parents_too() -> None:
     planned = PlannedJob(recipes=(recipe(), recipe(seed=8)), details=PlanDetails(), edges=edges)
     context = PlanContext(models=(MODEL,), seed=5)
     assert reroll.plan(planned, context).edges == edges[:1]
+
+
+@pytest.mark.parametrize("relation", sorted(set(Relation) - {Relation.VARIATION}))
+def test_a_reroll_neither_finishes_nor_shows_the_parents_of_its_job(relation: Relation) -> None:
+    """It has other pixels; a draft can be finished only once, so it would be refused."""
+    planned = PlannedJob(
+        recipes=(recipe(),),
+        details=PlanDetails(layout=Film()),
+        edges=(Edge(1, "j0-1", relation),),
+        pictures=(picture("j1", 1),),
+    )
+    again = reroll.plan(planned, PlanContext(models=(MODEL,), seed=5))
+    assert again.edges == (Edge(1, "j1-1", Relation.REROLL),)
+    assert again.layout == Grid()
 
 
 def test_the_edges_of_variations_lead_to_their_parents() -> None:

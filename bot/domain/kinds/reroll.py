@@ -23,8 +23,8 @@ from engine.contract import Recipe
 def plan(job: PlannedJob, context: PlanContext) -> Plan:
     """The same recipes, or the nth alone, with the seeds seed, seed + 1, …
 
-    Pictures that had the same seed have the same one again. What they were made from, the new
-    pictures were made from too.
+    Pictures that had the same seed have the same one again. What they were variations of, the new
+    pictures are variations of too; they neither finish, show nor enlarge what those did.
     """
     numbers = range(1, len(job.recipes) + 1) if job.nth is None else [job.nth]
     recipes = with_new_seeds([job.recipes[number - 1].recipe for number in numbers], context.seed)
@@ -42,7 +42,7 @@ def plan(job: PlannedJob, context: PlanContext) -> Plan:
 
 
 def _inherited(job: PlannedJob, number: int, child: int) -> list[Edge]:
-    edges = (edge for edge in job.edges if edge.relation is not Relation.REROLL)
+    edges = (edge for edge in job.edges if edge.relation is Relation.VARIATION)
     return [Edge(child, edge.parent, edge.relation) for edge in edges if edge.child == number]
 
 
@@ -59,10 +59,11 @@ def with_new_seeds(recipes: Sequence[Recipe], seed: int) -> list[Recipe]:
 
 
 def _layout(job: PlannedJob, recipes: Sequence[Recipe]) -> Layout:
-    """That of the job, with the new seeds on an axis of seeds; a single picture needs none."""
-    layout = Grid() if job.nth is not None else job.details.layout
-    if not isinstance(layout, Matrix):
-        return layout
+    """A matrix, with the new seeds on an axis of seeds; other pictures, and a single one, need
+    none."""
+    layout = job.details.layout
+    if job.nth is not None or not isinstance(layout, Matrix):
+        return Grid()
     columns = len(layout.columns.labels)
     return Matrix(
         rows=_relabelled(layout.rows, recipes[::columns]),
