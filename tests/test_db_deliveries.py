@@ -1,5 +1,6 @@
 """Storing what must arrive, and the messages that show it."""
 
+import sqlite3
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,7 @@ from bot.domain.delivery import Delivery, DeliveryKind, result_of
 from bot.domain.job import Status
 from tests.bot_harness import query
 from tests.samples import direct_message, full_size, job
+from tests.test_db_erasure import report
 
 
 async def ended_job(db: Database, name: str = "j1") -> None:
@@ -141,3 +143,43 @@ async def test_the_stored_delivery_has_its_message(db: Database) -> None:
     await db.deliveries.add(full_size())
     await db.deliveries.set_message(full_size(), 60)
     assert await db.deliveries.current(full_size()) == with_message(full_size(), 60)
+
+
+async def test_periodic_queries_do_not_read_all_messages(db: Database, tmp_path: Path) -> None:
+    """The time is measured in steps of SQLite's virtual machine."""
+
+    async def steps() -> int:
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        connection = db._connection.raw
+        await connection.set_progress_handler(step, 1)
+        await db.erasure.expire_all(now=1000.0)
+        await db.reports.without_card()
+        await db.deliveries.undelivered()
+        await db.deliveries.current(result_of(job()))
+        await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]
+        return count
+
+    await ended_job(db)
+    await ended_job(db, "j2")
+    await report(db, "j2", at=1000.0)
+    before = await steps()
+    connection = sqlite3.connect(tmp_path / "imagine.db")
+    with connection:
+        connection.executemany(
+            "INSERT INTO deliveries (kind, job, channel, message, created_at, delivered_at) "
+            "VALUES ('superseded', 'j2', 1, ?, 1, 1)",
+            [(1000 + n,) for n in range(5000)],
+        )
+        connection.executemany(
+            "INSERT INTO deliveries (kind, job, channel, created_at, delivered_at) "
+            "VALUES ('direct', 'j2', 1, 1, 1)",
+            [()] * 5000,
+        )
+    connection.close()
+    assert await steps() < 1.5 * before

@@ -111,7 +111,8 @@ class ReportStore(Store):
         """The job ids of open cases that have no card in the moderators' channel."""
         cases = await self._connection.fetch_all(
             "SELECT job FROM cases WHERE state = 'open' "
-            "AND job NOT IN (SELECT job FROM deliveries WHERE kind = 'card' AND message > 0)"
+            "AND NOT EXISTS (SELECT 1 FROM deliveries "
+            "WHERE kind = 'card' AND deliveries.job = cases.job AND message > 0)"
         )
         return [row["job"] for row in cases]
 
@@ -156,7 +157,8 @@ class ReportStore(Store):
             "WHERE relation != 'reroll') "
             f"{rows.JOBS} WHERE id IN (SELECT job FROM derived) AND id != ? "
             "AND erased IS NULL "
-            "AND (ended_at IS NULL OR id IN (SELECT job FROM pictures WHERE removed_at IS NULL)) "
+            "AND (ended_at IS NULL OR EXISTS ("
+            "SELECT 1 FROM pictures WHERE pictures.job = jobs.id AND removed_at IS NULL)) "
             "ORDER BY jobs.rowid",
             job_id,
             job_id,
