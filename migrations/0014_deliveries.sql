@@ -1,14 +1,11 @@
 -- One table for all that must arrive on Discord or has arrived: results of jobs, single pictures,
--- files made of pictures, direct messages, and the moderators' cards. It replaces
--- pending_interactions, job_messages, direct_messages, and columns of jobs and cases.
+-- direct messages, and the moderators' cards. It replaces pending_interactions, job_messages,
+-- direct_messages, and columns of jobs and cases.
 CREATE TABLE deliveries (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (
-        kind IN ('result', 'picture', 'artifact', 'direct', 'superseded', 'card')
-    ),
+    kind TEXT NOT NULL CHECK (kind IN ('result', 'picture', 'direct', 'superseded', 'card')),
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth >= 1), -- of a picture; NULL for the whole job
-    role TEXT, -- of an artifact
     request TEXT UNIQUE, -- the interaction or reaction that asked; only until it is delivered
     channel INTEGER NOT NULL, -- 0 for direct messages that are not sent yet
     guild INTEGER,
@@ -20,7 +17,6 @@ CREATE TABLE deliveries (
     created_at REAL NOT NULL,
     delivered_at REAL,
     CHECK (kind != 'picture' OR nth IS NOT NULL),
-    CHECK ((kind = 'artifact') = (role IS NOT NULL)),
     CHECK (kind NOT IN ('result', 'superseded', 'card') OR (nth IS NULL AND request IS NULL)),
     CHECK (kind != 'superseded' OR message IS NOT NULL),
     CHECK (recipient IS NULL OR kind = 'direct'),

@@ -81,12 +81,11 @@ async def test_what_is_too_old_expires(db: Database, tmp_path: Path) -> None:
 
 
 async def test_moderators_reach_every_message_of_a_job(db: Database) -> None:
-    """A film, all direct messages, any picture, and a message that another one has replaced."""
+    """All direct messages, any picture, and a message that another one has replaced."""
     await ended_job(db)
     await db.jobs.set_message("j1", 50)
     await db.jobs.set_message("j1", 51)
-    film = full_size(kind=DeliveryKind.ARTIFACT, role="film", nth=None, request="6")
-    for delivery, message_id in ((full_size(nth=200), 60), (film, 61)):
+    for delivery, message_id in ((full_size(nth=200), 60), (full_size(request="6"), 61)):
         await db.deliveries.set_message(delivery, message_id)
         await db.deliveries.complete(delivery, now=1001.0)
     for message_id in (70, 71):
@@ -94,7 +93,7 @@ async def test_moderators_reach_every_message_of_a_job(db: Database) -> None:
     messages = [(10, 51), (10, 50), (10, 60), (10, 61), (50, 70), (50, 71)]
     assert await db.deliveries.messages_of_job("j1") == messages
     assert [await nth_of(db, message_id) for _, message_id in messages] == [
-        *("whole", "whole", 200, "whole", None, None)
+        *("whole", "whole", 200, 2, None, None)
     ]
     for _, message_id in messages:
         await db.deliveries.forget(message_id)

@@ -23,7 +23,6 @@ DELIVERIES: Final = Table(
         "kind": "kind",
         "job_id": "job",
         "nth": "nth",
-        "role": "role",
         "request": "request",
         "recipient_id": "recipient",
         "created_at": "created_at",
@@ -164,7 +163,7 @@ class DeliveryStore(Store):
             )
 
     async def messages_of_job(self, job_id: str) -> list[tuple[int, int]]:
-        """Channel and message ids of all that show the job, its pictures or their artifacts."""
+        """Channel and message ids of all that show the job or its pictures."""
         return await self._messages("SELECT :job", job=job_id)
 
     async def messages_of_removed_pictures(self) -> list[tuple[int, int]]:

@@ -14,8 +14,6 @@ class DeliveryKind(StrEnum):
     """How a job ended, and before that its progress. Each job has one."""
     PICTURE = "picture"
     """One picture of a job at full size."""
-    ARTIFACT = "artifact"
-    """A file that was made of a job's pictures, such as a film."""
     DIRECT = "direct"
     """Pictures of a job in the direct messages of a user."""
     SUPERSEDED = "superseded"
@@ -31,8 +29,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str
     nth: int | None = None
     """The number of the picture; None for the whole job."""
-    role: str | None = None
-    """Of the artifact."""
     request: str | None = None
     """The interaction or reaction that asked for it, until it is delivered; None for a result."""
     recipient_id: int | None = None
