@@ -59,6 +59,7 @@ def test_a_model_in_a_folder_is_found_by_its_public_name() -> None:
         ({"source": Img2Img("b" * 64, 0.5)}, "over a sketch, which is not in the file"),
         ({"sampler": Sampler.LCM, "steps": 60}, "steps"),
         ({"prompt": "\u200b"}, "The prompt is empty"),
+        ({"width": 512, "height": 512}, "512 x 512 is too large for this model"),
     ],
 )
 def test_what_is_missing_is_said(changes: dict[str, object], sentence: str) -> None:

@@ -81,6 +81,7 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
                 for change in recipe.changes
             ),
         )
+        model.check_area(*recipe.size)
         model.check_sampler(recipe)
         model.check_steps(recipe)
     except ValueError as error:
