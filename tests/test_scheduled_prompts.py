@@ -27,12 +27,13 @@ async def test_a_prompt_may_change_unless_it_is_raw(
         "[a naked woman:a child:0.5]",
         "a [naked|clothed] [child|woman|dog]",
         "na[|]ked [child|dog]",
+        "[a house:a naked child:8]",
     ],
 )
 async def test_every_prompt_that_takes_effect_is_checked(
     harness: BotHarness, engine: FakeEngine, prompt: str
 ) -> None:
-    """Each one, and all of one picture together."""
+    """Each one, all of one picture together, and the words that the message shows."""
     interaction = await harness.ada.slash("imagine", prompt=prompt, steps=8)
     assert "no sexual content with minors" in await harness.refusal(interaction)
     assert not engine.paints

@@ -27,11 +27,18 @@ class AdmissionPolicy:
         self._audit_log = audit_log
         self._clock = clock
 
-    async def check_prompts(self, recipes: Sequence[Work], context: RequestContext) -> None:
-        """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden."""
+    async def check_prompts(
+        self, recipes: Sequence[Work], context: RequestContext, *, shown: str = ""
+    ) -> None:
+        """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden.
+
+        `shown` are the words in the messages of the job, if they are not those of a prompt: some of
+        a schedule may never take effect.
+        """
         rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
         check_not_blocked(rules)
-        for prompts in dict.fromkeys(recipe.prompts for recipe in recipes):
+        shown_prompts = [((shown, ""),)] if shown else []
+        for prompts in dict.fromkeys([*(recipe.prompts for recipe in recipes), *shown_prompts]):
             check = partial(find_violation_in, prompts, words=rules.banned_words)
             found = check() if len(prompts) == 1 else await asyncio.to_thread(check)
             if found is not None:

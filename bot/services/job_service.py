@@ -83,7 +83,7 @@ class JobService:
             raise Refused("The bot is restarting. Please try again in a minute.")
         if await self._jobs.exists(context.idempotency_key):
             return None
-        await self._admission.check_prompts(plan.recipes, context)
+        await self._admission.check_prompts(plan.recipes, context, shown=plan.prompt)
         rules.check_models(plan.recipes, self._engine.models)
         settings = await self._guild_settings.get(context.channel.guild_id)
         policy = nsfw.nsfw_policy(context.channel, settings.nsfw)
