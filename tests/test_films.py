@@ -218,6 +218,21 @@ async def test_a_film_is_made_after_a_restart(
     assert len(harness.query("SELECT * FROM artifacts")) == 1
 
 
+async def test_a_film_is_shown_if_its_picture_cannot_be_written_again(
+    harness: BotHarness, interrupted: Message
+) -> None:
+    """It was stored before the bot was stopped; the film is paid for."""
+    [job] = harness.query("SELECT id FROM jobs WHERE kind = 'film'")
+    file = harness.data / f"pictures/{job['id']}/1.png"
+    file.unlink()
+    file.mkdir()
+    await harness.start()
+    await harness.discord.until(lambda: is_finished(interrupted), why="the film", timeout=60)
+    assert film_in(interrupted)
+    assert len(harness.query("SELECT * FROM pictures")) == 2
+    assert len(harness.query("SELECT * FROM usage")) == 2
+
+
 async def test_a_film_survives_an_engine_that_dies(harness: BotHarness, engine: FakeEngine) -> None:
     """It dies after the picture was stored; the next one paints picture and film."""
     single = await harness.imagine(count=1)

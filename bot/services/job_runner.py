@@ -194,8 +194,10 @@ class JobRunner:
         self, attempt: "_Attempt", completed: Completed, saver: PictureSaver
     ) -> Job | None:
         job = attempt.job
-        failed = await saver.retry_unwritten()
+        unwritten = await saver.retry_unwritten()
         stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
+        numbers = {picture.nth for picture in stored}  # an earlier attempt may have written one
+        failed = [picture for picture in unwritten if picture.nth not in numbers]
         failures = [picture.failure_reason for picture in (*stored, *failed)]
         if failures and failures[0] is not None and all(failures):
             return await self._fail(attempt, failures[0])
