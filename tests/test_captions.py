@@ -193,6 +193,18 @@ def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> N
     assert len(captions.alt_text(pictures)) <= 1024
 
 
+def test_many_seeds_are_cut() -> None:
+    """A message says how many are left out; the files have the recipes."""
+    subseeds = tuple(Subseed(4294967295, 0.35) for _ in range(20))
+    varied = recipe(subseeds=subseeds)
+    text = captions.direct_message([picture(nth=n, recipe=varied) for n in range(1, 17)])
+    assert len(text) <= 2000 and "\n1: seed `7 + 0.35 of" in text
+    assert text.endswith("\n… and 12 more") and text.count("seed `") == 4
+    card = captions.recipes(job(recipes=(recipe(subseeds=subseeds[:9], negative="rain"),) * 16))
+    assert len(card) < 600
+    assert card.endswith(" · … and 15 more\nwithout rain")
+
+
 def test_a_direct_message_lists_each_picture_with_its_seed() -> None:
     """Withheld pictures are listed too, and marked as such."""
     text = captions.direct_message([picture(), picture(nth=2, is_withheld=True, path=None)])

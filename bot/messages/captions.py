@@ -27,6 +27,8 @@ _MAX_CHANGES: Final = 2
 _MAX_PROMPT: Final = 400
 """Of a prompt on a card for moderators."""
 _MAX_NEGATIVE: Final = 200
+_MAX_SEEDS: Final = 400
+"""Characters of the seeds on a card for moderators."""
 _MAX_ALT_TEXT: Final = 1000
 _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
 """Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
@@ -216,7 +218,17 @@ def _base_seeds(recipes: Sequence[Work]) -> str:
 
 
 def _seeds(recipes: Sequence[Work]) -> str:
-    return "seeds " + " · ".join(f"`{recipe.seed_text}`" for recipe in recipes)
+    return "seeds " + _fitting([f"`{recipe.seed_text}`" for recipe in recipes], " · ", _MAX_SEEDS)
+
+
+def _fitting(parts: Sequence[str], separator: str, limit: int) -> str:
+    """The first parts that fit into `limit` characters, and the number of the others."""
+    text = separator.join(parts)
+    count = len(parts)
+    while len(text) > limit:
+        count -= 1
+        text = separator.join([*parts[:count], f"… and {len(parts) - count} more"])
+    return text
 
 
 def full_size(
@@ -229,13 +241,14 @@ def full_size(
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:
-    """The text of a DM with the pictures and their seeds."""
+    """The text of a DM with the pictures and, as far as they fit, their seeds; the files have all
+    of them."""
     first = pictures[0].recipe
     lines = [_words(first.prompt, has_prompt=True), _shared([p.recipe for p in pictures])]
     for picture in pictures:
         note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
         lines.append(f"{picture.nth}: seed `{picture.recipe.seed_text}`{note}")
-    return "\n".join(lines)
+    return _fitting(lines, "\n", _MAX_CONTENT)
 
 
 def alt_text(pictures: Sequence[Picture]) -> str:
