@@ -84,6 +84,7 @@ def test_the_preset_samplers() -> None:
         ({"sampler": "lcm,euler", "steps": "40,60"}, "lcm takes at most 50 steps"),
         ({"strength": "0.2,0.4"}, "needs a sketch"),
         ({"seed": "1,4294967296"}, "seed is 4294967296"),
+        ({"seed": "-1,5"}, "seed has -1, which is any seed"),
         ({"preset": "colours"}, "no preset “colours”. Choose one of: steps, samplers"),
         ({"preset": "steps", "steps": "3"}, "preset steps has values for the option steps"),
         ({"size": "1,2"}, "no option size"),

@@ -54,6 +54,7 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     axes = _axes(typed)
     check_pictures(prod(typed[name].count for name in axes), context.limits)
     texts = {name: values.texts() for name, values in typed.items()}
+    _check_seeds(texts.get(SEED_AXIS, ()))
     columns = Axis(axes[0], texts[axes[0]])
     rows = Axis(axes[1], texts[axes[1]]) if len(axes) == _MAX_AXES else _OTHER_AXIS
     settings = {name: _CONVERSIONS[name](name, texts[name]) for name in texts}
@@ -107,6 +108,15 @@ def _axes(typed: Mapping[str, Values]) -> list[str]:
             f"The options {', '.join(axes)} have several values; at most {_MAX_AXES} may."
         )
     return axes
+
+
+def _check_seeds(texts: Sequence[str]) -> None:
+    """Raise Refused if one of several seeds is the one that stands for any."""
+    if len(texts) > 1 and str(RANDOM_SEED) in texts:
+        raise Refused(
+            f"The option seed has {RANDOM_SEED}, which is any seed, beside others; give each seed "
+            "as a number from 0."
+        )
 
 
 def _cell(
