@@ -8,7 +8,7 @@ from bot.domain.plan import PlanContext
 from bot.domain.recipe_offer import offer, plan_again
 from bot.errors import Refused
 from bot.messages import recipe_texts
-from engine.contract import Change, Img2Img, Recipe, Sampler, Subseed, Upscale, Work
+from engine.contract import Adapter, Change, Img2Img, Recipe, Sampler, Subseed, Upscale, Work
 from engine.contract.infotext import read_infotext
 from engine.contract.metadata import Metadata, decode_recipes
 from tests.fake_engine import MODEL
@@ -60,6 +60,10 @@ def test_a_model_in_a_folder_is_found_by_its_public_name() -> None:
         ({"sampler": Sampler.LCM, "steps": 60}, "steps"),
         ({"prompt": "\u200b"}, "The prompt is empty"),
         ({"width": 512, "height": 512}, "512 x 512 is too large for this model"),
+        (
+            {"adapters": (Adapter(id="../secret", revision="1", scale=1.0),)},
+            "does not support adapters",
+        ),
     ],
 )
 def test_what_is_missing_is_said(changes: dict[str, object], sentence: str) -> None:
@@ -207,3 +211,10 @@ def test_nothing_in_a_block_is_markdown() -> None:
     content, _ = described(recipe(prompt="a ``` <@1> house"), notes=("Not used: **a** <@5>.",))
     assert content.count("```") == 4
     assert content.endswith("- Not used: a 5.")
+
+
+@pytest.mark.parametrize("count", range(3, 9))
+def test_backticks_do_not_end_a_block(count: int) -> None:
+    """However many there are in a row."""
+    block = recipe_texts.code_block(f"a {'`' * count} house")
+    assert block.count("```") == 2

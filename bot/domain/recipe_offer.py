@@ -12,7 +12,15 @@ from bot.domain import limits, rules
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import Plan, PlanContext
 from bot.errors import Refused
-from engine.contract import ModelCard, PictureOptions, Recipe, Work, make_recipes, size_for_aspect
+from engine.contract import (
+    ModelCard,
+    PictureOptions,
+    Recipe,
+    Work,
+    check_supported,
+    make_recipes,
+    size_for_aspect,
+)
 from engine.contract.infotext import Infotext, public_model_name
 from engine.contract.metadata import Metadata
 
@@ -62,6 +70,10 @@ def plan_again(recipes: Sequence[Work], context: PlanContext, images: Collection
 def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> Recipe:
     """The recipe with the model's name here, and with texts as those of a request."""
     model = _same_model(recipe, context.models)
+    try:
+        check_supported(recipe)
+    except ValueError as error:
+        raise Refused(str(error)) from error
     missing = [image for image in recipe.images if image not in images]
     if missing:
         raise Refused(

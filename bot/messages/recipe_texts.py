@@ -18,7 +18,6 @@ _MAX_LISTED: Final = 24
 _MAX_LISTED_CHARS: Final = 60
 _MAX_NOTE_CHARS: Final = 200
 _MAX_NOTES: Final = 6
-_FENCE: Final = "`\u200b`\u200b`"
 _IN_FILE: Final = "The recipe is too long for a message. It is in the file."
 
 
@@ -57,7 +56,8 @@ def describe(
 
 def code_block(text: str) -> str:
     """The text in a block that Discord copies as a whole and in which nothing is Markdown."""
-    return f"```\n{re.sub('`{3}', _FENCE, text).strip()}\n```"
+    separated = re.sub("`(?=``)", "`\u200b", text)
+    return f"```\n{separated.strip()}\n```"
 
 
 def recipe_file(recipes: Sequence[Work]) -> bytes:
