@@ -100,6 +100,8 @@ async def test_a_picture_without_relatives_says_so(harness: BotHarness) -> None:
     [
         ("nonsense", "That is no picture of mine."),
         ("https://discord.com/channels/1/2/3", "That is no picture of mine."),
+        (f"https://discord.com/channels/1/2/{'9' * 20}", "That is no picture of mine."),
+        (f"https://discord.com/channels/1/2/{2**63}", "That is no picture of mine."),
         ("0123456789abcdef-1", "That picture no longer exists."),
     ],
 )

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from bot.playground import Person
+from bot.playground import Person, Upload
 from bot.playground.client.options import Value
 from bot.playground.gateway.interaction_create import interaction_json
 from bot.playground.model.interactions import InteractionType
@@ -139,6 +139,10 @@ async def test_a_blocked_user_is_refused_with_the_reason(
     sentence = "Moderators of this server have blocked you from using me here: rude pictures"
     for label in ("U1", "V1", "🔄"):
         assert await harness.refusal(await harness.ada.click(grid, label)) == sentence
+    for name in ("Show recipe", "Film"):
+        assert await harness.refusal(await harness.ada.use(name, grid)) == sentence
+    upload = Upload("a.png", grid.attachments[0].data)
+    assert await harness.refusal(await harness.ada.slash("recipe", file=upload)) == sentence
     assert await harness.refusal(await harness.ada.slash("imagine", prompt="a house")) == sentence
     await harness.ada.react(grid, "✉️")
     await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="a response")

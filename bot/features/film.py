@@ -15,6 +15,7 @@ from bot.errors import Refused
 from bot.features.exports import Action, Exports
 from bot.features.job_buttons import chosen_number
 from bot.features.responses import (
+    check_not_blocked,
     defer_and_start,
     handle_errors,
     request_context,
@@ -44,8 +45,11 @@ async def _start(interaction: Interaction, picture: Picture) -> None:
 
 
 @app_commands.context_menu(name="Film")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the user chooses one."""
+    await check_not_blocked(interaction)
     finder = services(interaction).job_finder
     shown = await finder.by_message(message.id)
     if shown is None:

@@ -10,7 +10,7 @@ from bot.domain.nsfw import ChannelKind, NsfwPolicy
 from bot.domain.picture import Picture
 from bot.domain.visibility import visible_in
 from bot.features.exports import Exports
-from bot.features.responses import respond_with_file, response_target
+from bot.features.responses import check_not_blocked, respond_with_file, response_target
 from bot.messages import channels
 
 
@@ -18,9 +18,7 @@ async def show_full_size(interaction: Interaction, job: Job, nth: int) -> None:
     """Respond with the stored picture at full size."""
     picture = await services(interaction).job_finder.picture(job, nth)
     _check_viewable(interaction, picture)
-    await services(interaction).moderation.check_not_blocked(
-        interaction.guild_id, interaction.user.id
-    )
+    await check_not_blocked(interaction)
     services(interaction).message_client.upload_limits.remember(interaction)
     await respond_with_file(interaction, _delivery(interaction, picture))
 

@@ -13,12 +13,14 @@ from bot.domain.job import Job
 from bot.domain.picture import picture_id
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
+from bot.features.responses import check_not_blocked
 from bot.messages import captions, channels
 from bot.messages.action_views import ActionScope
 from bot.messages.family_trees import FamilyPictures
 
 _LINK: Final = re.compile(
-    r"https?://\S{1,100}/channels/(?:@me|\d{1,20})/\d{1,20}/(?P<message>\d{1,20})"
+    r"https?://\S{1,100}/channels/(?:@me|[0-9]{1,20})/[0-9]{1,20}/"
+    r"(?P<message>[0-9]{1,18}|[1-8][0-9]{18})"  # below 2**63, as ids in the database are
 )
 _PICTURE_ID: Final = re.compile(r"[0-9a-z]{1,24}-[1-9][0-9]{0,2}")
 _MAX_TEXT: Final = 200
@@ -75,9 +77,7 @@ async def show_family(interaction: Interaction, job: Job, nth: int) -> None:
 
 
 async def _show(interaction: Interaction, asked: str) -> None:
-    await services(interaction).moderation.check_not_blocked(
-        interaction.guild_id, interaction.user.id
-    )
+    await check_not_blocked(interaction)
     member = await services(interaction).family_trees.member(asked)
     if member.job is None or member.picture is None or not _can_view(interaction, member.job):
         raise Refused(rules.UNKNOWN_PICTURE)

@@ -16,7 +16,12 @@ from bot.domain.kinds import imagine
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features.exports import Exports
-from bot.features.responses import defer_and_start, handle_errors, request_context
+from bot.features.responses import (
+    check_not_blocked,
+    defer_and_start,
+    handle_errors,
+    request_context,
+)
 from bot.messages import components, message_parser, recipe_texts
 from engine.contract import Work
 from engine.contract.metadata import Metadata
@@ -33,6 +38,7 @@ _NO_RECIPE: Final = "That message shows no picture whose recipe I know."
 @app_commands.allowed_installs(guilds=True, users=False)
 async def show(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
+    await check_not_blocked(interaction)
     finder = services(interaction).job_finder
     shown = await finder.by_message(message.id)
     if shown is not None:
@@ -59,6 +65,7 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, file: discord.Attachment) -> None:
     """The response is private."""
+    await check_not_blocked(interaction)
     await _show_upload(interaction, file)
 
 

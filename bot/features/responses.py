@@ -49,6 +49,13 @@ def request_context(interaction: Interaction) -> RequestContext:
     )
 
 
+async def check_not_blocked(interaction: Interaction) -> None:
+    """Raise Refused if moderators of the server have blocked the user; for requests that paint
+    nothing, as `JobService.submit` checks the others."""
+    moderation = services(interaction).moderation
+    await moderation.check_not_blocked(interaction.guild_id, interaction.user.id)
+
+
 def response_target(interaction: Interaction) -> ResponseTarget:
     """Where the response to an interaction is."""
     return ResponseTarget(
