@@ -10,6 +10,7 @@ from bot.domain.kinds import fork, steps
 from bot.domain.kinds.fork import ForkRequest
 from bot.domain.plan import Edge, PlanContext, Relation
 from bot.errors import Refused
+from bot.features.fork import modal
 from bot.playground import Interaction, Message, Playground
 from engine.contract import Change, Img2Img, Recipe, Sampler
 from tests.bot_harness import BotHarness
@@ -120,6 +121,22 @@ def test_other_texts_are_refused(texts: dict[str, str], reason: str) -> None:
     values = {"prompt": "a", "negative": "", "guidance": "5", "sampler": "euler"} | texts
     with pytest.raises(Refused, match=reason):
         fork.parse(1, **values)
+
+
+@pytest.mark.parametrize("guidance", [7.1234567, 0.0123456789, 1e-9, 29.123456789])
+def test_texts_that_are_left_alone_change_nothing(guidance: float) -> None:
+    """The form has guidance with fewer decimals than a recipe may, and prompts without spaces at
+    their ends."""
+    parent = recipe(steps=8, guidance=guidance, negative=" rain ")
+    phase = fork.phase_at(parent, 3)
+    form: Any = modal("j1", 3, phase).to_dict()
+    fields = [label["component"] for label in form["components"]]
+    assert all(len(field["value"]) <= field["max_length"] for field in fields)
+    texts = {field["custom_id"]: field["value"].strip() for field in fields}
+    with pytest.raises(Refused, match="Nothing is changed"):
+        planned(parent, fork.parse(3, **texts))
+    changed = planned(parent, fork.parse(3, **texts | {"prompt": "a boat"}))
+    assert changed.changes == (Change(step=3, prompt="a boat"),)
 
 
 def test_numbers_may_have_a_comma() -> None:

@@ -10,7 +10,7 @@ from bot.domain.job import Job
 from bot.domain.kinds import fork, steps
 from bot.domain.picture import Picture
 from bot.features.exports import Action, Exports, Modal
-from bot.features.responses import defer_and_start, request_context
+from bot.features.responses import check_not_blocked, defer_and_start, request_context
 from bot.messages import components
 from bot.messages.action_views import ActionScope, MenuOption
 from engine.contract import MAX_PROMPT_CHARS, Phase, Sampler, strip_steps
@@ -18,7 +18,7 @@ from engine.contract import MAX_PROMPT_CHARS, Phase, Sampler, strip_steps
 _MENU: Final = "forkstep"
 _MODAL: Final = "forkat"
 _PROMPT, _NEGATIVE, _GUIDANCE, _SAMPLER = "prompt", "negative", "guidance", "sampler"
-_MAX_NUMBER_CHARS: Final = 8
+_MAX_NUMBER_CHARS: Final = 12
 _MAX_SAMPLER_CHARS: Final = 30
 
 
@@ -32,6 +32,7 @@ async def show_steps(interaction: Interaction, job: Job, nth: int) -> None:
 
 async def ask_for_settings(interaction: Interaction, job: Job, step: int) -> None:
     """Respond to a choice in the menu with a modal of the settings at that step."""
+    await check_not_blocked(interaction)
     picture = await _picture(interaction, job)
     await services(interaction).planner.context(request_context(interaction), [picture])
     phase = fork.phase_at(picture.recipe.recipe, step)
@@ -70,7 +71,7 @@ def modal(job_id: str, step: int, phase: Phase) -> discord.ui.Modal:
     for label, field in (
         ("Prompt", _field(_PROMPT, phase.prompt, MAX_PROMPT_CHARS, style=long)),
         ("Negative prompt", _field(_NEGATIVE, phase.negative, MAX_PROMPT_CHARS, style=long)),
-        ("Guidance, from 0 to 30", _field(_GUIDANCE, f"{phase.guidance:g}", _MAX_NUMBER_CHARS)),
+        ("Guidance, from 0 to 30", _field(_GUIDANCE, fork.guidance_text(phase), _MAX_NUMBER_CHARS)),
         ("Sampler", _field(_SAMPLER, phase.sampler.value, _MAX_SAMPLER_CHARS)),
     ):
         description = ", ".join(Sampler) if label == "Sampler" else None

@@ -72,10 +72,11 @@ def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
     with a sentence for the user.
     """
     before = phase_at(recipe, request.step)
+    unchanged = _as_submitted(before)
     values = {
         name: getattr(request, name)
         for name in _FIELDS
-        if getattr(request, name) != getattr(before, name)
+        if getattr(request, name) not in (getattr(before, name), unchanged[name])
     }
     if not values:
         raise Refused(NOTHING_CHANGED)
@@ -111,6 +112,21 @@ def phase_at(recipe: Recipe, step: int) -> Phase:
             f"to {last}."
         )
     return [phase for phase in recipe.phases if phase.step <= step][-1]
+
+
+def guidance_text(phase: Phase) -> str:
+    """The guidance with at most six decimals, as `parse` reads it."""
+    return f"{phase.guidance:.6f}".rstrip("0").rstrip(".")
+
+
+def _as_submitted(phase: Phase) -> dict[str, Any]:
+    """The settings as `parse` returns them if a user leaves the texts of a form as they are."""
+    return {
+        "prompt": rules.strip_invisible(phase.prompt),
+        "negative": rules.strip_invisible(phase.negative),
+        "guidance": float(guidance_text(phase)),
+        "sampler": phase.sampler,
+    }
 
 
 def _fields(change: Change) -> dict[str, Any]:
