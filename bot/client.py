@@ -150,7 +150,7 @@ class Client(BotClient):
         self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Handle what discord.py does not: modals after a restart, and unknown buttons."""
+        """Handle what discord.py does not: modals after a restart; unknown modals and buttons."""
         if interaction.type is discord.InteractionType.modal_submit:
             await _handle_modal(interaction)
         elif interaction.type is discord.InteractionType.component:
@@ -195,6 +195,9 @@ async def _handle_modal(interaction: Interaction) -> None:
         if match is not None:
             async with handle_errors(interaction):
                 await modal.on_submit(interaction, match)
+            return
+    interaction.client.track_current_task()
+    await respond_ephemeral(interaction, "That form no longer works. Please open it again.")
 
 
 async def _handle_unknown_button(interaction: Interaction) -> None:

@@ -223,6 +223,11 @@ async def test_what_cannot_be_forked_is_refused_in_private(
     modal = await asked(harness, strip, 3)
     forbidden = await harness.ada.submit(modal, {"prompt": "a naked child"})
     assert "no sexual content with minors" in await harness.refusal(forbidden)
+    modal = await asked(harness, strip, 3)
+    assert modal.modal is not None
+    modal.modal["custom_id"] = "v0:unknown"  # an older version may have sent it
+    unknown = await harness.ada.submit(modal, {"prompt": "a boat"})
+    assert "That form no longer works" in await harness.refusal(unknown)
     await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
     removed = await harness.ada.choose(strip, menu_of(harness), "3")
     assert "removed" in await harness.refusal(removed)
