@@ -34,6 +34,8 @@ async def test_other_values_change_nothing(harness: BotHarness, manager: Person)
     refusal = await response(harness, manager, setting="display_scale", value="3")
     assert refusal == "The display scale can be automatic, 1, 2, 4."
     assert await response(harness, manager, value="4") == "Choose a setting."
+    unknown = await response(harness, manager, setting="colour", value="4")
+    assert unknown == "There is no setting “colour”. Choose one of: display_scale."
     assert harness.query("SELECT * FROM guild_settings") == []
 
 

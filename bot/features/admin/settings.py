@@ -26,6 +26,10 @@ async def command(
 ) -> None:
     """Change what is given, then show the settings."""
     guild_id = managed_guild(interaction)
+    if setting is not None and setting not in SETTINGS:
+        raise Refused(
+            f"There is no setting “{setting[:50]}”. Choose one of: {', '.join(SETTINGS)}."
+        )
     moderation = services(interaction).moderation
     if value is not None:
         if setting is None:
