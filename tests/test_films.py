@@ -156,7 +156,8 @@ async def test_there_is_no_film_of_a_withheld_picture(
 async def test_there_is_no_film_of_other_messages(harness: BotHarness) -> None:
     """Somebody's words show no picture."""
     message = await harness.ada.say("hello")
-    assert "no picture of mine" in await harness.refusal(await harness.ada.use("Film", message))
+    reason = await harness.refusal(await harness.ada.use("Film", message))
+    assert "no picture of mine in this message. Use Film where" in reason
 
 
 async def test_flagged_frames_make_the_film_a_spoiler(

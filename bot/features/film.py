@@ -27,7 +27,10 @@ from bot.messages.components import custom_id, job_pattern
 ACTION: Final = "film"
 MENU: Final = "filmof"
 """Part of the custom ids of the menus in which the picture is chosen."""
-_NO_PICTURE: Final = "This message shows no picture of mine, so there is no film of it."
+_NO_PICTURE: Final = (
+    "I find no picture of mine in this message. Use Film where the picture was painted, not on a "
+    "copy."
+)
 
 
 async def film_picture(interaction: Interaction, job: Job, nth: int) -> None:
@@ -64,7 +67,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
         return
     numbers = [picture.nth for picture in pictures if picture.unavailable_reason is None]
     if not numbers:
-        raise Refused(_NO_PICTURE)
+        raise Refused("This message shows no picture that a film could be made of.")
     view = picture_menu_view(MENU, shown.job, numbers, "Film of…")
     await interaction.response.send_message("A film of which picture?", view=view, ephemeral=True)
 
