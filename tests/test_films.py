@@ -1,5 +1,6 @@
 """🎬 Film: the steps of a picture as a video, from its button and from the Apps menu."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -297,6 +298,27 @@ async def test_a_film_is_removed_with_its_picture(harness: BotHarness) -> None:
     await eventually(lambda: files(harness) == set())
     [artifact] = harness.query("SELECT * FROM artifacts")
     assert artifact["removed_at"] is not None
+
+
+async def test_a_running_film_of_a_removed_picture_is_cancelled(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """At once, also while the messages are still being deleted."""
+    single = await harness.imagine(count=1)
+    engine.film_gate.clear()
+    await harness.ada.use("Film", single)
+    await eventually(lambda: len(engine.paints) == 2)
+    end = asyncio.Event()
+    harness.discord.faults.next("DELETE", "/messages/", Fault(until=end))
+    moderator = harness.discord.person("Mo", moderator=True)
+    removal = await moderator.use("Remove picture", single)
+    await eventually(lambda: harness.discord.faults.pending == 0)
+    engine.film_gate.set()
+    status = "SELECT status FROM jobs WHERE kind = 'film' AND ended_at IS NOT NULL"
+    await eventually(lambda: harness.query(status))
+    assert [row["status"] for row in harness.query(status)] == ["cancelled"]
+    end.set()
+    await harness.discord.until(lambda: removal.ephemerals, why="the removal")
 
 
 async def test_a_film_is_no_sample_of_what_pictures_cost(harness: BotHarness) -> None:

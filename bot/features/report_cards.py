@@ -214,8 +214,8 @@ async def remove(interaction: Interaction, job: Job) -> str:
     """
     reports = services(interaction).reports
     messages = await reports.remove(job, _moderator(interaction))
-    remaining = [message for message in messages if not await _delete(interaction.client, *message)]
     variations = moderation_cards.variations(await reports.cancel_variations(job))
+    remaining = [message for message in messages if not await _delete(interaction.client, *message)]
     if remaining:
         count = f"{len(remaining)} of {len(messages)}"
         return f"Removed the pictures, but could not delete {count} messages.{variations}"

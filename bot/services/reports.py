@@ -143,8 +143,12 @@ class ReportService:
 
     async def remove(self, job: Job, moderator: Moderator) -> list[MessageIds]:
         """Delete the pictures of a job, and their films and enlargements; the messages that show
-        one, which must be deleted too."""
+        one, which must be deleted too.
+
+        Unfinished jobs made from them are cancelled first, so that none finishes meanwhile.
+        """
         await self._job_service.cancel(job)
+        await self.cancel_variations(job)
         entry = self._audit_entry(moderator, AuditAction.REMOVED, job)
         messages: list[MessageIds] = []
         for job_id in await self._reports.remove(job.id, entry):
