@@ -55,6 +55,7 @@ def export_record(
         "reason": job.failure_reason,
         "variations_of": parents,
         "recipes": job.recipes,
+        "plan": job.plan,
         "pictures": [_picture_record(picture) for picture in pictures],
     }
 
