@@ -55,7 +55,7 @@ class Subject(Protocol):
         """Go on with all jobs."""
 
     def overflow(self, *numbers: int) -> None:
-        """Let the pictures with these numbers (from 1) of the next job fail."""
+        """Let these pictures of the next job fail, counted from 1 as they are decoded."""
 
     def fail(self) -> AbstractAsyncContextManager[None]:
         """Let all jobs fail while the body runs."""
@@ -155,7 +155,7 @@ class RealSubject:
         self._goes_on.set()
 
     def overflow(self, *numbers: int) -> None:
-        """Let these pictures of the next job fail."""
+        """Let these pictures of the next job fail, as they are decoded."""
         self._overflowing, self._decoded = set(numbers), 0
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from engine.bench import against, architectures, cli, upscales
 from engine.bench.backends import BACKENDS, Diffusers, pipeline_of
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES
-from engine.core.request import JobWithFiles
+from engine.core.job_files import JobWithFiles
 from engine.errors import ExitCode
 from engine.upscale import load_upscalers
 from tests import tiny_model

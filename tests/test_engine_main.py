@@ -43,13 +43,13 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     ("arguments", "reason"),
     [
         (["paint", "x"], "--out"),
-        (["paint", "--out", "o"], "a prompt or --jobs"),
+        (["paint", "--out", "o"], "a prompt, --jobs FILE or --recipes FILE"),
         (["paint", "x", "--out", "o", "--steps", "many"], "invalid int value"),
         (
             ["paint", "x", "--out", "o", "--sampler", "best"],
             "There is no sampler “best”",
         ),
-        (["paint", "x", "--out", "o", "--count", "9"], "count is 9"),
+        (["paint", "x", "--out", "o", "--count", "0"], "count is 0"),
         (["paint", "x", "--out", "o", "--jobs", "j"], "must be given in the job file"),
         (["paint", "--out", "o", "--jobs", "nowhere"], "cannot be read"),
         (["paint", "x", "--out", "o", "--strength", "0.5"], "needs a sketch"),

@@ -121,7 +121,13 @@ async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
     assert message.buttons == [] and message.attachments == []
     await eventually(lambda: not is_in_database_files(bot, f"{MARKER} at work"))
     await eventually(
-        lambda: not query(bot.data, "SELECT 1 FROM jobs WHERE erased IS NOT NULL AND message > 0")
+        lambda: (
+            not query(
+                bot.data,
+                "SELECT 1 FROM deliveries JOIN jobs ON jobs.id = deliveries.job "
+                "WHERE erased IS NOT NULL",
+            )
+        )
     )
     public = [message for message in bot.discord.messages() if not message.ephemeral]
     assert len(public) <= before

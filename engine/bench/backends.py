@@ -28,8 +28,9 @@ from engine.contract import (
     pixels_sha256,
 )
 from engine.core.engine_core import EngineCore
+from engine.core.job_files import JobWithFiles
 from engine.core.postprocess import Postprocessor
-from engine.core.request import EventSink, JobWithFiles, Request
+from engine.core.request import EventSink, Request
 from engine.core.worker import Worker
 from engine.device import Device
 from engine.errors import EngineError

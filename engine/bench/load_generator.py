@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from engine.bench.backends import Backend
 from engine.contract import Recipe
-from engine.core.request import JobWithFiles
+from engine.core.job_files import JobWithFiles
 
 
 @dataclass(frozen=True)

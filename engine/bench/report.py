@@ -15,7 +15,7 @@ from engine.bench.backends import (
 )
 from engine.bench.load_generator import Completed, LoadGenerator
 from engine.bench.workloads import WORKLOADS
-from engine.core.request import JobWithFiles
+from engine.core.job_files import JobWithFiles
 from engine.models.base import DiffusionModel
 
 SHORT_STEPS: Final = 4

@@ -9,7 +9,7 @@ from PIL import Image
 
 from engine.contract import Capture, Img2Img, ModelCard, Paint, Recipe, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
-from engine.core.request import JobWithFiles
+from engine.core.job_files import JobWithFiles
 
 PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 MIXED_STEPS: Final = (4, 20, 30, 50)

@@ -20,7 +20,8 @@ from engine.contract import (
 )
 from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import InitImageFlagged
-from engine.core.request import NO_FILES, ImageInput, Request, WaitingImage
+from engine.core.job_files import NO_FILES
+from engine.core.request import ImageInput, Request, WaitingImage
 from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import MISSING_PACKAGE, can_encode

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple
 
 from engine.contract import (
     ArtifactDone,
@@ -27,19 +26,11 @@ from engine.contract import (
 )
 from engine.core.batching import BatchKey, batch_key
 from engine.core.capture import Artifact, ImageCapture
+from engine.core.job_files import NO_FILES
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import DenoisingState, InitImage
 
 EventSink = Callable[[Event], None]
-NO_FILES: Final[Mapping[str, bytes]] = {}
-
-
-class JobWithFiles(NamedTuple):
-    """A job and its input images."""
-
-    paint: Paint
-    files: Mapping[str, bytes] = NO_FILES
-    """By their digests."""
 
 
 class RequestStatus(Enum):

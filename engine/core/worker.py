@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from engine.contract import Heartbeat, Paint, UpscalerCard
 from engine.core.engine_core import EngineCore
 from engine.core.enlarger import Enlarger
+from engine.core.job_files import NO_FILES
 from engine.core.postprocess import FatalErrorHandler, Postprocessor
-from engine.core.request import NO_FILES, EventSink, Request
+from engine.core.request import EventSink, Request
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceLost, EngineError

@@ -20,7 +20,7 @@ from engine.contract import (
     sha256,
     with_row_class,
 )
-from engine.core.request import JobWithFiles
+from engine.core.job_files import JobWithFiles
 from engine.core.worker import start_worker
 from engine.errors import EngineError, UsageError
 from engine.models.base import DiffusionModel

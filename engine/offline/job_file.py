@@ -21,7 +21,7 @@ from engine.contract import (
 )
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
-from engine.core.request import JobWithFiles
+from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import decode, resize_and_crop
 

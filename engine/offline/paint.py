@@ -22,8 +22,8 @@ from engine.contract import (
     with_row_class,
 )
 from engine.contract.images import grid
+from engine.core.job_files import JobWithFiles
 from engine.core.preparation import check_job
-from engine.core.request import JobWithFiles
 from engine.core.worker import start_worker
 from engine.errors import EngineError, InvalidJob, UsageError
 from engine.models.base import DiffusionModel

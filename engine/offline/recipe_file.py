@@ -18,7 +18,7 @@ from engine.contract import (
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import InvalidImage
 from engine.contract.wire import MAX_FRAME_BYTES
-from engine.core.request import NO_FILES, JobWithFiles
+from engine.core.job_files import NO_FILES, JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import decode_source, resize_and_crop
 
