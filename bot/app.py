@@ -252,7 +252,7 @@ def _build(
         outbox=outbox,
         temporary_replies=TemporaryReplies(client, message_client),
         retention=_retention(settings, db, storage, job_service, tasks, clock),
-        uploaded_recipes=UploadedRecipes(fetcher, storage),
+        uploaded_recipes=UploadedRecipes(fetcher, db.job_inputs, storage),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
     )
     return _Parts(services, notifier, dispatcher, tasks)

@@ -9,6 +9,7 @@ from engine.contract.metadata import read_metadata, with_metadata
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine, png
 from tests.samples import recipe
+from tests.test_imagine import SKETCH
 
 SHOW = "Show recipe"
 PAINT = "🎨 Paint"
@@ -75,6 +76,21 @@ async def test_a_picture_of_ours_is_painted_again(harness: BotHarness, engine: F
     again = await harness.result(await harness.ada.click(offered, PAINT))
     assert engine.paints[1].recipes == engine.paints[0].recipes
     assert again.attachments and "a red house" in again.content
+
+
+async def test_a_sketch_is_used_again_by_its_user_only(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Others could make up a recipe that shows it nearly as it is."""
+    ben = harness.discord.person("Ben")
+    grid = await harness.imagine(sketch=SKETCH, count=1)
+    await harness.result(await ben.click(grid, "V1"))
+    data = grid.attachments[0].data
+    refused = await answer(harness, await ben.slash("recipe", file=Upload("a.png", data)))
+    assert "over a sketch, which is not in the file" in refused.content and not refused.buttons
+    offered = await read(harness, data)
+    await harness.result(await harness.ada.click(offered, PAINT))
+    assert engine.paints[-1].recipes == engine.paints[0].recipes
 
 
 async def test_a_picture_of_the_web_ui_is_painted(harness: BotHarness, engine: FakeEngine) -> None:

@@ -1,7 +1,7 @@
 """The attachments that jobs were requested with."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import aiosqlite
@@ -35,6 +35,16 @@ class JobInputStore(Store):
             "SELECT * FROM job_inputs WHERE job = ? AND url IS NOT NULL ORDER BY nth", job_id
         )
         return [_input(row) for row in stored]
+
+    async def fetched(self, user_id: int, digests: Collection[str]) -> frozenset[str]:
+        """Those of these digests that are of files that this user has uploaded."""
+        stored = await self._connection.fetch_all(
+            "SELECT sha256 FROM job_inputs JOIN jobs ON jobs.id = job "
+            "WHERE person = ? AND sha256 IN (SELECT value FROM json_each(?))",
+            user_id,
+            rows.json(list(digests)),
+        )
+        return frozenset(row["sha256"] for row in stored)
 
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Delete the inputs of these jobs."""

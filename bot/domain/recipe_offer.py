@@ -77,8 +77,8 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
     missing = [image for image in recipe.images if image not in images]
     if missing:
         raise Refused(
-            "This picture was painted over a sketch, which is not in the file and no longer here. "
-            "Upload the sketch to /imagine instead."
+            "This picture was painted over a sketch, which is not in the file, nor "
+            "among yours that are stored here. Upload the sketch to /imagine instead."
         )
     try:
         recipe = msgspec.structs.replace(

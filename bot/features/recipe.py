@@ -98,7 +98,9 @@ async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> 
 
 async def _offer(interaction: Interaction, metadata: Metadata) -> recipe_offer.Offer:
     context = await services(interaction).planner.context(request_context(interaction))
-    images = await services(interaction).uploaded_recipes.existing_images(metadata.recipes)
+    images = await services(interaction).uploaded_recipes.existing_images(
+        metadata.recipes, interaction.user.id
+    )
     return recipe_offer.offer(metadata, context, images)
 
 
@@ -141,7 +143,7 @@ async def _paint(interaction: Interaction) -> None:
             recipes = await bot.uploaded_recipes.read_recipes(urls[0])
     except TimeoutError as error:
         raise Refused(_TOO_SLOW) from error
-    images = await bot.uploaded_recipes.existing_images(recipes)
+    images = await bot.uploaded_recipes.existing_images(recipes, interaction.user.id)
     plan = recipe_offer.plan_again(recipes, await bot.planner.context(context), images)
     await defer_and_start(interaction, await bot.job_service.submit(imagine.KIND, plan, context))
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Protocol
 
+from bot.db.job_inputs import JobInputStore
 from bot.errors import Refused
 from bot.storage import FileStorage
 from engine.contract import Work
@@ -21,8 +22,9 @@ class Fetcher(Protocol):
 class UploadedRecipes:
     """Of a file, only its texts are read, within limits; its pixels are not decoded."""
 
-    def __init__(self, fetcher: Fetcher, storage: FileStorage) -> None:
+    def __init__(self, fetcher: Fetcher, job_inputs: JobInputStore, storage: FileStorage) -> None:
         self._fetcher = fetcher
+        self._job_inputs = job_inputs
         self._storage = storage
 
     async def read_picture(self, url: str) -> Metadata:
@@ -41,10 +43,14 @@ class UploadedRecipes:
         except BadText as error:
             raise Refused(str(error)) from error
 
-    async def existing_images(self, recipes: Iterable[Work]) -> frozenset[str]:
-        """The digests of those sketches of the recipes that are stored."""
+    async def existing_images(self, recipes: Iterable[Work], user_id: int) -> frozenset[str]:
+        """The digests of those sketches of the recipes that are stored and that this user uploaded.
+
+        A recipe with few steps would show those of others nearly as they are.
+        """
         images = {image for work in recipes for image in work.recipe.images}
-        return await asyncio.to_thread(self._existing, images)
+        uploaded = await self._job_inputs.fetched(user_id, images) if images else frozenset()
+        return await asyncio.to_thread(self._existing, uploaded)
 
     def _existing(self, images: Iterable[str]) -> frozenset[str]:
         return frozenset(image for image in images if self._storage.has_source(image))
