@@ -1,9 +1,12 @@
 """Films and strips: the steps of a picture, captured while it is painted."""
 
+import gc
 import io
 import queue
 import sys
 import threading
+import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +17,7 @@ from PIL import Image, ImageChops, ImageStat
 from engine.contract import (
     ArtifactDone,
     ArtifactRole,
+    Cancelled,
     Capture,
     Change,
     Ending,
@@ -32,6 +36,7 @@ from engine.contract import (
 from engine.contract.images import grid
 from engine.core.capture import FILM_TOO_LARGE
 from engine.core.engine_core import EngineCore
+from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
 from engine.imaging import video
 from tests import tiny_model
@@ -311,3 +316,77 @@ def test_frames_count_as_engine_time() -> None:
     assert isinstance(plain, Painted)
     assert isinstance(filmed, Painted)
     assert filmed.engine_seconds > plain.engine_seconds
+
+
+@contextmanager
+def delayed_postprocessing(core: EngineCore) -> Iterator[None]:
+    """The postprocessor does nothing until the end of the block."""
+    end = threading.Event()
+    core.postprocessor.call_later(lambda: end.wait() and None)
+    try:
+        yield
+    finally:
+        end.set()
+
+
+def denoise(core: EngineCore, request: Request) -> None:
+    """Run all evaluations of a request."""
+    core.add_request(request)
+    while request in core.requests:
+        core.tick()
+
+
+def test_a_cancelled_request_does_not_stay_in_memory() -> None:
+    """Also if it was cancelled while its picture waited to be decoded."""
+    core = new_engine_core()
+    events: list[Event] = []
+    request = Request(job(recipe(), capture=FILM), events.append)
+    with delayed_postprocessing(core):
+        denoise(core, request)
+        request.request_cancel()
+    for _ in range(20):
+        core.postprocessor.flush()
+    assert [type(event) for event in events][-1] is Cancelled
+    reference = weakref.ref(request)
+    run_job(job(recipe(), job="b"), core)
+    del request
+    gc.collect()
+    assert reference() is None
+
+
+class SlowUpscaler:
+    """An upscaler that starts to work when `may_work` is set."""
+
+    name = revision = fingerprint = "slow"
+    scales = (2,)
+
+    def __init__(self) -> None:
+        self.has_work, self.may_work = threading.Event(), threading.Event()
+
+    def upscale(self, image: Image.Image, scale: int) -> Image.Image:
+        """The picture as it is."""
+        assert scale in self.scales
+        self.has_work.set()
+        self.may_work.wait()
+        return image
+
+
+def test_closing_ends_requests_whose_files_are_not_made() -> None:
+    """Their pictures were sent, but files that belong to them wait for their turn."""
+    upscaler = SlowUpscaler()
+    core = EngineCore([engine_core().model], Postprocessor(upscaler=upscaler))
+    capture, events = Capture(previews=False, display_scale=2), list[Event]()
+    jobs = [job(recipe(), job=name, capture=capture) for name in "ab"]
+    requests = [Request(paint, events.append) for paint in jobs]
+    with delayed_postprocessing(core):
+        for request in requests:
+            denoise(core, request)
+    upscaler.has_work.wait()
+    assert sum(isinstance(event, ImageDone) for event in events) == 2
+    closing = threading.Thread(target=core.postprocessor.close)
+    closing.start()
+    while not all(request.is_stopped for request in requests):
+        time.sleep(0.01)
+    upscaler.may_work.set()
+    closing.join()
+    assert sorted(event.job for event in events if isinstance(event, Ending)) == ["a", "b"]

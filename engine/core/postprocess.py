@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+from weakref import WeakSet
 
 import torch
 from PIL import Image
@@ -90,7 +91,8 @@ class Postprocessor:
         """Where the models are kept on the device that its work needs; the engine core sets it."""
         self._is_previewing = False
         self._next_preview_at = 0.0
-        self._pending: set[Slot] = set()
+        self._requests: WeakSet[Request] = WeakSet()
+        """Those whose images were given to it."""
 
     @property
     def can_preview(self) -> bool:
@@ -103,7 +105,7 @@ class Postprocessor:
         After its last image, the request ends: completed, failed or cancelled.
         """
         slot = Slot.of(image)
-        self._pending.add(slot)
+        self._requests.add(slot.request)
         work = partial(self._postprocess, image, slot)
         self._submit(slot, work, partial(self._fail, image, slot))
 
@@ -117,7 +119,7 @@ class Postprocessor:
                 self._send(slot, result)
             self._end_if_stopped(slot.request)
 
-        self._pending.add(slot)
+        self._requests.add(slot.request)
         self._submit(slot, work, partial(self.fail_picture, slot, origin))
 
     def fail_picture(self, slot: Slot, origin: Origin, reason: str) -> None:
@@ -170,11 +172,14 @@ class Postprocessor:
     def close(self, timeout: float | None = None) -> None:
         """Cancel the requests of pending images, and wait up to `timeout` seconds for the thread
         (None: without limit)."""
+        requests = list(self._requests)
+        for request in requests:
+            request.request_cancel()
         self._captures.clear()
-        for slot in list(self._pending):
-            slot.request.request_cancel()
         wait([self._thread.submit(lambda: None)], timeout)
         self._thread.shutdown(wait=False)
+        for request in requests:  # also those whose files were still to be made
+            request.finish_cancelled()
 
     def _submit(
         self, slot: Slot, work: Callable[[], None], on_failure: Callable[[str], None]
@@ -273,7 +278,6 @@ class Postprocessor:
             self._send(slot, result)
 
     def _finish(self, slot: Slot) -> None:
-        self._pending.discard(slot)
         slot.request.finish_image(self._clock() - slot.request.added_at)
 
     def _end_if_stopped(self, request: Request) -> None:
