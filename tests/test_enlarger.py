@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from engine.contract import (
@@ -37,6 +38,7 @@ from tests import tiny_model
 from tests.engine_parts import (
     INPUT_FILES,
     Painted,
+    before_each_pass,
     digests,
     engine_core,
     failure_reason,
@@ -210,6 +212,27 @@ def test_a_detail_reports_progress_and_previews() -> None:
     previews = [event.preview for event in steps if event.preview]
     assert previews
     assert Image.open(io.BytesIO(previews[0])).size == (128, 128)
+
+
+def test_all_tiles_of_a_detail_have_its_row_class() -> None:
+    """If memory runs out after some tiles, all are painted again in smaller batches."""
+    work = detail(sketch(), row_class=4)
+    small = EngineCore(
+        [engine_core().model], Postprocessor(), 4, enlarger=Enlarger(load_upscalers())
+    )
+    in_small_batches = msgspec.structs.replace(work, row_class=2)
+    _, alone = (painted_images(paint(each), small)[0] for each in (work, in_small_batches))
+    rows: list[int] = []
+
+    def run_out_of_memory_once(embeddings: torch.Tensor) -> None:
+        rows.append(len(embeddings))
+        if len(rows) == 7:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+    with before_each_pass(small, run_out_of_memory_once):
+        (image,) = painted_images(paint(work), small)
+    assert (image.row_class, image.sha256) == (2, alone.sha256)
+    assert (rows.count(4), rows.count(2)) == (7, 4 * len(work.tiles))
 
 
 def test_a_detail_keeps_the_picture() -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import torch
 
 from engine.contract import Paint, Recipe, Upscale, Work, with_row_classes_for_load
-from engine.core.enlarger import Enlarger, canvases_of
+from engine.core.enlarger import Enlarger, canvases_of, with_empty_canvases
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
 from engine.core.model_pool import ModelPool, oldest_work
@@ -147,7 +147,7 @@ class EngineCore:
         for index, work in enumerate(job.recipes):
             if isinstance(work, Upscale):
                 self.enlarger.upscale(request, index, self._model_of(work), self.postprocessor)
-        canvases = canvases_of(request)
+        canvases = canvases_of(request.inputs)
         if canvases:
             self.enlarger.prepare(request, canvases)
         elif request.inputs:
@@ -206,7 +206,7 @@ class EngineCore:
             self._start_waiting()
         elif failure.out_of_memory:
             self._empty_caches()
-            inputs = [*_unfinished_inputs(request), *request.inputs]
+            inputs = [*_repeated_inputs(request), *request.inputs]
             self._retry(request, inputs, failure, *request.preparing_models)
         else:
             self._fail(request, failure)
@@ -246,7 +246,7 @@ class EngineCore:
         elif failure.out_of_memory:
             self._empty_caches()
             for request in active:
-                self._retry(request, _unfinished_inputs(request), failure, batch.model)
+                self._retry(request, _repeated_inputs(request), failure, batch.model)
         elif len(requests) > 1:  # separate them, so that only the faulty request fails again
             for request in active:
                 request.exclusive_id = request.images[0].sequence
@@ -342,14 +342,17 @@ class EngineCore:
             end()
 
 
-def _unfinished_inputs(request: Request) -> list[ImageInput]:
-    """The inputs of the prepared images that are not denoised, with the row classes in use."""
+def _repeated_inputs(request: Request) -> list[ImageInput]:
+    """The inputs of the prepared images that are not denoised, with the row classes in use.
+
+    A Detail is repeated with all its tiles, because they have one row class.
+    """
     images: list[RunningImage | WaitingImage] = [*request.images, *request.waiting]
-    return [
-        ImageInput(image.index, image.state.recipe, image.state.init_image)
-        for image in images
-        if not image.state.is_finished
+    inputs = [
+        ImageInput(image.index, image.state.recipe, image.state.init_image) for image in images
     ]
+    unfinished = {image.index for image in images if not image.state.is_finished}
+    return with_empty_canvases([image for image in inputs if image.index in unfinished])
 
 
 def _with_smaller_row_class(image: ImageInput) -> ImageInput:

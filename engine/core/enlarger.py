@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from functools import partial
 
 from PIL import Image
@@ -13,7 +14,7 @@ from engine.contract.images.refusals import InvalidImage
 from engine.core.failures import Failure, catch_failure
 from engine.core.pictures import Origin
 from engine.core.postprocess import Postprocessor, Slot
-from engine.core.request import Request
+from engine.core.request import ImageInput, Request
 from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.log import log_context
@@ -137,11 +138,23 @@ class Enlarger:
         return self._thread.submit(run)
 
 
-def canvases_of(request: Request) -> list[Canvas]:
-    """The canvases of the request's tiles, each once."""
-    init_images = [image.init_image for image in request.inputs]
-    tiles = [init_image for init_image in init_images if isinstance(init_image, InitTile)]
+def canvases_of(inputs: Iterable[ImageInput]) -> list[Canvas]:
+    """The canvases of the tiles among these inputs, each once."""
+    tiles = [image.init_image for image in inputs if isinstance(image.init_image, InitTile)]
     return list(dict.fromkeys(tile.canvas for tile in tiles))
+
+
+def with_empty_canvases(inputs: Sequence[ImageInput]) -> list[ImageInput]:
+    """The same inputs, with tiles of new canvases in place of those that were used."""
+    emptied = {canvas: canvas.emptied() for canvas in canvases_of(inputs)}
+    return [
+        replace(
+            image, init_image=emptied[image.init_image.canvas].init_images[image.init_image.nth]
+        )
+        if isinstance(image.init_image, InitTile)
+        else image
+        for image in inputs
+    ]
 
 
 def _picture(digest: str, size: tuple[int, int], files: Iterable[bytes]) -> Image.Image:

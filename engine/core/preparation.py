@@ -104,11 +104,13 @@ def prepare(
     chosen = [image for image in request.inputs if image.init_image.model in models]
     others = [image for image in request.inputs if image.init_image.model not in models]
     _load_init_images(request, chosen)
+    fitting: dict[tuple[Recipe, DiffusionModel], Recipe] = {}  # one for all tiles of a Detail
+    for image in chosen:
+        key = image.recipe, image.init_image.model
+        if key not in fitting:
+            fitting[key] = _largest_fitting_batch(*key, make_room)
     chosen = [
-        replace(
-            image, recipe=_largest_fitting_batch(image.recipe, image.init_image.model, make_room)
-        )
-        for image in chosen
+        replace(image, recipe=fitting[image.recipe, image.init_image.model]) for image in chosen
     ]
     request.inputs = [*chosen, *others]  # with the row classes that fit, if the rest fails
     states = [DenoisingState(image.recipe, image.init_image) for image in chosen]

@@ -178,10 +178,11 @@ class Request:
         return frozenset(state.model for state in self.states)
 
     def restart(self, inputs: "Iterable[ImageInput]") -> None:
-        """Prepare these images again; those that are denoised stay."""
+        """Prepare these images again; those of other recipes, which are denoised, stay."""
         self.inputs = list(inputs)
         self.waiting.clear()
-        self.images = [image for image in self.images if image.state.is_finished]
+        repeated = {image.index for image in self.inputs}
+        self.images = [image for image in self.images if image.index not in repeated]
         self.step = self.preview_step = 0
 
     def advance(self) -> None:

@@ -70,6 +70,14 @@ class Canvas:
         for init_image, box in zip(self.init_images, self.boxes, strict=True):
             init_image.image = picture.crop(box)
 
+    def emptied(self) -> "Canvas":
+        """A canvas of the same picture whose tiles are all to be painted; it replaces this one."""
+        canvas = Canvas(self.detail, self.model)
+        if self._picture is not None:
+            canvas.set_picture(self._picture, self.upscaler_fingerprint)
+        canvas.is_failed, self.is_failed = self.is_failed, True  # its tiles send nothing any more
+        return canvas
+
     def add(self, nth: int, tile: Image.Image) -> Image.Image | None:
         """Add a tile that is painted; returns the whole picture after the last one."""
         self._painted[nth] = tile
