@@ -259,6 +259,7 @@ def test_pictures_are_sent_enlarged_on_request(scale: int) -> None:
     assert sorted(artifact.index for artifact in artifacts) == [0, 1]
     for artifact in artifacts:
         assert (artifact.role, artifact.media_type) == (ArtifactRole.DISPLAY, "image/png")
+        assert b"IDAT\x78\x01" in artifact.data, "it is compressed quickly"
         shown = Image.open(io.BytesIO(artifact.data)).convert("RGB")
         picture = decoded(painted.pictures[artifact.index])
         assert shown.tobytes() == load_upscalers()[0].upscale(picture, scale).tobytes()

@@ -77,6 +77,14 @@ def test_the_text_of_the_web_ui_is_read() -> None:
     )
 
 
+def test_quoted_values_are_texts() -> None:
+    """Half of a pair of surrogates, which no message can have, is replaced."""
+    settings = r'Steps: 5, Model: "a\ud800, b", Sampler: "\udc00", Seed: 1'
+    text = understood(f"a fox\n{settings}")
+    assert text.model == "a?, b"
+    assert text.notes == ("Sampler ? is not possible here; the usual value is used.",)
+
+
 @pytest.mark.parametrize("sampler", Sampler)
 def test_every_sampler_is_read_as_it_was_written(sampler: Sampler) -> None:
     """By the web UI's name, or by ours if it has none."""

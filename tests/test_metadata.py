@@ -137,6 +137,14 @@ def test_an_impossible_recipe_is_refused(changes: dict[str, object]) -> None:
         read_metadata(file_with([VALUES | changes]))
 
 
+def test_the_images_of_an_enlarged_picture_are_digests() -> None:
+    """A file is not named by the recipe of the picture either that was enlarged."""
+    picture = recipe(source=Img2Img("../../etc/passwd", 1.0))
+    work = Upscale(picture=picture, image="a" * 64, upscaler="any", upscaler_revision="b", scale=2)
+    with pytest.raises(BadText, match="an image has no sha256"):
+        decode_recipes(msgspec.json.encode([work]))
+
+
 @pytest.mark.parametrize(
     "text", ["", "{}", "null", "[1]", "[" * 100_000, '{"a":' * 10_000, "[NaN]", "\ud800"]
 )

@@ -117,6 +117,7 @@ def test_a_missing_input_image_is_named(tmp_path: Path) -> None:
         ('{"type": "Recipe"}', "Line 1 of the recipe file is invalid"),
         ("nonsense", "Line 1 of the recipe file is invalid"),
         ('{"type": "Poem"}', "Line 1 of the recipe file is invalid"),
+        ('{"type": "Upscale", "picture": ' * 10_000, "Line 1 of the recipe file is invalid"),
     ],
 )
 def test_a_file_without_recipes_is_refused(text: str, sentence: str) -> None:

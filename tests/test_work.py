@@ -71,8 +71,13 @@ def test_a_result_has_a_largest_size() -> None:
     assert max(largest.size) == MAX_SIZE
     with pytest.raises(ValueError, match="2x of 2048 x 1536 would be 4096 x 3072 pixels; at most"):
         upscale(largest)
-    with pytest.raises(ValueError, match="0x of"):
-        upscale(scale=0)
+
+
+@pytest.mark.parametrize("scale", [-2, 0, 1])
+def test_an_enlargement_is_larger(scale: int) -> None:
+    """So enlargements cannot be nested without end."""
+    with pytest.raises(ValueError, match=f"The scale is {scale}; it must be at least 2."):
+        upscale(scale=scale)
 
 
 def test_the_tiles_of_a_detail_are_img2img() -> None:

@@ -205,7 +205,8 @@ def _parsed(line: str) -> dict[str, str]:
 def _unquoted(value: str) -> str:
     if len(value) > 1 and value[0] == value[-1] == '"':
         try:
-            return str(json.loads(value))
+            # Escapes may stand for surrogates, which no UTF-8 text can have.
+            return str(json.loads(value)).encode(errors="replace").decode()
         except ValueError:
             return value
     return value

@@ -75,10 +75,15 @@ def decode_recipes(text: str | bytes) -> tuple[Work, ...]:
         recipes = _DECODER.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise BadText(f"The recipe inside of the file is not valid: {error}.") from error
-    for image in (image for recipe in recipes for image in recipe.images):
+    for image in (image for recipe in recipes for image in _all_images(recipe)):
         if not _SHA256.fullmatch(image):
             raise BadText("The recipe inside of the file is not valid: an image has no sha256.")
     return recipes
+
+
+def _all_images(work: Work) -> tuple[str, ...]:
+    """The digests of its input images, and of those of the pictures that it enlarges."""
+    return work.images if isinstance(work, Recipe) else (*work.images, *_all_images(work.picture))
 
 
 def read_metadata(png: bytes) -> Metadata:

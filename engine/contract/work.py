@@ -32,7 +32,8 @@ class _Enlargement(
     """An earlier picture, enlarged by an upscaler.
 
     It has the properties of a recipe; those that say how the earlier picture was made are those of
-    its recipe. Raises ValueError, with a sentence for the user, if the result would be too large.
+    its recipe. Raises ValueError, with a sentence for the user, if the scale is not allowed or the
+    result would be too large.
     """
 
     picture: "Work"
@@ -46,7 +47,9 @@ class _Enlargement(
 
     def __post_init__(self) -> None:
         width, height = self.picture.size
-        if self.scale < 1 or max(self.size) > MAX_SIZE:
+        if self.scale < 2:
+            raise ValueError(f"The scale is {self.scale}; it must be at least 2.")
+        if max(self.size) > MAX_SIZE:
             raise ValueError(
                 f"{self.scale}x of {width} x {height} would be {self.width} x {self.height} "
                 f"pixels; at most {MAX_SIZE} x {MAX_SIZE} are possible."

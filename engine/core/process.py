@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """The default model on a GPU."""
-_WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor")
-"""Name prefixes of the threads that may be in a forward pass or a decoder."""
+_WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor", "enlarger")
+"""Name prefixes of the threads that may be in a forward pass, a decoder or an upscaler."""
 _JOIN_SECONDS: Final = 0.2
 """How long to wait for each of these threads to end."""
 T = TypeVar("T")

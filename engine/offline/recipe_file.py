@@ -33,7 +33,7 @@ def parse_recipe_file(text: str) -> list[Work]:
             continue
         try:
             works.append(msgspec.json.decode(line, type=Work))
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise UsageError(f"Line {number} of the recipe file is invalid: {error}") from error
     if not works:
         raise UsageError("The recipe file is empty; it must have one recipe per line.")
