@@ -322,7 +322,11 @@ def test_frames_count_as_engine_time() -> None:
 def delayed_postprocessing(core: EngineCore) -> Iterator[None]:
     """The postprocessor does nothing until the end of the block."""
     end = threading.Event()
-    core.postprocessor.call_later(lambda: end.wait() and None)
+
+    def wait_for_end() -> None:
+        end.wait()
+
+    core.postprocessor.call_later(wait_for_end)
     try:
         yield
     finally:
