@@ -43,13 +43,15 @@ def entry(job_id: str) -> AuditEntry:
 
 
 async def test_edges_are_stored_with_their_job(db: Database) -> None:
-    """They can be followed in both directions, also before the child is painted."""
+    """They can be followed in both directions; down only to painted pictures."""
     await delivered_job(db, "j0")
     edges = (Edge(1, "j0-1", Relation.VARIATION), Edge(12, "j0-1", Relation.FORK))
     await db.jobs.add(job("j1", recipes=(recipe(),) * 12), edges=edges)
     assert await db.lineage.edges("j1") == edges
     assert await db.lineage.parents("j1-12") == [Kinship("j1-12", "j0-1", Relation.FORK)]
-    assert [item.child for item in await db.lineage.children("j0-1")] == ["j1-1", "j1-12"]
+    assert await db.lineage.painted_children("j0-1") == []
+    await delivered_job(db, "j2", edges=edges[:1])
+    assert [item.child for item in await db.lineage.painted_children("j0-1")] == ["j2-1"]
 
 
 async def test_a_removed_parent_is_refused_when_the_job_is_stored(db: Database) -> None:

@@ -58,12 +58,6 @@ class LineageStore(Store):
         """What this picture was made from."""
         return await self._kinships("SELECT * FROM lineage WHERE child = ?", child)
 
-    async def children(self, parent: str) -> list[Kinship]:
-        """What was made from this picture."""
-        return await self._kinships(
-            "SELECT * FROM lineage WHERE parent = ? ORDER BY job, nth", parent
-        )
-
     async def finished_drafts(self, parents: Sequence[str]) -> dict[str, bool]:
         """Those of these pictures that were finished (True), or are being finished (False)."""
         rows = await self._connection.fetch_all(_FINISHED, msgspec.json.encode(parents).decode())
