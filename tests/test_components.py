@@ -108,8 +108,8 @@ async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
 
 
 async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
-    """A single picture has U1 and V1, and a film."""
-    assert await rows(1) == [["U1", "🔄", "🎬 Film"], ["V1"]]
+    """A single picture has U1 and V1, enlargements and a film."""
+    assert await rows(1) == [["U1", "🔄", "⬆ 2x", "⬆ 4x", "🎬 Film"], ["V1"]]
 
 
 @pytest.mark.parametrize(("count", "menus"), [(5, 1), (25, 1), (26, 2), (100, 4)])

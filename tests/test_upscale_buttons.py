@@ -46,6 +46,14 @@ async def test_a_picture_is_upscaled(harness: BotHarness, engine: FakeEngine, sc
     assert {"U1", "⬆ 2x", "⬆ 4x", "✨ Detail"} <= set(message.buttons)
 
 
+async def test_a_result_of_one_picture_is_upscaled(harness: BotHarness, engine: FakeEngine) -> None:
+    """It has the buttons itself."""
+    result = await harness.imagine(count=1)
+    assert result.buttons == ["U1", "🔄", "⬆ 2x", "⬆ 4x", "🎬 Film", "V1"]
+    await harness.result(await harness.ada.click(result, "⬆ 2x"))
+    assert isinstance(engine.paints[1].recipes[0], Upscale)
+
+
 async def test_detail_is_added(harness: BotHarness, engine: FakeEngine) -> None:
     """Its tiles have the model's native size."""
     shown = await single(harness)

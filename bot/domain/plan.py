@@ -18,6 +18,8 @@ class Grid(msgspec.Struct, frozen=True, tag="grid"):
     """The pictures side by side, in reading order."""
 
 
+PICTURE_ACTIONS: Final = ("upscale", "reroll", "vary", "upscale2", "upscale4", "film")
+"""The names of the buttons below most pictures."""
 SEED_AXIS: Final = "seed"
 """The name of an axis whose labels are seeds, which change when the matrix is rerolled."""
 

@@ -6,7 +6,7 @@ import msgspec
 
 from bot.domain import rules
 from bot.domain.kinds import draft
-from bot.domain.plan import Edge, JobKind, Plan, PlanContext, Relation
+from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import Recipe
 
@@ -50,6 +50,6 @@ KIND: Final = JobKind(
     name="finish",
     title="Finished: ",
     plan=plan,
-    actions=("upscale", "reroll", "vary", "film"),
+    actions=PICTURE_ACTIONS,
     keeps_row_classes=True,
 )

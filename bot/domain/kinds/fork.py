@@ -7,7 +7,7 @@ import msgspec
 
 from bot.domain import rules
 from bot.domain.kinds.steps import check_forkable
-from bot.domain.plan import Edge, JobKind, Plan, PlanContext, Relation
+from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import Change, Phase, Recipe, Sampler
 
@@ -137,6 +137,6 @@ KIND: Final = JobKind(
     name="fork",
     title="Fork: ",
     plan=plan,
-    actions=("upscale", "reroll", "vary", "film", "fork"),
+    actions=(*PICTURE_ACTIONS, "fork"),
     keeps_row_classes=True,
 )

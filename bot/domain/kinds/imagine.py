@@ -5,7 +5,15 @@ from typing import Final
 import msgspec
 
 from bot.domain.model_names import find_model
-from bot.domain.plan import PENDING_IMAGE, InputRole, JobKind, Plan, PlanContext, PlanInput
+from bot.domain.plan import (
+    PENDING_IMAGE,
+    PICTURE_ACTIONS,
+    InputRole,
+    JobKind,
+    Plan,
+    PlanContext,
+    PlanInput,
+)
 from bot.errors import Refused
 from engine.contract import (
     PictureOptions,
@@ -92,4 +100,4 @@ def _ratio(aspect: str | None) -> float:
     return ASPECTS[aspect]
 
 
-KIND: Final = JobKind(name="imagine", plan=plan, actions=("upscale", "reroll", "vary", "film"))
+KIND: Final = JobKind(name="imagine", plan=plan, actions=PICTURE_ACTIONS)

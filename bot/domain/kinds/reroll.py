@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.domain.plan import (
+    PICTURE_ACTIONS,
     SEED_AXIS,
     Axis,
     Edge,
@@ -78,6 +79,4 @@ def _relabelled(axis: Axis, recipes: Sequence[Recipe]) -> Axis:
     return Axis(axis.name, tuple(str(recipe.seed) for recipe in recipes))
 
 
-KIND: Final = JobKind(
-    name="reroll", title="Again: ", plan=plan, actions=("upscale", "reroll", "vary", "film")
-)
+KIND: Final = JobKind(name="reroll", title="Again: ", plan=plan, actions=PICTURE_ACTIONS)

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 
 from bot.domain.picture import Picture
-from bot.domain.plan import Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import SEED_LIMIT, Recipe, Subseed
@@ -71,5 +71,5 @@ KIND: Final = JobKind(
     title="Variations: ",
     plan=plan,
     replan=replan,
-    actions=("upscale", "reroll", "vary", "film"),
+    actions=PICTURE_ACTIONS,
 )
