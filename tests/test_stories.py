@@ -95,7 +95,11 @@ async def test_imagine_produces_a_grid_that_can_be_replayed(bot: BotProcess, ada
     """There are four pictures and all buttons; rows, files and a replay have equal bits."""
     message = await imagine(bot, ada, seed=7)
     assert message.buttons == ALL_BUTTONS
-    rows = query(bot.data, "SELECT * FROM pictures ORDER BY rowid DESC LIMIT 4")[::-1]
+    rows = query(
+        bot.data,
+        "SELECT * FROM pictures WHERE job = (SELECT job FROM pictures ORDER BY rowid DESC LIMIT 1) "
+        "ORDER BY nth",  # the pictures are stored in the order in which they are finished
+    )
     assert [row["seed"] for row in rows] == [7, 8, 9, 10]
     for row, cell in zip(rows, cells(message), strict=True):
         data = (bot.data / row["path"]).read_bytes()
