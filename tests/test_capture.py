@@ -34,6 +34,7 @@ from engine.contract import (
     strip_steps,
 )
 from engine.contract.images import grid
+from engine.core import capture
 from engine.core.capture import FILM_TOO_LARGE
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
@@ -292,10 +293,14 @@ def test_closing_ends_films() -> None:
     assert log.until_ending("film")[-1] == "film Cancelled"
 
 
-def test_a_film_that_fits_into_no_limit_fails_its_job() -> None:
-    """The picture was sent before, and stays valid."""
+@pytest.mark.parametrize(("film_bytes", "most"), [(100, 2**20), (2**30, 100)])
+def test_a_film_that_fits_into_no_limit_fails_its_job(
+    film_bytes: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of its job or of messages. The picture was sent before, and stays valid."""
+    monkeypatch.setattr(capture, "MAX_FILM_BYTES", most)
     events: list[Event] = []
-    small = Capture(film=True, film_bytes=100)
+    small = Capture(film=True, film_bytes=film_bytes)
     ending = run_job(job(recipe(), capture=small), emit=events.append)
     assert isinstance(ending, Failed)
     assert ending.reason == FILM_TOO_LARGE
@@ -322,11 +327,7 @@ def test_frames_count_as_engine_time() -> None:
 def delayed_postprocessing(core: EngineCore) -> Iterator[None]:
     """The postprocessor does nothing until the end of the block."""
     end = threading.Event()
-
-    def wait_for_end() -> None:
-        end.wait()
-
-    core.postprocessor.call_later(wait_for_end)
+    core.postprocessor.call_later(lambda: None if end.wait() else None)
     try:
         yield
     finally:
@@ -379,8 +380,8 @@ def test_closing_ends_requests_whose_files_are_not_made() -> None:
     """Their pictures were sent, but files that belong to them wait for their turn."""
     upscaler = SlowUpscaler()
     core = EngineCore([engine_core().model], Postprocessor(upscaler=upscaler))
-    capture, events = Capture(previews=False, display_scale=2), list[Event]()
-    jobs = [job(recipe(), job=name, capture=capture) for name in "ab"]
+    enlarged, events = Capture(previews=False, display_scale=2), list[Event]()
+    jobs = [job(recipe(), job=name, capture=enlarged) for name in "ab"]
     requests = [Request(paint, events.append) for paint in jobs]
     with delayed_postprocessing(core):
         for request in requests:

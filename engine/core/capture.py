@@ -12,6 +12,7 @@ from engine.contract import ArtifactRole, Capture, Recipe, strip_steps
 from engine.contract.images import matrix
 from engine.contract.images.encode import FAST, encode_png
 from engine.contract.images.grid import blank_cell
+from engine.contract.wire import MAX_FRAME_BYTES
 from engine.errors import InvalidJob
 from engine.imaging.video import FilmTooLarge, FilmWriter, film_size
 from engine.pipeline.denoise import DenoisingState
@@ -19,6 +20,8 @@ from engine.safety import flagged
 from engine.upscale.base import Upscaler
 
 FILM_TOO_LARGE: Final = "The film does not fit into the upload limit, even at its lowest quality."
+MAX_FILM_BYTES: Final = MAX_FRAME_BYTES // 2
+"""Largest film, whatever its job allows, so that it fits into one message to the bot."""
 MAX_STRIP_SIDE: Final = 2048
 """Longest side of a strip in pixels, so that its PNG stays below usual upload limits."""
 MAX_GROUP_PIXELS: Final = 256 * 256
@@ -195,7 +198,7 @@ class ImageCapture:
 
 def recorders(recipe: Recipe, capture: Capture) -> tuple[Recorder, ...]:
     """Those that make the artifacts that a job requests."""
-    film = (FilmRecorder(recipe, capture.film_bytes),) if capture.film else ()
+    film = (FilmRecorder(recipe, min(capture.film_bytes, MAX_FILM_BYTES)),) if capture.film else ()
     strip = (StripRecorder(recipe, capture.strip),) if capture.strip else ()
     return (*film, *strip)
 
