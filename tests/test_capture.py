@@ -34,7 +34,6 @@ from engine.contract import (
     strip_steps,
 )
 from engine.contract.images import grid
-from engine.core import capture
 from engine.core.capture import FILM_TOO_LARGE
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
@@ -298,7 +297,7 @@ def test_a_film_that_fits_into_no_limit_fails_its_job(
     film_bytes: int, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That of its job or of messages. The picture was sent before, and stays valid."""
-    monkeypatch.setattr(capture, "MAX_FILM_BYTES", most)
+    monkeypatch.setattr("engine.core.capture.MAX_FILM_BYTES", most)
     events: list[Event] = []
     small = Capture(film=True, film_bytes=film_bytes)
     ending = run_job(job(recipe(), capture=small), emit=events.append)
@@ -327,7 +326,11 @@ def test_frames_count_as_engine_time() -> None:
 def delayed_postprocessing(core: EngineCore) -> Iterator[None]:
     """The postprocessor does nothing until the end of the block."""
     end = threading.Event()
-    core.postprocessor.call_later(lambda: None if end.wait() else None)
+
+    def wait() -> None:
+        end.wait()
+
+    core.postprocessor.call_later(wait)
     try:
         yield
     finally:

@@ -197,6 +197,7 @@ class Postprocessor:
                 try:
                     outcome = catch_failure([request], run_on_side_stream)
                 except DeviceLost as error:
+                    self._requests.discard(request)  # it gets no ending
                     self._on_device_lost(error)
                 else:
                     if isinstance(outcome, Failure):
