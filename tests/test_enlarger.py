@@ -1,6 +1,7 @@
 """Upscales and Details in the engine core: like recipes, with an earlier picture as their input."""
 
 import io
+import time
 from functools import cache
 from typing import Any
 
@@ -33,6 +34,9 @@ from engine.core.engine_core import EngineCore
 from engine.core.enlarger import Enlarger
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
+from engine.core.worker import Worker
+from engine.device import Device
+from engine.errors import DeviceLost, EngineError
 from engine.upscale import load_upscalers
 from tests import tiny_model
 from tests.engine_parts import (
@@ -315,3 +319,22 @@ def test_closing_ends_what_is_not_upscaled() -> None:
     endings = [event for event in events if isinstance(event, Ending)]
     assert [ending.job for ending in endings if isinstance(ending, Cancelled)][-3:] == list("bcd")
     assert len(endings) == 4
+
+
+def test_a_device_lost_beside_the_upscaler_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine ends, and the request gets no ending, so that it can be painted again."""
+    events: list[Event] = []
+    losses: list[EngineError] = []
+    losing = EngineCore(core().models, Postprocessor(), enlarger=Enlarger(load_upscalers()))
+    worker = Worker(losing, losses.append)
+
+    def record_event(_: Device) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(Device, "record_event", record_event)
+    worker.submit(paint(upscale(sketch())), events.append, INPUT_FILES)
+    while not losses:
+        time.sleep(0.01)
+    worker.close()
+    assert [type(error) for error in losses] == [DeviceLost]
+    assert not any(isinstance(event, Ending) for event in events)

@@ -15,7 +15,7 @@ from engine.core.failures import Failure, catch_failure
 from engine.core.pictures import Origin
 from engine.core.postprocess import Postprocessor, Slot
 from engine.core.request import ImageInput, Request
-from engine.errors import InvalidJob
+from engine.errors import DeviceLost, InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.log import log_context
 from engine.models.base import DiffusionModel
@@ -26,7 +26,7 @@ from engine.upscale.base import Upscaler
 Enlargement = Upscale | Detail
 
 
-def _do_nothing() -> None:
+def _do_nothing(*_: object) -> None:
     pass
 
 
@@ -42,6 +42,8 @@ class Enlarger:
         """Requests whose pictures are upscaled, so that they can be painted over."""
         self.on_ready: Callable[[], None] = _do_nothing
         """Called in the thread when a request is added to `ready`."""
+        self.on_device_lost: Callable[[DeviceLost], None] = _do_nothing
+        """Called in the thread; the affected request gets no ending."""
         self._thread = executor or ThreadPoolExecutor(1, "enlarger")
         self._pending: list[Request] = []
         """A request is in it once for each picture that is not upscaled yet."""
@@ -129,9 +131,13 @@ class Enlarger:
 
         def run() -> None:
             with log_context(job=request.job.job, attempt=request.job.attempt):
-                outcome = catch_failure([request], upscale)
-                if isinstance(outcome, Failure):
-                    on_failure(outcome.reason)
+                try:
+                    outcome = catch_failure([request], upscale)
+                except DeviceLost as error:
+                    self.on_device_lost(error)
+                else:
+                    if isinstance(outcome, Failure):
+                        on_failure(outcome.reason)
             self._pending.remove(request)
 
         self._pending.append(request)

@@ -119,8 +119,8 @@ class Postprocessor:
                 self._send(slot, result)
             self._end_if_stopped(slot.request)
 
-        self._requests.add(slot.request)
         self._submit(slot, work, partial(self.fail_picture, slot, origin))
+        self._requests.add(slot.request)
 
     def fail_picture(self, slot: Slot, origin: Origin, reason: str) -> None:
         """Send that there is no such picture, and why. Any thread may call it."""

@@ -34,6 +34,7 @@ class Worker:
         self._changed = threading.Condition()
         self._is_closing = False
         self._engine_core.enlarger.on_ready = self._on_ready
+        self._engine_core.enlarger.on_device_lost = on_fatal
         self._thread = threading.Thread(target=self._run, name="engine-core", daemon=True)
         self._thread.start()
 
