@@ -45,8 +45,8 @@ class ArtifactStore(Store):
     async def find(self, job_id: str, nth: int, role: ArtifactRole) -> Artifact | None:
         """The artifact of this picture and role."""
         artifacts = await self.of_job(job_id)
-        found = (item for item in artifacts if (item.nth, item.role) == (nth, role))
-        return next(found, None)
+        matches = (item for item in artifacts if (item.nth, item.role) == (nth, role))
+        return next(matches, None)
 
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Delete the artifacts of these jobs."""

@@ -54,11 +54,11 @@ class GuildSettingsStore(Store):
         return settings, True
 
 
-def _from_rows(found: Iterable[sqlite3.Row]) -> GuildSettings:
+def _from_rows(stored: Iterable[sqlite3.Row]) -> GuildSettings:
     """Names that this version of the bot does not know are ignored."""
-    values = {row["name"]: msgspec.json.decode(row["value"]) for row in found}
-    known = {name: value for name, value in values.items() if name in _FIELDS}
-    return msgspec.convert(known, GuildSettings, str_keys=True)
+    values = {row["name"]: msgspec.json.decode(row["value"]) for row in stored}
+    supported = {name: value for name, value in values.items() if name in _FIELDS}
+    return msgspec.convert(supported, GuildSettings, str_keys=True)
 
 
 def _to_rows(settings: GuildSettings) -> dict[str, str]:

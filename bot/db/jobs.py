@@ -390,5 +390,5 @@ class JobStore(Store):
 
 
 async def _job(db: aiosqlite.Connection, job_id: str) -> Job | None:
-    found = await db.execute_fetchall(f"{rows.JOBS} WHERE id = ?", (job_id,))
-    return next(map(rows.to_job, found), None)
+    stored = await db.execute_fetchall(f"{rows.JOBS} WHERE id = ?", (job_id,))
+    return next(map(rows.to_job, stored), None)

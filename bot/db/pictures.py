@@ -21,10 +21,10 @@ async def delete_of_job(db: aiosqlite.Connection, job_id: str) -> None:
 
 async def complete_with_failures(db: aiosqlite.Connection, job: Job, reason: str) -> bool:
     """Store that the missing pictures of a job failed; False if it has none that did not fail."""
-    found = await db.execute_fetchall(
+    stored = await db.execute_fetchall(
         "SELECT 1 FROM pictures WHERE job = ? AND failed IS NULL LIMIT 1", (job.id,)
     )
-    if not found:
+    if not stored:
         return False
     for nth in range(1, len(job.recipes) + 1):
         await add(db, _failed_picture(job, nth, reason))

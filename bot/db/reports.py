@@ -131,13 +131,13 @@ class ReportStore(Store):
         Returns the ids of these jobs; the caller then deletes the messages that show them.
         """
         async with self._connection.transaction() as db:
-            shown = [row["job"] for row in await db.execute_fetchall(_SHOWN_AGAIN, (job_id,))]
-            for shown_id in shown:
-                await pictures.mark_removed(db, shown_id, entry.created_at)
-                await artifacts.mark_removed(db, shown_id, entry.created_at)
-                await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, shown_id))
+            job_ids = [row["job"] for row in await db.execute_fetchall(_SHOWN_AGAIN, (job_id,))]
+            for copy_id in job_ids:
+                await pictures.mark_removed(db, copy_id, entry.created_at)
+                await artifacts.mark_removed(db, copy_id, entry.created_at)
+                await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, copy_id))
             await _close(db, job_id, CaseState.REMOVED, entry)
-        return shown
+        return job_ids
 
     async def unfinished_variations_of_removed(self) -> list[Job]:
         """Unfinished jobs that were made from removed pictures."""

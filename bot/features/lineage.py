@@ -76,14 +76,14 @@ async def show_family(interaction: Interaction, job: Job, nth: int) -> None:
     await _show(interaction, picture_id(job.id, nth))
 
 
-async def _show(interaction: Interaction, asked: str) -> None:
+async def _show(interaction: Interaction, picture_id: str) -> None:
     await check_not_blocked(interaction)
-    member = await services(interaction).family_trees.member(asked)
+    member = await services(interaction).family_trees.member(picture_id)
     if member.job is None or member.picture is None or not _can_view(interaction, member.job):
         raise Refused(rules.UNKNOWN_PICTURE)
     rules.check_not_removed([member.picture])
     await interaction.response.defer(ephemeral=True, thinking=True)
-    family = await services(interaction).family_trees.find(asked)
+    family = await services(interaction).family_trees.find(picture_id)
     if len(family.members) == 1:
         await interaction.edit_original_response(content=_ALONE)
         return
@@ -93,7 +93,7 @@ async def _show(interaction: Interaction, asked: str) -> None:
 
 
 def _caption(family: FamilyPictures) -> str:
-    picture = family.members[family.asked].picture
+    picture = family.members[family.picture_id].picture
     prompt = "" if picture is None else captions.escape(picture.recipe.prompt, 60)
     more = f" · {family.left_out} more not shown" if family.left_out else ""
     return f"🌳 **{prompt}** · {len(family.members)} pictures{more}"
@@ -107,7 +107,7 @@ async def _file(interaction: Interaction, family: FamilyPictures) -> discord.Fil
         family, {picture.id: picture for picture in visible.pictures}, interaction.filesize_limit
     )
     return discord.File(
-        io.BytesIO(data), f"family-{family.asked}.{suffix}", spoiler=visible.needs_spoiler
+        io.BytesIO(data), f"family-{family.picture_id}.{suffix}", spoiler=visible.needs_spoiler
     )
 
 

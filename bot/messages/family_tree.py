@@ -35,12 +35,14 @@ class Member(NamedTuple):
     """How it was made from its parent: the relation, and the settings that changed."""
 
 
-def draw(family: Family, members: Mapping[str, Member], asked: str) -> Image.Image:
-    """The tree with the asked picture framed; at most `grid.MAX_SIDE` pixels a side.
+def draw(family: Family, members: Mapping[str, Member], picture_id: str) -> Image.Image:
+    """The tree with this picture framed; at most `grid.MAX_SIDE` pixels a side.
 
     Generations are rows; they are columns if the image would be much higher than wide.
     """
-    drawings = [_Drawing(family, members, asked, is_upright=upright) for upright in (True, False)]
+    drawings = [
+        _Drawing(family, members, picture_id, is_upright=upright) for upright in (True, False)
+    ]
     upright, lying = (max(drawing.size) for drawing in drawings)
     image = drawings[0 if upright <= lying else 1].draw()
     image.thumbnail((grid.MAX_SIDE, grid.MAX_SIDE), Image.Resampling.LANCZOS)
@@ -49,11 +51,11 @@ def draw(family: Family, members: Mapping[str, Member], asked: str) -> Image.Ima
 
 class _Drawing:
     def __init__(
-        self, family: Family, members: Mapping[str, Member], asked: str, *, is_upright: bool
+        self, family: Family, members: Mapping[str, Member], picture_id: str, *, is_upright: bool
     ) -> None:
         self._family = family
         self._members = members
-        self._asked = asked
+        self._picture_id = picture_id
         self._is_upright = is_upright
         self._labels = {name: _lines(member.label) for name, member in members.items()}
         self._places = places(family.parents)
@@ -128,7 +130,7 @@ class _Drawing:
             cell = grid.unavailable_cell(box, [cell], STYLE)
             draw.rectangle((left - 1, top - 1, left + box[0], top + box[1]), fill=_LINE_COLOUR)
         grid.place(image, cell, (left, top), box)
-        if name == self._asked:
+        if name == self._picture_id:
             right, bottom = left + box[0] + _FRAME - 1, top + box[1] + _FRAME - 1
             frame = (left - _FRAME, top - _FRAME, right, bottom)
             draw.rectangle(frame, outline=_ASKED_COLOUR, width=_FRAME)

@@ -23,7 +23,7 @@ ELSEWHERE: Final = "in another channel"
 class FamilyPictures(msgspec.Struct, frozen=True):
     """The family of a picture, and what is stored of its members."""
 
-    asked: str
+    picture_id: str
     family: Family
     relatives: Relatives
     members: Mapping[str, FamilyMember]
@@ -77,7 +77,7 @@ class FamilyTrees:
             name: Member(self._cell(name, pictures, visible), _label(name, pictures, visible))
             for name in pictures.family.parents
         }
-        image = family_tree.draw(pictures.family, members, pictures.asked)
+        image = family_tree.draw(pictures.family, members, pictures.picture_id)
         return picture_files.encode_within(image, limit)
 
     def _cell(self, name: str, pictures: FamilyPictures, visible: Mapping[str, Picture]) -> Cell:

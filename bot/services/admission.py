@@ -40,9 +40,9 @@ class AdmissionPolicy:
         shown_prompts = [((shown, ""),)] if shown else []
         for prompts in dict.fromkeys([*(recipe.prompts for recipe in recipes), *shown_prompts]):
             check = partial(find_violation_in, prompts, words=rules.banned_words)
-            found = check() if len(prompts) == 1 else await asyncio.to_thread(check)
-            if found is not None:
-                violation, prompt, negative = found
+            match = check() if len(prompts) == 1 else await asyncio.to_thread(check)
+            if match is not None:
+                violation, prompt, negative = match
                 await self._log(violation, prompt, negative, context)
                 raise PolicyViolation(SENTENCES[violation.rule])
 

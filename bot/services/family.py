@@ -43,25 +43,25 @@ class FamilyFinder:
         Of a picture that was made from several, one parent counts. Pictures that are not painted
         yet are left out, and those that only show the steps of another one.
         """
-        found = Relatives({}, {})
+        relatives = Relatives({}, {})
         distances, queue = {picture_id: 0}, deque([picture_id])
         while queue and len(distances) < _MAX_EXPLORED:
             current = queue.popleft()
-            for kinship in await self._kinships(current, found):
-                found.parents[kinship.child] = kinship.parent
-                found.relations[kinship.child] = kinship.relation
+            for kinship in await self._kinships(current, relatives):
+                relatives.parents[kinship.child] = kinship.parent
+                relatives.relations[kinship.child] = kinship.relation
                 relative = kinship.parent if kinship.child == current else kinship.child
                 if relative not in distances and distances[current] <= max_distance:
                     distances[relative] = distances[current] + 1
                     queue.append(relative)
-        return found
+        return relatives
 
-    async def _kinships(self, picture_id: str, found: Relatives) -> list[Kinship]:
-        """Those of a picture that are not among the found ones."""
-        has_parent = picture_id in found.parents
+    async def _kinships(self, picture_id: str, relatives: Relatives) -> list[Kinship]:
+        """Those of a picture that are not among the relatives."""
+        has_parent = picture_id in relatives.parents
         parents = [] if has_parent else await self._lineage.parents(picture_id)
         children = await self._lineage.painted_children(picture_id)
-        new = [child for child in children if child.child not in found.parents]
+        new = [child for child in children if child.child not in relatives.parents]
         return [*parents[:1], *(child for child in new if child.relation is not Relation.STEPS)]
 
     async def member(self, picture_id: str) -> FamilyMember:

@@ -67,7 +67,7 @@ class QuotaService:
         if context.target.guild_id is None:
             return self._limits
         settings = await self._guild_settings.get(context.target.guild_id)
-        limits = [each for each in settings.role_limits if each.role_id in context.role_ids]
+        limits = [limit for limit in settings.role_limits if limit.role_id in context.role_ids]
         return for_roles(self._limits, limits)
 
     async def _check_daily(self, user_id: int, daily: float) -> None:

@@ -144,7 +144,7 @@ def with_row_classes_for_load(
         groups.setdefault(_batch_group(recipe), []).append(index)
     for group, indices in groups.items():
         members = [recipes[index] for index in indices]
-        same_model = [other for other in running if _batch_group(other) == group]
+        same_model = [recipe for recipe in running if _batch_group(recipe) == group]
         card = card_for(members[0], cards)
         for index, recipe in zip(
             indices, card.with_row_class_for_load(members, same_model), strict=True

@@ -49,9 +49,9 @@ class MovableWeights:
 
 def _tensors(networks: Iterable[torch.nn.Module]) -> Iterator[torch.Tensor]:
     """The parameters and buffers of networks, each once."""
-    known: set[int] = set()
+    ids: set[int] = set()
     for network in networks:
         for tensor in [*network.parameters(), *network.buffers()]:
-            if id(tensor) not in known:
-                known.add(id(tensor))
+            if id(tensor) not in ids:
+                ids.add(id(tensor))
                 yield tensor
