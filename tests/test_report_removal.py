@@ -137,11 +137,7 @@ async def test_a_message_sent_during_the_removal_is_deleted(
     else:
         await ben.react(grid, trigger)
     await harness.discord.until(
-        lambda: any(
-            path in request.path and request.method == method
-            for request in harness.discord.requests
-        ),
-        why="the request has started",
+        lambda: harness.discord.faults.pending == 0, why="the request has started"
     )
     assert "Removed" in await response_text(harness, await mo.use("Remove picture", grid))
     arrived.set()
