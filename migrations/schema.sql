@@ -1,13 +1,14 @@
 -- Made from the migrations by `python -m bot.db.migrations`; not to be edited.
 
-CREATE TABLE artifacts (
+CREATE TABLE "artifacts" (
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER NOT NULL CHECK (nth >= 0), -- of the picture; 0 for the whole job
     role TEXT NOT NULL,
     media_type TEXT NOT NULL,
     sha256 TEXT CHECK (length(sha256) = 64), -- of the file
-    path TEXT, -- relative to the data folder; NULL if it is withheld
+    path TEXT, -- relative to the data folder; NULL if it is withheld, or failed
     is_flagged INTEGER NOT NULL DEFAULT 0 CHECK (is_flagged IN (0, 1)),
+    failed TEXT CHECK (failed IS NULL OR path IS NULL), -- why there is no file
     removed_at REAL, -- by moderators
     PRIMARY KEY (job, nth, role),
     CHECK ((path IS NULL) = (sha256 IS NULL))

@@ -14,6 +14,7 @@ from bot.engine_client.process import EngineStartFailed
 from bot.engine_client.socket_client import Endpoint
 from engine.contract import (
     ArtifactDone,
+    ArtifactFailure,
     ArtifactRole,
     BatchSizes,
     Cancelled,
@@ -137,6 +138,8 @@ class FakeEngine(FakeServer):
         self.film_gate.set()
         self.makes_films = True
         """Whether it answers requests for films."""
+        self.artifact_failure: str | None = None
+        """If set, artifacts are not sent, and films fail for this reason."""
         self.flags_frames = False
         """Whether films show flagged frames, although their pictures are not flagged."""
         self.engine_seconds = 0.1
@@ -257,11 +260,8 @@ class FakeEngine(FakeServer):
             await job.send(
                 ImageDone(job=paint.job, attempt=paint.attempt, index=index, image=image)
             )
-            if paint.capture.film and image.png and self.makes_films:
-                await self.film_gate.wait()
-                await job.send(film_of(paint, index, flagged=self.flags_frames))
-            if paint.capture.strip and image.png:
-                await job.send(strip_of(paint, index))
+            if image.png and self.artifact_failure is None:
+                await self._send_artifacts(job, index)
         if failures[0] is not None and all(failures):
             return self._failed(paint, failures[0])
         return Completed(
@@ -269,6 +269,22 @@ class FakeEngine(FakeServer):
             attempt=paint.attempt,
             seconds=0.1,
             engine_seconds=self.engine_seconds,
+            artifact_failures=self._artifact_failures(paint),
+        )
+
+    async def _send_artifacts(self, job: FakeJob, index: int) -> None:
+        if job.paint.capture.film and self.makes_films:
+            await self.film_gate.wait()
+            await job.send(film_of(job.paint, index, flagged=self.flags_frames))
+        if job.paint.capture.strip:
+            await job.send(strip_of(job.paint, index))
+
+    def _artifact_failures(self, paint: Paint) -> tuple[ArtifactFailure, ...]:
+        if self.artifact_failure is None or not paint.capture.film:
+            return ()
+        return tuple(
+            ArtifactFailure(index=index, role=ArtifactRole.FILM, reason=self.artifact_failure)
+            for index in range(len(paint.recipes))
         )
 
     def _failed(self, paint: Paint, reason: str) -> Failed:

@@ -22,7 +22,6 @@ from engine.contract import (
     Change,
     Ending,
     Event,
-    Failed,
     ImageDone,
     JobEvent,
     Paint,
@@ -34,7 +33,6 @@ from engine.contract import (
     strip_steps,
 )
 from engine.contract.images import grid
-from engine.core.capture import FILM_TOO_LARGE
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
@@ -290,20 +288,6 @@ def test_closing_ends_films() -> None:
         log.start(core, job(recipe(steps=12), job="film", capture=FILM))
         core.postprocessor.close(0.0)
     assert log.until_ending("film")[-1] == "film Cancelled"
-
-
-@pytest.mark.parametrize(("film_bytes", "most"), [(100, 2**20), (2**30, 100)])
-def test_a_film_that_fits_into_no_limit_fails_its_job(
-    film_bytes: int, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That of its job or of messages. The picture was sent before, and stays valid."""
-    monkeypatch.setattr("engine.core.capture.MAX_FILM_BYTES", most)
-    events: list[Event] = []
-    small = Capture(film=True, film_bytes=film_bytes)
-    ending = run_job(job(recipe(), capture=small), emit=events.append)
-    assert isinstance(ending, Failed)
-    assert ending.reason == FILM_TOO_LARGE
-    assert any(isinstance(event, ImageDone) for event in events)
 
 
 def test_a_film_needs_its_package(monkeypatch: pytest.MonkeyPatch) -> None:

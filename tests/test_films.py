@@ -287,6 +287,19 @@ async def test_without_a_film_the_picture_is_shown(harness: BotHarness, engine: 
     assert film.attachments[0].filename.endswith(".png")
 
 
+async def test_a_film_that_fails_says_why(harness: BotHarness, engine: FakeEngine) -> None:
+    """The picture is shown, and the reason is stored."""
+    single = await harness.imagine(count=1)
+    engine.artifact_failure = "The engine ran out of films."
+    film = await harness.result(await harness.ada.use("Film", single))
+    assert "The film could not be made, so here is the picture." in film.content
+    assert "The engine ran out of films." in film.content
+    assert film.attachments[0].filename.endswith(".png")
+    [artifact] = harness.query("SELECT role, path, failed FROM artifacts")
+    assert tuple(artifact) == ("film", None, "The engine ran out of films.")
+    assert len(engine.paints) == 2
+
+
 async def test_a_film_is_removed_with_its_picture(harness: BotHarness) -> None:
     """It shows the same picture, so moderators need not remove it too."""
     grid = await harness.imagine()

@@ -77,6 +77,7 @@ def _columns(artifact: Artifact) -> dict[str, Value]:
         "sha256": artifact.sha256,
         "path": artifact.path,
         "is_flagged": int(artifact.is_flagged),
+        "failed": artifact.failure_reason,
     }
 
 
@@ -89,5 +90,6 @@ def _artifact(row: sqlite3.Row) -> Artifact:
         sha256=row["sha256"],
         path=row["path"],
         is_flagged=bool(row["is_flagged"]),
+        failure_reason=row["failed"],
         is_removed=row["removed_at"] is not None,
     )

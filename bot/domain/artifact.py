@@ -14,10 +14,12 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     role: ArtifactRole
     media_type: str
     sha256: str | None
-    """Of the file; None if it is withheld."""
+    """Of the file; None if there is none."""
     path: str | None
-    """Relative to the data folder; None if it is withheld."""
+    """Relative to the data folder; None if it is withheld, or could not be made."""
     is_flagged: bool = False
     """The safety check flagged it. It is stored only for channels that may show it."""
+    failure_reason: str | None = None
+    """Why it could not be made, as a sentence for everybody."""
     is_removed: bool = False
     """Whether moderators removed it."""

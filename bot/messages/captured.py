@@ -92,6 +92,10 @@ class CapturedFiles:
         name = NAMES[role]
         if artifact is None or artifact.is_removed:
             raise FileMissing(f"The {name} could not be made, so here is the picture.")
+        if artifact.failure_reason is not None:
+            raise FileMissing(
+                f"The {name} could not be made, so here is the picture. {artifact.failure_reason}"
+            )
         if artifact.path is None:
             raise FileMissing(f"The {name} was withheld by the safety check.")
         data = self._storage.artifact(artifact.path)

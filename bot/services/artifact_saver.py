@@ -11,9 +11,11 @@ from bot.db.connection import retry_until_written
 from bot.domain.artifact import Artifact
 from bot.domain.job import Job
 from bot.storage import FileStorage
-from engine.contract import ArtifactDone, sha256
+from engine.contract import ArtifactDone, ArtifactFailure, ArtifactRole, sha256
 
 _SUFFIXES: Final = {"video/mp4": "mp4", "image/png": "png"}
+_MEDIA_TYPES: Final = {ArtifactRole.FILM: "video/mp4"}
+"""Of roles that are no PNG."""
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,21 @@ class ArtifactSaver:
         )
         if not is_stored and artifact.path is not None:
             await self._delete_file(artifact)
+
+    async def save_failure(self, nth: int, failure: ArtifactFailure) -> None:
+        """Store why the nth picture (from 1) has no such artifact."""
+        details = {"job": self._job.id, "picture": nth, "role": failure.role}
+        log.warning("An artifact could not be made.", extra=details | {"reason": failure.reason})
+        artifact = Artifact(
+            job_id=self._job.id,
+            nth=nth,
+            role=failure.role,
+            media_type=_MEDIA_TYPES.get(failure.role, "image/png"),
+            sha256=None,
+            path=None,
+            failure_reason=failure.reason,
+        )
+        await retry_until_written(lambda: self._artifacts.add(artifact, self._job.attempt))
 
     def _with_file(self, artifact: Artifact, data: bytes) -> Artifact:
         name = f"{artifact.role}.{_SUFFIXES[artifact.media_type]}"

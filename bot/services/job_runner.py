@@ -195,6 +195,7 @@ class JobRunner:
     ) -> Job | None:
         job = attempt.job
         unwritten = await saver.retry_unwritten()
+        await saver.save_failures(completed.artifact_failures)
         stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
         numbers = {picture.nth for picture in stored}  # an earlier attempt may have written one
         failed = [picture for picture in unwritten if picture.nth not in numbers]

@@ -14,7 +14,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture, picture_id
 from bot.services.artifact_saver import ArtifactSaver
 from bot.storage import FileStorage
-from engine.contract import ArtifactDone, PaintedImage, sha256, with_row_class
+from engine.contract import ArtifactDone, ArtifactFailure, PaintedImage, sha256, with_row_class
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,11 @@ class PictureSaver:
         """Store an artifact soon, after the picture that it belongs to."""
         self._pending_artifacts.append(artifact)
         self._wake()
+
+    async def save_failures(self, failures: Sequence[ArtifactFailure]) -> None:
+        """Store which artifacts the engine could not make."""
+        for failure in failures:
+            await self._artifacts.save_failure(self._numbers[failure.index], failure)
 
     def _wake(self) -> None:
         if self._task is None or self._task.done():

@@ -276,6 +276,16 @@ class ArtifactDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Whether it shows something that a safety checker flagged, because the job includes such."""
 
 
+class ArtifactFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that belongs to a picture of a job, and that could not be made."""
+
+    index: int
+    """Of the picture's recipe in `Paint.recipes`, from 0."""
+    role: ArtifactRole
+    reason: str
+    """A sentence for the user."""
+
+
 class Completed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An ending: each recipe's ImageDone was sent, and at least one picture succeeded."""
 
@@ -286,6 +296,8 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     engine_seconds: float
     """Engine time charged to the job: its share, by rows, of each forward pass, and the time to
     decode, check and encode its pictures."""
+    artifact_failures: tuple[ArtifactFailure, ...] = ()
+    """The files of its pictures that could not be made; the pictures are valid without them."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

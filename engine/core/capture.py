@@ -52,6 +52,8 @@ class Artifact(NamedTuple):
 class Recorder(Protocol):
     """Makes an artifact of some frames of an image."""
 
+    role: ArtifactRole
+
     def wants(self, step: int) -> bool:
         """Whether it needs the frame after this number of completed steps; 0 is the noise."""
 
@@ -64,6 +66,8 @@ class Recorder(Protocol):
 
 class FilmRecorder:
     """Makes a film: the noise, each step, and at last the picture itself."""
+
+    role = ArtifactRole.FILM
 
     def __init__(self, recipe: Recipe, max_bytes: int) -> None:
         frames = 1 + recipe.executed_steps
@@ -86,11 +90,13 @@ class FilmRecorder:
             data = self._writer.finish()
         except FilmTooLarge as error:
             raise InvalidJob(FILM_TOO_LARGE) from error
-        return Artifact(ArtifactRole.FILM, "video/mp4", data, self._flagged)
+        return Artifact(self.role, "video/mp4", data, self._flagged)
 
 
 class StripRecorder:
     """Makes an image of some frames side by side, each below the number of its step."""
+
+    role = ArtifactRole.STRIP
 
     def __init__(self, recipe: Recipe, count: int) -> None:
         self._steps = strip_steps(recipe, count)
@@ -115,7 +121,7 @@ class StripRecorder:
             max_side=MAX_STRIP_SIDE,
         )
         is_flagged = any(frame.flagged for frame in frames)
-        return Artifact(ArtifactRole.STRIP, "image/png", encode_png(image), is_flagged)
+        return Artifact(self.role, "image/png", encode_png(image), is_flagged)
 
 
 class ImageCapture:
@@ -136,7 +142,10 @@ class ImageCapture:
         self._state = state
         self._decode = decode
         self._include_flagged = include_flagged
-        self._recorders = recorders(state.recipe, capture)
+        self.recorders = recorders(state.recipe, capture)
+        """They finish once all groups are decoded, unless that failed."""
+        self.failure: str | None = None
+        """Why its frames cannot be decoded, as a sentence for the user."""
         steps = [step for step in range(state.recipe.executed_steps) if self._is_wanted(step)]
         self._last_wanted = max(steps, default=0)
         self._group_size = max(1, MAX_GROUP_PIXELS // math.prod(state.recipe.size))
@@ -169,19 +178,27 @@ class ImageCapture:
     def decode_next(self) -> None:
         """Decode and check the frames of the earliest group."""
         group = self._groups.popleft()
+        if self.failure is not None:
+            return
         images = self._decode(self._state, torch.cat([latents for _, latents in group]))
         for (step, _), image in zip(group, images, strict=True):
             frame = self._frame(image)
-            for recorder in self._recorders:
+            for recorder in self.recorders:
                 if recorder.wants(step):
                     recorder.add(step, frame)
 
-    def finish(self, picture: Frame) -> tuple[Artifact, ...]:
-        """The artifacts, once all groups are decoded. Raises InvalidJob if one cannot be made."""
-        return tuple(recorder.finish(picture) for recorder in self._recorders)
+    def fail(self, reason: str) -> None:
+        """Make no artifacts, and decode no more frames; `reason` is a sentence for the user."""
+        self.failure = self.failure or reason
+
+    def finish(self, recorder: Recorder, picture: Frame) -> Artifact:
+        """The artifact of a recorder. Raises InvalidJob if it cannot be made."""
+        if self.failure is not None:
+            raise InvalidJob(self.failure)
+        return recorder.finish(picture)
 
     def _is_wanted(self, step: int) -> bool:
-        return any(recorder.wants(step) for recorder in self._recorders)
+        return any(recorder.wants(step) for recorder in self.recorders)
 
     def _frame(self, image: Image.Image | None) -> Frame:
         """The frame, which is blank if it must not be shown or has no image."""

@@ -14,12 +14,12 @@ from weakref import WeakSet
 import torch
 from PIL import Image
 
-from engine.contract import MAX_SIZE, PaintedImage
+from engine.contract import MAX_SIZE, ArtifactRole, PaintedImage
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_jpeg
 from engine.core import pictures
 from engine.core.background import BackgroundQueue
-from engine.core.capture import Frame, ImageCapture, display_version
+from engine.core.capture import Artifact, Frame, ImageCapture, display_version
 from engine.core.failures import Failure, catch_failure
 from engine.core.model_pool import ModelPool
 from engine.core.pictures import Origin, Result
@@ -147,7 +147,7 @@ class Postprocessor:
         for image in images:
             if image.capture is not None and image.capture.remember():
                 work = partial(self._decode_frame, image.request, image.capture)
-                self._capture_later(Slot.of(image), work)
+                self._capture_later(Slot.of(image), work, image.capture.fail)
 
     def call_later(self, function: Callable[[], None]) -> None:
         """Call a function after all work that was submitted so far."""
@@ -228,7 +228,7 @@ class Postprocessor:
         if picture is None or (capture is None and not self._is_displayed(slot, picture)):
             self._finish(slot)
         else:
-            self._capture_later(slot, partial(self._send_artifacts, slot, picture, capture))
+            self._send_artifacts(slot, picture, capture)
 
     def _is_displayed(self, slot: Slot, picture: Frame) -> bool:
         """Whether the picture is also sent enlarged."""
@@ -237,23 +237,44 @@ class Postprocessor:
         return is_possible and max(picture.image.size) * scale <= MAX_SIZE
 
     def _send_artifacts(self, slot: Slot, picture: Frame, capture: ImageCapture | None) -> None:
-        request = slot.request
-        if not request.is_stopped:
-            with self._charged(request):
-                artifacts = capture.finish(picture) if capture is not None else ()
-                if self._upscaler is not None and self._is_displayed(slot, picture):
-                    scale = request.job.capture.display_scale
-                    artifacts += (display_version(picture, self._upscaler, scale),)
-            for artifact in artifacts:
-                request.send_artifact(slot.index, artifact)
-            self._finish(slot)
-        self._end_if_stopped(request)
+        """Make and send them later, each by itself, so that one that fails costs nothing else."""
 
-    def _capture_later(self, slot: Slot, work: Callable[[], None]) -> None:
+        def make_later(role: ArtifactRole, make: Callable[[], Artifact]) -> None:
+            work = partial(self._send_artifact, slot, make)
+            self._capture_later(slot, work, partial(self._fail_artifact, slot, role))
+
+        if capture is not None:
+            for recorder in capture.recorders:
+                make_later(recorder.role, partial(capture.finish, recorder, picture))
+        if self._upscaler is not None and self._is_displayed(slot, picture):
+            scale = slot.request.job.capture.display_scale
+            make = partial(display_version, picture, self._upscaler, scale)
+            make_later(ArtifactRole.DISPLAY, make)
+        self._capture_later(slot, partial(self._end_artifacts, slot), slot.request.fail)
+
+    def _send_artifact(self, slot: Slot, make: Callable[[], Artifact]) -> None:
+        if not slot.request.is_stopped:
+            with self._charged(slot.request):
+                artifact = make()
+            slot.request.send_artifact(slot.index, artifact)
+
+    def _fail_artifact(self, slot: Slot, role: ArtifactRole, reason: str) -> None:
+        log.warning(
+            "artifact failed", extra={"picture": slot.index + 1, "role": role, "reason": reason}
+        )
+        slot.request.fail_artifact(slot.index, role, reason)
+
+    def _end_artifacts(self, slot: Slot) -> None:
+        self._finish(slot)  # without effect on a stopped request
+        self._end_if_stopped(slot.request)
+
+    def _capture_later(
+        self, slot: Slot, work: Callable[[], None], on_failure: Callable[[str], None]
+    ) -> None:
         self.uses.acquire(slot.model)  # while the work waits in the queue
 
         def submit() -> Future[None]:
-            future = self._submit(slot, work, slot.request.fail)
+            future = self._submit(slot, work, on_failure)
             self.uses.release(slot.model)
             return future
 

@@ -8,6 +8,8 @@ from enum import Enum
 
 from engine.contract import (
     ArtifactDone,
+    ArtifactFailure,
+    ArtifactRole,
     Cancelled,
     Completed,
     Detail,
@@ -122,6 +124,7 @@ class Request:
         self._emit = emit
         self._failures: dict[int, str] = {}
         """Why images failed, by index."""
+        self._artifact_failures: list[ArtifactFailure] = []
         self._done = 0
         """Images that were sent, including failed ones."""
         self._finished = 0
@@ -237,6 +240,10 @@ class Request:
             if not self.is_stopped:
                 self._emit(ArtifactDone(job=job.job, attempt=job.attempt, index=index, **fields))
 
+    def fail_artifact(self, index: int, role: ArtifactRole, reason: str) -> None:
+        """Remember that such a file cannot be made; its ending says so. `reason` is a sentence."""
+        self._artifact_failures.append(ArtifactFailure(index=index, role=role, reason=reason))
+
     def finish_image(self, seconds: float) -> None:
         """Count an image of which everything was sent; after the last one, end as completed, or as
         failed if all have failed.
@@ -260,6 +267,7 @@ class Request:
                 attempt=self.job.attempt,
                 seconds=seconds,
                 engine_seconds=self._engine_seconds,
+                artifact_failures=tuple(self._artifact_failures),
             ),
         )
 
