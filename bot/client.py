@@ -12,8 +12,8 @@ from discord.gateway import DiscordWebSocket
 
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
-from bot.features.exports import Exports, ReactionClear
-from bot.features.job_buttons import job_button, job_menu
+from bot.features.exports import Component, Exports, ReactionClear
+from bot.features.job_buttons import job_components
 from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
@@ -22,12 +22,11 @@ MAX_RESUMES: Final = 3
 """Failed attempts to resume a session at its own host before the main gateway is tried."""
 ACTIONS: Final = tuple(action for feature in FEATURES for action in feature.actions)
 """The actions of all features."""
-BUTTONS: Final = (
-    *(button for feature in FEATURES for button in feature.buttons),
-    job_button([action for action in ACTIONS if action.menu is None]),
-    job_menu([action for action in ACTIONS if action.menu is not None]),
+COMPONENTS: Final = (
+    *(component for feature in FEATURES for component in feature.components),
+    job_components(ACTIONS),
 )
-"""The persistent buttons of all features."""
+"""The buttons and menus of all features."""
 _CANCEL_SECONDS: Final = 1.0
 """For cancelled handlers to clean up, while the connection to Discord is still open."""
 _MODALS: Final = tuple(modal for feature in FEATURES for modal in feature.modals)
@@ -77,7 +76,6 @@ class Client(BotClient):
         for feature in self._features:
             for command in feature.commands:
                 self.tree.add_command(command)
-        self.add_dynamic_items(*BUTTONS)
 
     async def setup_hook(self) -> None:
         """Register the commands; unchanged ones do not count against Discord's daily limit."""
@@ -150,11 +148,11 @@ class Client(BotClient):
         self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Handle what discord.py does not: modals after a restart; unknown modals and buttons."""
+        """Handle buttons, menus and modals; views that discord.py keeps would end at a restart."""
         if interaction.type is discord.InteractionType.modal_submit:
-            await _handle_modal(interaction)
+            await _handle(interaction, _MODALS, "That form no longer works. Please open it again.")
         elif interaction.type is discord.InteractionType.component:
-            await _handle_unknown_button(interaction)
+            await _handle(interaction, COMPONENTS, "That button no longer works. Try /imagine.")
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """A user reacted to a message."""
@@ -187,30 +185,15 @@ class Client(BotClient):
                 await handle(self, guild.id, user.id)
 
 
-async def _handle_modal(interaction: Interaction) -> None:
+async def _handle(interaction: Interaction, components: Sequence[Component], unknown: str) -> None:
+    """Handle the use of the component with this custom id, or respond that it is unknown."""
     data: dict[str, Any] = dict(interaction.data or {})
     custom_id = str(data.get("custom_id"))
-    for modal in _MODALS:
-        match = re.fullmatch(modal.pattern, custom_id)
+    for component in components:
+        match = re.fullmatch(component.pattern, custom_id)
         if match is not None:
             async with handle_errors(interaction):
-                await modal.on_submit(interaction, match)
+                await component.on_use(interaction, match)
             return
     interaction.client.track_current_task()
-    await respond_ephemeral(interaction, "That form no longer works. Please open it again.")
-
-
-async def _handle_unknown_button(interaction: Interaction) -> None:
-    """Respond to a click on a button that no feature has.
-
-    Also handles a click whose event lacks the message's components: discord.py ignores it.
-    """
-    interaction.client.track_current_task()
-    for button in BUTTONS:
-        match = button.__discord_ui_compiled_template__.fullmatch(interaction.custom_id or "")
-        if match is not None:
-            if interaction.message is None or not interaction.message.components:
-                item = await button.from_custom_id(interaction, discord.ui.Button(), match)
-                await item.callback(interaction)
-            return
-    await respond_ephemeral(interaction, "That button no longer works. Try /imagine.")
+    await respond_ephemeral(interaction, unknown)

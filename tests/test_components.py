@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.client import ACTIONS, BUTTONS
+from bot.client import ACTIONS, COMPONENTS
 from bot.domain.job import Job
 from bot.domain.kinds import KINDS, steps
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
@@ -29,7 +29,7 @@ LONGEST_JOB_ID = "z" * 24
 LARGEST_SNOWFLAKE = 2**64 - 1
 PHASE = Phase(3, "a red house", "", 5.0, Sampler.EULER)
 PATTERNS = [
-    *(button.__discord_ui_compiled_template__.pattern for button in BUTTONS),
+    *(component.pattern for component in COMPONENTS),
     *(modal.pattern for feature in FEATURES for modal in feature.modals),
 ]
 

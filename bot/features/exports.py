@@ -14,7 +14,6 @@ from bot.messages.action_views import ActionButton
 
 GroupCommand: TypeAlias = app_commands.Command[Any, ..., Any] | app_commands.Group
 AnyCommand: TypeAlias = GroupCommand | app_commands.ContextMenu
-Button: TypeAlias = type[discord.ui.DynamicItem[Any]]
 ReactionHandler: TypeAlias = Callable[[BotClient, discord.RawReactionActionEvent], Awaitable[None]]
 ReactionClear: TypeAlias = discord.RawReactionClearEvent | discord.RawReactionClearEmojiEvent
 """A moderator or a bot removed all reactions to a message, or all with one emoji."""
@@ -24,11 +23,12 @@ BanHandler: TypeAlias = Callable[[BotClient, int, int], Awaitable[None]]
 StartupWork: TypeAlias = Callable[[BotClient], Awaitable[None]]
 
 
-class Modal(NamedTuple):
-    """A modal's custom ids, and the handler of its submission."""
+class Component(NamedTuple):
+    """The custom ids of buttons, menus or modals, and the handler of a click, a choice or a
+    submission; it gets the match of the custom id, which has all of their state."""
 
     pattern: str
-    on_submit: Callable[[Interaction, "re.Match[str]"], Awaitable[None]]
+    on_use: Callable[[Interaction, "re.Match[str]"], Awaitable[None]]
 
 
 class Action(ActionButton, frozen=True, kw_only=True):
@@ -36,6 +36,7 @@ class Action(ActionButton, frozen=True, kw_only=True):
 
     The handler takes the interaction, the job, which was not deleted, and the 1-based number of
     the picture, or 0 for the whole job; of a menu, the chosen number.
+    An action that no kind names and that offers itself nowhere has menus in views of its feature.
     """
 
     handler: Callable[[Interaction, Job, int], Awaitable[None]]
@@ -46,9 +47,9 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
 
     commands: tuple[AnyCommand, ...] = ()
     actions: tuple[Action, ...] = ()
-    buttons: tuple[Button, ...] = ()
-    """Persistent buttons: dynamic items, found by their custom id also after a restart."""
-    modals: tuple[Modal, ...] = ()
+    components: tuple[Component, ...] = ()
+    """Buttons and menus beside those of the actions; they also work after a restart."""
+    modals: tuple[Component, ...] = ()
     on_reaction_add: tuple[ReactionHandler, ...] = ()
     on_reaction_remove: tuple[ReactionHandler, ...] = ()
     on_reaction_clear: tuple[ClearHandler, ...] = ()

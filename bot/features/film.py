@@ -1,7 +1,6 @@
 """🎬 Film: paint a picture again, and show its steps as a video."""
 
-import re
-from typing import Any, Final
+from typing import Final
 
 import discord
 from discord import app_commands
@@ -13,16 +12,13 @@ from bot.domain.kinds import film
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
-from bot.features.job_buttons import chosen_number
 from bot.features.responses import (
     check_not_blocked,
     defer_and_start,
-    handle_errors,
     request_context,
 )
 from bot.messages import message_parser
 from bot.messages.action_views import ActionScope, picture_menu_view
-from bot.messages.components import custom_id, job_pattern
 
 ACTION: Final = "film"
 MENU: Final = "filmof"
@@ -72,29 +68,6 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
     await interaction.response.send_message("A film of which picture?", view=view, ephemeral=True)
 
 
-class FilmMenu(
-    discord.ui.DynamicItem[discord.ui.Select[discord.ui.View]], template=job_pattern(MENU)
-):
-    """A menu of pictures; a film of the one that is chosen is shown."""
-
-    def __init__(self, job_id: str, page: int) -> None:
-        super().__init__(discord.ui.Select(custom_id=custom_id(MENU, job_id, page)))
-        self._job_id = job_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> "FilmMenu":
-        """The menu with this custom id."""
-        return cls(match["job"], int(match["nth"]))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Start the film of the chosen picture."""
-        async with handle_errors(interaction):
-            job = await services(interaction).job_finder.by_button(self._job_id)
-            await film_picture(interaction, job, chosen_number(interaction))
-
-
 exports: Final = Exports(
     commands=(command,),
     actions=(
@@ -106,6 +79,6 @@ exports: Final = Exports(
             is_on_picture=lambda picture: picture.unavailable_reason is None,
             handler=film_picture,
         ),
+        Action(name=MENU, label="Film of…", scope=ActionScope.PICTURE, handler=film_picture),
     ),
-    buttons=(FilmMenu,),
 )

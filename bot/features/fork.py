@@ -9,7 +9,7 @@ from bot.context import Interaction, services
 from bot.domain.job import Job
 from bot.domain.kinds import fork, steps
 from bot.domain.picture import Picture
-from bot.features.exports import Action, Exports, Modal
+from bot.features.exports import Action, Component, Exports
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
 from bot.messages import components
 from bot.messages.action_views import ActionScope, MenuOption
@@ -135,5 +135,5 @@ exports: Final = Exports(
             handler=ask_for_settings,
         ),
     ),
-    modals=(Modal(components.job_pattern(_MODAL), on_modal_submit),),
+    modals=(Component(components.job_pattern(_MODAL), on_modal_submit),),
 )

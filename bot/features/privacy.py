@@ -1,14 +1,13 @@
 """/privacy: show, export and delete the data that the bot stores about a user."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.features.exports import Exports
-from bot.features.responses import handle_errors
+from bot.features.exports import Component, Exports
 from bot.messages import components, privacy_text
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import REQUEST_LIMIT
@@ -74,24 +73,9 @@ def confirmation_view() -> discord.ui.View:
     return components.stateless_view([delete, components.button("Keep it", custom_id(KEEP))])
 
 
-class PrivacyButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_PATTERN):
-    """A button of the confirmation; it applies to the user who clicks it."""
-
-    def __init__(self, action: str) -> None:
-        super().__init__(discord.ui.Button(custom_id=custom_id(action)))
-        self._action = action
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> "PrivacyButton":
-        """The button with this custom id, which has all of its state."""
-        return cls(match["action"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Handle a click."""
-        async with handle_errors(interaction):
-            await _ACTIONS[self._action](interaction)
+async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
+    """Delete or keep the data of the user who clicks."""
+    await _ACTIONS[match["action"]](interaction)
 
 
 def _group() -> app_commands.Group:
@@ -108,4 +92,4 @@ def _group() -> app_commands.Group:
     return group
 
 
-exports: Final = Exports(commands=(_group(),), buttons=(PrivacyButton,))
+exports: Final = Exports(commands=(_group(),), components=(Component(_PATTERN, on_click),))

@@ -4,7 +4,7 @@ import asyncio
 import io
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import discord
 from discord import app_commands
@@ -15,11 +15,10 @@ from bot.domain import recipe_offer, rules
 from bot.domain.kinds import imagine
 from bot.domain.picture import Picture
 from bot.errors import Refused
-from bot.features.exports import Exports
+from bot.features.exports import Component, Exports
 from bot.features.responses import (
     check_not_blocked,
     defer_and_start,
-    handle_errors,
     request_context,
 )
 from bot.messages import components, message_parser, recipe_texts
@@ -109,29 +108,11 @@ def _files(recipes: Sequence[Work]) -> list[discord.File]:
     return [discord.File(io.BytesIO(data), recipe_texts.FILE_NAME)]
 
 
-class PaintButton(
-    discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=re.escape(PAINT_ID)
-):
-    """Paints the recipes in the file of its message, which is the only state of the button."""
+async def paint(interaction: Interaction, _: re.Match[str]) -> None:
+    """Paint the recipes in the file of the message, which is the only state of the button.
 
-    def __init__(self) -> None:
-        super().__init__(discord.ui.Button(custom_id=PAINT_ID))
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> "PaintButton":
-        """The button."""
-        return cls()
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Handle a click."""
-        async with handle_errors(interaction):
-            await _paint(interaction)
-
-
-async def _paint(interaction: Interaction) -> None:
-    """Start a job. The recipes are checked as those of any file."""
+    They are checked as those of any file.
+    """
     message, bot = interaction.message, services(interaction)
     files = [] if message is None else message.attachments
     urls = [file.url for file in files if file.filename == recipe_texts.FILE_NAME]
@@ -148,4 +129,6 @@ async def _paint(interaction: Interaction) -> None:
     await defer_and_start(interaction, await bot.job_service.submit(imagine.KIND, plan, context))
 
 
-exports: Final = Exports(commands=(show, command), buttons=(PaintButton,))
+exports: Final = Exports(
+    commands=(show, command), components=(Component(re.escape(PAINT_ID), paint),)
+)

@@ -12,7 +12,7 @@ from bot.domain import rules
 from bot.domain.moderation import MAX_REASON_CHARS
 from bot.errors import Refused
 from bot.features import report_cards
-from bot.features.exports import Exports, Modal
+from bot.features.exports import Component, Exports
 from bot.messages import components, message_parser
 
 _MODAL_PATTERN: Final = rf"{components.VERSION}:report:(?P<message>[0-9]{{1,20}})"
@@ -83,4 +83,4 @@ async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEven
     await report_cards.show(client, job_id)
 
 
-exports: Final = Exports(commands=(command,), modals=(Modal(_MODAL_PATTERN, on_modal_submit),))
+exports: Final = Exports(commands=(command,), modals=(Component(_MODAL_PATTERN, on_modal_submit),))

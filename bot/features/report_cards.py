@@ -2,7 +2,7 @@
 
 import logging
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import discord
 from discord import app_commands
@@ -14,9 +14,8 @@ from bot.domain.job import Job, ResponseTarget
 from bot.domain.moderation import CaseState
 from bot.errors import DeliveryFailed, Refused
 from bot.features.blocking import block, unblock
-from bot.features.exports import Exports
+from bot.features.exports import Component, Exports
 from bot.features.permissions import check_moderator
-from bot.features.responses import handle_errors
 from bot.messages import components, message_parser, moderation_cards
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -254,38 +253,19 @@ def _moderator(interaction: Interaction) -> Moderator:
     return Moderator(interaction.user.id, interaction.guild_id, interaction.channel_id)
 
 
-class CaseButton(discord.ui.DynamicItem[discord.ui.Button[discord.ui.View]], template=_PATTERN):
-    """A button on a card; also works on cards from before a restart."""
-
-    def __init__(self, action: str, job_id: str) -> None:
-        super().__init__(discord.ui.Button(custom_id=custom_id(action, job_id)))
-        self._action = action
-        self._job_id = job_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
-    ) -> "CaseButton":
-        """The button with this custom id, which has all of its state."""
-        return cls(match["action"], match["job"])
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Handle a click."""
-        async with handle_errors(interaction):
-            await self._handle(interaction)
-
-    async def _handle(self, interaction: Interaction) -> None:
-        check_moderator(interaction)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        details = await services(interaction).reports.details(self._job_id)
-        if details is None or details.case.guild_id != interaction.guild_id:
-            raise Refused(_UNKNOWN_REPORT)
-        job = details.job
-        if self._action != DISMISS:
-            rules.check_not_deleted(job)
-        response = await _ACTIONS[self._action](interaction, job)
-        await show(interaction.client, self._job_id)
-        await interaction.edit_original_response(content=response)
+async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
+    """Do what a button on a card says."""
+    check_moderator(interaction)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    details = await services(interaction).reports.details(match["job"])
+    if details is None or details.case.guild_id != interaction.guild_id:
+        raise Refused(_UNKNOWN_REPORT)
+    job, action = details.job, match["action"]
+    if action != DISMISS:
+        rules.check_not_deleted(job)
+    response = await _ACTIONS[action](interaction, job)
+    await show(interaction.client, job.id)
+    await interaction.edit_original_response(content=response)
 
 
 @app_commands.context_menu(name="Remove picture")
@@ -313,4 +293,6 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
     await interaction.edit_original_response(content=response)
 
 
-exports: Final = Exports(commands=(remove_command,), buttons=(CaseButton,), on_ready=(catch_up,))
+exports: Final = Exports(
+    commands=(remove_command,), components=(Component(_PATTERN, on_click),), on_ready=(catch_up,)
+)

@@ -9,7 +9,6 @@ from bot.domain.kinds import variation
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
 from bot.features.full_size import show_full_size
-from bot.features.job_buttons import OpenMenu
 from bot.features.permissions import is_moderator
 from bot.features.responses import (
     defer_and_start,
@@ -72,6 +71,12 @@ exports: Final = Exports(
             handler=show_full_size,
         ),
         Action(
+            name=components.OPEN,
+            label="Open picture…",
+            scope=ActionScope.PICTURE,
+            handler=show_full_size,
+        ),
+        Action(
             name=components.VARY, label="V", initial="V", scope=ActionScope.PICTURE, handler=vary
         ),
         Action(
@@ -100,5 +105,4 @@ exports: Final = Exports(
         ),
         Action(name=components.CANCEL, label="✖ Cancel", scope=ActionScope.JOB, handler=cancel),
     ),
-    buttons=(OpenMenu,),
 )

@@ -52,7 +52,7 @@ def submitted_text(interaction: discord.Interaction[Any], field_id: str) -> str:
 
 
 def stateless_view(items: Iterable[discord.ui.Item[Any]]) -> discord.ui.View:
-    """A view that discord.py does not keep in memory; dynamic items handle its clicks."""
+    """A view that discord.py does not keep in memory; the client handles its clicks."""
     view = discord.ui.View(timeout=None)
     for item in items:
         view.add_item(item)
