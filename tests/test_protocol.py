@@ -8,6 +8,7 @@ import pytest
 from engine.contract import (
     Adapter,
     ArtifactDone,
+    ArtifactFailure,
     ArtifactRole,
     BatchSizes,
     Cancel,
@@ -112,7 +113,13 @@ MESSAGES: list[Command | Event] = [
         data=b"MP4",
         flagged=True,
     ),
-    Completed(job="j", attempt=2, seconds=1.5, engine_seconds=0.75),
+    Completed(
+        job="j",
+        attempt=2,
+        seconds=1.5,
+        engine_seconds=0.75,
+        artifact_failures=(ArtifactFailure(index=1, role=ArtifactRole.FILM, reason="why"),),
+    ),
     Failed(job="j", attempt=2, reason="why", init_image_flagged=True, engine_seconds=0.75),
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
@@ -166,8 +173,9 @@ FRAMES: dict[type, bytes] = {
         b"lm\xaamedia_type\xa9video/mp4\xa4data\xc4\x03MP4\xa7flagged\xc3"
     ),
     Completed: (
-        b"\x85\xa4type\xa9Completed\xa3job\xa1j\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00"
-        b"\x00\x00\x00\x00\xaeengine_seconds\xcb?\xe8\x00\x00\x00\x00\x00\x00"
+        b"\x86\xa4type\xa9Completed\xa3job\xa1j\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00"
+        b"\x00\x00\x00\x00\xaeengine_seconds\xcb?\xe8\x00\x00\x00\x00\x00\x00\xb1artifact_fai"
+        b"lures\x91\x83\xa5index\x01\xa4role\xa4film\xa6reason\xa3why"
     ),
     Failed: (
         b"\x86\xa4type\xa6Failed\xa3job\xa1j\xa7attempt\x02\xa6reason\xa3why\xb2init_image_f"

@@ -286,7 +286,7 @@ class ArtifactFailure(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence for the user."""
 
 
-class Completed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Completed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
     """An ending: each recipe's ImageDone was sent, and at least one picture succeeded."""
 
     job: str
