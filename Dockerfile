@@ -9,9 +9,12 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim
 WORKDIR /app
+# Pillow joins Arabic letters with it
+RUN apt-get update && apt-get install -y --no-install-recommends libfribidi0 \
+    && rm -rf /var/lib/apt/lists/*
 COPY constraints.txt ./
 COPY --from=build /wheels wheels
-RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[engine,film,upscale]" \
+RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[engine,film,upscale,cjk]" \
     && useradd --create-home imagine \
     && mkdir /data && chown imagine /data
 

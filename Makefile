@@ -46,9 +46,9 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "No virtual environment: on Debian, apt install python3-venv"; exit 1; }
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,film,upscale]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,film,upscale,cjk]'
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,film,upscale,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,film,upscale,cjk,dev]'
 	touch $@

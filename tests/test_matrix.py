@@ -1,12 +1,10 @@
-"""Drawing labelled matrices, and the text in drawings."""
+"""Drawing labelled matrices."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageChops
 
 from bot.messages import grid
-from engine.contract.images import labels, matrix
+from engine.contract.images import matrix
 from engine.contract.images.matrix import NO_AXIS, Axis
 
 STEPS = Axis("steps", ("12", "24", "38", "50"))
@@ -93,25 +91,3 @@ def test_a_picture_that_is_not_shown_is_a_blank_cell_with_a_text() -> None:
     assert partial.size == whole.size
     changes = ImageChops.difference(partial, whole).getbbox()
     assert changes == corners(whole, COLOURS[2])
-
-
-@given(st.text(max_size=80), st.integers(9, 40), st.integers(20, 300), st.integers(1, 3))
-def test_lines_fit_into_their_width(text: str, size: int, width: int, count: int) -> None:
-    """Any text becomes at most so many lines, none of them wider than allowed."""
-    lines = labels.text_lines(text, size, max(width, 2 * size), count)
-    assert len(lines) <= count
-    assert all(labels.text_width(line, size) <= max(width, 2 * size) for line in lines)
-
-
-def test_names_are_broken_between_their_parts() -> None:
-    """Values stay whole, and what does not fit is cut with an ellipsis."""
-    assert labels.text_lines("dpmpp_2m_karras", 16, 100, 2) == ["dpmpp_2m_", "karras"]
-    assert labels.text_lines("7.5", 16, 90, 2) == ["7.5"]
-    [line] = labels.text_lines("a lighthouse on a cliff at night", 16, 90)
-    assert line.startswith("a lighth") and line.endswith("…")
-
-
-def test_signs_that_the_font_lacks_are_replaced() -> None:
-    """Accents are dropped, arrows become ASCII, and other scripts question marks."""
-    assert labels.drawable("a → b\nCafé 2×") == "a -> b Cafe 2x"
-    assert labels.drawable("日本") == "??"

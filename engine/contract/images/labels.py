@@ -1,46 +1,63 @@
-"""Text in drawings: what the font can draw, broken into lines that fit into a width.
+"""Text in drawings, broken into lines that fit into a width."""
 
-The font is the one inside Pillow, so that drawings are the same on every machine.
-"""
-
+import math
 import re
 import unicodedata
-from functools import lru_cache
 from typing import Final
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+from engine.contract.images import bidi, fonts
+
 LINE_HEIGHT: Final = 1.25
 """Of a line of text, in font sizes."""
 _ELLIPSIS: Final = "…"
-_ASCII_LIMIT: Final = 0x7F
-_OTHER_SIGNS: Final = frozenset("·…–—‘’“”•")
-"""Signs beyond ASCII that the font has."""
-_REPLACEMENTS: Final = str.maketrans({"→": "->", "←": "<-", "×": "x", "ß": "ss", "−": "-"})
-_BREAK: Final = re.compile(r"(?<=[_\-/.,])(?=[^\d\s])|(?<=\s)")
-"""Lines may end at spaces and inside of names such as `dpmpp_2m_karras`."""
-
-
-@lru_cache(maxsize=64)
-def font(size: int) -> Font:
-    """The font at a size in pixels."""
-    return ImageFont.load_default(size)
+_VARIANTS: Final = "\ufe0e\ufe0f"
+"""They ask for a sign in black or in colour; drawings have one form of each."""
+_REPLACEMENT: Final = "\ufffd"
+_BREAK: Final = re.compile(
+    r"(?<=[_\-/.,])(?=[^\d\s])|(?<=\s)|(?<=[\u3000-\u9fff\uff00-\uffef])(?=[\u3040-\u9fff])"
+)
+"""Lines may end at spaces, inside of names such as `dpmpp_2m_karras`, and between the characters of
+Chinese and Japanese."""
 
 
 def drawable(text: str) -> str:
-    """The text in one line and in signs that the font has; others become `?`."""
-    plain = unicodedata.normalize("NFKD", " ".join(text.split()).translate(_REPLACEMENTS))
-    return "".join(
-        sign if sign <= chr(_ASCII_LIMIT) or sign in _OTHER_SIGNS else "?"
-        for sign in plain
-        if not unicodedata.combining(sign) and sign.isprintable()
-    )
+    """The text in one line, without characters that have no form."""
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
+    return "".join(filter(None, map(_drawable_character, line)))
+
+
+def _drawable_character(character: str) -> str:
+    """The character, or one like it that a font has.
+
+    Nothing for controls and formats; the sign of an error for half of a surrogate pair.
+    """
+    category = unicodedata.category(character)
+    if character in fonts.JOINERS:
+        return character if fonts.HAS_SHAPING else ""
+    if category == "Cs":
+        return _REPLACEMENT
+    if category in ("Cc", "Cf") or character in _VARIANTS:
+        return ""
+    return character if fonts.has_form(character) else unicodedata.normalize("NFKC", character)
 
 
 def text_width(text: str, size: int) -> int:
-    """Pixels from the left to the right end of a line of text."""
-    return round(font(size).getlength(text))
+    """Pixels from the left to the right end of a line of text, rounded up."""
+    return math.ceil(sum(_run_width(run, size) for run in fonts.runs(text)))
+
+
+def _run_width(run: fonts.Run, size: int) -> float:
+    text, direction = _glyphs(run)
+    return fonts.load(run.font, size).getlength(text, direction=direction)
+
+
+def _glyphs(run: fonts.Run) -> tuple[str, str | None]:
+    """The text and the direction for Pillow, which knows directions only where it shapes."""
+    if fonts.is_shaped(run.font):
+        return run.text, "rtl" if run.is_right_to_left else "ltr"
+    return (bidi.turned(run.text) if run.is_right_to_left else run.text), None
 
 
 def text_lines(text: str, size: int, width: int, max_lines: int = 1) -> list[str]:
@@ -53,7 +70,7 @@ def text_lines(text: str, size: int, width: int, max_lines: int = 1) -> list[str
     while rest and len(lines) < max_lines:
         is_last = len(lines) == max_lines - 1
         line = _cut(rest, size, width) if is_last else _first_line(rest, size, width)
-        lines.append(line.strip())
+        lines.append(_cut(line.strip(), size, width))
         rest = "" if is_last else rest[len(line) :].lstrip()
     return lines
 
@@ -107,8 +124,29 @@ def draw_lines(
     step = size * LINE_HEIGHT
     y = (top + bottom) / 2 - step * (len(lines) - 1) / 2
     for line in lines:
-        draw.text((x, y), line, fill=colour, font=font(size), anchor=f"{align}m")
+        _draw_line(draw, (x, y), line, size, colour, align)
         y += step
+
+
+def _draw_line(
+    draw: ImageDraw.ImageDraw,
+    point: tuple[float, float],
+    line: str,
+    size: int,
+    colour: tuple[int, int, int],
+    align: str,
+) -> None:
+    """The runs on one baseline; the point is in the middle of the line's height."""
+    runs = fonts.runs(line)
+    widths = [_run_width(run, size) for run in runs]
+    x = point[0] - sum(widths) * {"l": 0, "m": 0.5, "r": 1}[align]
+    ascent, descent = fonts.load(fonts.BASE, size).getmetrics()
+    baseline = point[1] + (ascent - descent) / 2
+    for run, width in zip(runs, widths, strict=True):
+        text, direction = _glyphs(run)
+        font = fonts.load(run.font, size)
+        draw.text((x, baseline), text, colour, font, "ls", direction=direction)
+        x += width
 
 
 def turned_line(
