@@ -216,8 +216,7 @@ function mediaNode(attachment) {
   open.type = "button";
   open.setAttribute("aria-label", `Open ${attachment.filename}`);
   const image = imageNode(attachment.url, attachment.description ?? attachment.filename);
-  image.width = attachment.width;
-  image.height = attachment.height;
+  setSize(image, attachment);
   open.append(image);
   open.addEventListener("click", () => openViewer(attachment));
   return open;
@@ -230,8 +229,7 @@ function videoNode(attachment) {
   video.controls = true;
   video.playsInline = true;
   video.preload = "metadata";
-  video.width = attachment.width;
-  video.height = attachment.height;
+  setSize(video, attachment);
   video.setAttribute("aria-label", attachment.description ?? attachment.filename);
   node.append(video);
   return node;
@@ -242,7 +240,16 @@ function openViewer(attachment) {
   const image = dialog.querySelector("img");
   image.src = localUrl(attachment.url);
   image.alt = attachment.description ?? attachment.filename;
+  setSize(image, attachment);
   dialog.showModal();
+}
+
+// The style sheet needs both numbers to limit width and height without a change of their ratio.
+function setSize(node, { width, height }) {
+  node.width = width;
+  node.height = height;
+  node.style.setProperty("--width", width);
+  node.style.setProperty("--height", height);
 }
 
 function componentNode(component, message, list) {
