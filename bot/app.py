@@ -233,7 +233,7 @@ def _build(
         engine,
         admission,
         QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
-        _input_service(db, engine, storage, fetcher),
+        _input_service(db, engine, storage, files, fetcher),
         dispatcher,
         tasks,
         outbox,
@@ -349,10 +349,14 @@ def _reports(
 
 
 def _input_service(
-    db: Database, engine: EngineClient, storage: FileStorage, fetcher: AttachmentFetcher
+    db: Database,
+    engine: EngineClient,
+    storage: FileStorage,
+    files: InputFiles,
+    fetcher: AttachmentFetcher,
 ) -> InputService:
     sandbox = decoder_sandbox(sandbox_environment())
-    return InputService(db.job_inputs, db.file_deletions, engine, storage, fetcher, sandbox)
+    return InputService(db.job_inputs, db.file_deletions, engine, storage, files, fetcher, sandbox)
 
 
 def _storage(settings: Settings) -> FileStorage:

@@ -89,6 +89,10 @@ class FileStorage:
         """The PNG at this path. Raises FileMissing."""
         return self._read(path, "The picture's file")
 
+    def has_picture(self, path: str) -> bool:
+        """Whether there is a file at this path."""
+        return (self._folder / path).is_file()
+
     def source(self, sha256: str) -> bytes:
         """The PNG of an init image. Raises FileMissing."""
         return self._read(_source_path(sha256), "The sketch's file")

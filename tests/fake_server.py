@@ -65,6 +65,8 @@ class FakeServer(ABC):
     def __init__(self, *models: ModelCard, max_running: int = MAX_RUNNING) -> None:
         self.models = models
         self.upscalers: tuple[UpscalerCard, ...] = (UPSCALER,)
+        self.can_film = True
+        """Whether it says that it can encode films."""
         self.paints: list[Paint] = []
         """All jobs that were received."""
         self.inputs: dict[str, bytes] = {}
@@ -138,7 +140,7 @@ class FakeServer(ABC):
             raise WireError(
                 f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
-        await connection.send(Ready(self.models, self.upscalers))
+        await connection.send(Ready(self.models, self.upscalers, self.can_film))
 
     async def _serve(self, connection: Connection[Command]) -> None:
         jobs: dict[tuple[str, int], FakeJob] = {}

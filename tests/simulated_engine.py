@@ -127,6 +127,11 @@ class SimulatedEngine:
         return (self._model.card,)
 
     @property
+    def can_film(self) -> bool:
+        """It makes none."""
+        return False
+
+    @property
     def upscalers(self) -> tuple[UpscalerCard, ...]:
         """None is installed."""
         return ()

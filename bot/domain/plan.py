@@ -147,6 +147,8 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
     """A random seed."""
     upscalers: tuple[UpscalerCard, ...] = ()
     """Those that are installed; the first is the default."""
+    can_film: bool = True
+    """Whether the engine can encode films."""
     parents: tuple[Picture, ...] = ()
     """The pictures that the request starts from, of those that the user may use."""
     limits: Limits = LIMITS

@@ -39,6 +39,10 @@ class EngineClient(Protocol):
         default."""
 
     @property
+    def can_film(self) -> bool:
+        """Whether the engine, or while disconnected the last one, can encode films."""
+
+    @property
     def model(self) -> ModelCard:
         """The default model."""
 

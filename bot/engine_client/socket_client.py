@@ -57,6 +57,7 @@ class SocketEngineClient:
         self._connected = asyncio.Event()
         self._models: tuple[ModelCard, ...] = ()
         self._upscalers: tuple[UpscalerCard, ...] = ()
+        self._can_film = False
         self._pending: dict[tuple[str, int], _Pending] = {}
         self._sending_job = asyncio.Lock()
         """Held while a job is sent: the engine keeps an input for the next job that lists it."""
@@ -78,6 +79,11 @@ class SocketEngineClient:
     def upscalers(self) -> tuple[UpscalerCard, ...]:
         """Those of the connected engine, or of the last one that was connected."""
         return self._upscalers
+
+    @property
+    def can_film(self) -> bool:
+        """That of the connected engine, or of the last one that was connected."""
+        return self._can_film
 
     @property
     def model(self) -> ModelCard:
@@ -144,6 +150,7 @@ class SocketEngineClient:
         async with wire.bot_side(reader, writer) as connection:
             ready = await _handshake(connection, endpoint.token)
             self._models, self._upscalers = ready.models, ready.upscalers
+            self._can_film = ready.can_film
             self._connection = connection
             log.info(
                 "The engine is ready with %s on %s.",

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import rules
 from bot.domain.picture import Picture
-from bot.domain.plan import Relation
+from bot.domain.plan import PENDING_IMAGE, Plan, Relation
 from bot.errors import Refused
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
 
-ENLARGING = frozenset({Relation.UPSCALE, Relation.DETAIL})
+ENLARGING: Final = frozenset({Relation.UPSCALE, Relation.DETAIL})
+SKETCH_GONE: Final = (
+    "The sketch that this was painted from is gone from my data folder, so I cannot paint it again."
+)
+PICTURE_GONE: Final = "The picture's file is gone from my data folder, so I cannot enlarge it."
 
 
 class InputFiles:
@@ -41,6 +46,25 @@ class InputFiles:
                 data = await self._picture_file(edge.parent)
                 files[sha256(data)] = data
         return files
+
+    async def check(self, plan: Plan) -> None:
+        """Raise Refused, with a sentence for the user, if a stored file that a plan needs is gone.
+
+        Inputs that are still to be fetched are not checked.
+        """
+        recipes = (work for work in plan.recipes if isinstance(work, Recipe))
+        sketches = {image for recipe in recipes for image in recipe.images}
+        if plan.inputs:
+            sketches.discard(PENDING_IMAGE)
+        for name in sketches:
+            if not await asyncio.to_thread(self._storage.has_source, name):
+                raise Refused(SKETCH_GONE)
+        for edge in plan.edges:
+            if edge.relation in ENLARGING:
+                picture = await self._jobs.picture(edge.parent)
+                path = "" if picture is None else picture.path or ""
+                if not await asyncio.to_thread(self._storage.has_picture, path):
+                    raise Refused(PICTURE_GONE)
 
     async def _picture_file(self, picture_id: str) -> bytes:
         picture = await retry_until_written(lambda: self._jobs.picture(picture_id))

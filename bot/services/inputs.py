@@ -12,10 +12,11 @@ from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.job_inputs import JobInputStore
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.domain.plan import PlanInput
+from bot.domain.plan import Plan, PlanInput
 from bot.domain.plan_inputs import with_input
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
+from bot.services.input_files import InputFiles
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
 
@@ -38,6 +39,7 @@ class InputService:
         file_deletions: FileDeletionStore,
         engine: EngineClient,
         storage: FileStorage,
+        files: InputFiles,
         fetcher: AttachmentFetcher,
         sandbox: Sandbox,
     ) -> None:
@@ -45,12 +47,18 @@ class InputService:
         self._file_deletions = file_deletions
         self._engine = engine
         self._storage = storage
+        self._files = files
         self._fetcher = fetcher
         self._sandbox = sandbox
         self._user_locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         """One attachment of each user at a time, so that a slow one does not delay other users."""
         self._downloads = asyncio.Semaphore(4)
         self._decoders = asyncio.Semaphore(2)  # each may use a gigabyte of memory
+
+    async def check(self, plan: Plan) -> None:
+        """Raise Refused, with a sentence for the user, if a stored file that a plan needs is
+        gone."""
+        await self._files.check(plan)
 
     async def resolve(self, job: Job) -> tuple[tuple[Work, ...], tuple[str, ...]]:
         """The recipes of a job, completed with its inputs, and the digests of those that were

@@ -85,6 +85,7 @@ class JobService:
             return None
         await self._admission.check_prompts(plan.recipes, context, shown=plan.prompt)
         rules.check_models(plan.recipes, self._engine.models)
+        await self._inputs.check(plan)
         settings = await self._guild_settings.get(context.channel.guild_id)
         policy = nsfw.nsfw_policy(context.channel, settings.nsfw)
         async with self._accepting:  # the quota counts the jobs that are stored

@@ -133,6 +133,7 @@ class Planner:
         return PlanContext(
             models=self._engine.models,
             upscalers=self._engine.upscalers,
+            can_film=self._engine.can_film,
             seed=secrets.randbelow(SEED_LIMIT),
             parents=tuple(parents),
             limits=self._limits,

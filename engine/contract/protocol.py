@@ -105,6 +105,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     models: tuple[ModelCard, ...]
     upscalers: tuple[UpscalerCard, ...] = ()
     """The installed ones, the default first."""
+    can_film: bool = True
+    """Whether it can encode films."""
 
     def __post_init__(self) -> None:
         if not self.models:

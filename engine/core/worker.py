@@ -14,6 +14,7 @@ from engine.core.request import EventSink, Request
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceLost, EngineError
+from engine.imaging.video import can_encode
 from engine.models.base import DiffusionModel
 from engine.upscale import load_upscalers
 
@@ -45,6 +46,11 @@ class Worker:
             UpscalerCard(name=upscaler.name, revision=upscaler.revision, scales=upscaler.scales)
             for upscaler in self._engine_core.enlarger.upscalers
         )
+
+    @property
+    def can_film(self) -> bool:
+        """Whether the package that encodes films is installed."""
+        return can_encode()
 
     @property
     def waiting(self) -> int:

@@ -47,7 +47,8 @@ async def serve(listener: socket.socket, models: Sequence[DiffusionModel], token
 
     _on_signals(loop, end)
     worker = start_worker(models, lambda error: call_threadsafe(loop, end, error))
-    ready = Ready(tuple(model.card for model in models), worker.upscalers)
+    cards = tuple(model.card for model in models)
+    ready = Ready(cards, worker.upscalers, worker.can_film)
     handler = ConnectionHandler(worker, ready, token)
     server = await asyncio.start_server(handler.handle, sock=listener)
     port = listener.getsockname()[1]

@@ -9,6 +9,10 @@ from bot.domain.plan import Edge, Film, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import Capture, ModelCard, Recipe, card_for, check_supported
 
+NO_ENCODER: Final = (
+    "I cannot make films. Whoever runs me can add them with the extra `film` of the installation."
+)
+
 
 class FilmRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A film of the one picture of `PlanContext.parents`."""
@@ -19,7 +23,9 @@ class FilmRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(request: FilmRequest, context: PlanContext) -> Plan:
     """The recipe of the picture as it is, with its row class, so that the film ends with the same
-    pixels."""
+    pixels. Raises Refused, with a sentence for the user."""
+    if not context.can_film:
+        raise Refused(NO_ENCODER)
     if not context.parents:
         raise Refused("There is no picture here that I could show a film of.")
     parent = context.parents[0]
