@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bot.domain import cost_model
 from bot.domain.cost_model import Sample
-from engine.contract import Change, Img2Img, Sampler
+from engine.contract import Capture, Change, Img2Img, Sampler
 from tests.samples import recipe
 
 
@@ -52,6 +52,22 @@ def test_a_job_of_several_models_or_sizes_is_no_sample() -> None:
     assert cost_model.is_sample([recipe(), recipe(seed=8, steps=9)])
     assert not cost_model.is_sample([recipe(), recipe(revision="other")])
     assert not cost_model.is_sample([recipe(), recipe(width=128)])
+
+
+def test_films_and_strips_cost_their_frames() -> None:
+    """Each frame is decoded; those of a film are encoded too."""
+    work = cost_model.work([recipe(steps=20)])
+    samples = [Sample(64 * 64, work, 4.0)]
+    decoding = 4.0 / 40 * cost_model.FRAME_ROWS
+    encoding = 21 * 256 * 256 * cost_model.ENCODING_SECONDS_PER_PIXEL
+    for capture, expected in (
+        (Capture(), 4.0),
+        (Capture(film=True), 4.0 + 20 * decoding + encoding),
+        (Capture(strip=9), 4.0 + 9 * decoding),
+        (Capture(strip=25), 4.0 + 19 * decoding),
+    ):
+        seconds = cost_model.estimate([recipe(steps=20)], samples, capture)
+        assert seconds == pytest.approx(expected)
 
 
 @given(st.floats(0, 100), st.integers(1, 150))

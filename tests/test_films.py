@@ -123,6 +123,20 @@ async def test_the_model_must_be_loaded(harness: BotHarness, engine: FakeEngine)
     assert len(harness.query("SELECT * FROM jobs")) == 1
 
 
+async def test_a_film_that_takes_too_long_is_refused(
+    harness: BotHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its frames count: the picture alone may be painted again. Nothing is queued."""
+    single = await harness.imagine(count=1)
+    await harness.stop()
+    monkeypatch.setenv("IMAGINE_MAX_SECONDS", "0.15")
+    await harness.start()
+    reason = await harness.refusal(await harness.ada.use("Film", single))
+    assert "at most 0.15 seconds are allowed in one request" in reason
+    assert len(harness.query("SELECT * FROM jobs")) == 1
+    await harness.result(await harness.ada.click(single, "🔄"))
+
+
 async def test_there_is_no_film_of_a_removed_picture(harness: BotHarness) -> None:
     """Moderators removed it after its message was posted."""
     grid = await harness.imagine()

@@ -57,7 +57,7 @@ class QuotaService:
         check_pictures(len(plan.recipes), limits)
         if not self._scheduler.samples:  # the dispatcher refreshes them whenever it starts a job
             await self._scheduler.refresh_costs()
-        check_seconds(self._scheduler.cost_of(plan.recipes), limits)
+        check_seconds(self._scheduler.cost_of(plan.recipes, plan.capture), limits)
 
     async def check_token_life(self, job: Job) -> None:
         """Raise Refused if a new job may outlast the interaction token that alone can show it."""

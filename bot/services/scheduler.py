@@ -10,7 +10,7 @@ from bot.domain.fair_queue import VirtualTimes
 from bot.domain.job import Job
 from bot.domain.limits import Limits, WaitEstimate
 from bot.engine_client.base import EngineClient
-from engine.contract import Work
+from engine.contract import Capture, Work
 
 
 class Schedule:
@@ -63,11 +63,11 @@ class Schedule:
 
     def cost(self, job: Job) -> float:
         """The engine seconds that the job is expected to take."""
-        return self.cost_of(job.recipes)
+        return self.cost_of(job.recipes, job.plan.capture)
 
-    def cost_of(self, recipes: Sequence[Work]) -> float:
-        """The engine seconds that these pictures are expected to take."""
-        return cost_model.estimate(recipes, self.samples)
+    def cost_of(self, recipes: Sequence[Work], capture: Capture) -> float:
+        """The engine seconds that these pictures, and what is captured, are expected to take."""
+        return cost_model.estimate(recipes, self.samples, capture)
 
     def estimate_wait(self, user_id: int, queue: Sequence[Job], batches: int) -> WaitEstimate:
         """When the first job of this user, and all jobs, will have ended.
