@@ -91,6 +91,28 @@ async def test_too_many_cells_are_refused_before_anything_is_queued(
     assert not engine.paints and not harness.query("SELECT 1 FROM jobs")
 
 
+@pytest.mark.parametrize(
+    ("command", "axis"), [("explore", {"guidance": "3,5"}), ("compare", {"samplers": "euler,ddim"})]
+)
+async def test_a_matrix_of_drafts_is_finished(
+    harness: BotHarness, engine: FakeEngine, command: str, axis: dict[str, Value]
+) -> None:
+    """As a matrix, whose pictures are those of the same request without `draft`."""
+    numbers: dict[str, Value] = {"seed": 9, "steps": 30}
+    if command == "explore":
+        numbers = {name: str(number) for name, number in numbers.items()}
+    options = {"prompt": "a [red:blue:0.5] house", "raw": True, **numbers, **axis}
+    draft = await harness.result(await harness.ada.invoke(command, {**options, "draft": True}))
+    assert draft.buttons == ["✅ Finish", "🔄"] and menus(draft)
+    finished = await harness.result(await harness.ada.click(draft, "✅ Finish"))
+    assert menus(finished) and "✅ Finish" not in finished.buttons
+    await harness.result(await harness.ada.invoke(command, options))
+    drafts, full, plain = (paint.recipes for paint in engine.paints)
+    assert {recipe.steps for recipe in drafts} == {10}
+    assert full == plain
+    assert {recipe.prompt for recipe in plain} == {"a [red:blue:0.5] house"}
+
+
 async def test_many_pictures_have_a_menu(harness: BotHarness, engine: FakeEngine) -> None:
     """Also after a restart; 17 are refused."""
     result = await harness.imagine(count=16)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from bot.domain.kinds import compare, explore, reroll
+from bot.domain.kinds import compare, draft, explore, reroll
 from bot.domain.kinds.compare import CompareRequest
 from bot.domain.kinds.explore import ExploreRequest
 from bot.domain.kinds.imagine import parse
@@ -27,6 +27,35 @@ def layout(plan: Plan) -> Matrix:
     """The layout of a plan, which is a matrix."""
     assert isinstance(plan.layout, Matrix)
     return plan.layout
+
+
+SCHEDULE = "a [cat:dog:0.5]"
+
+
+def test_brackets_are_words_on_request() -> None:
+    """As in /imagine; else they are a schedule."""
+    for raw, prompt, changes in ((True, SCHEDULE, 0), (False, "a cat", 1)):
+        request = ExploreRequest(prompt=SCHEDULE, values={"guidance": "3,4"}, raw=raw)
+        options = parse(prompt=SCHEDULE, raw=raw)
+        for plan in (
+            explore.plan(request, CONTEXT),
+            compare.plan(CompareRequest(options=options), CONTEXT),
+        ):
+            recipes = [recipe.recipe for recipe in plan.recipes]
+            assert {(recipe.prompt, len(recipe.changes)) for recipe in recipes} == {
+                (prompt, changes)
+            }
+
+
+def test_a_matrix_of_drafts_has_the_full_recipes() -> None:
+    """Except one of several numbers of steps, as drafts have few."""
+    full = explored(guidance="3,5", steps="30")
+    drafts = draft.drafts_of(full)
+    assert [recipe.recipe.steps for recipe in drafts.recipes] == [10, 10]
+    assert (drafts.full_recipes, drafts.layout) == (full.recipes, full.layout)
+    for steps in (explored(steps="12,24"), explored(guidance="3,5", steps="12,24")):
+        with pytest.raises(Refused, match="the option steps cannot have several values"):
+            draft.drafts_of(steps)
 
 
 def test_one_axis_is_a_row_of_pictures() -> None:

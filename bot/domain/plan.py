@@ -20,6 +20,8 @@ class Grid(msgspec.Struct, frozen=True, tag="grid"):
 
 PICTURE_ACTIONS: Final = ("upscale", "reroll", "vary", "upscale2", "upscale4", "film")
 """The names of the buttons below most pictures."""
+STEPS_AXIS: Final = "steps"
+"""The name of an axis whose labels are numbers of steps."""
 SEED_AXIS: Final = "seed"
 """The name of an axis whose labels are seeds, which change when the matrix is rerolled."""
 

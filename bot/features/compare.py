@@ -7,6 +7,7 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.kinds import compare
+from bot.domain.kinds import draft as drafts
 from bot.domain.kinds.compare import DEFAULT_COUNT, CompareRequest
 from bot.domain.kinds.imagine import parse
 from bot.features.exports import Exports
@@ -39,6 +40,8 @@ Count = app_commands.Range[int, 1, 50]
     steps="More steps give finer pictures and take longer",
     guidance="How closely to follow the prompt",
     count=f"How many pictures a row has, {DEFAULT_COUNT} by default",
+    draft="Paint with few steps first; the button ✅ Finish paints the rest",
+    raw="Take brackets as words; else [cat:dog:0.5] is a cat that turns into a dog",
 )
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
@@ -52,6 +55,8 @@ async def command(
     steps: Steps | None = None,
     guidance: Guidance | None = None,
     count: Count | None = None,
+    draft: bool = False,
+    raw: bool | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
     options = parse(
@@ -61,11 +66,15 @@ async def command(
         steps=steps,
         guidance=guidance,
         count=count,
+        raw=raw,
     )
     request = CompareRequest(options=options, models=models, samplers=samplers)
     context = request_context(interaction)
     plan = compare.plan(request, await services(interaction).planner.context(context))
-    job = await services(interaction).job_service.submit(compare.KIND, plan, context)
+    kind = compare.KIND
+    if draft:
+        kind, plan = drafts.KIND, drafts.drafts_of(plan)
+    job = await services(interaction).job_service.submit(kind, plan, context)
     await defer_and_start(interaction, job)
 
 

@@ -9,6 +9,7 @@ from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.axes import MAX_TEXT
+from bot.domain.kinds import draft as drafts
 from bot.domain.kinds import explore
 from bot.domain.kinds.explore import PRESETS, ExploreRequest
 from bot.features import model_option
@@ -34,6 +35,8 @@ Values = app_commands.Range[str, 1, MAX_TEXT]
     sketch="A picture to start from, as in /imagine",
     negative="What the pictures should not show",
     model="The model that paints",
+    draft="Paint with few steps first; the button ✅ Finish paints the rest",
+    raw="Take brackets as words; else [cat:dog:0.5] is a cat that turns into a dog",
 )
 @app_commands.choices(preset=[app_commands.Choice(name=name, value=name) for name in PRESETS])
 @app_commands.autocomplete(model=model_option.autocomplete)
@@ -51,6 +54,8 @@ async def command(
     sketch: discord.Attachment | None = None,
     negative: PromptText | None = None,
     model: str | None = None,
+    draft: bool = False,
+    raw: bool = False,
 ) -> None:
     """What the options mean, and whether it is allowed, is decided by the kind."""
     if sketch is not None:
@@ -66,13 +71,17 @@ async def command(
         prompt=rules.strip_invisible(prompt),
         negative=rules.strip_invisible(negative or ""),
         model=model,
+        raw=raw,
         values={name: text for name, text in typed.items() if text is not None},
         preset=preset,
         sketch_url=sketch.url if sketch else None,
     )
     context = request_context(interaction)
     plan = explore.plan(request, await services(interaction).planner.context(context))
-    job = await services(interaction).job_service.submit(explore.KIND, plan, context)
+    kind = explore.KIND
+    if draft:
+        kind, plan = drafts.KIND, drafts.drafts_of(plan)
+    job = await services(interaction).job_service.submit(kind, plan, context)
     await defer_and_start(interaction, job)
 
 

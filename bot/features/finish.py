@@ -24,7 +24,9 @@ async def finish_drafts(interaction: Interaction, job: Job, nth: int) -> None:
     rest = tuple(picture for picture in plan_context.parents if picture.id not in finished)
     if finished and not rest:
         raise Refused(rules.FINISHED if all(finished.values()) else rules.FINISHING)
-    request = finish.FinishRequest(full_recipes=job.plan.full_recipes, prompt=job.plan.prompt)
+    request = finish.FinishRequest(
+        full_recipes=job.plan.full_recipes, prompt=job.plan.prompt, layout=job.plan.layout
+    )
     plan = finish.plan(request, msgspec.structs.replace(plan_context, parents=rest))
     started = await services(interaction).job_service.submit(finish.KIND, plan, context)
     await defer_and_start(interaction, started)

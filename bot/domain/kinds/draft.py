@@ -1,4 +1,4 @@
-"""Drafts: /imagine with few steps; the full recipes are painted on request. Pure."""
+"""Drafts: pictures with few steps; the full recipes are painted on request. Pure."""
 
 import math
 from typing import Final
@@ -6,7 +6,15 @@ from typing import Final
 import msgspec
 
 from bot.domain.kinds import imagine, reroll
-from bot.domain.plan import JobKind, Plan, PlanContext, PlannedJob
+from bot.domain.plan import (
+    STEPS_AXIS,
+    JobKind,
+    Matrix,
+    Plan,
+    PlanContext,
+    PlannedJob,
+)
+from bot.errors import Refused
 from engine.contract import Change, Recipe
 
 STEPS_SHARE: Final = 3
@@ -20,9 +28,24 @@ def plan(request: imagine.ImagineRequest, context: PlanContext) -> Plan:
 
     If the recipes have so few steps that drafts would save nothing, the plan is that of /imagine.
     """
-    has_sketch = request.sketch_url is not None
-    strength = request.options.init_image_strength if has_sketch else 1.0
-    return _with_drafts(imagine.plan(request, context), strength)
+    return drafts_of(imagine.plan(request, context))
+
+
+def drafts_of(full: Plan) -> Plan:
+    """The drafts of a plan of recipes, or that plan if drafts would save nothing.
+
+    Raises Refused, with a sentence for the user, for a matrix of several numbers of steps.
+    """
+    layout = full.layout
+    if isinstance(layout, Matrix) and STEPS_AXIS in (layout.rows.name, layout.columns.name):
+        raise Refused(
+            "A draft is painted with few steps, so the option steps cannot have several values."
+        )
+    recipes = tuple(recipe.recipe for recipe in full.recipes)
+    drafts = tuple(draft_recipe(recipe, recipe.strength or 1.0) for recipe in recipes)
+    if drafts == recipes:
+        return full
+    return msgspec.structs.replace(full, recipes=drafts, full_recipes=recipes)
 
 
 def replan(job: PlannedJob, context: PlanContext) -> Plan:
@@ -92,14 +115,6 @@ def _scaled(recipe: Recipe, steps: int) -> tuple[Change, ...]:
             sampler=earlier.sampler if change.sampler is None else change.sampler,
         )
     return tuple(change for step, change in sorted(by_step.items()) if step <= last)
-
-
-def _with_drafts(full: Plan, strength: float = 1.0) -> Plan:
-    recipes = tuple(recipe.recipe for recipe in full.recipes)
-    drafts = tuple(draft_recipe(recipe, strength) for recipe in recipes)
-    if drafts == recipes:
-        return full
-    return msgspec.structs.replace(full, recipes=drafts, full_recipes=recipes)
 
 
 KIND: Final = JobKind(

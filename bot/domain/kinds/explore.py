@@ -10,12 +10,21 @@ from bot.domain.axes import Values, as_integers, as_numbers, parse_values
 from bot.domain.kinds.imagine import ImagineOptions, sketch_inputs
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model
-from bot.domain.plan import PENDING_IMAGE, SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
+from bot.domain.plan import (
+    PENDING_IMAGE,
+    SEED_AXIS,
+    STEPS_AXIS,
+    Axis,
+    JobKind,
+    Matrix,
+    Plan,
+    PlanContext,
+)
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes, size_for_aspect
 
-AXES: Final = ("steps", "guidance", "strength", SEED_AXIS, "sampler")
+AXES: Final = (STEPS_AXIS, "guidance", "strength", SEED_AXIS, "sampler")
 """The options that can differ; the first of two is the one of the columns."""
 STEPS_PRESET: Final = ("12", "24", "38", "50")
 PRESETS: Final = ("steps", "samplers")
@@ -38,6 +47,8 @@ class ExploreRequest(msgspec.Struct, frozen=True, kw_only=True):
     model: str | None = None
     values: Mapping[str, str]
     """By the option of AXES, as they were typed."""
+    raw: bool = False
+    """Brackets in prompts are words."""
     preset: str | None = None
     """One of PRESETS."""
     sketch_url: str | None = None
@@ -130,7 +141,8 @@ def _cell(
 def _recipe(
     request: ExploreRequest, model: ModelCard, seed: int, settings: Mapping[str, object]
 ) -> Recipe:
-    values = {"prompt": request.prompt, "negative": request.negative, "count": 1, **settings}
+    prompts = {"prompt": request.prompt, "negative": request.negative, "raw": request.raw}
+    values = {**prompts, "count": 1, **settings}
     if values.get("seed") in (None, RANDOM_SEED):
         values["seed"] = seed
     try:

@@ -6,7 +6,16 @@ import msgspec
 
 from bot.domain import rules
 from bot.domain.kinds import draft
-from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
+from bot.domain.plan import (
+    PICTURE_ACTIONS,
+    Edge,
+    Grid,
+    JobKind,
+    Layout,
+    Plan,
+    PlanContext,
+    Relation,
+)
 from bot.errors import Refused
 from engine.contract import Recipe
 
@@ -20,6 +29,8 @@ class FinishRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Of all pictures of the job."""
     prompt: str = ""
     """The user's own words, as in `PlanDetails`."""
+    layout: Layout = Grid()
+    """That of the drafts, which all of them together have again."""
 
 
 def plan(request: FinishRequest, context: PlanContext) -> Plan:
@@ -36,8 +47,10 @@ def plan(request: FinishRequest, context: PlanContext) -> Plan:
         for parent in context.parents
     )
     rules.check_models(recipes, context.models)
+    is_whole = len(recipes) == len(request.full_recipes)
     return Plan(
         recipes=recipes,
+        layout=request.layout if is_whole else Grid(),
         prompt=request.prompt,
         edges=tuple(
             Edge(child, parent.id, Relation.FINISH)
