@@ -35,7 +35,7 @@ async def test_other_values_change_nothing(harness: BotHarness, manager: Person)
     assert refusal == "The display scale can be automatic, 1, 2, 4."
     assert await response(harness, manager, value="4") == "Choose a setting."
     unknown = await response(harness, manager, setting="colour", value="4")
-    assert unknown == "There is no setting “colour”. Choose one of: display_scale."
+    assert unknown == "There is no setting “colour”. Choose one of: display_scale, default_model."
     assert harness.query("SELECT * FROM guild_settings") == []
 
 
@@ -43,7 +43,11 @@ async def test_the_values_of_the_chosen_setting_are_completed(
     harness: BotHarness, manager: Person
 ) -> None:
     """Without a setting there are none."""
-    for others, values in (({"setting": "display_scale"}, ["automatic"]), ({}, [])):
+    for others, values in (
+        ({"setting": "display_scale"}, ["automatic"]),
+        ({"setting": "default_model"}, ["automatic"]),
+        ({}, []),
+    ):
         interaction = await manager.complete("admin settings", "value", "A", others=others)
         await interaction.acknowledged()
         assert [choice["value"] for choice in interaction.choices or ()] == values

@@ -22,6 +22,7 @@ from bot.domain.limits import RoleLimit
 from bot.domain.moderation import AuditAction
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from tests.bot_harness import query
+from tests.fake_engine import MODEL
 
 BEFORE = 11
 """A version with the old tables."""
@@ -58,11 +59,11 @@ async def test_a_setting_has_an_audit_entry(db: Database) -> None:
 
 async def test_only_what_differs_from_the_defaults_is_stored(db: Database, tmp_path: Path) -> None:
     """A default that a later version changes applies to all who have not chosen another value."""
-    await change(db, 1, SETTINGS["display_scale"].change("4"))
+    await change(db, 1, SETTINGS["display_scale"].change("4", [MODEL]))
     await change(db, 1, set_mod_channel(12))
     stored = query(tmp_path, "SELECT name, value FROM guild_settings")
     assert dict(map(tuple, stored)) == {"display_scale": "4", "mod_channel_id": "12"}
-    await change(db, 1, SETTINGS["display_scale"].change("automatic"))
+    await change(db, 1, SETTINGS["display_scale"].change("automatic", [MODEL]))
     await change(db, 1, set_mod_channel(None))
     assert query(tmp_path, "SELECT * FROM guild_settings") == []
 

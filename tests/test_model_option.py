@@ -45,6 +45,32 @@ async def test_without_the_option_the_default_paints(
     assert engine.paints[0].recipes[0].model == "flat"
 
 
+async def test_a_server_has_a_default_of_its_own(harness: BotHarness, engine: FakeEngine) -> None:
+    """All commands use it; one that names a model does not. If the model is gone, the settings say
+    that the first one paints."""
+    manager = harness.discord.person("Boss", admin=True)
+    chosen = {"setting": "default_model", "value": "round"}
+    changed = await harness.refusal(await manager.invoke("admin settings", chosen, checked=False))
+    assert changed.startswith("Default model: **Round**.") and "(automatic, flat, Round)" in changed
+    grid = await harness.imagine(count=1)
+    options = {"prompt": "a red house", "guidance": "3,5"}
+    await harness.result(await harness.ada.invoke("explore", options))
+    options = {"prompt": "a red house", "samplers": "euler,pndm"}
+    await harness.result(await harness.ada.invoke("compare", options))
+    await harness.imagine(count=1, model="flat")
+    models = [{recipe.model for recipe in paint.recipes} for paint in engine.paints]
+    assert models == [{"hub/Round"}] * 3 + [{"flat"}]
+    text = await harness.refusal(await harness.ada.use("Show recipe", grid))
+    assert "/imagine" in text and "model:" not in text
+    await harness.stop()
+    engine.models = (MODEL,)
+    await harness.start()
+    shown = await harness.refusal(await manager.invoke("admin settings", {}, checked=False))
+    assert "Default model: **hub/Round**. It is not offered now, so flat is used." in shown
+    await harness.imagine(count=1)
+    assert engine.paints[-1].recipes[0].model == "flat"
+
+
 async def test_names_are_suggested(harness: BotHarness) -> None:
     """Those that contain what was typed; the engine is not asked."""
     for typed, expected in (("", ["flat", "Round"]), ("ro", ["Round"]), ("x", [])):

@@ -4,14 +4,16 @@ A new setting is a field with a default, and what reads it. If its annotation ha
 offered by /admin settings, whose options, answers and audit entries are made from the annotation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 
 from bot.domain.limits import RoleLimit, merge, summary
+from bot.domain.model_names import short_names
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from bot.errors import Refused
+from engine.contract import ModelCard
 
 _AUTOMATIC: Final = "automatic"
 _SWITCH: Final = {True: "on", False: "off"}
@@ -34,6 +36,18 @@ class GuildSettings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     """None: pictures of models with a small native size are enlarged."""
+    default_model: Annotated[
+        str | None,
+        msgspec.Meta(
+            title="default model",
+            description="The model that paints if a request names none",
+        ),
+    ] = None
+    """The whole name of a model, which may no longer be offered; None: the first model."""
+
+
+NO_SETTINGS: Final = GuildSettings()
+"""Those of a guild that has chosen nothing."""
 
 
 class Changed(NamedTuple):
@@ -113,6 +127,10 @@ def _without_role(settings: GuildSettings, role_id: int) -> tuple[RoleLimit, ...
 # Settings that /admin settings offers
 
 
+Models = Sequence[ModelCard]
+"""Those that are offered; the first is the default."""
+
+
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """A field of GuildSettings that has one of a few values."""
 
@@ -120,28 +138,45 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     description: str
     values: tuple[object, ...]
+    has_models: bool = False
+    """Whether the names of the models are values too."""
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What users call the values, in the order of `values`."""
-        return tuple(map(_label, self.values))
+    def labels(self, models: Models) -> tuple[str, ...]:
+        """What users call the values: those of `values`, then the models."""
+        return tuple(self._values(models))
 
-    def label(self, settings: GuildSettings) -> str:
+    def label(self, settings: GuildSettings, models: Models) -> str:
         """What users call the current value."""
-        return _label(getattr(settings, self.name))
+        value = getattr(settings, self.name)
+        return next(
+            (label for label, each in self._values(models).items() if each == value), str(value)
+        )
 
-    def change(self, label: str) -> Change:
-        """The change to the value of this label. Raises Refused if there is none."""
-        values = dict(zip(self.labels, self.values, strict=True))
-        if label.strip().lower() not in values:
-            raise Refused(f"The {self.title} can be {', '.join(self.labels)}.")
-        value = values[label.strip().lower()]
+    def warning(self, settings: GuildSettings, models: Models) -> str | None:
+        """A sentence, if the current value has no effect."""
+        value = getattr(settings, self.name)
+        if value in self._values(models).values():
+            return None
+        return f"It is not offered now, so {next(iter(short_names(models)))} is used."
+
+    def change(self, label: str, models: Models) -> Change:
+        """The change to the value of this label, in any case. Raises Refused if there is none."""
+        values = self._values(models)
+        names = {name.casefold(): name for name in reversed(values)}
+        name = names.get(label.strip().casefold())
+        if name is None:
+            raise Refused(f"The {self.title} can be {', '.join(values)}.")
 
         def change(settings: GuildSettings) -> Changed:
-            changed = msgspec.structs.replace(settings, **{self.name: value})
-            return Changed(changed, f"{self.title}: {_label(value)}")
+            changed = msgspec.structs.replace(settings, **{self.name: values[name]})
+            return Changed(changed, f"{self.title}: {name}")
 
         return change
+
+    def _values(self, models: Models) -> dict[str, object]:
+        values = {_label(value): value for value in self.values}
+        names = {name: model.name for name, model in short_names(models).items()}
+        return values | {name: names[name] for name in names if self.has_models} | values
 
 
 def _label(value: object) -> str:
@@ -151,7 +186,9 @@ def _label(value: object) -> str:
 
 
 def _values(annotation: Any) -> tuple[object, ...]:  # noqa: ANN401 # any annotation
-    """The values of a Literal, a bool, or a union with None."""
+    """The values of a Literal, a bool, or a union with None; none of a str."""
+    if annotation is str:
+        return ()
     if annotation is bool:
         return (True, False)
     if annotation is type(None):
@@ -174,6 +211,7 @@ def _settings() -> tuple[Setting, ...]:
                     title=meta.title,
                     description=meta.description or "",
                     values=_values(annotation),
+                    has_models=str in get_args(annotation),
                 )
                 settings.append(setting)
     return tuple(settings)

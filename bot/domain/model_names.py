@@ -37,6 +37,11 @@ def find_model(name: str | None, models: Sequence[ModelCard]) -> ModelCard:
     raise Refused(f"There is no model “{name[:50]}”. These are loaded: {', '.join(names)}.")
 
 
+def with_default(models: Sequence[ModelCard], name: str | None) -> tuple[ModelCard, ...]:
+    """The models, of which that of this whole name comes first, if it is one of them."""
+    return tuple(sorted(models, key=lambda model: model.name != name))
+
+
 def suggestions(typed: str, models: Sequence[ModelCard]) -> list[str]:
     """The short names that contain what a user has typed, at most MAX_CHOICES."""
     names = [name for name in short_names(models) if typed.strip().casefold() in name.casefold()]

@@ -70,9 +70,8 @@ async def command(interaction: Interaction, file: discord.Attachment) -> None:
 
 async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:
     recipes = [picture.recipe.recipe for picture in pictures]
-    text = recipe_texts.describe(
-        recipes, [picture.nth for picture in pictures], services(interaction).planner.models
-    )
+    models = await services(interaction).planner.models_in(interaction.guild_id)
+    text = recipe_texts.describe(recipes, [picture.nth for picture in pictures], models)
     files = _files(recipes) if text.needs_file else []
     await interaction.response.send_message(text.content, files=files, ephemeral=True)
 
@@ -84,9 +83,8 @@ async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> 
     offer = await _offer(interaction, metadata)
     recipes = [recipe.recipe for recipe in offer.plan.recipes]
     numbers = range(1, len(recipes) + 1)
-    text = recipe_texts.describe(
-        recipes, numbers, services(interaction).planner.models, offer.notes
-    )
+    models = await services(interaction).planner.models_in(interaction.guild_id)
+    text = recipe_texts.describe(recipes, numbers, models, offer.notes)
     paint = components.button("🎨 Paint", PAINT_ID)
     await interaction.edit_original_response(
         content=text.content,

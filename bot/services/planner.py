@@ -12,9 +12,11 @@ from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import nsfw, rules
+from bot.domain.guild_settings import NO_SETTINGS, GuildSettings
 from bot.domain.job import Job, RequestContext
 from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
+from bot.domain.model_names import with_default
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.plan import REPAINTED, JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.visibility import VisiblePictures, visible_in
@@ -48,6 +50,10 @@ class Planner:
         """The loaded models; the first is the default."""
         return self._engine.models
 
+    async def models_in(self, guild_id: int | None) -> tuple[ModelCard, ...]:
+        """The loaded models; the first is the default of this guild."""
+        return self._models(await self._guild_settings.get(guild_id))
+
     async def context(
         self, request: RequestContext, pictures: Sequence[Picture] = ()
     ) -> PlanContext:
@@ -56,11 +62,13 @@ class Planner:
         Raises Refused if moderators removed one of them, or the only one cannot be seen.
         """
         rules.check_not_removed(pictures)
-        visible = visible_in(pictures, await self._nsfw_policy(request)).pictures
+        settings = await self._guild_settings.get(request.channel.guild_id)
+        policy = nsfw.nsfw_policy(request.channel, settings.nsfw)
+        visible = visible_in(pictures, policy).pictures
         if len(visible) == 1:
             rules.check_viewable(visible[0])
         parents = [picture for picture in visible if picture.unavailable_reason is None]
-        return self._context(parents)
+        return self._context(parents, settings)
 
     async def visible(
         self, channel: nsfw.ChannelContext, pictures: Sequence[Picture]
@@ -108,7 +116,7 @@ class Planner:
             parents = [await self._parent(picture_id) for picture_id in parent_ids]
             context = await self.context(request, [parent for parent in parents if parent])
             return job.kind, job.kind.replan(planned, context)
-        return reroll.KIND, reroll.plan(planned, self._context([]))
+        return reroll.KIND, reroll.plan(planned, self._context())
 
     async def original(self, job: Job) -> Picture | None:
         """The picture that this job paints again; None if there is none, or it was deleted."""
@@ -129,19 +137,20 @@ class Planner:
             )
         return await self._jobs.picture(picture_id)
 
-    def _context(self, parents: Sequence[Picture]) -> PlanContext:
+    def _models(self, settings: GuildSettings) -> tuple[ModelCard, ...]:
+        return with_default(self._engine.models, settings.default_model)
+
+    def _context(
+        self, parents: Sequence[Picture] = (), settings: GuildSettings = NO_SETTINGS
+    ) -> PlanContext:
         return PlanContext(
-            models=self._engine.models,
+            models=self._models(settings),
             upscalers=self._engine.upscalers,
             can_film=self._engine.can_film,
             seed=secrets.randbelow(SEED_LIMIT),
             parents=tuple(parents),
             limits=self._limits,
         )
-
-    async def _nsfw_policy(self, request: RequestContext) -> nsfw.NsfwPolicy:
-        settings = await self._guild_settings.get(request.channel.guild_id)
-        return nsfw.nsfw_policy(request.channel, settings.nsfw)
 
 
 def _pixels(png: bytes) -> str:
