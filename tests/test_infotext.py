@@ -2,11 +2,19 @@
 
 import re
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.contract import Change, Img2Img, Sampler, Subseed
+from engine.contract import (
+    Change,
+    Img2Img,
+    PictureOptions,
+    Sampler,
+    Subseed,
+    make_recipes,
+)
 from engine.contract.infotext import (
     Infotext,
     describe_change,
@@ -14,6 +22,8 @@ from engine.contract.infotext import (
     read_infotext,
     write_infotext,
 )
+from engine.contract.prompt_schedule import PromptSchedule, parse
+from tests.fake_engine import MODEL
 from tests.samples import recipe
 
 WEB_UI = """a lighthouse on a cliff, (night:1.2)
@@ -54,7 +64,44 @@ def test_other_programs_can_parse_what_is_written() -> None:
     settings = dict(setting.findall(line))
     assert settings["Size"] == "64x64"
     assert settings["Model"] == '"a,b"'
-    assert settings["Changes"] == r'"from step 2: guidance 3, prompt a \"dog\", sitting"'
+    assert settings["Changes"] == '"from step 2: guidance 3 (exactly: imagine-recipes)"'
+
+
+def test_a_schedule_is_written_as_the_web_ui_has_it() -> None:
+    """In the prompt and in the negative prompt; nothing else is said about it."""
+    changes = (Change(step=2, prompt="a dog"), Change(step=3, negative="rain"))
+    text = write_infotext(recipe(prompt="a cat", changes=changes))
+    assert text.startswith("a [cat:dog:2]\nNegative prompt: [:rain:3]\nSteps: 4, ")
+    assert "Changes" not in text
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("strength", [None, 0.5])
+def test_a_schedule_is_read_as_it_was_written(raw: bool, strength: float | None) -> None:
+    """The same options give the same recipe."""
+    options = PictureOptions(
+        prompt="a [cat|dog] on [grass:snow:0.5]",
+        negative="[rain::0.3] fog",
+        raw=raw,
+        count=1,
+        steps=8,
+        strength=strength,
+    )
+    source = None if strength is None else "a" * 64
+    [painted] = make_recipes(options, MODEL, size=(64, 64), seed=7, source=source)
+    infotext = understood(write_infotext(painted))
+    again = msgspec.structs.replace(
+        options, prompt=infotext.prompt, negative=infotext.negative, raw=False
+    )
+    assert make_recipes(again, MODEL, size=(64, 64), seed=7, source=source) == (painted,)
+
+
+def test_a_schedule_that_cannot_be_written_is_described() -> None:
+    """Beside the first prompt, with the place where all of it is."""
+    changes = (Change(step=2, prompt="at 10:30"), Change(step=3, negative="rain"))
+    text = write_infotext(recipe(changes=changes))
+    assert text.startswith("a red house\nNegative prompt: [:rain:3]\n")
+    assert 'Changes: "from step 2: prompt at 10:30 (exactly: imagine-recipes)"' in text
 
 
 def test_the_text_of_the_web_ui_is_read() -> None:
@@ -108,7 +155,8 @@ def test_any_recipe_is_read_as_it_was_written(
     prompt, negative = prompt[:1000].strip(","), negative[:1000].strip(",")
     text = write_infotext(recipe(prompt=prompt or "x", negative=negative, steps=steps, seed=seed))
     infotext = understood(text)
-    assert (infotext.prompt, infotext.negative) == (prompt or "x", negative)
+    assert parse(infotext.prompt, 150) == PromptSchedule(prompt or "x")
+    assert parse(infotext.negative, 150) == PromptSchedule(negative)
     assert (infotext.steps, infotext.seed, infotext.size) == (steps, seed, (64, 64))
 
 

@@ -43,7 +43,7 @@ def test_recipes_are_read_as_they_were_written() -> None:
     metadata = read_metadata(with_metadata(PNG, recipes))
     assert metadata.recipes == recipes
     assert metadata.infotext is not None
-    assert (metadata.infotext.prompt, metadata.infotext.seed) == ("a red house", 7)
+    assert (metadata.infotext.prompt, metadata.infotext.seed) == ("a [red house:dog:2]", 7)
 
 
 def test_the_pixels_are_unchanged() -> None:

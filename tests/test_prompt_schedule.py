@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.kinds import draft, imagine
 from bot.domain.plan import PlanContext
 from engine.contract import Change, PictureOptions, Recipe, make_recipes
-from engine.contract.prompt_schedule import PromptSchedule, parse
+from engine.contract.prompt_schedule import PromptSchedule, parse, write
 from tests.fake_engine import MODEL
 
 
@@ -161,3 +161,50 @@ def test_a_draft_changes_after_the_same_share_of_its_steps() -> None:
     drafts = [item.recipe for item in planned.recipes]
     full = list(map(draft.full_recipe, drafts, planned.full_recipes))
     assert full == list(planned.full_recipes)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a [cat:dog:0.5] on grass", "a [cat:dog:5] on grass"),
+        ("a [:red :0.5]cat", "a [cat:red cat:5]"),
+        ("[a:b:3], [c:d:7]", "[a, c:[b, c:b, d:7]:3]"),
+        ("a [red|blue|green] house", "a [red|blue|green] house"),
+        ("[a|[b|c]]", "[a|c]"),
+        ("a [cat:dog:1.0]", "a cat"),
+        (r"a \[cat:dog:5\]", r"a \[cat:dog:5\]"),
+        (r"\[x:y:2\] [cat:dog:5]", r"\[x:y:2\] [cat:dog:5]"),
+        ("(a:1.2) [cat:dog:5]", "(a:1.2) [cat:dog:5]"),
+        ("[a:[b|c]:8]", "[a:[b:c:9]:8]"),
+        ("a house", "a house"),
+        ("[unclosed", "[unclosed"),
+    ],
+)
+def test_a_schedule_is_written(text: str, expected: str) -> None:
+    """In the same notation, with what all prompts have in common outside of the brackets."""
+    schedule = parse(text, 10)
+    assert write(schedule, 10) == expected
+    assert parse(expected, 10) == schedule
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        PromptSchedule("a", ((3, "at 10:30"),)),
+        PromptSchedule("a", tuple((step, f"{step * step}") for step in range(1, 60))),
+    ],
+)
+def test_some_schedules_cannot_be_written(schedule: PromptSchedule) -> None:
+    """Colons would separate parts, and brackets are within each other to a limit."""
+    assert write(schedule, 60) is None
+
+
+words = st.text("ab [](:|\\", max_size=8)
+
+
+@given(words, st.dictionaries(st.integers(1, 9), words, max_size=4))
+def test_what_is_written_is_read_as_it_was(prompt: str, changes: dict[int, str]) -> None:
+    """Whatever the words; else nothing is written."""
+    schedule = PromptSchedule(prompt, tuple(sorted(changes.items())))
+    text = write(schedule, 10)
+    assert text is None or parse(text, 10) == schedule

@@ -15,6 +15,8 @@ from typing import Final
 
 import msgspec
 
+from engine.contract.prompt_schedule import PromptSchedule
+from engine.contract.prompt_schedule import write as write_schedule
 from engine.contract.recipe import MAX_STEPS, Recipe
 from engine.contract.recipe_parts import MAX_GUIDANCE, MAX_PROMPT_CHARS, SEED_LIMIT, Change
 from engine.contract.samplers import Sampler
@@ -23,6 +25,8 @@ from engine.contract.work import Work
 
 MAX_INFOTEXT_CHARS: Final = 100_000
 """Of a text that is read."""
+RECIPES_KEYWORD: Final = "imagine-recipes"
+"""Of the text beside this one that has the recipes as JSON."""
 _NEGATIVE: Final = "Negative prompt:"
 _HASH_CHARS: Final = 10
 _MAX_LINE_CHARS: Final = 20_000
@@ -100,10 +104,12 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
 def write_infotext(work: Work) -> str:
     """The text about a picture."""
     recipe = work.recipe
-    lines = [recipe.prompt]
-    if recipe.negative:
-        lines.append(f"{_NEGATIVE} {recipe.negative}")
-    settings = {**_settings(recipe), **_enlargement(work)}
+    prompts, negatives = (_written(recipe, field) for field in ("prompt", "negative"))
+    lines = [prompts or recipe.prompt]
+    if negatives or recipe.negative:
+        lines.append(f"{_NEGATIVE} {negatives or recipe.negative}")
+    changes = _changes(recipe, has_prompts=prompts is None, has_negatives=negatives is None)
+    settings = {**_settings(recipe), **changes, **_enlargement(work)}
     lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items()))
     return "\n".join(lines)
 
@@ -122,9 +128,38 @@ def _settings(recipe: Recipe) -> dict[str, str]:
         "Variation seed": f"{recipe.subseeds[0].seed}" if recipe.subseeds else None,
         "Variation seed strength": f"{recipe.subseeds[0].share:g}" if recipe.subseeds else None,
         "Denoising strength": None if recipe.strength is None else f"{recipe.strength:g}",
-        "Changes": "; ".join(map(describe_change, recipe.changes))[:_MAX_CHANGES_CHARS] or None,
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _written(recipe: Recipe, field: str) -> str | None:
+    """The prompt, or the negative prompt, with its changes in brackets; None if that is not
+    possible."""
+    changes = ((change.step, getattr(change, field)) for change in recipe.changes)
+    schedule = PromptSchedule(
+        getattr(recipe, field),
+        tuple((step, prompt) for step, prompt in changes if prompt is not None),
+    )
+    text = write_schedule(schedule, recipe.executed_steps)
+    return None if text is None or len(text) > MAX_PROMPT_CHARS else text
+
+
+def _changes(recipe: Recipe, *, has_prompts: bool, has_negatives: bool) -> dict[str, str]:
+    """The changes that brackets do not say."""
+    rest = [
+        msgspec.structs.replace(
+            change,
+            prompt=change.prompt if has_prompts else None,
+            negative=change.negative if has_negatives else None,
+        )
+        for change in recipe.changes
+        if change.guidance is not None
+        or change.sampler is not None
+        or (has_prompts and change.prompt is not None)
+        or (has_negatives and change.negative is not None)
+    ]
+    text = "; ".join(map(describe_change, rest))[:_MAX_CHANGES_CHARS]
+    return {"Changes": f"{text} (exactly: {RECIPES_KEYWORD})"} if text else {}
 
 
 def _enlargement(work: Work) -> dict[str, str]:

@@ -13,6 +13,7 @@ import msgspec
 
 from engine.contract.images.png_text import MAX_TEXT_BYTES, BadText, read_texts, with_texts
 from engine.contract.infotext import (
+    RECIPES_KEYWORD,
     Infotext,
     public_model_name,
     read_infotext,
@@ -22,7 +23,6 @@ from engine.contract.recipe import Recipe
 from engine.contract.work import Work
 
 INFOTEXT_KEYWORD: Final = "parameters"
-RECIPES_KEYWORD: Final = "imagine-recipes"
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 _DECODER: Final = msgspec.json.Decoder(tuple[Work, ...])
 

@@ -6,6 +6,7 @@
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -71,6 +72,58 @@ def parse(text: str, steps: int) -> PromptSchedule:
             changes.append((step, now))
             before = now
     return PromptSchedule(prompt, tuple(changes))
+
+
+def write(schedule: PromptSchedule, steps: int) -> str | None:
+    """A text that `parse` reads as this schedule; None if there is none in this notation."""
+    prompts = [schedule.prompt, *(prompt for _, prompt in schedule.changes)]
+    for escape in (str, _escaped):
+        texts = [escape(prompt) for prompt in prompts]
+        for start, end in (_common_ends(texts), (0, 0)):
+            parts = [text[start : len(text) - end] for text in texts]
+            last = len(texts[0]) - end
+            middle = _written(parts, [step for step, _ in schedule.changes])
+            text = texts[0][:start] + middle + texts[0][last:]
+            if parse(text, steps) == schedule:
+                return text
+    return None
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[\[\]]", r"\\\g<0>", text)
+
+
+def _common_ends(texts: Sequence[str]) -> tuple[int, int]:
+    """The numbers of characters that all of these texts have in common, as whole words, at their
+    beginning and at their end."""
+    start = _common_words(texts)
+    return start, _common_words([text[start:][::-1] for text in texts])
+
+
+def _common_words(texts: Sequence[str]) -> int:
+    """The number of characters of the words that all of these texts begin with."""
+    first, last = min(texts), max(texts)
+    pairs = enumerate(zip(first, last, strict=False))
+    length = next((number for number, (a, b) in pairs if a != b), len(first))
+    return first.rfind(" ", 0, length) + 1
+
+
+def _written(parts: Sequence[str], steps: Sequence[int]) -> str:
+    """The parts in turn, if they repeat at each step; else each from its step on."""
+    period = next(
+        (period for period in range(2, len(parts)) if _is_periodic(parts, steps, period)), None
+    )
+    if period is not None:
+        return f"[{'|'.join(parts[:period])}]"
+    *earlier, text = parts
+    for part, step in zip(reversed(earlier), reversed(steps), strict=True):
+        text = f"[{part}:{text}:{step}]"
+    return text
+
+
+def _is_periodic(parts: Sequence[str], steps: Sequence[int], period: int) -> bool:
+    is_each_step = list(steps) == list(range(1, len(parts)))
+    return is_each_step and all(part == parts[number % period] for number, part in enumerate(parts))
 
 
 def _at(text: _Text, step: int, steps: int) -> str:
