@@ -12,8 +12,8 @@ from PIL import Image
 from engine.contract import Change, Img2Img, Sampler, Subseed, Upscale, Work, pixels_sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.png_text import BadText, with_texts
+from engine.contract.infotext import RECIPES_KEYWORD
 from engine.contract.metadata import (
-    RECIPES_KEYWORD,
     decode_recipes,
     encode_recipes,
     read_metadata,
