@@ -196,6 +196,8 @@ def test_models_and_samplers_are_combined() -> None:
         ({"samplers": "euler,magic"}, "no sampler “magic”"),
         ({"samplers": "euler,ddim", "count": 9}, "18 pictures; at most 16"),
         ({"samplers": "euler,ddim", "count": 0}, "count is 0; it must be at least 1"),
+        ({"samplers": "euler,ddim", "seed": 2**32}, "seed is 4294967296; it must be 0 to"),
+        ({"samplers": "euler,ddim", "seed": -2}, "seed is -2; it must be 0 to"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(values: dict[str, object], words: str) -> None:

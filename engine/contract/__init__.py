@@ -68,6 +68,7 @@ from engine.contract.recipe_parts import (
     Source,
     Subseed,
     Txt2Img,
+    check_seed,
     check_strength,
 )
 from engine.contract.samplers import (
@@ -159,6 +160,7 @@ __all__ = [
     "Verdict",
     "Work",
     "card_for",
+    "check_seed",
     "check_size",
     "check_strength",
     "check_supported",

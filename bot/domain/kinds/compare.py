@@ -11,7 +11,15 @@ from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT, ModelCard, Recipe, make_recipes, size_for_aspect
+from engine.contract import (
+    RANDOM_SEED,
+    SEED_LIMIT,
+    ModelCard,
+    Recipe,
+    check_seed,
+    make_recipes,
+    size_for_aspect,
+)
 
 DEFAULT_COUNT: Final = 3
 """Pictures in a row."""
@@ -44,8 +52,7 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
     if count < 1:
         raise Refused(f"The count is {count}; it must be at least 1.")
     check_pictures(len(rows) * count, context.limits)
-    first = request.options.seed
-    seed = context.seed if first is None or first < 0 else first
+    seed = _first_seed(request.options, context)
     recipes = [
         _recipe(request.options, row, (seed + nth) % SEED_LIMIT)
         for row in rows
@@ -61,6 +68,16 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
             columns=Axis(SEED_AXIS, seeds),
         ),
     )
+
+
+def _first_seed(options: ImagineOptions, context: PlanContext) -> int:
+    if options.seed is None or options.seed == RANDOM_SEED:
+        return context.seed
+    try:
+        check_seed("seed", options.seed)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return options.seed
 
 
 def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
