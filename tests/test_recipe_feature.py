@@ -55,6 +55,15 @@ async def test_the_recipe_of_one_picture_is_shown(harness: BotHarness) -> None:
     assert "Seed: 9," in response.content and "seed 10" not in response.content
 
 
+async def test_a_file_without_a_recipe_is_refused_in_one_message(harness: BotHarness) -> None:
+    """The sentence takes the place of the message that says that the bot is thinking."""
+    interaction = await harness.ada.slash("recipe", file=Upload("a.png", PLAIN))
+    response = await answer(harness, interaction)
+    assert response is interaction.response
+    assert interaction.responses == [response]
+    assert "…" not in [edit.content for edit in response.edits]
+
+
 async def test_every_picture_that_is_sent_has_its_recipe(
     harness: BotHarness, engine: FakeEngine
 ) -> None:

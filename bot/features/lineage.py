@@ -13,7 +13,7 @@ from bot.domain.job import Job
 from bot.domain.picture import picture_id
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
-from bot.features.responses import check_not_blocked
+from bot.features.responses import check_not_blocked, defer_privately
 from bot.messages import captions, channels
 from bot.messages.action_views import ActionScope
 from bot.messages.family_trees import FamilyPictures
@@ -82,7 +82,7 @@ async def _show(interaction: Interaction, picture_id: str) -> None:
     if member.job is None or member.picture is None or not _can_view(interaction, member.job):
         raise Refused(rules.UNKNOWN_PICTURE)
     rules.check_not_removed([member.picture])
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     family = await services(interaction).family_trees.find(picture_id)
     if len(family.members) == 1:
         await interaction.edit_original_response(content=_ALONE)

@@ -8,6 +8,7 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.features.exports import Component, Exports
+from bot.features.responses import defer_privately
 from bot.messages import components, privacy_text
 from bot.messages.message_client import OutgoingFile
 from bot.messages.upload_limits import REQUEST_LIMIT
@@ -20,7 +21,7 @@ _PATTERN: Final = rf"{components.VERSION}:privacy:(?P<action>{DELETE}|{KEEP})"
 @app_commands.command(name="show", description="Show what I store about you, and get it as a file")
 async def show_command(interaction: Interaction) -> None:
     """The response is ephemeral."""
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     retention, user_id = services(interaction).retention, interaction.user.id
     summary = await retention.summary(user_id)
     files = []
@@ -35,7 +36,7 @@ async def show_command(interaction: Interaction) -> None:
 @app_commands.command(name="delete", description="Delete everything that I store about you")
 async def delete_command(interaction: Interaction) -> None:
     """Asks for confirmation."""
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     summary = await services(interaction).retention.summary(interaction.user.id)
     if not summary.jobs:
         await interaction.edit_original_response(content=privacy_text.NOTHING)

@@ -19,6 +19,7 @@ from bot.features.exports import Component, Exports
 from bot.features.responses import (
     check_not_blocked,
     defer_and_start,
+    defer_privately,
     request_context,
 )
 from bot.messages import components, message_parser, recipe_texts
@@ -78,7 +79,7 @@ async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) 
 
 async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> None:
     sanitize.check_size(upload.size)
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     metadata = await services(interaction).uploaded_recipes.read_picture(upload.url)
     offer = await _offer(interaction, metadata)
     recipes = [recipe.recipe for recipe in offer.plan.recipes]

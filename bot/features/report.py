@@ -13,6 +13,7 @@ from bot.domain.moderation import MAX_REASON_CHARS
 from bot.errors import Refused
 from bot.features import report_cards
 from bot.features.exports import Component, Exports
+from bot.features.responses import defer_privately
 from bot.messages import components, message_parser
 
 _MODAL_PATTERN: Final = rf"{components.VERSION}:report:(?P<message>[0-9]{{1,20}})"
@@ -64,7 +65,7 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     job_id = await client.services.reports.submit(
         interaction.guild_id, int(match["message"]), interaction.user.id, reason
     )
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     is_shown = await report_cards.show(client, job_id)
     await interaction.edit_original_response(content=_SHOWN if is_shown else _STORED)
 

@@ -16,6 +16,7 @@ from bot.errors import DeliveryFailed, Refused
 from bot.features.blocking import block, unblock
 from bot.features.exports import Component, Exports
 from bot.features.permissions import check_moderator
+from bot.features.responses import defer_privately
 from bot.messages import components, message_parser, moderation_cards
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -256,7 +257,7 @@ def _moderator(interaction: Interaction) -> Moderator:
 async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
     """Do what a button on a card says."""
     check_moderator(interaction)
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     details = await services(interaction).reports.details(match["job"])
     if details is None or details.case.guild_id != interaction.guild_id:
         raise Refused(_UNKNOWN_REPORT)
@@ -275,7 +276,7 @@ async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
 async def remove_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
     check_moderator(interaction)
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     finder = services(interaction).job_finder
     deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
     if deleted_job is not None:

@@ -29,6 +29,8 @@ from engine.log import log_context
 
 _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
+_PRIVATE: Final = "is_deferred_privately"
+"""Among the `extras` of an interaction."""
 log = logging.getLogger(__name__)
 
 
@@ -81,6 +83,9 @@ async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
         return await _respond_first(interaction, content)
     messages, target = services(interaction).message_client, response_target(interaction)
     try:
+        if _PRIVATE in interaction.extras:
+            await messages.edit_ephemeral(target, content)
+            return True
         await messages.respond_ephemeral(target, content)
         await messages.delete_response(target)
     except REQUEST_ERRORS as error:
@@ -103,6 +108,12 @@ async def _respond_first(interaction: Interaction, content: str) -> bool:
 async def _send_response(interaction: Interaction, content: str) -> None:
     with suppress(*EMPTY_RESPONSE_ERRORS):
         await interaction.response.send_message(content, ephemeral=True)
+
+
+async def defer_privately(interaction: Interaction) -> None:
+    """Show only this user that the bot is thinking; an error takes the place of it."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    interaction.extras[_PRIVATE] = True
 
 
 async def defer(interaction: Interaction) -> int | None:

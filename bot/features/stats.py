@@ -8,6 +8,7 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain.job import Status
 from bot.features.exports import Exports
+from bot.features.responses import defer_privately
 from bot.monitoring.metrics import StatusSnapshot
 from bot.monitoring.status import StatusReport
 
@@ -21,7 +22,7 @@ _STATUSES: Final = (Status.DONE, Status.FAILED, Status.CANCELLED, Status.REFUSED
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction) -> None:
     """For members who manage the server, unless its integration settings say otherwise."""
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     report = await services(interaction).status_reporter.report()
     await interaction.edit_original_response(content=format_report(report))
 

@@ -162,6 +162,12 @@ class MessageClient:
                 await self._unless_gone(target, lambda: self._delete_response(target))
                 await webhook.send(sentence, ephemeral=True, wait=True)
 
+    async def edit_ephemeral(self, target: ResponseTarget, sentence: str) -> None:
+        """Edit the original response, which is ephemeral. Raises as `upsert` does."""
+        content = MessageContent(content=sentence)
+        with translated_errors(by_token=True):
+            await retry_once(lambda: self._edit_original_response(target, content))
+
     async def delete_response(self, target: ResponseTarget) -> None:
         """Delete the public message by the interaction token, or else by its id in the channel.
 

@@ -12,7 +12,7 @@ from bot.features.admin.options import Page
 from bot.features.blocking import block, unblock
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
-from bot.features.responses import respond_ephemeral
+from bot.features.responses import defer_privately, respond_ephemeral
 from bot.messages import moderation_cards
 
 Reason = app_commands.Range[str, 1, MAX_BLOCK_REASON_CHARS]
@@ -27,7 +27,7 @@ async def block_command(interaction: Interaction, user: discord.User, reason: Re
     reason = reason.strip()[:MAX_BLOCK_REASON_CHARS]
     if not reason:
         raise Refused("Give a reason. The user sees it when a request is refused.")
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     response = await block(interaction, user.id, reason)
     await interaction.edit_original_response(content=response)
 

@@ -10,6 +10,7 @@ from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.report_cards import catch_up
+from bot.features.responses import defer_privately
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, meaning
 
 _TEST_MESSAGE: Final = "Reports of pictures will be posted in this channel."
@@ -20,7 +21,7 @@ _TEST_MESSAGE: Final = "Reports of pictures will be posted in this channel."
 async def command(interaction: Interaction, channel: discord.TextChannel | None = None) -> None:
     """Posts a test message first."""
     guild_id = moderated_guild(interaction)
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await defer_privately(interaction)
     if channel is not None:
         await _send_test_message(interaction, channel.id)
     await services(interaction).moderation.set_mod_channel(
