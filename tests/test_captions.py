@@ -33,10 +33,10 @@ def test_a_result_is_one_line_of_words_and_one_of_settings() -> None:
 
 
 def test_a_variation_has_the_seed_of_its_parent() -> None:
-    """Its subseeds are in its recipe only."""
+    """Its subseeds are in its recipe only; the message tells how strong it is."""
     varied = [picture(nth=n, recipe=recipe(**varied_by(n))) for n in (1, 2)]
     text = captions.ending(job(status=Status.DONE, kind=variation.KIND), varied)
-    assert text == f"Variations: **a red house** · <@1>\n{SETTINGS} · seed 7"
+    assert text == f"Variations: **a red house** · <@1>\n{SETTINGS} · 15 % other noise · seed 7"
 
 
 def test_settings_that_differ_are_left_out() -> None:
@@ -70,10 +70,17 @@ def test_changes_at_later_steps_are_shown_shortly() -> None:
     assert captions.full_size(picture(recipe=forked)).startswith(words.removesuffix(" · <@1>"))
     more = recipe(steps=9, changes=(*FORK, *(Change(step=n, guidance=1.0) for n in (4, 5, 6))))
     assert ", 3 more changes · " in captions.ending(job(recipes=(more,)), [])
+    three = recipe(steps=9, changes=more.changes[:3])
+    assert ", 1 more change · " in captions.ending(job(recipes=(three,)), [])
     scheduled = job(recipes=(more,), plan=PlanDetails(prompt="a [house:dog:2]"))
     assert "from step" not in captions.ending(scheduled, [])
     hidden = captions.full_size(picture(recipe=forked), has_prompt=False)
     assert "dog" not in hidden and "house" not in hidden
+
+
+def test_one_step_is_no_steps() -> None:
+    """The caption counts in words."""
+    assert captions.settings([recipe(steps=1)]).startswith("1 step · ")
 
 
 def test_the_model_is_named_where_several_are_offered() -> None:

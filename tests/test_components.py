@@ -108,8 +108,13 @@ async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
 
 
 async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
-    """A single picture has U1 and V1, enlargements and a film."""
-    assert await rows(1) == [["U1", "🔄", "⬆ 2x", "⬆ 4x", "🎬 Film"], ["V1"]]
+    """One picture has all that it has at full size."""
+    assert await rows(1) == [
+        ["U1", "V1", "🔄", "⬆ 2x", "⬆ 4x"],
+        ["✨ Detail", "🎬 Film", "🕰 Fork", "🌳 Family"],
+    ]
+    one_step = job(recipes=(sample_recipe(steps=1),))
+    assert "🕰 Fork" not in labels(VIEWS.result_view(one_step, 1))[1]
 
 
 @pytest.mark.parametrize(("count", "menus"), [(5, 1), (25, 1), (26, 2), (100, 4)])
@@ -119,8 +124,20 @@ async def test_many_pictures_have_menus_in_place_of_buttons(count: int, menus: i
     assert labels(view) == [*[["Open picture…"]] * menus, ["🔄"]]
     selects = [item for item in view.children if isinstance(item, discord.ui.Select)]
     assert max(len(select.options) for select in selects) <= 25
-    values = [int(option.value) for select in selects for option in select.options]
-    assert values == list(range(1, count + 1))
+    options = [option for select in selects for option in select.options]
+    assert [int(option.value) for option in options] == list(range(1, count + 1))
+
+
+async def test_a_menu_tells_where_a_picture_is() -> None:
+    """Pictures of a grid have no numbers on them."""
+    (menu,) = [
+        item for item in VIEWS.result_view(job(), 7).children if isinstance(item, discord.ui.Select)
+    ]
+    assert [option.label for option in menu.options][2:5] == [
+        "Picture 3: row 1, column 3",
+        "Picture 4: row 2, column 1",
+        "Picture 5: row 2, column 2",
+    ]
 
 
 async def test_the_cells_of_a_matrix_are_named_by_their_values() -> None:
@@ -174,15 +191,15 @@ async def test_a_kind_names_the_actions_of_its_result() -> None:
 
 
 async def test_more_buttons_of_a_job_follow_those_of_its_pictures() -> None:
-    """A row has at most five."""
-    numbered = action("u", ActionScope.PICTURE, initial="U")
+    """They fill up each row to five."""
+    numbered = [action(name, ActionScope.PICTURE, initial=name.upper()) for name in "uv"]
     others = [action(f"x{n}", ActionScope.JOB) for n in range(7)]
-    views = ActionViews([numbered, *others])
-    kind = JobKind(name="x", actions=("u", *(other.name for other in others)))
+    views = ActionViews([*numbered, *others])
+    kind = JobKind(name="x", actions=("u", "v", *(other.name for other in others)))
     assert labels(views.result_view(job(kind=kind), 4)) == [
         ["U1", "U2", "U3", "U4", "X0"],
-        ["X1", "X2", "X3", "X4", "X5"],
-        ["X6"],
+        ["V1", "V2", "V3", "V4", "X1"],
+        ["X2", "X3", "X4", "X5", "X6"],
     ]
 
 

@@ -165,7 +165,17 @@ async def test_a_single_picture_is_shown_without_a_grid(
 ) -> None:
     """Its message has one button of each kind."""
     message = await harness.imagine(count=1)
-    assert message.buttons == ["U1", "🔄", "⬆ 2x", "⬆ 4x", "🎬 Film", "V1"]
+    assert message.buttons == [
+        "U1",
+        "V1",
+        "🔄",
+        "⬆ 2x",
+        "⬆ 4x",
+        "✨ Detail",
+        "🎬 Film",
+        "🕰 Fork",
+        "🌳 Family",
+    ]
     picture = Image.open(BytesIO(message.attachments[0].data))
     assert picture.tobytes() == Image.open(BytesIO(flat(engine.paints[0].recipes[0]))).tobytes()
 

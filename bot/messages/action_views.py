@@ -6,6 +6,7 @@ single picture are all that offer themselves for it.
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import discord
@@ -15,6 +16,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
 from bot.messages.components import OPEN, button, custom_id, stateless_view
+from engine.contract.images.grid import column_count
 
 _ROWS: Final = 5
 _ROW_BUTTONS: Final = 5
@@ -22,6 +24,7 @@ _MENU_OPTIONS: Final = 25
 _MAX_NUMBERED: Final = 4
 """Pictures of a result with a numbered button for each."""
 _MAX_OPTION: Final = 100
+_Button: TypeAlias = discord.ui.Button[discord.ui.View]
 _ItemRows: TypeAlias = list[Sequence[discord.ui.Item[Any]]]
 
 
@@ -95,7 +98,7 @@ class ActionViews:
         of_pictures = [action for action in actions if action.scope is ActionScope.PICTURE]
         layout = job.plan.layout
         if count > _MAX_NUMBERED or isinstance(layout, Matrix):
-            return _view([*_menus(job.id, layout, _up_to(count)), *menus, *_chunks(whole)])
+            return _view([*_menus(job.id, layout, _up_to(count), count), *menus, *_chunks(whole)])
         if count == 1:
             whole += [
                 button(action.label, custom_id(action.name, job.id, 1))
@@ -140,18 +143,18 @@ def _numbered(
     actions: Sequence[ActionButton],
     job: Job,
     count: int,
-    whole: list[discord.ui.Button[discord.ui.View]],
+    whole: list[_Button],
 ) -> _ItemRows:
-    """A row for each action; the first also has those of the whole job that fit into it."""
+    """A row for each action, filled up with those of the whole job; one picture needs no rows."""
     rows: _ItemRows = [
         [button(f"{action.initial}{n}", custom_id(action.name, job.id, n)) for n in _up_to(count)]
         for action in actions
     ]
-    if not rows:
-        return _chunks(whole)
+    if count == 1:
+        return _chunks([*chain.from_iterable(rows), *whole])
     free = _ROW_BUTTONS - count
-    rows[0] = [*rows[0], *whole[:free]]
-    return [*rows, *_chunks(whole[free:])]
+    filled = [[*row, *whole[nth * free : (nth + 1) * free]] for nth, row in enumerate(rows)]
+    return [*filled, *_chunks(whole[len(rows) * free :])]
 
 
 def _up_to(count: int) -> range:
@@ -162,17 +165,18 @@ def picture_menu_view(
     action: str, job: Job, numbers: Sequence[int], placeholder: str
 ) -> discord.ui.View:
     """A view in which one of these pictures of a job is chosen for an action."""
-    return _view(_menus(job.id, job.plan.layout, numbers, action, placeholder))
+    return _view(_menus(job.id, job.plan.layout, numbers, len(job.recipes), action, placeholder))
 
 
 def _menus(
     job_id: str,
     layout: Layout,
     numbers: Sequence[int],
+    count: int,
     action: str = OPEN,
     placeholder: str = "Open picture…",
 ) -> _ItemRows:
-    options = [MenuOption(nth, _option(layout, nth)) for nth in numbers]
+    options = [MenuOption(nth, _option(layout, nth, count)) for nth in numbers]
     return _pages(job_id, options, action, placeholder)
 
 
@@ -193,10 +197,11 @@ def _pages(job_id: str, choices: Sequence[MenuOption], action: str, placeholder:
     ]
 
 
-def _option(layout: Layout, nth: int) -> str:
-    """The number of a picture, or the values that it has on the axes of a matrix."""
+def _option(layout: Layout, nth: int, count: int) -> str:
+    """The number and place of a picture, or the values that it has on the axes of a matrix."""
     if not isinstance(layout, Matrix):
-        return f"Picture {nth}"
+        row, column = divmod(nth - 1, column_count(count))
+        return f"Picture {nth}: row {row + 1}, column {column + 1}"
     row, column = divmod(nth - 1, len(layout.columns.labels))
     labels = (layout.rows.labels[row], layout.columns.labels[column])
     axes = (layout.rows.name, layout.columns.name)
@@ -204,7 +209,7 @@ def _option(layout: Layout, nth: int) -> str:
     return f"{nth}: {' · '.join(part for part in parts if part)}"[:_MAX_OPTION]
 
 
-def _chunks(buttons: Sequence[discord.ui.Button[discord.ui.View]]) -> _ItemRows:
+def _chunks(buttons: Sequence[discord.ui.Item[Any]]) -> _ItemRows:
     return [buttons[start : start + _ROW_BUTTONS] for start in range(0, len(buttons), _ROW_BUTTONS)]
 
 

@@ -96,7 +96,8 @@ def _recipe_words(work: Work, has_prompt: bool) -> str:
     words = _words(work.prompt, has_prompt, _PART_CHARS)
     shown = [_change(change) for change in changes[:_MAX_CHANGES]]
     more = len(changes) - _MAX_CHANGES
-    return ", ".join([words, *shown, *([f"{more} more changes"] if more > 0 else [])])
+    rest = [f"{more} more {'change' if more == 1 else 'changes'}"] if more > 0 else []
+    return ", ".join([words, *shown, *rest])
 
 
 def _change(change: Change) -> str:
@@ -173,13 +174,13 @@ def settings(recipes: Sequence[Work]) -> str:
 
 
 def _shared(recipes: Sequence[Work]) -> str:
-    parts = (_enlargement, _steps, _guidance, _sampler, _size, _sketch)
+    parts = (_enlargement, _steps, _guidance, _sampler, _size, _sketch, _other_noise)
     values = ({part(recipe) for recipe in recipes} for part in parts)
     return " · ".join(texts.pop() for texts in values if len(texts) == 1 and "" not in texts)
 
 
 def _steps(recipe: Work) -> str:
-    return f"{recipe.steps} steps"
+    return f"{recipe.steps} {'step' if recipe.steps == 1 else 'steps'}"
 
 
 def _guidance(recipe: Work) -> str:
@@ -197,6 +198,12 @@ def _size(recipe: Work) -> str:
 def _sketch(recipe: Work) -> str:
     strength = recipe.recipe.strength
     return "" if strength is None else f"from a sketch ({strength:g})"
+
+
+def _other_noise(recipe: Work) -> str:
+    """How strong a variation it is."""
+    subseeds = recipe.recipe.subseeds
+    return f"{subseeds[-1].share * 100:g} % other noise" if subseeds else ""
 
 
 def _enlargement(recipe: Work) -> str:

@@ -137,6 +137,6 @@ KIND: Final = JobKind(
     name="fork",
     title="Fork: ",
     plan=plan,
-    actions=(*PICTURE_ACTIONS, "fork"),
+    actions=PICTURE_ACTIONS,
     keeps_row_classes=True,
 )

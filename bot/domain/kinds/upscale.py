@@ -57,6 +57,6 @@ def enlarging(work: Work, parent: Picture, relation: Relation) -> Plan:
     return Plan(recipes=(work,), edges=(Edge(1, parent.id, relation),))
 
 
-ACTIONS: Final = ("upscale", "upscale2", "upscale4", "detail")
+ACTIONS: Final = ("upscale", "upscale2", "upscale4", "detail", "family")
 """The buttons of an enlarged picture."""
 KIND: Final = JobKind(name="upscale", title="Upscaled: ", plan=plan, actions=ACTIONS)

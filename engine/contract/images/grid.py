@@ -36,13 +36,18 @@ def compose(
     Each is scaled to fit into a cell of the largest width and height; all cells are scaled down if
     the grid would be larger than `max_side` pixels.
     """
-    columns = math.ceil(math.sqrt(len(cells)))
+    columns = column_count(len(cells))
     rows = math.ceil(len(cells) / columns)
     box = fit(cell_box(cells), (max_side // columns, max_side // rows))
     grid = Image.new("RGB", (columns * box[0], rows * box[1]), style.background)
     for index, cell in enumerate(cells):
         place(grid, cell, (index % columns * box[0], index // columns * box[1]), box)
     return grid
+
+
+def column_count(count: int) -> int:
+    """Of a grid of so many cells."""
+    return math.ceil(math.sqrt(count))
 
 
 def cell_box(cells: Sequence[Image.Image]) -> tuple[int, int]:
