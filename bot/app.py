@@ -55,6 +55,7 @@ from bot.monitoring.status import StatusReporter, version
 from bot.playground import Playground, PlaygroundError
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
+from bot.services.display_versions import DisplayVersions
 from bot.services.family import FamilyFinder
 from bot.services.input_files import InputFiles
 from bot.services.inputs import InputService
@@ -214,11 +215,20 @@ def _build(
     views = ActionViews(ACTIONS)
     fetcher = AttachmentFetcher(downloader, client)
     captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
+    displays = DisplayVersions(db.jobs, engine, storage)
     notifier = JobMessages(
-        message_client, db.jobs, storage, captured, channels, views, clock=clock, engine=engine
+        message_client,
+        db.jobs,
+        storage,
+        captured,
+        displays,
+        channels,
+        views,
+        clock=clock,
+        engine=engine,
     )
     full_size = FullSizeContent(
-        db.jobs, storage, channels, message_client.upload_limits, views, engine
+        db.jobs, storage, displays, channels, message_client.upload_limits, views, engine
     )
     outbox = _outbox(client, db, storage, message_client, full_size, notifier, clock)
     tasks = JobTasks(outbox)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from bot.errors import BotError
-from engine.contract import ArtifactRole, sha256
+from engine.contract import sha256
 
-DISPLAY_FILE: Final = f"{ArtifactRole.DISPLAY}.png"
+DISPLAY_FILE: Final = "display.png"
 
 
 class FileMissing(BotError):

@@ -39,7 +39,7 @@ from engine.contract.images.refusals import InvalidImage
 from engine.contract.metadata import with_metadata
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import FilmWriter, film_size
-from tests.fake_server import MAX_RUNNING, TOKEN, FakeJob, FakeServer
+from tests.fake_server import MAX_RUNNING, TOKEN, FakeJob, FakeServer, is_display
 
 MODEL = ModelCard(
     name="flat",
@@ -136,6 +136,9 @@ class FakeEngine(FakeServer):
         self.film_gate = asyncio.Event()
         """Films wait for it."""
         self.film_gate.set()
+        self.display_gate = asyncio.Event()
+        """Enlargements of pictures to be shown wait for it."""
+        self.display_gate.set()
         self.makes_films = True
         """Whether it answers requests for films."""
         self.artifact_failure: str | None = None
@@ -181,6 +184,8 @@ class FakeEngine(FakeServer):
 
     async def run_job(self, job: FakeJob) -> None:
         """Send the progress and the ending of a job."""
+        if is_display(job.paint):
+            await self.display_gate.wait()
         ending: Ending | None = self._refusal(job)
         if ending is None:
             await self._step(job)

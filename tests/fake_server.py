@@ -59,16 +59,23 @@ class FakeJob:
 UPSCALER = UpscalerCard(name="flat", revision="f" * 64, scales=(2, 4))
 
 
+def is_display(paint: Paint) -> bool:
+    """Whether a job enlarges pictures to be shown."""
+    return paint.job.endswith("-display")
+
+
 class FakeServer(ABC):
     """Runs as many jobs at once as the real engine, each in a task of `run_job`."""
 
     def __init__(self, *models: ModelCard, max_running: int = MAX_RUNNING) -> None:
         self.models = models
-        self.upscalers: tuple[UpscalerCard, ...] = (UPSCALER,)
+        self.upscalers: tuple[UpscalerCard, ...] = ()
         self.can_film = True
         """Whether it says that it can encode films."""
         self.paints: list[Paint] = []
-        """All jobs that were received."""
+        """The jobs that were received, but for those of `display_paints`."""
+        self.display_paints: list[Paint] = []
+        """Those that enlarge the pictures of a job to be shown."""
         self.inputs: dict[str, bytes] = {}
         """All input images that were received, by their digests."""
         self.cancels: list[Cancel] = []
@@ -179,7 +186,7 @@ class FakeServer(ABC):
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _submit(self, job: FakeJob) -> None:
-        self.paints.append(job.paint)
+        (self.display_paints if is_display(job.paint) else self.paints).append(job.paint)
         if len(self._waiting) >= MAX_WAITING_JOBS:
             reason = f"{MAX_WAITING_JOBS} jobs are waiting, which is the limit. Try again later."
             await job.send(Failed(job=job.paint.job, attempt=job.paint.attempt, reason=reason))

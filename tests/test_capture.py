@@ -346,39 +346,28 @@ def test_a_cancelled_request_does_not_stay_in_memory() -> None:
     assert reference() is None
 
 
-class SlowUpscaler:
-    """An upscaler that starts to work when `may_work` is set."""
-
-    name = revision = fingerprint = "slow"
-    scales = (2,)
-
-    def __init__(self) -> None:
-        self.has_work, self.may_work = threading.Event(), threading.Event()
-
-    def upscale(self, image: Image.Image, scale: int) -> Image.Image:
-        """The picture as it is."""
-        assert scale in self.scales
-        self.has_work.set()
-        self.may_work.wait()
-        return image
-
-
 def test_closing_ends_requests_whose_files_are_not_made() -> None:
     """Their pictures were sent, but files that belong to them wait for their turn."""
-    upscaler = SlowUpscaler()
-    core = EngineCore([engine_core().model], Postprocessor(upscaler=upscaler))
-    enlarged, events = Capture(previews=False, display_scale=2), list[Event]()
-    jobs = [job(recipe(), job=name, capture=enlarged) for name in "ab"]
-    requests = [Request(paint, events.append) for paint in jobs]
+    events, are_sent, may_go_on = list[Event](), threading.Event(), threading.Event()
+
+    def on_event(event: Event) -> None:
+        events.append(event)
+        if sum(isinstance(event, ImageDone) for event in events) == 2:
+            are_sent.set()
+            may_go_on.wait()
+
+    core = EngineCore([engine_core().model], Postprocessor())
+    jobs = [job(recipe(), job=name, capture=Capture(strip=2)) for name in "ab"]
+    requests = [Request(paint, on_event) for paint in jobs]
     with delayed_postprocessing(core):
         for request in requests:
             denoise(core, request)
-    upscaler.has_work.wait()
-    assert sum(isinstance(event, ImageDone) for event in events) == 2
+    are_sent.wait()
+    assert not any(isinstance(event, ArtifactDone | Ending) for event in events)
     closing = threading.Thread(target=core.postprocessor.close)
     closing.start()
     while not all(request.is_stopped for request in requests):
         time.sleep(0.01)
-    upscaler.may_work.set()
+    may_go_on.set()
     closing.join()
     assert sorted(event.job for event in events if isinstance(event, Ending)) == ["a", "b"]

@@ -10,6 +10,7 @@ import pytest
 from bot.db.database import FILENAME, Database
 from bot.domain.job import Job, Progress, ResponseTarget
 from bot.domain.picture import Picture
+from bot.engine_client.socket_client import SocketEngineClient
 from bot.errors import DeliveryFailed
 from bot.messages import captions, components
 from bot.messages.action_views import ActionViews
@@ -18,6 +19,7 @@ from bot.messages.channels import ChannelResolver
 from bot.messages.job_messages import EDIT_SECONDS, JobMessages
 from bot.messages.message_client import MessageClient, MessageContent
 from bot.playground import Fault
+from bot.services.display_versions import DisplayVersions
 from bot.storage import FileStorage
 from tests.bot_harness import BotHarness, eventually
 from tests.delivering import (
@@ -234,6 +236,7 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
         db.jobs,
         FileStorage(tmp_path),
         CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
+        DisplayVersions(db.jobs, SocketEngineClient(), FileStorage(tmp_path)),
         channels,
         ActionViews([]),
         clock=lambda: 1.0,
@@ -261,6 +264,7 @@ async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> N
         db.jobs,
         FileStorage(tmp_path),
         CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
+        DisplayVersions(db.jobs, SocketEngineClient(), FileStorage(tmp_path)),
         ChannelResolver(client, db.guild_settings),
         ActionViews([]),
         clock=lambda: 1.0,

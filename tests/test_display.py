@@ -12,9 +12,11 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Plan
 from bot.domain.visibility import VisiblePictures
 from bot.messages.picture_files import grid_file, picture_file
+from bot.playground import Message
 from bot.storage import FileMissing, FileStorage
-from engine.contract import Capture, Recipe
-from tests.bot_harness import BotHarness
+from engine.contract import Capture, Recipe, Upscale
+from tests.bot_harness import BotHarness, eventually
+from tests.deletion import DELETION_NOTE, delete, files
 from tests.fake_engine import MODEL, FakeEngine
 from tests.fake_server import UPSCALER
 from tests.samples import encoded, picture, recipe
@@ -91,9 +93,133 @@ def test_a_picture_that_a_channel_may_not_see_has_no_display_version(storage: Fi
         picture_file(storage, VisiblePictures((hidden,), needs_spoiler=False))
 
 
-async def test_the_engine_is_asked_for_display_versions(
+@pytest.fixture
+def engine() -> FakeEngine:
+    """It has an upscaler, and its model is small."""
+    engine = FakeEngine()
+    engine.upscalers = (UPSCALER,)
+    return engine
+
+
+def side(message: Message | None) -> int:
+    """Of each of the four pictures that the message shows, in pixels."""
+    assert message is not None
+    with Image.open(BytesIO(message.attachments[0].data)) as image:
+        return image.width // 2
+
+
+async def until_enlarged(harness: BotHarness, message: Message) -> None:
+    """Wait until the message shows the display versions."""
+    await harness.discord.until(lambda: side(message) == 256, why="the enlarged pictures")
+
+
+async def test_pictures_are_shown_before_they_are_enlarged(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
-    """It has an upscaler, and its model is small."""
-    await harness.imagine()
-    assert engine.paints[0].capture.display_scale == 4
+    """With all buttons; then only the file of the message changes."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    assert side(result) == 64
+    content, buttons = result.content, result.buttons
+    engine.display_gate.set()
+    await until_enlarged(harness, result)
+    assert (result.content, result.buttons) == (content, buttons)
+    [work, *_] = engine.display_paints[0].recipes
+    assert isinstance(work, Upscale) and (work.upscaler, work.scale) == (UPSCALER.name, 4)
+    assert len(engine.paints) == len(engine.display_paints) == 1
+
+
+async def test_a_single_picture_waits_for_the_enlargement(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """It is made once, whoever shows it."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    press = await harness.ada.click(result, "U2")
+    await press.acknowledged()
+    engine.display_gate.set()
+    shown = await harness.result(press)
+    assert side(shown) == 128, "one picture of 256 pixels"
+    await until_enlarged(harness, result)
+    assert len(engine.display_paints) == 1
+
+
+@pytest.mark.parametrize("reason", ["The engine failed; its log has the details.", "Out of memory"])
+async def test_without_an_enlargement_pictures_are_shown_as_they_are(
+    harness: BotHarness, engine: FakeEngine, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The job is not affected; the next message tries again."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    engine.failure = reason
+    engine.display_gate.set()
+    await eventually(lambda: "pictures are not shown enlarged" in caplog.messages)
+    await eventually(lambda: harness.query("SELECT 1 FROM deliveries WHERE delivered_at > 0"))
+    assert side(result) == 64
+    assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["done"]
+    engine.failure = None
+    shown = await harness.result(await harness.ada.click(result, "U1"))
+    assert side(shown) == 128
+
+
+async def test_a_restart_does_not_prevent_the_enlargement(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The result is delivered only when its pictures are enlarged."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    await eventually(lambda: engine.display_paints)
+    await harness.stop()
+    engine.display_gate.set()
+    await harness.start()
+    await until_enlarged(harness, result)
+    assert len(engine.paints) == 1
+
+
+async def test_an_engine_that_dies_meanwhile_leaves_the_pictures(
+    harness: BotHarness, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is painted again."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    await eventually(lambda: engine.display_paints)
+    engine.die()
+    await eventually(lambda: "pictures are not shown enlarged" in caplog.messages)
+    assert side(result) == 64
+    engine.display_gate.set()
+    await eventually(lambda: len(engine.writers) == 1 and engine.starts == 2)
+    shown = await harness.result(await harness.ada.click(result, "U1"))
+    assert side(shown) == 128
+    assert len(engine.paints) == 1
+
+
+async def test_a_message_that_is_deleted_meanwhile_stays_deleted(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """By its user, while the pictures are being enlarged."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    await eventually(lambda: engine.display_paints)
+    await harness.ada.react(result, "❌")
+    await harness.discord.until(lambda: result.deleted, why="the deletion")
+    count = len(harness.discord.messages())
+    engine.display_gate.set()
+    await eventually(
+        lambda: not harness.query("SELECT 1 FROM deliveries WHERE delivered_at IS NULL")
+    )
+    assert len(harness.discord.messages()) == count
+
+
+async def test_pictures_that_are_deleted_meanwhile_are_not_shown_again(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Nor does a file of them stay."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    await eventually(lambda: engine.display_paints)
+    await delete(harness)
+    engine.display_gate.set()
+    await harness.discord.until(
+        lambda: not result.attachments and DELETION_NOTE in result.content, why="the note"
+    )
+    await eventually(lambda: files(harness) == set())

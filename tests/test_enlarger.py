@@ -12,8 +12,6 @@ import torch
 from PIL import Image
 
 from engine.contract import (
-    ArtifactDone,
-    ArtifactRole,
     Cancelled,
     Capture,
     Detail,
@@ -43,7 +41,6 @@ from tests.engine_parts import (
     INPUT_FILES,
     Painted,
     before_each_pass,
-    digests,
     engine_core,
     failure_reason,
     painted_images,
@@ -60,13 +57,6 @@ def core(*thresholds: float) -> EngineCore:
     """An engine core with the tiny model, of this threshold or the default, and the upscaler."""
     model = engine_core(*thresholds).model
     return EngineCore([model], Postprocessor(1.0), enlarger=Enlarger(load_upscalers()))
-
-
-@cache
-def displaying(*thresholds: float) -> EngineCore:
-    """Such an engine core, which also sends display versions."""
-    postprocessor = Postprocessor(upscaler=load_upscalers()[0])
-    return EngineCore(core(*thresholds).models, postprocessor, enlarger=Enlarger(load_upscalers()))
 
 
 def enlargement(image: Image.Image, picture: Work | None = None) -> dict[str, Any]:
@@ -248,45 +238,6 @@ def test_a_detail_keeps_the_picture() -> None:
         for picture in rendered_images(paint(near, far), core())
     ]
     assert differences[0] < differences[1]
-
-
-@pytest.mark.parametrize("scale", [2, 4])
-def test_pictures_are_sent_enlarged_on_request(scale: int) -> None:
-    """The display version follows its picture; the picture stays what it is."""
-    events: list[Event] = []
-    capture = Capture(display_scale=scale)
-    works = [recipe(seed=seed) for seed in range(2)]
-    painted = run_job(paint(*works, capture=capture), displaying(), events.append)
-    assert isinstance(painted, Painted)
-    assert [image.sha256 for image in painted.pictures] == digests(*works)
-    artifacts = [event for event in events if isinstance(event, ArtifactDone)]
-    assert sorted(artifact.index for artifact in artifacts) == [0, 1]
-    for artifact in artifacts:
-        assert (artifact.role, artifact.media_type) == (ArtifactRole.DISPLAY, "image/png")
-        assert b"IDAT\x78\x01" in artifact.data, "it is compressed quickly"
-        shown = Image.open(io.BytesIO(artifact.data)).convert("RGB")
-        picture = decoded(painted.pictures[artifact.index])
-        assert shown.tobytes() == load_upscalers()[0].upscale(picture, scale).tobytes()
-
-
-@pytest.mark.parametrize(("scale", "side"), [(1, 64), (3, 64), (4, 264)])
-def test_pictures_are_not_always_enlarged(scale: int, side: int) -> None:
-    """Not by 1, by a scale that the upscaler lacks, or beyond the largest size."""
-    events: list[Event] = []
-    image = sketch(side, side)
-    work = upscale(image) if side > 64 else recipe()
-    job = paint(work, images=(image,), capture=Capture(display_scale=scale))
-    assert isinstance(run_job(job, displaying(), events.append), Painted)
-    assert not any(isinstance(event, ArtifactDone) for event in events)
-
-
-def test_a_withheld_picture_has_no_display_version() -> None:
-    """Nothing of it is sent."""
-    events: list[Event] = []
-    strict = displaying(tiny_model.ALWAYS)
-    job = paint(recipe(strict), capture=Capture(display_scale=4))
-    assert isinstance(run_job(job, strict, events.append), Painted)
-    assert not any(isinstance(event, ArtifactDone) for event in events)
 
 
 def test_cancelled_enlargements_end() -> None:

@@ -1,4 +1,4 @@
-"""Films, strips and display versions that fail cost nothing but themselves."""
+"""Films and strips that fail cost nothing but themselves."""
 
 import pytest
 import torch
@@ -15,8 +15,7 @@ from engine.contract import (
 )
 from engine.core.capture import FILM_TOO_LARGE
 from engine.core.engine_core import EngineCore
-from engine.core.postprocess import Postprocessor
-from tests.engine_parts import Painted, engine_core, job, new_engine_core, recipe, run_job
+from tests.engine_parts import Painted, job, new_engine_core, recipe, run_job
 
 
 def events_of(paint: Paint, core: EngineCore | None = None) -> list[Event]:
@@ -70,26 +69,3 @@ def test_frames_that_cannot_be_decoded_cost_no_picture() -> None:
     reason = "The engine failed (RuntimeError); its log has the details."
     roles = [ArtifactRole.FILM, ArtifactRole.STRIP]
     assert failed_artifacts(events) == [(0, role, reason) for role in roles]
-
-
-class BrokenUpscaler:
-    """An upscaler that fails."""
-
-    name = revision = fingerprint = "broken"
-    scales = (2,)
-
-    def upscale(self, image: Image.Image, scale: int) -> Image.Image:
-        """Raises RuntimeError."""
-        raise RuntimeError(f"No {scale}x today for {image.size}.")
-
-
-def test_a_display_version_that_fails_costs_only_itself() -> None:
-    """Later pictures of the job are painted, whose display versions fail alike."""
-    core = EngineCore([engine_core().model], Postprocessor(upscaler=BrokenUpscaler()))
-    capture = Capture(previews=False, display_scale=2)
-    events = events_of(job(recipe(), recipe(seed=2, steps=9), capture=capture), core)
-    assert sum(isinstance(event, ImageDone) for event in events) == 2
-    assert [failure[:2] for failure in failed_artifacts(events)] == [
-        (0, ArtifactRole.DISPLAY),
-        (1, ArtifactRole.DISPLAY),
-    ]

@@ -82,7 +82,7 @@ MESSAGES: list[Command | Event] = [
         attempt=2,
         recipes=(RECIPE,),
         inputs=("ab",),
-        capture=Capture(previews=False, film=True, film_bytes=65, strip=9, display_scale=4),
+        capture=Capture(previews=False, film=True, film_bytes=65, strip=9),
         adaptive=True,
         include_flagged=True,
         owner="o",
@@ -124,7 +124,7 @@ MESSAGES: list[Command | Event] = [
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x07",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x08",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
         b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4type"
@@ -138,8 +138,8 @@ FRAMES: dict[type, bytes] = {
         b"\xa5scale\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa8controls\x91\x83\xa5model\xa5canny\xa5i"
         b"mage\xa2ef\xa5scale\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa8adapters\x91\x83\xa2id\xa3a/b"
         b"\xa8revision\xa2r2\xa5scale\xcb?\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inpu"
-        b"ts\x91\xa2ab\xa7capture\x85\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t\xaddisplay_scale"
-        b"\x04\xa8adaptive\xc3\xafinclude_flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8"
+        b"ts\x91\xa2ab\xa7capture\x84\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t"
+        b"\xa8adaptive\xc3\xafinclude_flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8"
         b"\x00\x00\x00\x00\x00\x00"
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",

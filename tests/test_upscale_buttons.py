@@ -1,5 +1,6 @@
 """⬆ 2x, ⬆ 4x and ✨ Detail below single pictures."""
 
+import asyncio
 import re
 from io import BytesIO
 
@@ -17,6 +18,13 @@ from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
 from tests.fake_server import UPSCALER
 from tests.samples import picture, recipe
+
+
+@pytest.fixture(autouse=True)
+def _upscaler(engine: FakeEngine) -> None:
+    """The engine has an upscaler."""
+    engine.upscalers = (UPSCALER,)
+
 
 CONTEXT = PlanContext(models=(MODEL,), upscalers=(UPSCALER,), seed=3, parents=(picture(),))
 
@@ -125,7 +133,7 @@ async def test_pictures_of_older_versions_are_enlarged(
     """Their pixels have no stored digest, so it is that of the file."""
     shown = await single(harness)
     [row] = harness.query("SELECT sha256 FROM pictures WHERE nth = 2")
-    harness.execute("UPDATE pictures SET sha256 = NULL")
+    await asyncio.to_thread(harness.execute, "UPDATE pictures SET sha256 = NULL")
     await harness.result(await harness.ada.click(shown, "⬆ 2x"))
     [work] = engine.paints[1].recipes
     assert work.images == (row["sha256"],)
@@ -145,7 +153,7 @@ async def test_variations_and_rerolls_of_an_upscale_are_those_of_its_picture(
     [again] = engine.paints[3].recipes
     assert again == again.recipe and again.seed != 8
     with Image.open(BytesIO(shown.attachments[0].data)) as image:
-        assert image.size == (128, 128)
+        assert image.size == (256, 256), "it is shown enlarged"
 
 
 def test_an_upscale_is_planned_purely() -> None:

@@ -111,6 +111,8 @@ class PlanDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     layout: Layout = Grid()
     capture: Capture = Capture()
+    display_scale: int = 1
+    """A factor by which pictures are enlarged to be shown; 1 for none."""
     prompt: str = ""
     """The user's own words, for messages; empty for the prompt of the first recipe."""
     full_recipes: tuple[Recipe, ...] = ()

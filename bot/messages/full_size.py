@@ -14,6 +14,7 @@ from bot.messages.action_views import ActionViews
 from bot.messages.channels import ChannelResolver
 from bot.messages.message_client import MessageContent, OutgoingFile
 from bot.messages.upload_limits import UploadLimits
+from bot.services.display_versions import DisplayVersions
 from bot.storage import FileStorage
 
 
@@ -24,6 +25,7 @@ class FullSizeContent:
         self,
         jobs: JobStore,
         storage: FileStorage,
+        display_versions: DisplayVersions,
         channels: ChannelResolver,
         upload_limits: UploadLimits,
         views: ActionViews,
@@ -31,6 +33,7 @@ class FullSizeContent:
     ) -> None:
         self._jobs = jobs
         self._storage = storage
+        self._display_versions = display_versions
         self._channels = channels
         self._upload_limits = upload_limits
         self._views = views
@@ -45,6 +48,7 @@ class FullSizeContent:
         if not pictures or job is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         [picture], models = pictures, self._engine.models
+        await self._display_versions.make(job)
         return MessageContent(
             content=captions.full_size(picture, models=models),
             without_prompt=captions.full_size(picture, has_prompt=False, models=models),

@@ -25,6 +25,7 @@ from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpir
 from bot.messages.message_client import TOKEN_SECONDS, MessageClient, MessageContent, OutgoingFile
 from bot.messages.throttle import NotShown, Throttle
 from bot.messages.token_fallback import with_token_fallback, without_token
+from bot.services.display_versions import DisplayVersions
 from bot.storage import FileMissing, FileStorage
 from engine.log import log_context
 
@@ -47,6 +48,7 @@ class JobMessages:
         jobs: JobStore,
         storage: FileStorage,
         captured: CapturedFiles,
+        display_versions: DisplayVersions,
         channels: ChannelResolver,
         views: ActionViews,
         *,
@@ -59,6 +61,7 @@ class JobMessages:
         self._jobs = jobs
         self._storage = storage
         self._captured = captured
+        self._display_versions = display_versions
         self._channels = channels
         self._views = views
         self._clock = clock
@@ -182,10 +185,26 @@ class JobMessages:
             await self._messages.delete_response(job.target)
             self._privately_informed.discard(job.id)
         else:
+            are_small = await self._display_versions.are_missing(job)
             await self._upsert_result(job, await self._result_content(job, pictures))
+            if are_small:  # nobody has to wait for the enlargement
+                await self._enlarge(job, pictures)
             current = await retry_until_written(lambda: self._jobs.job(job.id))
             if current is not None and current.deletion_reason is not None:  # since then
                 await self._replace_with_deleted_note(current, current.deletion_reason)
+
+    async def _enlarge(self, job: Job, pictures: Sequence[Picture]) -> None:
+        """Replace the pictures of a result by their display versions."""
+        await self._display_versions.make(job)
+        current = await retry_until_written(lambda: self._jobs.job(job.id))
+        if current is None or current.deletion_reason is not None:
+            return
+        target = msgspec.structs.replace(job.target, message_id=current.target.message_id)
+        current = msgspec.structs.replace(current, target=target)
+        try:
+            await self._upsert(current, await self._result_content(current, pictures))
+        except (MessageGone, ContentRejected) as error:  # somebody may have deleted it
+            log.info("the result is not shown enlarged", extra={"reason": str(error)})
 
     async def _respond_privately(self, job: Job) -> bool:
         """Send the reason to the user alone, once; False if the token is no longer valid."""

@@ -114,8 +114,7 @@ class JobService:
         """The plan, with the scale at which its pictures are shown."""
         models, upscalers = self._engine.models, self._engine.upscalers
         scale = display_scale(plan, models, upscalers, settings.display_scale)
-        capture = msgspec.structs.replace(plan.capture, display_scale=scale)
-        return msgspec.structs.replace(plan, capture=capture)
+        return msgspec.structs.replace(plan, display_scale=scale)
 
     async def resume(self) -> None:
         """Continue with the jobs that the last process had accepted but not queued."""

@@ -8,7 +8,7 @@ import msgspec
 from engine.contract.model_card import ModelCard
 from engine.contract.work import Work
 
-PROTOCOL_VERSION: Final = 7
+PROTOCOL_VERSION: Final = 8
 HEARTBEAT_SECONDS: Final = 2.0
 """Time between two Heartbeats; the engine sends them even while it is busy."""
 
@@ -42,9 +42,6 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
     strip: int = 0
     """The number of steps of each picture that one image shows side by side (`strip_steps`); 0 for
     no such image."""
-    display_scale: int = 1
-    """A factor by which pictures are enlarged to be shown, in addition to the pictures; 1 for none.
-    """
 
 
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -259,8 +256,6 @@ class ArtifactRole(StrEnum):
     """Its steps, as a video."""
     STRIP = "strip"
     """Some of its steps side by side."""
-    DISPLAY = "display"
-    """The picture, enlarged to be shown."""
 
 
 class ArtifactDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):

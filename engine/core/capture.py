@@ -10,14 +10,13 @@ from PIL import Image
 
 from engine.contract import ArtifactRole, Capture, Recipe, strip_steps
 from engine.contract.images import matrix
-from engine.contract.images.encode import FAST, encode_png
+from engine.contract.images.encode import encode_png
 from engine.contract.images.grid import blank_cell
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.errors import InvalidJob
 from engine.imaging.video import FilmTooLarge, FilmWriter, film_size
 from engine.pipeline.denoise import DenoisingState
 from engine.safety import flagged
-from engine.upscale.base import Upscaler
 
 FILM_TOO_LARGE: Final = "The film does not fit into the upload limit, even at its lowest quality."
 MAX_FILM_BYTES: Final = MAX_FRAME_BYTES // 2
@@ -218,9 +217,3 @@ def recorders(recipe: Recipe, capture: Capture) -> tuple[Recorder, ...]:
     film = (FilmRecorder(recipe, min(capture.film_bytes, MAX_FILM_BYTES)),) if capture.film else ()
     strip = (StripRecorder(recipe, capture.strip),) if capture.strip else ()
     return (*film, *strip)
-
-
-def display_version(picture: Frame, upscaler: Upscaler, scale: int) -> Artifact:
-    """The picture, enlarged to be shown."""
-    image = upscaler.upscale(picture.image, scale)
-    return Artifact(ArtifactRole.DISPLAY, "image/png", encode_png(image, FAST), picture.flagged)

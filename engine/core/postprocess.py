@@ -14,12 +14,12 @@ from weakref import WeakSet
 import torch
 from PIL import Image
 
-from engine.contract import MAX_SIZE, ArtifactRole, PaintedImage
+from engine.contract import ArtifactRole, PaintedImage
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_jpeg
 from engine.core import pictures
 from engine.core.background import BackgroundQueue
-from engine.core.capture import Artifact, Frame, ImageCapture, display_version
+from engine.core.capture import Artifact, Frame, ImageCapture
 from engine.core.failures import Failure, catch_failure
 from engine.core.model_pool import ModelPool
 from engine.core.pictures import Origin, Result
@@ -31,7 +31,6 @@ from engine.pipeline.denoise import DenoisingState
 from engine.pipeline.preview import MAX_SIDE, previewer_for
 from engine.pipeline.tiles import Canvas, InitTile
 from engine.safety import flagged, log_fields
-from engine.upscale.base import Upscaler
 
 log = logging.getLogger(__name__)
 
@@ -73,13 +72,11 @@ class Postprocessor:
         clock: Callable[[], float] = time.monotonic,
         on_device_lost: FatalErrorHandler = _log_fatal,
         executor: Executor | None = None,
-        upscaler: Upscaler | None = None,
     ) -> None:
         """`on_device_lost` is called in that thread; the affected requests get no ending.
 
-        `executor` replaces the thread. Without `upscaler`, no display versions are sent.
+        `executor` replaces the thread.
         """
-        self._upscaler = upscaler
         self._on_device_lost = on_device_lost
         self._preview_time_share = preview_time_share
         self._clock = clock
@@ -225,31 +222,20 @@ class Postprocessor:
         _log_image(slot.index + 1, result.painted)
         slot.request.send_image(slot.index, result.painted)
         picture = result.picture
-        if picture is None or (capture is None and not self._is_displayed(slot, picture)):
+        if picture is None or capture is None:
             self._finish(slot)
         else:
             self._send_artifacts(slot, picture, capture)
 
-    def _is_displayed(self, slot: Slot, picture: Frame) -> bool:
-        """Whether the picture is also sent enlarged."""
-        scale = slot.request.job.capture.display_scale
-        is_possible = self._upscaler is not None and scale in self._upscaler.scales
-        return is_possible and max(picture.image.size) * scale <= MAX_SIZE
-
-    def _send_artifacts(self, slot: Slot, picture: Frame, capture: ImageCapture | None) -> None:
+    def _send_artifacts(self, slot: Slot, picture: Frame, capture: ImageCapture) -> None:
         """Make and send them later, each by itself, so that one that fails costs nothing else."""
 
         def make_later(role: ArtifactRole, make: Callable[[], Artifact]) -> None:
             work = partial(self._send_artifact, slot, make)
             self._capture_later(slot, work, partial(self._fail_artifact, slot, role))
 
-        if capture is not None:
-            for recorder in capture.recorders:
-                make_later(recorder.role, partial(capture.finish, recorder, picture))
-        if self._upscaler is not None and self._is_displayed(slot, picture):
-            scale = slot.request.job.capture.display_scale
-            make = partial(display_version, picture, self._upscaler, scale)
-            make_later(ArtifactRole.DISPLAY, make)
+        for recorder in capture.recorders:
+            make_later(recorder.role, partial(capture.finish, recorder, picture))
         self._capture_later(slot, partial(self._end_artifacts, slot), slot.request.fail)
 
     def _send_artifact(self, slot: Slot, make: Callable[[], Artifact]) -> None:

@@ -163,7 +163,6 @@ def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) 
     `on_fatal` is called in a thread of the engine if it cannot continue; the jobs then get no
     ending.
     """
-    upscalers = load_upscalers()
-    postprocessor = Postprocessor(on_device_lost=on_fatal, upscaler=next(iter(upscalers), None))
-    engine_core = EngineCore(models, postprocessor, enlarger=Enlarger(upscalers))
+    postprocessor = Postprocessor(on_device_lost=on_fatal)
+    engine_core = EngineCore(models, postprocessor, enlarger=Enlarger(load_upscalers()))
     return Worker(engine_core, on_fatal)
