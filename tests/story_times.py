@@ -10,9 +10,11 @@ import sys
 import tempfile
 import time
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import psutil
+from PIL import Image
 
 from bot.playground import Interaction, Message, Person, Playground
 from tests.bot_harness import is_finished
@@ -28,7 +30,7 @@ async def measure(data: Path) -> None:
         bot = BotProcess(discord, data, "starter")
         await bot.start()
         ada = discord.person("Ada")
-        seconds, ack_seconds, full_size, upscaled = [], [], [], []
+        seconds, ack_seconds, enlarged, full_size, upscaled = [], [], [], [], []
         for run in range(RUNS + 1):
             start = time.monotonic()
             interaction = await ada.slash(
@@ -38,6 +40,10 @@ async def measure(data: Path) -> None:
             acknowledged_at = time.monotonic()
             await discord.until(partial(_is_finished, interaction), timeout=120, why="a grid")
             seconds.append(time.monotonic() - start)
+            await discord.until(
+                partial(_is_enlarged, interaction), timeout=120, why="the enlarged pictures"
+            )
+            enlarged.append(time.monotonic() - start)
             full_size.append(await _seconds_of(discord, ada, interaction.response, "U1"))
             shown = discord.messages()[-1]
             upscaled.append(await _seconds_of(discord, ada, shown, "⬆ 4x"))
@@ -52,6 +58,7 @@ async def measure(data: Path) -> None:
         f"/imagine to grid:      median {statistics.median(seconds[1:]):.2f} s "
         f"({min(seconds[1:]):.2f} to {max(seconds[1:]):.2f}); first {seconds[0]:.2f} s"
     )
+    write(f"/imagine to its enlarged pictures: median {statistics.median(enlarged[1:]):.2f} s")
     for name, measured in (("U1", full_size), ("⬆ 4x", upscaled)):
         write(f"{name} to picture: median {statistics.median(measured[1:]):.2f} s")
     write(f"memory: bot {bot_memory:.0f} MiB, engine {engine_memory:.0f} MiB (resident)")
@@ -70,6 +77,15 @@ async def _seconds_of(
         why="a picture",
     )
     return time.monotonic() - start
+
+
+def _is_enlarged(interaction: Interaction) -> bool:
+    """Whether the grid of the starter's pictures of 128 pixels shows them at 512."""
+    message = interaction.response
+    if message is None or not message.attachments:
+        return False
+    with Image.open(BytesIO(message.attachments[0].data)) as image:
+        return image.width == 2 * 512
 
 
 def _is_finished(interaction: Interaction) -> bool:
