@@ -217,15 +217,7 @@ def _build(
     captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
     displays = DisplayVersions(db.jobs, engine, storage)
     notifier = JobMessages(
-        message_client,
-        db.jobs,
-        storage,
-        captured,
-        displays,
-        channels,
-        views,
-        clock=clock,
-        engine=engine,
+        message_client, db.jobs, storage, captured, displays, channels, views, engine, clock=clock
     )
     full_size = FullSizeContent(
         db.jobs, storage, displays, channels, message_client.upload_limits, views, engine

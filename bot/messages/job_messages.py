@@ -51,9 +51,9 @@ class JobMessages:
         display_versions: DisplayVersions,
         channels: ChannelResolver,
         views: ActionViews,
+        engine: EngineClient | None = None,
         *,
         clock: Clock,
-        engine: EngineClient | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
