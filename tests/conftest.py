@@ -45,7 +45,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Scheduling | None":
-    """For `--dist loadfile`, a scheduler that runs all tests with processes on one worker."""
+    """For `--dist loadfile`, a scheduler that runs the tests with processes on two workers."""
     from tests import workers
 
     return workers.FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None

@@ -2,13 +2,20 @@
 
 from typing import Final
 
-PROCESS_FILES: Final = frozenset({
+STORY_FILES: Final = frozenset({
     "test_crashes.py",
+    "test_log_story.py",
+    "test_privacy_crashes.py",
+    "test_soak.py",
+    "test_stories.py",
+})  # fmt: skip
+"""Files whose tests start the bot and a real engine, and paint much."""
+
+PROCESS_FILES: Final = STORY_FILES | frozenset({
     "test_discord_js.py",
     "test_engine_main.py",
     "test_engine_process.py",
     "test_hostile_files.py",
-    "test_log_story.py",
     "test_main.py",
     "test_new_kind.py",
     "test_page_story.py",
@@ -16,11 +23,8 @@ PROCESS_FILES: Final = frozenset({
     "test_playground_page_actions.py",
     "test_playground_page_conditions.py",
     "test_playground_page_videos.py",
-    "test_privacy_crashes.py",
     "test_sandbox.py",
     "test_sanitize.py",
-    "test_soak.py",
-    "test_stories.py",
     "test_wheel.py",
 })  # fmt: skip
 """Files whose tests start the bot, an engine, a decoder or a browser as a process."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from xdist.scheduler import LoadFileScheduling
 
-from tests.markers import PROCESS_FILES
+from tests.markers import PROCESS_FILES, STORY_FILES
 
 MAX_WORKERS: Final = 4
 """Each worker that computes with torch needs up to 1 GiB."""
@@ -23,11 +23,15 @@ def count() -> int:
 
 
 class FileScheduling(LoadFileScheduling):  # type: ignore[misc] # xdist has no types
-    """Runs each file on one worker, and all files of PROCESS_FILES on the same worker.
+    """Runs each file on one worker, STORY_FILES on one, and the rest of PROCESS_FILES on another.
 
-    Tests that start processes thus do not compete with each other.
+    So at most two tests that start processes compete with each other, and both workers are done
+    with them at about the same time.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
-        return "process" if PurePosixPath(file).name in PROCESS_FILES else file
+        name = PurePosixPath(file).name
+        if name in STORY_FILES:
+            return "stories"
+        return "processes" if name in PROCESS_FILES else file
