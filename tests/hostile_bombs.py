@@ -56,9 +56,7 @@ def bombs() -> Iterator[HostileFile]:
     )
     yield HostileFile("APNG of 100000 frames", _apng_bomb(100_000), "image", image=IMAGE)
     yield HostileFile("WebP of 100000 frames", _webp_bomb(100_000), "either")
-    yield HostileFile(
-        "JPEG of thousands of scans", _jpeg_with_scans(100_000), "refused", "too long"
-    )
+    yield HostileFile("JPEG of thousands of scans", jpeg_of_scans(), "refused", "too long")
     yield HostileFile("JPEG of ten megabytes of padding", _jpeg_of_padding(), "either")
     yield HostileFile("11 MiB", PNG + bytes(11 << 20), "refused", "10 MiB are allowed")
 
@@ -80,8 +78,11 @@ def _webp_bomb(frames: int) -> bytes:
     return riff(webp_canvas(64, 48, 2), (b"ANIM", bytes(6)), *[(b"ANMF", frame)] * frames)
 
 
-def _jpeg_with_scans(scans: int) -> bytes:
-    """Each scan leaves 390625 blocks of 8 x 8 pixels unchanged, and takes a few bytes."""
+def jpeg_of_scans(scans: int = 100_000) -> bytes:
+    """A file that takes very long to decode, as its scans take a few bytes each.
+
+    Each scan leaves 390625 blocks of 8 x 8 pixels unchanged.
+    """
     tables = jpeg_segment(0xDB, b"\0" + b"\1" * 64) + jpeg_segment(
         0xC4, b"\x10\1" + bytes(15) + b"\xe0"
     )

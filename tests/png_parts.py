@@ -1,5 +1,6 @@
 """Build PNG files by hand, including invalid ones."""
 
+import functools
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -8,6 +9,7 @@ SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 """Colour types (PNG, third edition, section 11.2.1)."""
 END: Final = b"\0\0\0\0IEND\xaeB`\x82"
+_BLOCK: Final = 1 << 20
 _PASSES: Final = (
     (0, 0, 8, 8),
     (4, 0, 8, 8),
@@ -41,12 +43,20 @@ def png(head: bytes, rows: Iterable[bytes], *, before: bytes = b"", after: bytes
     return SIGNATURE + head + before + chunk(b"IDAT", data) + after + END
 
 
+@functools.cache
 def zeros(count: int, level: int = 9) -> bytes:
-    """The zlib stream of this many zero bytes."""
+    """The zlib stream of this many zero bytes.
+
+    A mebibyte is compressed once, up to a full flush, and repeated: the blocks do not refer to
+    each other.
+    """
     compressor = zlib.compressobj(level)
-    block = bytes(1 << 20)
-    blocks = [compressor.compress(block) for _ in range(count >> 20)]
-    return b"".join([*blocks, compressor.compress(bytes(count % (1 << 20))), compressor.flush()])
+    head = compressor.compress(b"") + compressor.flush(zlib.Z_FULL_FLUSH)
+    block = compressor.compress(bytes(_BLOCK)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    raw = zlib.compressobj(level, wbits=-zlib.MAX_WBITS)
+    tail = raw.compress(bytes(count % _BLOCK)) + raw.flush()
+    adler32 = count % 65521 << 16 | 1
+    return head + block * (count // _BLOCK) + tail + adler32.to_bytes(4)
 
 
 def interlaced(pixels: list[list[bytes]]) -> Iterator[bytes]:

@@ -19,14 +19,14 @@ from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout, decod
 from bot.attachments.sandbox_main import LIFELINE
 from engine.contract.images.decode_result import MAX_RESULT_BYTES, DecodeStatus, unpack
 from tests.bot_harness import eventually
-from tests.hostile_bombs import bombs
+from tests.hostile_bombs import jpeg_of_scans
 from tests.samples import encoded
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
 ROOT = Path(__file__).parents[1]
 IMAGE = encoded(Image.new("RGB", (64, 64), "red"))
 FRAMED = len(IMAGE).to_bytes(4) + IMAGE
-SLOW = next(file.data for file in bombs() if "scans" in file.name)
+SLOW = jpeg_of_scans()
 
 
 @pytest.fixture(autouse=True)
