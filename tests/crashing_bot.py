@@ -17,6 +17,7 @@ import psutil
 from bot.__main__ import main
 from bot.db.erasure import ErasureStore
 from bot.db.jobs import JobStore
+from bot.engine_client import watchdog
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import responses
 from bot.messages.message_client import MessageClient, MessageContent
@@ -37,6 +38,8 @@ MOMENTS: Final = (
     "sent",
     "answered",
 )
+FROZEN_SECONDS: Final = 5.0
+"""The silence after which a suspended engine is replaced."""
 _sending = False
 
 
@@ -64,6 +67,8 @@ def crash_if_due(moment: str) -> None:
         return
     _, victim = CRASH_FILE.read_text().split()
     CRASH_FILE.unlink()
+    if victim == "frozen":
+        vars(watchdog)["SILENCE_SECONDS"] = FROZEN_SECONDS
     if victim == "bot":
         os.kill(os.getpid(), signal.SIGKILL)
     for engine in psutil.Process().children():
