@@ -20,6 +20,7 @@ from bot.playground.client.options import Value
 from bot.playground.model.state import Event
 from bot.settings import Settings
 from tests.fake_engine import FakeEngine
+from tests.new_database import create_database
 
 RETENTION_SECONDS = 0.5
 """Between two deletions of what has expired, which is shorter than in the bot itself."""
@@ -75,6 +76,8 @@ class BotHarness:
     async def start(self) -> None:
         """Return when the bot is connected."""
         self._stop = asyncio.Event()
+        if not (self.data / FILENAME).exists():
+            create_database(self.data)
         settings = settings_for(self.discord, self.data)
         settings.imagine_metrics_port = self.metrics_port
         settings.imagine_retention_days = self.retention_days

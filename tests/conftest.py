@@ -121,11 +121,10 @@ async def http(playground: "Playground", openapi: "OpenApi | None") -> AsyncIter
 @pytest.fixture
 async def db(tmp_path: Path) -> AsyncIterator["Database"]:
     """An empty database."""
-    from bot.db.database import FILENAME, Database
-    from bot.db.migrations import migrate
+    from bot.db.database import Database
+    from tests.new_database import create_database
 
-    migrate(tmp_path / FILENAME)
-    async with Database(tmp_path / FILENAME) as db:
+    async with Database(create_database(tmp_path)) as db:
         yield db
 
 

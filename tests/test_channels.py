@@ -7,7 +7,6 @@ import discord as discord_py
 import pytest
 from discord.http import Route
 
-from bot.db import migrations
 from bot.db.database import Database
 from bot.domain.guild_settings import set_nsfw_policy
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext, ChannelInfo, ChannelKind, NsfwPolicy
@@ -15,6 +14,7 @@ from bot.messages.channels import ChannelResolver, from_channel
 from bot.playground import Playground
 from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import guild_create_json
+from tests.new_database import create_database
 
 TEXT, DIRECT, VOICE, GROUP, THREAD, STAGE, FORUM = 0, 1, 2, 3, 11, 13, 15
 ROOMS = [TEXT, VOICE, STAGE, FORUM]
@@ -115,13 +115,13 @@ async def test_unknown_channels_are_fetched_without_a_gateway(
 ) -> None:
     """A thread has its parent's policy; DMs and channels that do not exist have BLOCK."""
     monkeypatch.setattr(Route, "BASE", discord.api)
-    migrations.migrate(tmp_path / "imagine.db")
+    path = create_database(tmp_path)
     guild = discord.world.default_guild.id
     choice = set_nsfw_policy(discord.restricted.id, NsfwPolicy.SPOILER)
     threads = [discord.add_thread(parent, "t") for parent in (discord.restricted, discord.channel)]
     intents = discord_py.Intents(guilds=True)
     async with (
-        Database(tmp_path / "imagine.db") as db,
+        Database(path) as db,
         discord_py.Client(intents=intents) as client,
     ):
         await client.login(discord.token)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.db import migrations
 from bot.db.connection import DatabaseUnavailable, SqliteConnection
 from bot.db.database import Database
 from bot.db.jobs import JobStore
 from tests.bot_harness import eventually
+from tests.new_database import create_database
 from tests.samples import job, recipe
 
 
@@ -56,8 +56,7 @@ async def test_a_wrong_use_of_sqlite_raises_its_error(db: Database) -> None:
 
 async def test_waiting_writes_block_no_reads(tmp_path: Path) -> None:
     """Many writes wait at the same time and succeed once the lock is released."""
-    path = tmp_path / "imagine.db"
-    migrations.migrate(path)
+    path = create_database(tmp_path)
     async with SqliteConnection(path, lock_seconds=60.0) as connection:
         jobs, statements = JobStore(connection, lambda _: None), list[str]()
         await connection.raw.set_trace_callback(statements.append)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.db import migrations
 from bot.db.database import Database
 from bot.db.stats import PeriodStats, QueueStats
 from bot.domain.job import JobTimings, Status
+from tests.new_database import create_database
 from tests.samples import job, picture
 
 
@@ -21,8 +21,7 @@ def transitions() -> list[JobTimings]:
 @pytest.fixture
 async def db(tmp_path: Path, transitions: list[JobTimings]) -> AsyncIterator[Database]:
     """An empty database whose transitions are collected."""
-    migrations.migrate(tmp_path / "imagine.db")
-    async with Database(tmp_path / "imagine.db", transitions.append) as db:
+    async with Database(create_database(tmp_path), transitions.append) as db:
         yield db
 
 

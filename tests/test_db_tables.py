@@ -12,13 +12,13 @@ import pytest
 from bot.db import rows
 from bot.db.audit_log import AUDIT
 from bot.db.deliveries import DELIVERIES, TARGETS
-from bot.db.migrations import migrate
 from bot.db.moderation import BLOCKS
 from bot.db.reports import REPORTS
 from bot.db.tables import Table
 from bot.db.usage import USAGE
 from bot.domain.delivery import Delivery
 from bot.domain.job import ResponseTarget
+from tests.new_database import create_database
 from tests.samples import picture
 
 TABLES = [AUDIT, BLOCKS, REPORTS, USAGE]
@@ -29,8 +29,7 @@ COLUMNS_WITHOUT_FIELD = {"audit_log": {"id"}, "reports": {"id"}}
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """An empty database of the newest schema."""
-    migrate(tmp_path / "imagine.db")
-    with closing(sqlite3.connect(tmp_path / "imagine.db")) as connection:
+    with closing(sqlite3.connect(create_database(tmp_path))) as connection:
         yield connection
 
 

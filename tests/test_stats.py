@@ -7,8 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bot.db import migrations
-from bot.db.database import FILENAME, Database
+from bot.db.database import Database
 from bot.db.stats import PeriodStats, QueueStats
 from bot.domain.job import Status
 from bot.features import stats
@@ -17,6 +16,7 @@ from bot.playground import Playground, UnknownCommand
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine
 from tests.metrics_samples import SNAPSHOT
+from tests.new_database import create_database
 from tests.samples import job, picture
 
 REPORT = StatusReport(
@@ -71,9 +71,9 @@ async def seeded(
     discord: Playground, engine: FakeEngine, tmp_path: Path
 ) -> AsyncIterator[BotHarness]:
     """A bot whose database has two days of jobs."""
-    migrations.migrate(tmp_path / FILENAME)
+    path = create_database(tmp_path)
     now = time.time()
-    async with Database(tmp_path / FILENAME) as db:
+    async with Database(path) as db:
         for nth, (age, takes) in enumerate([(90000, 1), (3000, 2), (2000, 3), (1000, 10)]):
             name, created = f"j{nth}", now - age
             await db.jobs.add(job(name, created_at=created))
