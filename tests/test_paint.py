@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine.__main__ import main
 from engine.contract import Recipe
+from engine.core.capture import FILM_TOO_LARGE
 from engine.errors import EngineError, ExitCode, InvalidJob
 from engine.imaging import video
 from engine.offline.job_file import JobSpec
@@ -76,6 +77,20 @@ def test_a_withheld_picture_leaves_no_film(flagging: str, tmp_path: Path) -> Non
     options = ["--steps", "2", "--count", "1", "--model", flagging, "--film", str(film)]
     assert main(["paint", "a boat", *options, "--out", str(tmp_path)]) == 0
     assert not film.exists()
+
+
+def test_a_film_that_fails_is_reported(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its picture is written, and a film of an earlier run is deleted."""
+    monkeypatch.setattr("engine.core.capture.MAX_FILM_BYTES", 100)
+    film = tmp_path / "steps.mp4"
+    film.write_bytes(b"old")
+    options = ["--steps", "2", "--count", "1", "--model", tiny, "--film", str(film)]
+    assert main(["paint", "a boat", *options, "--out", str(tmp_path)]) == ExitCode.FAILED
+    assert FILM_TOO_LARGE in capsys.readouterr().err
+    assert not film.exists()
+    assert (tmp_path / "0.png").exists() and (tmp_path / "recipes.jsonl").exists()
 
 
 def test_a_film_that_cannot_be_written_is_reported(

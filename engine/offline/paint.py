@@ -73,7 +73,7 @@ class _Output:
 
     def finish(self) -> str | None:
         """Wait for the ending and write grid and recipes; returns a sentence about missing
-        pictures, or None. Raises EngineError."""
+        pictures or films, or None. Raises EngineError."""
         ending = self.ending.result()
         if not isinstance(ending, Completed):
             return ending.reason if isinstance(ending, Failed) else "The job was cancelled."
@@ -81,13 +81,15 @@ class _Output:
             if self._disk_error is not None:
                 raise self._disk_error
             self._write_summary()
+            for failure in ending.artifact_failures:
+                self._delete_film(failure.index)  # from an earlier run
         except OSError as error:
             return f"{error.filename or self._folder} cannot be written to: {error.strerror}."
         log.info("job painted", extra={"job": self.job.job, "seconds": round(ending.seconds, 3)})
         failed = sum(image.failed is not None for image in self._images.values())
         if failed:
             return f"Pictures that could not be painted: {failed}. The others were written."
-        return None
+        return next((failure.reason for failure in ending.artifact_failures), None)
 
     def _file(self, index: int) -> Path:
         return self._folder / f"{index}.png"
@@ -99,10 +101,13 @@ class _Output:
             sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
             return
         file.unlink(missing_ok=True)  # from an earlier run
-        if self._film is not None:
-            film_file(self._film, index).unlink(missing_ok=True)
+        self._delete_film(index)
         reason = image.failed or "withheld by the safety check"
         sys.stderr.write(f"{file} (seed {recipe.seed}): {reason}\n")
+
+    def _delete_film(self, index: int) -> None:
+        if self._film is not None:
+            film_file(self._film, index).unlink(missing_ok=True)
 
     def _write_film(self, file: Path, data: bytes) -> None:
         file.write_bytes(data)
