@@ -107,7 +107,9 @@ async def test_a_matrix_of_drafts_is_finished(
     finished = await harness.result(await harness.ada.click(draft, "✅ Finish"))
     assert menus(finished) and "✅ Finish" not in finished.buttons
     await harness.result(await harness.ada.invoke(command, options))
-    drafts, full, plain = (paint.recipes for paint in engine.paints)
+    rerolled = await harness.result(await harness.ada.click(draft, "🔄"))
+    assert rerolled.buttons == draft.buttons and menus(rerolled)
+    drafts, full, plain, _ = (paint.recipes for paint in engine.paints)
     assert {recipe.steps for recipe in drafts} == {10}
     assert full == plain
     assert {recipe.prompt for recipe in plain} == {"a [red:blue:0.5] house"}
