@@ -102,6 +102,7 @@ def test_the_preset_samplers() -> None:
     [
         ({}, "Give one or two options several values"),
         ({"steps": "12"}, "Give one or two options several values"),
+        ({"steps": "abc"}, "The option steps has the value “abc”, which is no whole number."),
         ({"steps": "1,2", "guidance": "1,2", "seed": "1,2"}, "steps, guidance, seed have several"),
         ({"steps": "1..150", "guidance": "1..30"}, "4,500 pictures; at most 16 are allowed"),
         ({"seed": "0..4294967295"}, "4,294,967,296 pictures; at most 16"),

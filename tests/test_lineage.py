@@ -74,10 +74,12 @@ async def test_the_latest_pictures_are_offered(harness: BotHarness) -> None:
     await harness.imagine(prompt="a red house", count=1)
     boat, house = picture_ids(harness)
     assert await offered(harness, harness.ada) == [
-        ("a red house · picture 1", house),
-        ("a blue boat · picture 1", boat),
+        ("a red house · picture 1 · seed 7", house),
+        ("a blue boat · picture 1 · seed 7", boat),
     ]
-    assert await offered(harness, harness.ada, "BOAT") == [("a blue boat · picture 1", boat)]
+    assert await offered(harness, harness.ada, "BOAT") == [
+        ("a blue boat · picture 1 · seed 7", boat)
+    ]
     assert await offered(harness, harness.discord.person("Ben")) == []
 
 

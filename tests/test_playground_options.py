@@ -17,7 +17,13 @@ COMMAND: Json = command_json(
             {"type": 3, "name": "prompt", "description": "x", "required": True, "max_length": 9},
             {"type": 3, "name": "negative", "description": "x"},
             {"type": 4, "name": "seed", "description": "x", "min_value": 0},
-            {"type": 10, "name": "strength", "description": "x", "min_value": 0, "max_value": 1},
+            {
+                "type": 10,
+                "name": "strength",
+                "description": "x",
+                "min_value": 0.0,
+                "max_value": 1.0,
+            },
             {"type": 5, "name": "tiled", "description": "x"},
             {"type": 11, "name": "sketch", "description": "x"},
         ],
@@ -59,6 +65,9 @@ def test_typed_text_becomes_typed_values() -> None:
     }
     with pytest.raises(InvalidOption, match="seed takes a number, not “seven”"):
         parse_values(IMAGINE.options, {"seed": "seven"})
+    assert parse_values(IMAGINE.options, {"tiled": "no"}) == {"tiled": False}
+    with pytest.raises(InvalidOption, match="tiled takes true or false, not “maybe”"):
+        parse_values(IMAGINE.options, {"tiled": "maybe"})
 
 
 @pytest.mark.parametrize(
@@ -70,7 +79,7 @@ def test_typed_text_becomes_typed_values() -> None:
         ({"prompt": "x", "seed": 1.5}, "seed takes a whole number"),
         ({"prompt": "x", "seed": True}, "seed takes a whole number"),
         ({"prompt": "x", "seed": 2**53}, "from 0 to 9007199254740991"),
-        ({"prompt": "x", "strength": float("nan")}, "from 0 to 1"),
+        ({"prompt": "x", "strength": float("nan")}, r"from 0 to 1\."),
         ({"prompt": "x", "tiled": "yes"}, "true or false"),
         ({"prompt": "x", "sketch": "a.png"}, "sketch takes a file"),
         ({"prompt": FILE}, "prompt takes no file"),

@@ -25,7 +25,8 @@ _LINK: Final = re.compile(
 _PICTURE_ID: Final = re.compile(r"[0-9a-z]{1,24}-[1-9][0-9]{0,2}")
 _MAX_TEXT: Final = 200
 _MAX_CHOICES: Final = 25
-_MAX_CHOICE_CHARS: Final = 100
+_MAX_CHOICE_PROMPT: Final = 60
+"""Discord shows 100 characters of a choice."""
 _NO_PICTURE: Final = (
     "That is no picture of mine. Give a picture's id, or the link of a message that shows one "
     "(Copy Message Link)."
@@ -38,7 +39,8 @@ async def complete(interaction: Interaction, typed: str) -> list[app_commands.Ch
     trees, user_id = services(interaction).family_trees, interaction.user.id
     choices = [
         app_commands.Choice(
-            name=f"{p.recipe.prompt[:70]} · picture {p.nth}"[:_MAX_CHOICE_CHARS], value=p.id
+            name=f"{p.recipe.prompt[:_MAX_CHOICE_PROMPT]} · picture {p.nth} · seed {p.recipe.seed}",
+            value=p.id,
         )
         for p in await trees.latest(user_id, 4 * _MAX_CHOICES)
     ]

@@ -62,6 +62,7 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     """
     model = find_model(request.model, context.models)
     typed = {name: parse_values(name, text) for name, text in _typed(request, model).items()}
+    _check_single_values(typed)
     axes = _axes(typed)
     check_pictures(prod(typed[name].count for name in axes), context.limits)
     texts = {name: values.texts() for name, values in typed.items()}
@@ -104,6 +105,13 @@ def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
             "Choose one of them."
         )
     return typed | {option: text}
+
+
+def _check_single_values(typed: Mapping[str, Values]) -> None:
+    """Raise Refused with the one that is not understood, before the number of axes is."""
+    for name, values in typed.items():
+        if values.count == 1:
+            _CONVERSIONS[name](name, values.texts())
 
 
 def _axes(typed: Mapping[str, Values]) -> list[str]:

@@ -12,6 +12,7 @@ from bot.playground.model.subcommands import InvokableCommand
 
 SAFE_INTEGER = 2**53 - 1
 STRING_LIMIT = 6000
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 @runtime_checkable
@@ -116,7 +117,8 @@ def _number(option: Json, value: object) -> float:
     minimum = option.get("min_value", -SAFE_INTEGER)
     maximum = option.get("max_value", SAFE_INTEGER)
     if not math.isfinite(value) or not minimum <= value <= maximum:
-        raise InvalidOption(f"The option {name} takes a number from {minimum} to {maximum}.")
+        least, most = (str(limit).removesuffix(".0") for limit in (minimum, maximum))
+        raise InvalidOption(f"The option {name} takes a number from {least} to {most}.")
     return value
 
 
@@ -135,5 +137,8 @@ def _parse(name: str, option_type: int | None, text: str) -> PlainValue:
     except ValueError:
         raise InvalidOption(f"The option {name} takes a number, not “{text[:40]}”.") from None
     if option_type == ApplicationCommandOptionType.BOOLEAN:
-        return text.strip().lower() in ("true", "yes", "1")
+        value = _BOOLEANS.get(text.strip().lower())
+        if value is None:
+            raise InvalidOption(f"The option {name} takes true or false, not “{text[:40]}”.")
+        return value
     return text

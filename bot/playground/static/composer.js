@@ -26,7 +26,10 @@ export class Composer {
       event.preventDefault();
       this.submit();
     });
-    this.text.addEventListener("input", () => this.update());
+    this.text.addEventListener("input", () => {
+      this.showError(null);
+      this.update();
+    });
     this.text.addEventListener("keydown", (event) => this.onKey(event));
     this.form.querySelector("#attach").addEventListener("click", () => this.picker.click());
     this.picker.addEventListener("change", () => this.attach(this.picker.files[0]));
