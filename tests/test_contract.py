@@ -186,6 +186,24 @@ def test_a_recipe_is_validated_when_it_is_decoded() -> None:
         msgspec.json.decode(msgspec.json.encode(GOOD | {"stepz": 1}), type=Recipe)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"changes": [{"step": 5, "prompt": "a dog", "guidanze": 3.0}]},
+        {"subseeds": [[3, 0.1, 4]]},
+        {"source": {"type": "Txt2Img", "image": "ab"}},
+        {"source": {"type": "Img2Img", "image": "ab", "strength": 0.5, "mask": "cd"}},
+        {"references": [{"image": "ab", "role": "style", "scale": 1.0, "end": 0.5}]},
+        {"controls": [{"model": "canny", "image": "ab", "scale": 1.0, "end": 0.5}]},
+        {"adapters": [{"id": "ab", "revision": "1", "scale": 1.0, "end": 0.5}]},
+    ],
+)
+def test_the_parts_of_a_recipe_have_no_unknown_fields(fields: dict[str, Any]) -> None:
+    """Without a setting that this version does not have, another picture would be painted."""
+    with pytest.raises(msgspec.ValidationError, match=r"unknown field|at most length"):
+        msgspec.json.decode(msgspec.json.encode(GOOD | fields), type=Recipe)
+
+
 def test_a_recipe_survives_a_round_trip() -> None:
     """A recipe that is encoded and decoded equals the original."""
     recipe = Recipe(**GOOD | {"source": Img2Img("ab", 0.3), "subseeds": (Subseed(1, 0.1),)})

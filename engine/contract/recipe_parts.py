@@ -13,7 +13,7 @@ SEED_LIMIT: Final = 2**32
 """Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
 
 
-class Subseed(msgspec.Struct, frozen=True, array_like=True):
+class Subseed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Noise that is mixed into the initial noise.
 
     Raises ValueError, with a sentence for the user, if a value is not allowed.
@@ -32,7 +32,9 @@ class Subseed(msgspec.Struct, frozen=True, array_like=True):
             )
 
 
-class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Change(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
     """Settings that replace those before them from a step on; None leaves a setting as it is.
 
     Raises ValueError, with a sentence for the user, if a value is not allowed.
@@ -58,14 +60,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(f"The change at step {self.step} changes nothing.")
 
 
-class Txt2Img(msgspec.Struct, frozen=True, tag=True):
+class Txt2Img(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """The image starts as noise."""
 
     strength: ClassVar[None] = None
     images: ClassVar[tuple[str, ...]] = ()
 
 
-class Img2Img(msgspec.Struct, frozen=True, tag=True):
+class Img2Img(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """The image starts as an init image with noise.
 
     Raises ValueError, with a sentence for the user, if the strength is not allowed.
@@ -86,7 +88,7 @@ class Img2Img(msgspec.Struct, frozen=True, tag=True):
         return (self.image,)
 
 
-class Inpaint(msgspec.Struct, frozen=True, tag=True):
+class Inpaint(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """The white parts of a mask are painted over in an init image.
 
     Raises ValueError, with a sentence for the user, if the strength is not allowed.
@@ -106,7 +108,7 @@ class Inpaint(msgspec.Struct, frozen=True, tag=True):
         return (self.image, self.mask)
 
 
-class Edit(msgspec.Struct, frozen=True, tag=True):
+class Edit(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """An image is edited by an instruction (InstructPix2Pix, https://arxiv.org/abs/2211.09800).
 
     Raises ValueError, with a sentence for the user, if the image guidance is not allowed.
@@ -129,7 +131,7 @@ class Edit(msgspec.Struct, frozen=True, tag=True):
 Source = Txt2Img | Img2Img | Inpaint | Edit
 
 
-class Reference(msgspec.Struct, frozen=True, kw_only=True):
+class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An image that is part of the prompt (IP-Adapter)."""
 
     image: str
@@ -137,7 +139,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     scale: float
 
 
-class Control(msgspec.Struct, frozen=True, kw_only=True):
+class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An image that determines the composition (ControlNet)."""
 
     model: str
@@ -145,7 +147,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
     scale: float
 
 
-class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Weights that are added to the model's (LoRA)."""
 
     id: str
