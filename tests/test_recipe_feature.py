@@ -1,8 +1,11 @@
 """Show recipe and /recipe, from the message or the file to the painted picture."""
 
+from pathlib import Path
+
+import pytest
 from PIL import Image
 
-from bot.playground import Interaction, Message, Upload
+from bot.playground import Interaction, Message, Playground, Upload
 from engine.contract import Recipe
 from engine.contract.images.png_text import with_texts
 from engine.contract.metadata import read_metadata, with_metadata
@@ -85,6 +88,22 @@ async def test_a_picture_of_ours_is_painted_again(harness: BotHarness, engine: F
     again = await harness.result(await harness.ada.click(offered, PAINT))
     assert engine.paints[1].recipes == engine.paints[0].recipes
     assert again.attachments and "a red house" in again.content
+
+
+async def test_a_picture_of_ours_keeps_its_row_class(
+    discord: Playground, engine: FakeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one, which the engine might choose by load, would change its bits."""
+    async with BotHarness(discord, engine, tmp_path) as harness:
+        grid = await harness.imagine()
+        await harness.stop()
+        monkeypatch.setenv("IMAGINE_ADAPTIVE", "true")
+        await harness.start()
+        offered = await read(harness, grid.attachments[0].data)
+        await harness.result(await harness.ada.click(offered, PAINT))
+        assert [paint.adaptive for paint in engine.paints] == [False, False]
+        stored = harness.query("SELECT DISTINCT row_class FROM pictures")
+        assert [row["row_class"] for row in stored] == [8]
 
 
 async def test_a_sketch_is_used_again_by_its_user_only(

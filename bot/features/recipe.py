@@ -12,7 +12,7 @@ from discord import app_commands
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import recipe_offer, rules
-from bot.domain.kinds import imagine
+from bot.domain.kinds import recipe
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features.exports import Component, Exports
@@ -124,8 +124,9 @@ async def paint(interaction: Interaction, _: re.Match[str]) -> None:
     except TimeoutError as error:
         raise Refused(_TOO_SLOW) from error
     images = await bot.uploaded_recipes.existing_images(recipes, interaction.user.id)
-    plan = recipe_offer.plan_again(recipes, await bot.planner.context(context), images)
-    await defer_and_start(interaction, await bot.job_service.submit(imagine.KIND, plan, context))
+    request = recipe.RecipeRequest(recipes=recipes, images=frozenset(images))
+    plan = recipe.plan(request, await bot.planner.context(context))
+    await defer_and_start(interaction, await bot.job_service.submit(recipe.KIND, plan, context))
 
 
 exports: Final = Exports(
