@@ -175,6 +175,26 @@ async def test_there_is_no_film_of_other_messages(harness: BotHarness) -> None:
     assert "no picture of mine in this message. Use Film where" in reason
 
 
+async def test_there_is_no_film_before_a_picture_is_finished(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The reason is another one once the job was cancelled, as for its recipe."""
+    engine.gate.clear()
+    interaction = await harness.ada.slash("imagine", prompt="a red house")
+    await interaction.acknowledged()
+    message = interaction.response
+    assert message is not None
+    await harness.discord.until(lambda: "✖ Cancel" in message.buttons, why="it can be cancelled")
+    for command in ("Film", "Show recipe"):
+        refusal = await harness.refusal(await harness.ada.use(command, message))
+        assert refusal == "There is no finished picture yet."
+    await harness.ada.click(message, "✖ Cancel")
+    await harness.result(interaction)
+    for command in ("Film", "Show recipe"):
+        refusal = await harness.refusal(await harness.ada.use(command, message))
+        assert refusal == "This request ended without a picture."
+
+
 async def test_flagged_frames_make_the_film_a_spoiler(
     harness: BotHarness, engine: FakeEngine
 ) -> None:

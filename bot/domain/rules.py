@@ -13,6 +13,7 @@ from engine.contract import ModelCard, Upscale, Work
 
 REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
+NO_PICTURES: Final = "This request ended without a picture."
 FINISHED: Final = "This draft is finished already."
 FINISHING: Final = "This draft is being finished already."
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
@@ -57,6 +58,12 @@ def nth_picture(job: Job, pictures: Sequence[Picture], nth: int) -> Picture:
             return picture
     is_unfinished = job.status is not Status.DONE
     raise Refused("This picture is not finished yet." if is_unfinished else UNKNOWN_PICTURE)
+
+
+def check_any_finished(job: Job, pictures: Sequence[Picture]) -> None:
+    """Raise Refused if the job has no finished picture among these."""
+    if not pictures:
+        raise Refused(NO_PICTURES if job.has_ended else "There is no finished picture yet.")
 
 
 def check_viewable(picture: Picture) -> None:

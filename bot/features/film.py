@@ -58,6 +58,7 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
         raise Refused(_NO_PICTURE)
     pictures = await finder.pictures(shown)
     rules.check_not_removed(pictures)
+    rules.check_any_finished(shown.job, pictures)
     if len(pictures) == 1:
         await _start(interaction, pictures[0])
         return

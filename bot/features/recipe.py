@@ -44,8 +44,7 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
     if shown is not None:
         pictures = await finder.pictures(shown)
         rules.check_not_removed(pictures)
-        if not pictures:
-            raise Refused("There is no finished picture yet.")
+        rules.check_any_finished(shown.job, pictures)
         await _show_pictures(interaction, pictures)
         return
     deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
