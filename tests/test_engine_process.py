@@ -70,6 +70,19 @@ async def test_the_engines_log_is_forwarded(
     assert [event.split(":")[0] for event in events_logged] == ["ready"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+async def test_the_log_says_what_killed_the_engine(
+    model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An operator sees that the system may be out of memory."""
+    async with spawn_engine(environment(model)):
+        (child,) = children()
+        child.kill()
+    messages = [r.getMessage() for r in caplog.records if r.name == "bot.engine_client.process"]
+    assert messages == ["The engine was ended by signal 9; the system may be out of memory."]
+    assert children() == []
+
+
 async def forward(*chunks: bytes) -> list[str]:
     """Forward output in these chunks; returns the last line."""
     stream = asyncio.StreamReader()

@@ -18,6 +18,8 @@ from engine.log import logfmt
 from engine.log.redaction import register_secret
 
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
+_KILLED: Final = 9
+"""The number of SIGKILL, which not every system has."""
 _STOP_SECONDS: Final = 5.0
 _LOG_DRAIN_SECONDS: Final = 1.0
 """How long the log is still read after the engine has ended."""
@@ -110,13 +112,16 @@ async def _address(stdout: asyncio.StreamReader) -> tuple[str, int] | None:
 
 
 async def _stop(process: Process) -> None:
-    if process.returncode is not None:
-        return
+    """Stop the engine; log the signal if one ended it before."""
     if process.stdin is not None:
         process.stdin.close()
     try:
-        await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        code = await asyncio.wait_for(process.wait(), _STOP_SECONDS)
     except TimeoutError:
         log.warning("The engine did not stop by itself and is killed.")
         process.kill()
         await process.wait()
+        return
+    if code < 0:
+        hint = "; the system may be out of memory" if -code == _KILLED else ""
+        log.warning("The engine was ended by signal %d%s.", -code, hint)
