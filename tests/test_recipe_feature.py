@@ -1,11 +1,12 @@
 """Show recipe and /recipe, from the message or the file to the painted picture."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bot.playground import Interaction, Message, Playground, Upload
+from bot.playground import Fault, Interaction, Message, Playground, Upload
 from engine.contract import Recipe
 from engine.contract.images.png_text import with_texts
 from engine.contract.metadata import read_metadata, with_metadata
@@ -104,6 +105,35 @@ async def test_a_picture_of_ours_keeps_its_row_class(
         assert [paint.adaptive for paint in engine.paints] == [False, False]
         stored = harness.query("SELECT DISTINCT row_class FROM pictures")
         assert [row["row_class"] for row in stored] == [8]
+
+
+async def test_the_button_is_answered_before_its_file_is_read(harness: BotHarness) -> None:
+    """Discord waits three seconds for an answer, and longer for what follows."""
+    grid = await harness.imagine()
+    offered = await read(harness, grid.attachments[0].data)
+    served = asyncio.Event()
+    harness.discord.faults.next("GET", "recipe.json", Fault(until=served))
+    click = await harness.ada.click(offered, PAINT)
+    await click.acknowledged()
+    assert click.response is not None and click.response.loading
+    assert harness.query("SELECT count(*) AS jobs FROM jobs")[0]["jobs"] == 1
+    served.set()
+    assert (await harness.result(click)).attachments
+
+
+async def test_a_recipe_that_is_not_served_is_explained_privately(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The public answer goes away."""
+    grid = await harness.imagine()
+    offered = await read(harness, grid.attachments[0].data)
+    harness.discord.faults.next("GET", "recipe.json", Fault(status=500), times=5)
+    click = await harness.ada.click(offered, PAINT)
+    assert "did not serve the file" in await harness.refusal(click)
+    await harness.discord.until(
+        lambda: click.response is None or click.response.deleted, why="no public answer"
+    )
+    assert len(engine.paints) == 1
 
 
 async def test_a_sketch_is_used_again_by_its_user_only(

@@ -1,6 +1,5 @@
 """Show recipe and /recipe: the recipe of a message's pictures, or of an uploaded PNG."""
 
-import asyncio
 import io
 import re
 from collections.abc import Sequence
@@ -18,18 +17,16 @@ from bot.errors import Refused
 from bot.features.exports import Component, Exports
 from bot.features.responses import (
     check_not_blocked,
-    defer_and_start,
+    defer,
     defer_privately,
     request_context,
+    start_deferred,
 )
 from bot.messages import components, message_parser, recipe_texts
 from engine.contract import Work
 from engine.contract.metadata import Metadata
 
 PAINT_ID: Final = f"{components.VERSION}:recipe:paint"
-_FETCH_SECONDS: Final = 2.0
-"""For the recipe of a button, so that Discord gets a response within three seconds."""
-_TOO_SLOW: Final = "Discord did not serve the recipe in time. Please press the button again."
 _NO_RECIPE: Final = "That message shows no picture whose recipe I know."
 
 
@@ -117,15 +114,16 @@ async def paint(interaction: Interaction, _: re.Match[str]) -> None:
     if not urls:
         raise Refused("The recipe of this message is gone. Use /recipe again.")
     context = request_context(interaction)
-    try:
-        async with asyncio.timeout(_FETCH_SECONDS):
-            recipes = await bot.uploaded_recipes.read_recipes(urls[0])
-    except TimeoutError as error:
-        raise Refused(_TOO_SLOW) from error
+    message_id = await defer(interaction)  # first: Discord waits 3 seconds, the download may last
+    if message_id is None:
+        return
+    recipes = await bot.uploaded_recipes.read_recipes(urls[0])
     images = await bot.uploaded_recipes.existing_images(recipes, interaction.user.id)
     request = recipe.RecipeRequest(recipes=recipes, images=frozenset(images))
     plan = recipe.plan(request, await bot.planner.context(context))
-    await defer_and_start(interaction, await bot.job_service.submit(recipe.KIND, plan, context))
+    job = await bot.job_service.submit(recipe.KIND, plan, context)
+    if job is not None:
+        await start_deferred(interaction, job, message_id)
 
 
 exports: Final = Exports(

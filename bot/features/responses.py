@@ -159,7 +159,13 @@ async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
         message_id = await defer(interaction)
         if message_id is None:
             await services(interaction).job_service.resume_unacknowledged(job)
-            return
+        else:
+            await start_deferred(interaction, job, message_id)
+
+
+async def start_deferred(interaction: Interaction, job: Job, message_id: int) -> None:
+    """Start the job of a request whose deferred response is this message."""
+    with log_context(job=job.id):
         log.info("job answered", extra={"interaction": interaction.id})
         await services(interaction).job_service.acknowledge(job, message_id)
 
