@@ -5,13 +5,15 @@ from itertools import combinations
 from typing import Any
 
 import discord
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.client import ACTIONS, COMPONENTS
 from bot.domain.job import Job
-from bot.domain.kinds import KINDS, steps
+from bot.domain.kinds import KINDS, kind_named, steps
+from bot.domain.picture import Picture
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
 from bot.features import FEATURES, film, fork, privacy, recipe, report, report_cards
 from bot.messages import components
@@ -45,9 +47,14 @@ def labels(view: discord.ui.View) -> list[list[str]]:
     ]
 
 
+def pictures(count: int, job_id: str = "j1") -> list[Picture]:
+    """The pictures of a job."""
+    return [picture(job_id, nth) for nth in range(1, count + 1)]
+
+
 async def rows(count: int) -> list[list[str]]:
     """As `labels`, for the result of a job of this number of pictures."""
-    return labels(VIEWS.result_view(job(), count))
+    return labels(VIEWS.result_view(job(), pictures(count)))
 
 
 def custom_ids(view: discord.ui.View) -> list[str]:
@@ -59,10 +66,10 @@ def custom_ids(view: discord.ui.View) -> list[str]:
 def all_custom_ids() -> list[str]:
     """The custom ids of all views and modals, with the longest possible job and message ids."""
     views = [
-        VIEWS.result_view(job(LONGEST_JOB_ID), 4),
-        VIEWS.result_view(job(LONGEST_JOB_ID), 100),
+        VIEWS.result_view(job(LONGEST_JOB_ID), pictures(4, LONGEST_JOB_ID)),
+        VIEWS.result_view(job(LONGEST_JOB_ID), pictures(100, LONGEST_JOB_ID)),
         VIEWS.picture_view(picture(LONGEST_JOB_ID, 100), job()),
-        VIEWS.result_view(steps_job(LONGEST_JOB_ID), 1),
+        VIEWS.result_view(steps_job(LONGEST_JOB_ID), pictures(1)),
         picture_menu_view(film.MENU, job(LONGEST_JOB_ID), range(1, 101), "Film of…"),
         components.cancel_view(LONGEST_JOB_ID),
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=False),
@@ -84,7 +91,7 @@ def steps_job(name: str) -> Job:
 
 async def test_steps_have_a_menu_of_up_to_25() -> None:
     """They are those of the frames, evenly spaced."""
-    [menu] = VIEWS.result_view(steps_job("j1"), 1).children
+    [menu] = VIEWS.result_view(steps_job("j1"), pictures(1)).children
     assert isinstance(menu, discord.ui.Select)
     assert menu.custom_id == "v1:forkstep:j1:0"
     options = [option.label for option in menu.options]
@@ -107,20 +114,51 @@ async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
     assert await rows(4) == [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4"]]
 
 
-async def test_a_result_has_one_button_of_each_kind_for_each_picture() -> None:
-    """One picture has all that it has at full size."""
+async def test_the_only_picture_of_a_result_has_all_buttons() -> None:
+    """As at full size, behind U1 and V1; Discord allows five rows of five."""
     assert await rows(1) == [
-        ["U1", "V1", "🔄", "⬆ 2x", "⬆ 4x"],
-        ["✨ Detail", "🎬 Film", "🕰 Fork", "🌳 Family"],
+        ["U1", "V1", "V subtle", "V strong", "🔄"],
+        ["⬆ 2x", "⬆ 4x", "✨ Detail", "🎬 Film", "🕰 Fork"],
+        ["🌳 Family"],
     ]
-    one_step = job(recipes=(sample_recipe(steps=1),))
-    assert "🕰 Fork" not in labels(VIEWS.result_view(one_step, 1))[1]
+    shown = [label for row in labels(VIEWS.picture_view(picture(), job())) for label in row]
+    assert [label for row in await rows(1) for label in row] == ["U1", "V1", *shown]
+
+
+async def test_a_picture_of_one_step_cannot_be_forked() -> None:
+    """There is no step to go back to."""
+    one_step = picture(recipe=sample_recipe(steps=1))
+    assert "🕰 Fork" not in str(labels(VIEWS.result_view(job(), [one_step])))
+
+
+@pytest.mark.parametrize("kind", ["draft", "finish", "fork", "upscale", "detail", "variation"])
+async def test_results_of_one_picture_have_the_same_buttons(kind: str) -> None:
+    """Whatever made the picture; a draft also has Finish, before them."""
+    is_draft = kind == "draft"
+    details = PlanDetails(full_recipes=(sample_recipe(steps=60),) if is_draft else ())
+    made = job(kind=kind_named(kind), plan=details)
+    buttons = [label for row in labels(VIEWS.result_view(made, pictures(1))) for label in row]
+    expected = [label for row in await rows(1) for label in row]
+    assert buttons == ["✅ Finish"] * is_draft + expected
+
+
+async def test_the_only_picture_of_several_keeps_its_number() -> None:
+    """The others could not be painted."""
+    view = VIEWS.result_view(job(recipes=(sample_recipe(),) * 4), [picture(nth=3)])
+    assert labels(view)[0][:2] == ["U3", "V3"]
+    assert "v1:varysubtle:j1:3" in custom_ids(view) and "v1:reroll:j1:0" in custom_ids(view)
+
+
+async def test_a_withheld_picture_has_the_buttons_of_its_result_alone() -> None:
+    """Nothing can be made from it but other pictures of its prompt."""
+    withheld = msgspec.structs.replace(picture(), path=None, is_withheld=True)
+    assert labels(VIEWS.result_view(job(), [withheld])) == [["U1", "V1", "🔄"]]
 
 
 @pytest.mark.parametrize(("count", "menus"), [(5, 1), (25, 1), (26, 2), (100, 4)])
 async def test_many_pictures_have_menus_in_place_of_buttons(count: int, menus: int) -> None:
     """Each menu has up to 25 of them, in order; Discord allows no more options."""
-    view = VIEWS.result_view(job(), count)
+    view = VIEWS.result_view(job(), pictures(count))
     assert labels(view) == [*[["Open picture…"]] * menus, ["🔄"]]
     selects = [item for item in view.children if isinstance(item, discord.ui.Select)]
     assert max(len(select.options) for select in selects) <= 25
@@ -131,7 +169,9 @@ async def test_many_pictures_have_menus_in_place_of_buttons(count: int, menus: i
 async def test_a_menu_tells_where_a_picture_is() -> None:
     """Pictures of a grid have no numbers on them."""
     (menu,) = [
-        item for item in VIEWS.result_view(job(), 7).children if isinstance(item, discord.ui.Select)
+        item
+        for item in VIEWS.result_view(job(), pictures(7)).children
+        if isinstance(item, discord.ui.Select)
     ]
     assert [option.label for option in menu.options][2:5] == [
         "Picture 3: row 1, column 3",
@@ -143,7 +183,7 @@ async def test_a_menu_tells_where_a_picture_is() -> None:
 async def test_the_cells_of_a_matrix_are_named_by_their_values() -> None:
     """Also if it has few of them."""
     layout = Matrix(Axis("sampler", ("euler", "ddim")), Axis("steps", ("4", "8")))
-    view = VIEWS.result_view(job(plan=PlanDetails(layout=layout)), 4)
+    view = VIEWS.result_view(job(plan=PlanDetails(layout=layout)), pictures(4))
     (menu,) = [item for item in view.children if isinstance(item, discord.ui.Select)]
     assert [option.label for option in menu.options] == [
         "1: sampler euler · steps 4",
@@ -156,7 +196,7 @@ async def test_the_cells_of_a_matrix_are_named_by_their_values() -> None:
 async def test_an_axis_without_a_name_is_left_out() -> None:
     """A matrix with one axis has one row without a label."""
     layout = Matrix(Axis("", ("",)), Axis("steps", ("4", "8" * 200)))
-    view = VIEWS.result_view(job(plan=PlanDetails(layout=layout)), 2)
+    view = VIEWS.result_view(job(plan=PlanDetails(layout=layout)), pictures(2))
     (menu,) = [item for item in view.children if isinstance(item, discord.ui.Select)]
     assert menu.options[0].label == "1: steps 4"
     assert len(menu.options[1].label) == 100
@@ -186,8 +226,8 @@ async def test_a_kind_names_the_actions_of_its_result() -> None:
         ]
     )
     kind = JobKind(name="x", actions=("film", "finish", "gone", "again"))
-    assert labels(views.result_view(job(kind=kind), 1)) == [["AGAIN", "FILM"]]
-    assert labels(views.result_view(job(kind=kind), 2)) == [["AGAIN"]]
+    assert labels(views.result_view(job(kind=kind), pictures(1))) == [["AGAIN", "FILM"]]
+    assert labels(views.result_view(job(kind=kind), pictures(2))) == [["AGAIN"]]
 
 
 async def test_more_buttons_of_a_job_follow_those_of_its_pictures() -> None:
@@ -196,7 +236,7 @@ async def test_more_buttons_of_a_job_follow_those_of_its_pictures() -> None:
     others = [action(f"x{n}", ActionScope.JOB) for n in range(7)]
     views = ActionViews([*numbered, *others])
     kind = JobKind(name="x", actions=("u", "v", *(other.name for other in others)))
-    assert labels(views.result_view(job(kind=kind), 4)) == [
+    assert labels(views.result_view(job(kind=kind), pictures(4))) == [
         ["U1", "U2", "U3", "U4", "X0"],
         ["V1", "V2", "V3", "V4", "X1"],
         ["X2", "X3", "X4", "X5", "X6"],
@@ -217,7 +257,7 @@ def test_all_actions_of_kinds_exist() -> None:
 
 async def test_discord_py_keeps_no_view_in_memory() -> None:
     """Otherwise a click would be handled twice, and memory would grow."""
-    assert VIEWS.result_view(job(), 4).is_finished()
+    assert VIEWS.result_view(job(), pictures(4)).is_finished()
     assert VIEWS.picture_view(picture(), job()).is_finished()
     assert components.cancel_view("j1").is_finished()
 

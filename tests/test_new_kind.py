@@ -91,7 +91,7 @@ async def main(data: Path) -> None:
         await discord.until(lambda: shown.response and shown.response.attachments)
         turned = await harness.result(await harness.ada.click(shown.response, "Turn"))
         assert turned.content.startswith("Turned: **a red house**"), turned.content
-        assert turned.buttons == ["U1", "T1"], turned.buttons
+        assert turned.buttons[0] == "U1" and turned.buttons[-1] == "T1", turned.buttons
         (recipe,) = engine.paints[-1].recipes
         assert recipe.height > recipe.width
         await harness.stop()

@@ -57,17 +57,6 @@ async def test_a_picture_is_upscaled(harness: BotHarness, engine: FakeEngine, sc
 async def test_a_result_of_one_picture_is_upscaled(harness: BotHarness, engine: FakeEngine) -> None:
     """It has the buttons itself."""
     result = await harness.imagine(count=1)
-    assert result.buttons == [
-        "U1",
-        "V1",
-        "🔄",
-        "⬆ 2x",
-        "⬆ 4x",
-        "✨ Detail",
-        "🎬 Film",
-        "🕰 Fork",
-        "🌳 Family",
-    ]
     await harness.result(await harness.ada.click(result, "⬆ 2x"))
     assert isinstance(engine.paints[1].recipes[0], Upscale)
 

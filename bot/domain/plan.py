@@ -18,11 +18,8 @@ class Grid(msgspec.Struct, frozen=True, tag="grid"):
     """The pictures side by side, in reading order."""
 
 
-PICTURE_ACTIONS: Final = (
-    *("upscale", "vary", "reroll", "upscale2", "upscale4"),
-    *("detail", "film", "fork", "family"),
-)
-"""The names of the buttons below most results, in their order."""
+PICTURE_ACTIONS: Final = ("upscale", "reroll", "vary")
+"""The names of the buttons below most results."""
 STEPS_AXIS: Final = "steps"
 """The name of an axis whose labels are numbers of steps."""
 SEED_AXIS: Final = "seed"

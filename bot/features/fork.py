@@ -13,7 +13,7 @@ from bot.features.exports import Action, Component, Exports
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
 from bot.messages import components
 from bot.messages.action_views import ActionScope, MenuOption
-from engine.contract import MAX_PROMPT_CHARS, Phase, Sampler, Work, strip_steps
+from engine.contract import MAX_PROMPT_CHARS, Phase, Sampler, strip_steps
 
 _MENU: Final = "forkstep"
 _MODAL: Final = "forkat"
@@ -113,8 +113,8 @@ def _options(job: Job) -> list[MenuOption]:
     ]
 
 
-def _has_steps(work: Work) -> bool:
-    return work.recipe.executed_steps > 1
+def _has_steps(picture: Picture) -> bool:
+    return picture.unavailable_reason is None and picture.recipe.recipe.executed_steps > 1
 
 
 exports: Final = Exports(
@@ -124,10 +124,7 @@ exports: Final = Exports(
             label="🕰 Fork",
             scope=ActionScope.PICTURE,
             order=31,
-            is_in_result=lambda job: _has_steps(job.recipes[0]),
-            is_on_picture=lambda picture: (
-                picture.unavailable_reason is None and _has_steps(picture.recipe)
-            ),
+            is_on_picture=_has_steps,
             handler=show_steps,
         ),
         Action(

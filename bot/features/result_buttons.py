@@ -68,6 +68,7 @@ exports: Final = Exports(
             label="U",
             initial="U",
             scope=ActionScope.PICTURE,
+            order=2,
             handler=show_full_size,
         ),
         Action(
@@ -77,7 +78,12 @@ exports: Final = Exports(
             handler=show_full_size,
         ),
         Action(
-            name=components.VARY, label="V", initial="V", scope=ActionScope.PICTURE, handler=vary
+            name=components.VARY,
+            label="V",
+            initial="V",
+            scope=ActionScope.PICTURE,
+            order=3,
+            handler=vary,
         ),
         Action(
             name="varysubtle",

@@ -1,12 +1,11 @@
 """The buttons and menus below results and single pictures; pure.
 
-The actions are those of the features. A kind names the ones of its results, in their order; below a
-single picture are all that offer themselves for it.
+The actions are those of the features. A kind names the ones of its results, in their order. Below a
+single picture, also as the only one of a result, are all that offer themselves for it.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from itertools import chain
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import discord
@@ -56,7 +55,7 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     """The options of a menu below the results of kinds that name the action; its label is the text
     of the empty menu. None for buttons."""
     order: int = 50
-    """Smaller ones come first below a single picture."""
+    """Smaller ones come first below a single picture. 25 buttons fit, without a menu."""
     is_possible: Callable[[Job], bool] = lambda _: True
     """Whether results and pictures of this job may have it."""
     is_in_result: Callable[[Job], bool] = lambda _: True
@@ -77,36 +76,47 @@ class ActionViews:
                 raise ValueError(f"There are two actions of the name {action.name}.")
             self._actions[action.name] = action
 
-    def result_view(self, job: Job, count: int) -> discord.ui.View:
-        """Below the result of a job with this number of pictures.
+    def result_view(self, job: Job, pictures: Sequence[Picture]) -> discord.ui.View:
+        """Below the result of a job with these pictures.
 
         Up to four pictures have numbered buttons; more, and the cells of a matrix, have menus.
         """
-        actions = self._in_result(job)
+        named = self._in_result(job)
         menus = [
             row
-            for action in actions
+            for action in named
             if action.menu is not None
             for row in _pages(job.id, action.menu(job), action.name, action.label)
         ]
-        actions = [action for action in actions if action.menu is None]
+        named = [action for action in named if action.menu is None]
+        of_pictures = [action for action in named if action.scope is ActionScope.PICTURE]
+        if of_pictures and len(pictures) == 1:
+            return _view([*menus, *_chunks(self._below_only(pictures[0], job, named))])
         whole = [
             button(action.label, custom_id(action.name, job.id))
-            for action in actions
+            for action in named
             if action.scope is ActionScope.JOB
         ]
-        of_pictures = [action for action in actions if action.scope is ActionScope.PICTURE]
-        layout = job.plan.layout
-        if count > _MAX_NUMBERED or isinstance(layout, Matrix):
-            return _view([*_menus(job.id, layout, _up_to(count), count), *menus, *_chunks(whole)])
-        if count == 1:
-            whole += [
-                button(action.label, custom_id(action.name, job.id, 1))
-                for action in of_pictures
-                if not action.initial
-            ]
+        layout, numbers = job.plan.layout, [picture.nth for picture in pictures]
+        if len(numbers) > _MAX_NUMBERED or isinstance(layout, Matrix):
+            openers = _menus(job.id, layout, numbers, len(numbers))
+            return _view([*openers, *menus, *_chunks(whole)])
         numbered = [action for action in of_pictures if action.initial]
-        return _view([*menus, *_numbered(numbered, job, count, whole)])
+        return _view([*menus, *_numbered(numbered, job, numbers, whole)])
+
+    def _below_only(
+        self, picture: Picture, job: Job, named: Sequence[ActionButton]
+    ) -> list[_Button]:
+        """The buttons of the only picture of a result: those of the result and of the picture."""
+        offered = [] if picture.unavailable_reason else self._offered(picture, job)
+        actions = {action.name: action for action in [*named, *offered]}
+        return [
+            button(
+                f"{action.initial}{picture.nth}" if action.initial else action.label,
+                custom_id(action.name, job.id, _number(action, picture)),
+            )
+            for action in _sorted(actions.values())
+        ]
 
     def _in_result(self, job: Job) -> list[ActionButton]:
         """The actions that the job's kind names, and those that add themselves."""
@@ -124,41 +134,44 @@ class ActionViews:
             action for action in actions if action.is_possible(job) and action.is_in_result(job)
         ]
 
-    def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
-        """Below a single picture of a job."""
-        offered = (
+    def _offered(self, picture: Picture, job: Job) -> list[ActionButton]:
+        return [
             action
             for action in self._actions.values()
             if action.is_possible(job) and action.is_on_picture(picture)
-        )
-        actions = sorted(offered, key=lambda action: (action.order, action.name))
+        ]
+
+    def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
+        """Below a single picture of a job."""
         buttons = [
             button(action.label, custom_id(action.name, picture.job_id, picture.nth))
-            for action in actions
+            for action in _sorted(self._offered(picture, job))
         ]
         return _view(_chunks(buttons))
+
+
+def _sorted(actions: Iterable[ActionButton]) -> list[ActionButton]:
+    return sorted(actions, key=lambda action: (action.order, action.name))
+
+
+def _number(action: ActionButton, picture: Picture) -> int:
+    return 0 if action.scope is ActionScope.JOB else picture.nth
 
 
 def _numbered(
     actions: Sequence[ActionButton],
     job: Job,
-    count: int,
+    numbers: Sequence[int],
     whole: list[_Button],
 ) -> _ItemRows:
-    """A row for each action, filled up with those of the whole job; one picture needs no rows."""
+    """A row for each action, filled up with those of the whole job."""
     rows: _ItemRows = [
-        [button(f"{action.initial}{n}", custom_id(action.name, job.id, n)) for n in _up_to(count)]
+        [button(f"{action.initial}{n}", custom_id(action.name, job.id, n)) for n in numbers]
         for action in actions
     ]
-    if count == 1:
-        return _chunks([*chain.from_iterable(rows), *whole])
-    free = _ROW_BUTTONS - count
+    free = _ROW_BUTTONS - len(numbers)
     filled = [[*row, *whole[nth * free : (nth + 1) * free]] for nth, row in enumerate(rows)]
     return [*filled, *_chunks(whole[len(rows) * free :])]
-
-
-def _up_to(count: int) -> range:
-    return range(1, count + 1)
 
 
 def picture_menu_view(

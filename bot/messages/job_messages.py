@@ -229,7 +229,7 @@ class JobMessages:
         without_prompt = captions.ending(job, visible.pictures, has_prompt=False, models=models)
         if job.status is not Status.DONE:
             return MessageContent(content=content, without_prompt=without_prompt)
-        view = self._views.result_view(job, len(pictures))
+        view = self._views.result_view(job, visible.pictures)
         limit = self._messages.upload_limits.limit(self._target(job))
         alt_text = captions.alt_text(pictures)
         captured = await self._captured.find(job, visible, limit, alt_text)

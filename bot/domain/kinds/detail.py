@@ -5,8 +5,8 @@ from typing import Final
 import msgspec
 
 from bot.domain import rules
-from bot.domain.kinds.upscale import ACTIONS, enlarged, enlargement, enlarging
-from bot.domain.plan import JobKind, Plan, PlanContext, Relation
+from bot.domain.kinds.upscale import enlarged, enlargement, enlarging
+from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import (
     DETAIL_SCALE,
@@ -47,4 +47,4 @@ def plan(request: DetailRequest, context: PlanContext) -> Plan:
     return enlarging(with_row_class(work, tiles[0].row_class), parent, Relation.DETAIL)
 
 
-KIND: Final = JobKind(name="detail", title="Detailed: ", plan=plan, actions=ACTIONS)
+KIND: Final = JobKind(name="detail", title="Detailed: ", plan=plan, actions=PICTURE_ACTIONS)

@@ -122,5 +122,5 @@ KIND: Final = JobKind(
     title="Draft: ",
     plan=plan,
     replan=replan,
-    actions=("upscale", "finish", "reroll", "vary", "film"),
+    actions=("upscale", "finish", "reroll", "vary"),
 )

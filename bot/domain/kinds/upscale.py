@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from bot.domain.picture import Picture
-from bot.domain.plan import Edge, JobKind, Plan, PlanContext, Relation
+from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import Upscale, UpscalerCard, Work
 
@@ -57,6 +57,4 @@ def enlarging(work: Work, parent: Picture, relation: Relation) -> Plan:
     return Plan(recipes=(work,), edges=(Edge(1, parent.id, relation),))
 
 
-ACTIONS: Final = ("upscale", "upscale2", "upscale4", "detail", "family")
-"""The buttons of an enlarged picture."""
-KIND: Final = JobKind(name="upscale", title="Upscaled: ", plan=plan, actions=ACTIONS)
+KIND: Final = JobKind(name="upscale", title="Upscaled: ", plan=plan, actions=PICTURE_ACTIONS)
