@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error, ExitCode.CRASHED, settings)
     except KeyboardInterrupt:
         return ExitCode.STOPPED
-    except Exception:
+    except Exception:  # top level: an exit code and a line of the log for each error
         log.critical("crashed", exc_info=True, extra={"exit": ExitCode.CRASHED})
         return ExitCode.CRASHED
 

@@ -185,6 +185,7 @@ async def login(client: Client, token: str) -> None:
             client.http.connector = discord.utils.MISSING  # it was closed with the session
             await _wait(seconds, discord_errors.describe(error))
         except (discord.DiscordException, *NETWORK_ERRORS, OSError, ValueError) as error:
+            # OSError: of certificate files; ValueError: of an answer that is not the JSON it says
             raise _failed(error) from error
 
 

@@ -140,7 +140,7 @@ async def retry_until_written(act: Callable[[], Awaitable[T]]) -> T:
 async def _rollback_on_error(db: aiosqlite.Connection) -> AsyncIterator[None]:
     try:
         yield
-    except BaseException:
+    except BaseException:  # also a cancellation: a transaction must not stay open
         with suppress(sqlite3.OperationalError):  # no transaction is active if BEGIN failed
             await db.execute("ROLLBACK")
         raise

@@ -103,7 +103,8 @@ class ChannelResolver:
         try:
             with translated_errors(by_token=False):
                 return await self._fetch_from_discord(channel_id)
-        except (discord.DiscordException, MessageGone, TokenExpired, ContentRejected) as error:
+        except (discord.InvalidData, MessageGone, TokenExpired, ContentRejected) as error:
+            # a channel of an unknown type, or a final answer
             log.warning("Channel %d cannot be fetched: %s", channel_id, error)
             return UNKNOWN_CHANNEL
 

@@ -65,6 +65,6 @@ class JobTasks:
             await work
         except FatalError:
             raise
-        except Exception:
+        except Exception:  # a bug; the user of the job gets an ending, and other jobs go on
             log.exception("A job failed unexpectedly.")
             await self._outbox.finish(job_id, Status.FAILED, INTERNAL_ERROR)

@@ -178,7 +178,7 @@ class Outbox:
                 raise
             except (Refused, FileMissing) as error:
                 is_shown = await self._explain(delivery, str(error))
-            except Exception:
+            except Exception:  # a bug, as the docstring says
                 log.exception(_event(delivery), extra={"job": delivery.job_id})
                 await self._explain(delivery, _CANNOT_SHOW)
                 is_shown = False

@@ -126,7 +126,7 @@ class Worker:
                 self._engine_core.tick()
         except EngineError as error:
             self._on_fatal(error)
-        except Exception as error:
+        except Exception as error:  # top level of the thread: its end must be known
             log.exception("the engine core failed")
             message = f"The accelerator is lost: {error}"
             self._on_fatal(

@@ -61,7 +61,7 @@ class CheckerSet:
 def _check(checker: Checker, image: Image.Image) -> Verdict:
     try:
         return checker.check(image)
-    except Exception as error:
+    except Exception as error:  # whatever it is, a picture that was not checked is not shown
         if is_device_lost(error):
             raise
         log.exception(

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from safetensors import SafetensorError
 
 from engine.errors import (
@@ -41,6 +42,12 @@ LOAD_ERRORS: Final = (
     MemoryError,
 )
 """The exceptions that diffusers and transformers raise for damaged or unsuitable files."""
+
+
+class _ShardIndex(msgspec.Struct):
+    """What names the file of each tensor, where the weights are in several files."""
+
+    weight_map: dict[str, str]
 
 
 class ModelFiles:
@@ -221,8 +228,8 @@ def _pickle_weights(folder: Path) -> list[str]:
     shards: list[str] = []
     for index in folder.glob("*.safetensors.index*.json"):
         try:
-            shards += map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+            shards += msgspec.json.decode(index.read_bytes(), type=_ShardIndex).weight_map.values()
+        except (OSError, msgspec.MsgspecError, RecursionError) as error:
             raise ModelCorrupt(f"The model's {folder.name}/{index.name} is damaged.") from error
     return [name for name in shards if not name.endswith(".safetensors")]
 
