@@ -47,7 +47,6 @@ from bot.messages.full_size import FullSizeContent
 from bot.messages.job_messages import JobMessages
 from bot.messages.message_client import MessageClient
 from bot.messages.response_sender import ResponseSender
-from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
 from bot.monitoring.metrics import Metrics
@@ -124,7 +123,7 @@ async def run(
             parts = _build(settings, client, db, engine, downloader, status_reporter, clock)
             await enter(parts.notifier)
             await enter(parts.tasks)
-            await enter(parts.services.temporary_replies)
+            await enter(parts.services.message_client.temporary_replies)
             imagine.offer_samplers(model_option.all_samplers(engine.models))
             await cancel_on(stop, login(client, token))
             await parts.dispatcher.resume()
@@ -242,19 +241,19 @@ def _build(
         notifier,
         clock=clock,
     )
-    job_finder = JobFinder(db.jobs, db.deliveries)
+    uploaded_recipes = UploadedRecipes(fetcher, db.job_inputs, storage)
     services = Services(
         job_service=job_service,
-        planner=Planner(db.jobs, db.lineage, db.guild_settings, engine, files, limits),
-        job_finder=job_finder,
+        planner=Planner(
+            db.jobs, db.lineage, db.guild_settings, engine, files, uploaded_recipes, limits
+        ),
+        job_finder=JobFinder(db.jobs, db.deliveries),
         moderation=_moderation(db, limits, clock),
         reports=_reports(db, storage, job_service, clock),
         status_reporter=status_reporter,
         message_client=message_client,
         outbox=outbox,
-        temporary_replies=TemporaryReplies(client, message_client),
         retention=_retention(settings, db, storage, job_service, tasks, clock),
-        uploaded_recipes=UploadedRecipes(fetcher, db.job_inputs, storage),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
     )
     return _Parts(services, notifier, dispatcher, tasks)

@@ -8,7 +8,6 @@ import msgspec
 
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
-from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
 from bot.services.job_finder import JobFinder
 from bot.services.job_service import JobService
@@ -17,7 +16,6 @@ from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
-from bot.services.uploaded_recipes import UploadedRecipes
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -31,9 +29,7 @@ class Services(msgspec.Struct, frozen=True):
     status_reporter: StatusReporter
     message_client: MessageClient
     outbox: Outbox
-    temporary_replies: TemporaryReplies
     retention: Retention
-    uploaded_recipes: UploadedRecipes
     family_trees: FamilyTrees
 
 

@@ -157,7 +157,7 @@ async def _handle_on_deleted(client: BotClient, reaction: Reaction, emoji: str) 
 
 
 async def _reply_temporarily(client: BotClient, reaction: Reaction, text: str) -> None:
-    await client.services.temporary_replies.send(
+    await client.services.message_client.temporary_replies.send(
         reaction.channel_id, reaction.message_id, reaction.user_id, text
     )
 

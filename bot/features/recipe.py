@@ -76,7 +76,7 @@ async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) 
 async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> None:
     sanitize.check_size(upload.size)
     await defer_privately(interaction)
-    metadata = await services(interaction).uploaded_recipes.read_picture(upload.url)
+    metadata = await services(interaction).planner.uploaded_recipes.read_picture(upload.url)
     offer = await _offer(interaction, metadata)
     recipes = [recipe.recipe for recipe in offer.plan.recipes]
     numbers = range(1, len(recipes) + 1)
@@ -92,7 +92,7 @@ async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> 
 
 async def _offer(interaction: Interaction, metadata: Metadata) -> recipe_offer.Offer:
     context = await services(interaction).planner.context(request_context(interaction))
-    images = await services(interaction).uploaded_recipes.existing_images(
+    images = await services(interaction).planner.uploaded_recipes.existing_images(
         metadata.recipes, interaction.user.id
     )
     return recipe_offer.offer(metadata, context, images)
@@ -117,8 +117,8 @@ async def paint(interaction: Interaction, _: re.Match[str]) -> None:
     message_id = await defer(interaction)  # first: Discord waits 3 seconds, the download may last
     if message_id is None:
         return
-    recipes = await bot.uploaded_recipes.read_recipes(urls[0])
-    images = await bot.uploaded_recipes.existing_images(recipes, interaction.user.id)
+    recipes = await bot.planner.uploaded_recipes.read_recipes(urls[0])
+    images = await bot.planner.uploaded_recipes.existing_images(recipes, interaction.user.id)
     request = recipe.RecipeRequest(recipes=recipes, images=frozenset(images))
     plan = recipe.plan(request, await bot.planner.context(context))
     job = await bot.job_service.submit(recipe.KIND, plan, context)

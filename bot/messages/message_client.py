@@ -23,6 +23,7 @@ from bot.messages.discord_errors import (
     meaning,
     translated_errors,
 )
+from bot.messages.temporary_replies import TemporaryReplies
 from bot.messages.upload_limits import UploadLimits
 
 _HISTORY_LIMIT: Final = 100
@@ -93,6 +94,7 @@ class MessageClient:
     def __init__(self, client: discord.Client) -> None:
         self._client = client
         self.upload_limits = UploadLimits(client)
+        self.temporary_replies = TemporaryReplies(client, self.delete)
 
     async def upsert(self, target: ResponseTarget, content: MessageContent, *, nonce: str) -> int:
         """Edit the message at this target, or send a new one; return its id.

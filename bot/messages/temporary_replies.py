@@ -2,26 +2,28 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Self
 
 import discord
 
 from bot.messages.discord_errors import DISCORD_ERRORS, describe
-from bot.messages.message_client import MessageClient
 
 _VISIBLE_SECONDS: Final = 15.0
 _CLOSE_SECONDS: Final = 1.0
 """For the deletions at shutdown; a supervisor may kill the process soon."""
+Delete = Callable[[int, int], Awaitable[bool]]
+"""Deletes the message in this channel with this id; False if it could not."""
 log = logging.getLogger(__name__)
 
 
 class TemporaryReplies:
     """Use as `async with`; the exit deletes the replies that are still visible."""
 
-    def __init__(self, client: discord.Client, messages: MessageClient) -> None:
+    def __init__(self, client: discord.Client, delete: Delete) -> None:
         self._client = client
-        self._messages = messages
+        self._delete = delete
         self._closing = asyncio.Event()
         self._deletions: set[asyncio.Task[None]] = set()
         self._recent: set[tuple[int, int, str]] = set()
@@ -61,4 +63,4 @@ class TemporaryReplies:
         with suppress(TimeoutError):
             async with asyncio.timeout(_VISIBLE_SECONDS):
                 await self._closing.wait()
-        await self._messages.delete(channel_id, message_id)
+        await self._delete(channel_id, message_id)

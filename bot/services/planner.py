@@ -23,6 +23,7 @@ from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.services.input_files import InputFiles
+from bot.services.uploaded_recipes import UploadedRecipes
 from engine.contract import SEED_LIMIT, ModelCard, pixels_sha256
 
 
@@ -36,6 +37,7 @@ class Planner:
         guild_settings: GuildSettingsStore,
         engine: EngineClient,
         input_files: InputFiles,
+        uploaded_recipes: UploadedRecipes,
         limits: Limits,
     ) -> None:
         self._jobs = jobs
@@ -43,6 +45,8 @@ class Planner:
         self._guild_settings = guild_settings
         self._engine = engine
         self._input_files = input_files
+        self.uploaded_recipes = uploaded_recipes
+        """What a request may be planned from, besides stored pictures."""
         self._limits = limits
 
     @property
