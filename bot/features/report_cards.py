@@ -1,23 +1,16 @@
-"""The moderators' side of reports: the card of a case with its buttons, and Remove picture."""
+"""The cards that show reports to the moderators, with their buttons."""
 
 import logging
-import re
 from typing import Final, NamedTuple
 
 import discord
-from discord import app_commands
 
-from bot.context import BotClient, Interaction, services
-from bot.domain import rules
+from bot.context import BotClient
 from bot.domain.delivery import Delivery, DeliveryKind
-from bot.domain.job import Job, ResponseTarget
+from bot.domain.job import ResponseTarget
 from bot.domain.moderation import CaseState
-from bot.errors import DeliveryFailed, Refused
-from bot.features.blocking import block, unblock
-from bot.features.exports import Component, Exports
-from bot.features.permissions import check_moderator
-from bot.features.responses import defer_privately
-from bot.messages import components, message_parser, moderation_cards
+from bot.errors import DeliveryFailed
+from bot.messages import components, moderation_cards
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
     Meaning,
@@ -25,23 +18,15 @@ from bot.messages.discord_errors import (
     is_text_blocked,
     meaning,
 )
-from bot.services.reports import CaseDetails, Moderator
+from bot.services.reports import CaseDetails
 
 REMOVE: Final = "remove"
 BLOCK: Final = "block"
 UNBLOCK: Final = "unblock"
 DISMISS: Final = "dismiss"
-_PATTERN: Final = (
+PATTERN: Final = (
     rf"{components.VERSION}:case:(?P<action>{REMOVE}|{BLOCK}|{UNBLOCK}|{DISMISS})"
     r":(?P<job>[0-9a-z]{1,24})"
-)
-_UNKNOWN_REPORT: Final = "This report no longer exists."
-_NO_RESULT: Final = "That message shows no picture of mine."
-_BLOCK_REASON: Final = "a picture was reported"
-_NOT_DELETED: Final = "I could not delete this message. Please try again."
-_ONLY_MESSAGE: Final = (
-    "Removed this message. Its pictures were already deleted, so I no longer know of other "
-    "messages that show them."
 )
 log = logging.getLogger(__name__)
 
@@ -70,9 +55,6 @@ def deleted_case_view(job_id: str, *, is_open: bool) -> discord.ui.View:
     """The buttons if the job was deleted."""
     dismiss = components.button("Dismiss", custom_id(DISMISS, job_id))
     return components.stateless_view([dismiss] if is_open else [])
-
-
-# Cards
 
 
 class Card(NamedTuple):
@@ -131,15 +113,6 @@ async def show(client: BotClient, job_id: str) -> bool:
 
 async def _cannot_refuse(_: str) -> bool:
     return True
-
-
-async def catch_up(client: BotClient) -> None:
-    """Post the cards that are missing, and finish removals that a crash interrupted."""
-    reports = client.services.reports
-    for job_id in await reports.without_card():
-        await show(client, job_id)
-    for channel_id, message_id in await reports.resume_removals():
-        await _delete(client, channel_id, message_id)
 
 
 async def _edit_or_post(client: BotClient, details: CaseDetails) -> bool:
@@ -202,98 +175,3 @@ def _card(details: CaseDetails, *, has_texts: bool = True) -> Card:
         case, job, details.pictures, details.block_reason, has_texts=has_texts
     )
     return Card(content, view)
-
-
-# Actions; each returns the response to the moderator
-
-
-async def remove(interaction: Interaction, job: Job) -> str:
-    """Delete the pictures of a job and all messages that show one.
-
-    Unfinished variations of them are cancelled; finished ones are listed in the response.
-    """
-    reports = services(interaction).reports
-    messages = await reports.remove(job, _moderator(interaction))
-    variations = moderation_cards.variations(await reports.cancel_variations(job))
-    remaining = [message for message in messages if not await _delete(interaction.client, *message)]
-    if remaining:
-        count = f"{len(remaining)} of {len(messages)}"
-        return f"Removed the pictures, but could not delete {count} messages.{variations}"
-    return f"Removed the pictures and all of my messages that showed them.{variations}"
-
-
-async def _delete(client: BotClient, channel_id: int, message_id: int) -> bool:
-    if not await client.services.message_client.delete(channel_id, message_id):
-        return False
-    await client.services.reports.forget_message(message_id)
-    return True
-
-
-async def _dismiss(interaction: Interaction, job: Job) -> str:
-    is_closed = await services(interaction).reports.dismiss(job, _moderator(interaction))
-    return "Dismissed." if is_closed else "This report is already closed."
-
-
-async def _block_owner(interaction: Interaction, job: Job) -> str:
-    return await block(interaction, job.user_id, _BLOCK_REASON)
-
-
-async def _unblock_owner(interaction: Interaction, job: Job) -> str:
-    return await unblock(interaction, job.user_id)
-
-
-_ACTIONS: Final = {
-    REMOVE: remove,
-    BLOCK: _block_owner,
-    UNBLOCK: _unblock_owner,
-    DISMISS: _dismiss,
-}
-
-
-def _moderator(interaction: Interaction) -> Moderator:
-    return Moderator(interaction.user.id, interaction.guild_id, interaction.channel_id)
-
-
-async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
-    """Do what a button on a card says."""
-    check_moderator(interaction)
-    await defer_privately(interaction)
-    details = await services(interaction).reports.details(match["job"])
-    if details is None or details.case.guild_id != interaction.guild_id:
-        raise Refused(_UNKNOWN_REPORT)
-    job, action = details.job, match["action"]
-    if action != DISMISS:
-        rules.check_not_deleted(job)
-    response = await _ACTIONS[action](interaction, job)
-    await show(interaction.client, job.id)
-    await interaction.edit_original_response(content=response)
-
-
-@app_commands.context_menu(name="Remove picture")
-@app_commands.default_permissions(manage_messages=True)
-@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
-async def remove_command(interaction: Interaction, message: discord.Message) -> None:
-    """In the Apps menu of a message."""
-    check_moderator(interaction)
-    await defer_privately(interaction)
-    finder = services(interaction).job_finder
-    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-    if deleted_job is not None:
-        if not await services(interaction).message_client.delete(message.channel.id, message.id):
-            raise Refused(_NOT_DELETED)
-        moderator = _moderator(interaction)
-        await services(interaction).reports.log_removed_message(deleted_job, moderator)
-        await interaction.edit_original_response(content=_ONLY_MESSAGE)
-        return
-    result = await finder.by_message(message.id)
-    if result is None or result.job.target.guild_id != interaction.guild_id:
-        raise Refused(_NO_RESULT)
-    response = await remove(interaction, result.job)
-    await show(interaction.client, result.job.id)
-    await interaction.edit_original_response(content=response)
-
-
-exports: Final = Exports(
-    commands=(remove_command,), components=(Component(_PATTERN, on_click),), on_ready=(catch_up,)
-)

@@ -7,9 +7,9 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.errors import Refused
+from bot.features.case_actions import catch_up
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
-from bot.features.report_cards import catch_up
 from bot.features.responses import defer_privately
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, meaning
 
