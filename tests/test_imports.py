@@ -39,7 +39,7 @@ LAYERS = {
         "context",
         "features",
         "client",
-        "discord_connection",
+        "discord_connection parts",
         "app",
         "__main__",
     ],

@@ -1,0 +1,234 @@
+"""The composition root: builds every part of the bot."""
+
+import msgspec
+
+from bot.attachments.downloader import AttachmentDownloader
+from bot.attachments.sandbox import decoder_sandbox
+from bot.client import ACTIONS, Client
+from bot.context import Services
+from bot.db.database import Database
+from bot.domain.clock import Clock
+from bot.domain.delivery import DeliveryKind
+from bot.domain.limits import LIMITS, Limits
+from bot.domain.user_data import RetentionPolicy
+from bot.engine_client.base import EngineClient
+from bot.features.report_cards import CardSender
+from bot.messages.action_views import ActionViews
+from bot.messages.attachment_fetcher import AttachmentFetcher
+from bot.messages.captured import CapturedFiles
+from bot.messages.channels import ChannelResolver
+from bot.messages.direct_messages import DirectMessages
+from bot.messages.family_trees import FamilyTrees
+from bot.messages.full_size import FullSizeContent
+from bot.messages.job_messages import JobMessages
+from bot.messages.message_client import MessageClient
+from bot.messages.response_sender import ResponseSender
+from bot.monitoring.status import StatusReporter
+from bot.services.admission import AdmissionPolicy
+from bot.services.dispatcher import Dispatcher
+from bot.services.display_versions import DisplayVersions
+from bot.services.family import FamilyFinder
+from bot.services.input_files import InputFiles
+from bot.services.inputs import InputService
+from bot.services.job_finder import JobFinder
+from bot.services.job_runner import JobRunner
+from bot.services.job_service import JobService
+from bot.services.job_tasks import JobTasks
+from bot.services.moderation import ModerationService
+from bot.services.notifier import Notifier, Sender
+from bot.services.outbox import Outbox
+from bot.services.planner import Planner
+from bot.services.quota_service import QuotaService
+from bot.services.reports import ReportService
+from bot.services.retention import Retention
+from bot.services.scheduler import JobScheduler
+from bot.services.uploaded_recipes import UploadedRecipes
+from bot.settings import Settings, sandbox_environment
+from bot.storage import FileStorage
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What runs, or is used, while the bot is connected to Discord."""
+
+    services: Services
+    notifier: JobMessages
+    dispatcher: Dispatcher
+    tasks: JobTasks
+
+
+def build(
+    settings: Settings,
+    client: Client,
+    db: Database,
+    engine: EngineClient,
+    downloader: AttachmentDownloader,
+    status_reporter: StatusReporter,
+    clock: Clock,
+) -> Parts:
+    """All objects between the client and the database, each with what it depends on."""
+    limits, storage = _limits(settings), _storage(settings)
+    channels, message_client = ChannelResolver(client, db.guild_settings), MessageClient(client)
+    views = ActionViews(ACTIONS)
+    fetcher = AttachmentFetcher(downloader, client)
+    captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
+    displays = DisplayVersions(db.jobs, engine, storage)
+    notifier = JobMessages(
+        message_client, db.jobs, storage, captured, displays, channels, views, engine, clock=clock
+    )
+    full_size = FullSizeContent(
+        db.jobs, storage, displays, channels, message_client.upload_limits, views, engine
+    )
+    outbox = _outbox(client, db, storage, message_client, full_size, notifier, clock)
+    tasks = JobTasks(outbox)
+    scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
+    files = InputFiles(db.jobs, db.lineage, storage)
+    runner = _runner(db, engine, storage, files, notifier, limits, clock)
+    dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
+    admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
+    job_service = JobService(
+        db.jobs,
+        db.guild_settings,
+        engine,
+        admission,
+        QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
+        _input_service(db, engine, storage, files, fetcher),
+        dispatcher,
+        tasks,
+        outbox,
+        notifier,
+        clock=clock,
+    )
+    uploaded_recipes = UploadedRecipes(fetcher, db.job_inputs, storage)
+    services = Services(
+        job_service=job_service,
+        planner=Planner(
+            db.jobs, db.lineage, db.guild_settings, engine, files, uploaded_recipes, limits
+        ),
+        job_finder=JobFinder(db.jobs, db.deliveries),
+        moderation=_moderation(db, limits, clock),
+        reports=_reports(db, storage, job_service, clock),
+        status_reporter=status_reporter,
+        message_client=message_client,
+        outbox=outbox,
+        retention=_retention(settings, db, storage, job_service, tasks, clock),
+        family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
+    )
+    return Parts(services, notifier, dispatcher, tasks)
+
+
+def _runner(
+    db: Database,
+    engine: EngineClient,
+    storage: FileStorage,
+    files: InputFiles,
+    notifier: Notifier,
+    limits: Limits,
+    clock: Clock,
+) -> JobRunner:
+    return JobRunner(
+        db.jobs,
+        db.artifacts,
+        db.usage,
+        engine,
+        storage,
+        files,
+        notifier,
+        limits=limits,
+        clock=clock,
+    )
+
+
+def _retention(
+    settings: Settings,
+    db: Database,
+    storage: FileStorage,
+    job_service: JobService,
+    tasks: JobTasks,
+    clock: Clock,
+) -> Retention:
+    policy = RetentionPolicy(
+        days=settings.imagine_retention_days, logs_prompts=settings.imagine_log_prompts
+    )
+    return Retention(
+        db.jobs,
+        db.erasure,
+        db.file_deletions,
+        storage,
+        job_service,
+        tasks,
+        policy=policy,
+        clock=clock,
+    )
+
+
+def _outbox(
+    client: Client,
+    db: Database,
+    storage: FileStorage,
+    messages: MessageClient,
+    full_size: FullSizeContent,
+    notifier: JobMessages,
+    clock: Clock,
+) -> Outbox:
+    """With a sender for each kind of delivery that can be undelivered."""
+    senders: dict[DeliveryKind, Sender] = {
+        DeliveryKind.RESULT: notifier,
+        DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
+        DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, clock),
+        DeliveryKind.CARD: CardSender(client),
+    }
+    return Outbox(db.jobs, db.deliveries, senders, clock)
+
+
+def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:
+    return ModerationService(
+        db.moderation,
+        db.guild_settings,
+        db.audit_log,
+        limits=limits,
+        clock=clock,
+    )
+
+
+def _reports(
+    db: Database, storage: FileStorage, job_service: JobService, clock: Clock
+) -> ReportService:
+    return ReportService(
+        db.reports,
+        db.jobs,
+        db.deliveries,
+        db.moderation,
+        db.guild_settings,
+        db.audit_log,
+        storage,
+        job_service,
+        clock,
+    )
+
+
+def _input_service(
+    db: Database,
+    engine: EngineClient,
+    storage: FileStorage,
+    files: InputFiles,
+    fetcher: AttachmentFetcher,
+) -> InputService:
+    sandbox = decoder_sandbox(sandbox_environment())
+    return InputService(db.job_inputs, db.file_deletions, engine, storage, files, fetcher, sandbox)
+
+
+def _storage(settings: Settings) -> FileStorage:
+    storage = FileStorage(settings.imagine_data)
+    storage.delete_temp_files()
+    return storage
+
+
+def _limits(settings: Settings) -> Limits:
+    return msgspec.structs.replace(
+        LIMITS,
+        adaptive=settings.imagine_adaptive,
+        daily_seconds=settings.imagine_daily_seconds,
+        max_pictures=settings.imagine_max_pictures,
+        max_request_seconds=settings.imagine_max_seconds,
+        role_factor=settings.imagine_role_factor,
+    )
