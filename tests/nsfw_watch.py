@@ -6,7 +6,7 @@ from io import BytesIO
 from PIL import Image
 
 from bot.playground import Attachment, Channel, Message
-from bot.playground.rest.serializers.messages import channel_json
+from bot.playground.rest.serializers.channels import channel_json
 from engine.contract import Paint
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine, flat

@@ -6,8 +6,9 @@ import pytest
 
 from bot.playground import Playground
 from bot.playground.model.interactions import Interaction
+from bot.playground.model.messages import MessageFlags
 from bot.playground.model.permissions import EVERYONE, Permission
-from bot.playground.model.state import APPLICATION_ID, MessageFlags
+from bot.playground.model.state import APPLICATION_ID
 from tests.playground_bot import png
 from tests.playground_forms import Rule, button, codes, option, row, rows, select, text, titled
 from tests.playground_http import Http

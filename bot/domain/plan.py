@@ -19,7 +19,7 @@ class Grid(msgspec.Struct, frozen=True, tag="grid"):
 
 
 PICTURE_ACTIONS: Final = ("upscale", "reroll", "vary")
-"""The names of the buttons below most results."""
+"""The names of the buttons below most results; a single picture offers its own."""
 STEPS_AXIS: Final = "steps"
 """The name of an axis whose labels are numbers of steps."""
 SEED_AXIS: Final = "seed"

@@ -15,8 +15,8 @@ from bot.playground.faults import Fault
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, ChannelType, Guild, Role, User
 from bot.playground.model.interactions import Interaction
+from bot.playground.model.messages import Message
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message
 from bot.playground.rest.http import Request, Response
 from bot.playground.server import Playground
 

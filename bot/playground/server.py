@@ -24,8 +24,9 @@ from bot.playground.gateway.websocket import WebSocketServer
 from bot.playground.model.forum import ForumTag
 from bot.playground.model.guild import Channel, ChannelType, Guild, Role
 from bot.playground.model.interactions import Interactions
+from bot.playground.model.messages import Message
 from bot.playground.model.permissions import NOTHING, Permission
-from bot.playground.model.state import APPLICATION_ID, GUILD_ID, Message, World
+from bot.playground.model.state import APPLICATION_ID, GUILD_ID, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
 from bot.playground.rest.attachments import ROUTES as ATTACHMENT_ROUTES

@@ -2,8 +2,8 @@
 
 from bot.playground.errors import NotPermitted
 from bot.playground.model.guild import Channel, User
+from bot.playground.model.messages import Message
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message
 
 
 def can_view(user: User, channel: Channel) -> bool:

@@ -2,7 +2,7 @@
 
 from bot.playground.errors import Json, NoSuchButton
 from bot.playground.model.enums import SELECT_TYPES, ButtonStyle, ComponentType
-from bot.playground.model.state import Message, button_label, walk_components
+from bot.playground.model.messages import Message, button_label, walk_components
 
 
 def find_button(message: Message, label: str | None, custom_id: str | None) -> Json:

@@ -9,8 +9,9 @@ from bot.playground.model.attachments import Upload
 from bot.playground.model.forum import ForumTag
 from bot.playground.model.guild import POSTS_ONLY, Channel, User
 from bot.playground.model.interactions import Interactions
+from bot.playground.model.messages import Message, MessageType
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageType, World
+from bot.playground.model.state import World
 from bot.playground.rest import forwards, message_writer, pins, polls, posts
 from bot.playground.rest.commands import Commands
 from bot.playground.rest.message_writer import MessageTarget

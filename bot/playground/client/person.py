@@ -21,7 +21,7 @@ from bot.playground.model.enums import ApplicationCommandOptionType, ComponentTy
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.installations import Owners, command_owners
 from bot.playground.model.interactions import Interaction, InteractionType
-from bot.playground.model.state import Message, walk_components
+from bot.playground.model.messages import Message, walk_components
 from bot.playground.model.subcommands import InvokableCommand, find_command, invokable_commands
 from bot.playground.rest.serializers.messages import attachment_json, message_json
 

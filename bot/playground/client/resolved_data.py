@@ -9,8 +9,9 @@ from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.guild import Channel, Guild, Role, User
 from bot.playground.model.state import World
+from bot.playground.rest.serializers.channels import channel_json
 from bot.playground.rest.serializers.guilds import member_json, role_json
-from bot.playground.rest.serializers.messages import channel_json, user_json
+from bot.playground.rest.serializers.users import user_json
 
 ENTITY_OPTIONS: dict[int, str] = {
     ApplicationCommandOptionType.USER: "a user",

@@ -10,13 +10,13 @@ from bot.playground.model.permissions import Overwrite, Permission
 from bot.playground.model.state import World
 from bot.playground.rest import channel_edits, overwrites
 from bot.playground.rest.command_permissions import permissions_json
+from bot.playground.rest.serializers.channels import channel_json
 from bot.playground.rest.serializers.guilds import (
     guild_create_json,
     guild_json,
     member_json,
     role_json,
 )
-from bot.playground.rest.serializers.messages import channel_json
 from bot.playground.rest.threads import remove_channel
 
 COMMAND_PERMISSIONS_LIMIT = 100

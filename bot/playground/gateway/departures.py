@@ -4,7 +4,7 @@ from bot.playground.errors import PlaygroundError
 from bot.playground.model.guild import Guild, User
 from bot.playground.model.state import World
 from bot.playground.rest import message_writer
-from bot.playground.rest.serializers.messages import user_json
+from bot.playground.rest.serializers.users import user_json
 
 
 def remove_member(world: World, guild: Guild, user: User) -> None:

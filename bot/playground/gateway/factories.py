@@ -4,8 +4,8 @@ from bot.playground.errors import PlaygroundError
 from bot.playground.model.guild import WITHOUT_THREADS, Channel, ChannelType, Guild, Role, User
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
+from bot.playground.rest.serializers.channels import channel_json
 from bot.playground.rest.serializers.guilds import guild_create_json, member_json, role_json
-from bot.playground.rest.serializers.messages import channel_json
 
 
 def add_guild(world: World, name: str) -> Guild:

@@ -5,12 +5,10 @@ from bot.playground.model.installations import app_permissions, context_of
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.state import APPLICATION_ID
 from bot.playground.model.upload_limits import interaction_limit
+from bot.playground.rest.serializers.channels import channel_json
 from bot.playground.rest.serializers.guilds import member_json
-from bot.playground.rest.serializers.messages import (
-    channel_json,
-    message_json,
-    user_json,
-)
+from bot.playground.rest.serializers.messages import message_json
+from bot.playground.rest.serializers.users import user_json
 
 LOCALE = "en-US"
 

@@ -19,7 +19,7 @@ from bot.playground.rest.serializers.message_content import (
     without_content,
     without_interaction_content,
 )
-from bot.playground.rest.serializers.messages import user_json
+from bot.playground.rest.serializers.users import user_json
 
 RESUME_SECONDS = 3 * 60  # how long a session without connection can be resumed; not documented
 LARGE_THRESHOLD = 50  # members, if Identify has no `large_threshold`

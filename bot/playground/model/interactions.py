@@ -7,7 +7,8 @@ from enum import IntEnum
 from bot.playground.errors import ApiError, Json, NotAcknowledged
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.installations import InstallType, Owners, component_owners
-from bot.playground.model.state import InteractionMetadata, Message, MessageFlags, World
+from bot.playground.model.messages import InteractionMetadata, Message, MessageFlags
+from bot.playground.model.state import World
 from bot.playground.model.subcommands import command_name
 
 ACK_SECONDS = 3.0

@@ -8,8 +8,9 @@ from bot.playground.client.person import MESSAGE, Person
 from bot.playground.client.resolved_data import ENTITY_OPTIONS, Entity, ResolvedDataBuilder
 from bot.playground.errors import Json
 from bot.playground.model.guild import Channel, Guild, User
+from bot.playground.model.messages import Message, MessageType
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageType, World
+from bot.playground.model.state import World
 from bot.playground.model.subcommands import invokable_commands
 from bot.playground.page.facade import PlaygroundFacade
 from bot.playground.rest.serializers.messages import message_json, reactions_json, snapshot_json

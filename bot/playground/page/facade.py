@@ -6,7 +6,8 @@ from bot.playground.client.person import Person
 from bot.playground.conditions.switches import Conditions
 from bot.playground.model.guild import Channel
 from bot.playground.model.interactions import Interactions
-from bot.playground.model.state import Message, World
+from bot.playground.model.messages import Message
+from bot.playground.model.state import World
 
 
 class PlaygroundFacade(Protocol):

@@ -15,7 +15,7 @@ from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundErr
 from bot.playground.model.attachments import Upload
 from bot.playground.model.guild import Channel
 from bot.playground.model.interactions import Interaction
-from bot.playground.model.state import Message
+from bot.playground.model.messages import Message
 from bot.playground.page.event_stream import PageStream, channel_list
 from bot.playground.page.facade import PlaygroundFacade
 from bot.playground.page.requests import field_values, read_form, read_json

@@ -13,7 +13,7 @@ from bot.playground.rest.lookup import (
     require_permission,
     require_send_permission,
 )
-from bot.playground.rest.serializers.messages import channel_json
+from bot.playground.rest.serializers.channels import channel_json
 from bot.playground.rest.threads import apply_settings, require_open, update_thread
 from bot.playground.rest.validation.channels import CHANNEL, SETTINGS, THREAD, check_tag_names
 from bot.playground.rest.validation.fields import read_form

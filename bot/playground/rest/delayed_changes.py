@@ -3,7 +3,8 @@
 from functools import partial
 
 from bot.playground.model.guild import Channel
-from bot.playground.model.state import Message, World
+from bot.playground.model.messages import Message
+from bot.playground.model.state import World
 from bot.playground.rest.link_previews import add_link_previews
 from bot.playground.rest.threads import update_thread
 

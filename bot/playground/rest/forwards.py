@@ -8,7 +8,8 @@ from dataclasses import replace
 from bot.playground.errors import ApiError, Json, unknown_message
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel
-from bot.playground.model.state import Message, MessageFlags, MessageType, World
+from bot.playground.model.messages import Message, MessageFlags, MessageType
+from bot.playground.model.state import World
 from bot.playground.rest import message_writer
 from bot.playground.rest.lookup import find_channel_by_id
 from bot.playground.rest.message_writer import MessageTarget

@@ -9,8 +9,9 @@ from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import MAX_SNOWFLAKE, Request, Result
 from bot.playground.rest.lookup import find_channel, find_guild, find_user
+from bot.playground.rest.serializers.channels import channel_json
 from bot.playground.rest.serializers.guilds import guild_json, own_guild_json, role_json
-from bot.playground.rest.serializers.messages import channel_json, user_json
+from bot.playground.rest.serializers.users import user_json
 from bot.playground.rest.validation.fields import Model, Required, Snowflake, read_form
 
 RECIPIENT = Model({"recipient_id": Required(Snowflake())})

@@ -9,7 +9,8 @@ from bot.playground.model.interactions import (
     InteractionType,
     is_ephemeral,
 )
-from bot.playground.model.state import Message, MessageFlags, MessageType, World
+from bot.playground.model.messages import Message, MessageFlags, MessageType
+from bot.playground.model.state import World
 from bot.playground.rest import message_writer, webhooks
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result

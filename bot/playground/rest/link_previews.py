@@ -8,7 +8,8 @@ import re
 from yarl import URL
 
 from bot.playground.errors import Json
-from bot.playground.model.state import Message, World
+from bot.playground.model.messages import Message
+from bot.playground.model.state import World
 from bot.playground.rest.serializers.message_events import message_event_json
 
 LINK = re.compile(r"(?<!<)https?://[^\s<>)]*[^\s<>).,;:!?]")  # in angle brackets it gets no preview

@@ -9,8 +9,9 @@ from bot.playground.errors import (
     unknown_message,
 )
 from bot.playground.model.guild import Channel, Guild, User
+from bot.playground.model.messages import Message
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, World
+from bot.playground.model.state import World
 from bot.playground.rest.http import Request
 
 

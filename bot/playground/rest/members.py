@@ -8,7 +8,7 @@ from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_guild, find_user
 from bot.playground.rest.serializers.guilds import member_json
-from bot.playground.rest.serializers.messages import user_json
+from bot.playground.rest.serializers.users import user_json
 from bot.playground.rest.validation.fields import Model, Required, Text, read_form
 
 LIMIT = 1_000  # members in a response

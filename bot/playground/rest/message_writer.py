@@ -6,17 +6,17 @@ from bot.playground.errors import ApiError, Json, blocked_by_automod, invalid
 from bot.playground.model.attachments import Attachment, Upload
 from bot.playground.model.guild import Channel, User
 from bot.playground.model.mentions import MENTION_TYPES, MentionParser
-from bot.playground.model.polls import new_poll
-from bot.playground.model.state import (
+from bot.playground.model.messages import (
     NO_FLAGS,
     Edit,
     InteractionMetadata,
     Message,
     MessageFlags,
     MessageType,
-    World,
     walk_components,
 )
+from bot.playground.model.polls import new_poll
+from bot.playground.model.state import World
 from bot.playground.rest.delayed_changes import add_previews_later, archive_later
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.components import with_component_ids

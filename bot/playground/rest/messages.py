@@ -14,8 +14,9 @@ from bot.playground.errors import (
     unknown,
 )
 from bot.playground.model.guild import POSTS_ONLY, Channel, User
+from bot.playground.model.messages import Message, MessageType
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageType, World
+from bot.playground.model.state import World
 from bot.playground.rest import forwards, message_writer
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
@@ -35,7 +36,7 @@ from bot.playground.rest.reactions import (
 )
 from bot.playground.rest.request_body import RequestBody
 from bot.playground.rest.serializers.message_content import visible_message_json
-from bot.playground.rest.serializers.messages import user_json
+from bot.playground.rest.serializers.users import user_json
 from bot.playground.rest.threads import open_by_message, require_open
 
 NONCE_SECONDS = 5 * 60  # how long enforce_nonce finds an earlier message

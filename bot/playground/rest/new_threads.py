@@ -2,14 +2,15 @@
 
 from bot.playground.errors import ApiError, Json, wrong_channel_type
 from bot.playground.model.guild import POSTS_ONLY, WITHOUT_THREADS, Channel, ChannelType
+from bot.playground.model.messages import Message, MessageFlags
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageFlags, World
+from bot.playground.model.state import World
 from bot.playground.rest import posts
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel, find_message, require_permission
+from bot.playground.rest.serializers.channels import channel_json, thread_member_json
 from bot.playground.rest.serializers.message_events import message_event_json
-from bot.playground.rest.serializers.messages import channel_json, thread_member_json
 from bot.playground.rest.threads import apply_settings
 from bot.playground.rest.validation.channels import THREAD_SETTINGS
 from bot.playground.rest.validation.fields import Choice, Model, Required, Text, read_form

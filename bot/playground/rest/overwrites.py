@@ -7,11 +7,7 @@ from bot.playground.model.state import World
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel, require_permission
-from bot.playground.rest.serializers.messages import (
-    MEMBER_OVERWRITE,
-    ROLE_OVERWRITE,
-    channel_json,
-)
+from bot.playground.rest.serializers.channels import MEMBER_OVERWRITE, ROLE_OVERWRITE, channel_json
 from bot.playground.rest.validation.fields import Choice, Integer, Model, Required, read_form
 
 OVERWRITE = Model(

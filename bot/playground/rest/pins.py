@@ -8,8 +8,9 @@ from datetime import datetime
 from bot.playground.clock import iso
 from bot.playground.errors import ApiError, Json, invalid
 from bot.playground.model.guild import Channel, User
+from bot.playground.model.messages import Message, MessageType
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, MessageType, World
+from bot.playground.model.state import World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result

@@ -9,8 +9,9 @@ from functools import partial
 from bot.playground.errors import ApiError, Json, unknown_message
 from bot.playground.model.guild import User
 from bot.playground.model.mentions import Mentions
+from bot.playground.model.messages import Message, MessageType
 from bot.playground.model.polls import Poll
-from bot.playground.model.state import Message, MessageType, World
+from bot.playground.model.state import World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
@@ -18,8 +19,8 @@ from bot.playground.rest.lookup import find_message, require_own_message
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.serializers.message_content import visible_message_json
 from bot.playground.rest.serializers.message_events import message_event_json
-from bot.playground.rest.serializers.messages import user_json
 from bot.playground.rest.serializers.polls import result_embed_json
+from bot.playground.rest.serializers.users import user_json
 from bot.playground.rest.threads import require_open
 
 POLL = "/channels/{channel_id}/polls/{message_id}"

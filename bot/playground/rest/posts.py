@@ -7,19 +7,17 @@ from dataclasses import replace
 
 from bot.playground.errors import Json, cannot_use_sticker
 from bot.playground.model.guild import Channel, User
+from bot.playground.model.messages import Message
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import Message, World
+from bot.playground.model.state import World
 from bot.playground.rest import forum, message_writer
 from bot.playground.rest.http import Result
 from bot.playground.rest.lookup import require_permission
 from bot.playground.rest.message_writer import MessageTarget
 from bot.playground.rest.messages import check_permissions
 from bot.playground.rest.request_body import RequestBody
-from bot.playground.rest.serializers.messages import (
-    channel_json,
-    message_json,
-    thread_member_json,
-)
+from bot.playground.rest.serializers.channels import channel_json, thread_member_json
+from bot.playground.rest.serializers.messages import message_json
 from bot.playground.rest.threads import apply_settings
 from bot.playground.rest.validation.channels import POST
 from bot.playground.rest.validation.fields import read_form

@@ -3,7 +3,8 @@
 from bot.playground.errors import ApiError, Json, unknown
 from bot.playground.model.emoji import is_emoji
 from bot.playground.model.guild import User
-from bot.playground.model.state import Message, World
+from bot.playground.model.messages import Message
+from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import emoji_json
 

@@ -7,7 +7,7 @@ from bot.playground.model.state import World
 from bot.playground.rest.api import Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel, find_guild, find_user, require_permission
-from bot.playground.rest.serializers.messages import channel_json, thread_member_json
+from bot.playground.rest.serializers.channels import channel_json, thread_member_json
 from bot.playground.rest.threads import require_open
 
 MEMBERS = "/channels/{channel_id}/thread-members"

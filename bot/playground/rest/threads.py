@@ -10,7 +10,7 @@ from bot.playground.rest.lookup import (
     find_channel,
     require_permission,
 )
-from bot.playground.rest.serializers.messages import channel_json
+from bot.playground.rest.serializers.channels import channel_json
 
 
 def require_open(channel: Channel) -> None:

@@ -15,14 +15,16 @@ from bot.playground.errors import (
     wrong_channel_type,
 )
 from bot.playground.model.guild import POSTS_ONLY, User, Webhook
+from bot.playground.model.messages import Message
 from bot.playground.model.permissions import Permission
-from bot.playground.model.state import APPLICATION_ID, Message, World
+from bot.playground.model.state import APPLICATION_ID, World
 from bot.playground.rest import message_writer
 from bot.playground.rest.api import Handler, Route
 from bot.playground.rest.http import Request, Result
 from bot.playground.rest.lookup import find_channel, find_guild, require_permission
 from bot.playground.rest.message_writer import MessageTarget
-from bot.playground.rest.serializers.messages import response_json, user_json
+from bot.playground.rest.serializers.messages import response_json
+from bot.playground.rest.serializers.users import user_json
 from bot.playground.rest.threads import open_by_message, require_open
 from bot.playground.rest.validation.fields import (
     Field,

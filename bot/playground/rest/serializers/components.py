@@ -5,7 +5,7 @@ from itertools import count
 from bot.playground.errors import Json
 from bot.playground.model.attachments import Attachment, dimensions, sanitize_filename
 from bot.playground.model.enums import SELECT_TYPES, ComponentType
-from bot.playground.model.state import walk_components
+from bot.playground.model.messages import walk_components
 
 SCHEME = "attachment://"
 SELECT_DEFAULTS: Json = {"min_values": 1, "disabled": False}

@@ -5,7 +5,8 @@ from bot.playground.errors import Json
 from bot.playground.model.guild import Guild, Role, User
 from bot.playground.model.snowflake import snowflake_time
 from bot.playground.model.state import World
-from bot.playground.rest.serializers.messages import channel_json, user_json
+from bot.playground.rest.serializers.channels import channel_json
+from bot.playground.rest.serializers.users import user_json
 
 BOOSTS = (0, 2, 7, 14)
 """The number of boosts that each tier needs."""

@@ -6,7 +6,8 @@ https://docs.discord.com/developers/events/gateway#message-content-intent
 from bot.playground.errors import Json
 from bot.playground.model.guild import Guild, User
 from bot.playground.model.intents import Intent
-from bot.playground.model.state import Message, World
+from bot.playground.model.messages import Message
+from bot.playground.model.state import World
 from bot.playground.rest.serializers.messages import message_json
 
 NO_CONTENT: Json = {"content": "", "embeds": [], "attachments": [], "components": []}

@@ -5,9 +5,11 @@ https://docs.discord.com/developers/events/gateway-events#message-create
 
 from bot.playground.errors import Json
 from bot.playground.model.guild import Guild, User
-from bot.playground.model.state import Message, World
+from bot.playground.model.messages import Message
+from bot.playground.model.state import World
 from bot.playground.rest.serializers.guilds import member_json
-from bot.playground.rest.serializers.messages import message_json, user_json
+from bot.playground.rest.serializers.messages import message_json
+from bot.playground.rest.serializers.users import user_json
 
 
 def message_event_json(world: World, message: Message) -> Json:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.playground.errors import ApiError, Json
 from bot.playground.model.attachments import Attachment, Upload, sanitize_filename
-from bot.playground.model.state import NO_FLAGS, MessageFlags
+from bot.playground.model.messages import NO_FLAGS, MessageFlags
 from bot.playground.rest.validation.client_themes import CLIENT_THEME
 from bot.playground.rest.validation.component_models import MESSAGE_COMPONENTS
 from bot.playground.rest.validation.components import check_components
