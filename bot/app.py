@@ -22,7 +22,6 @@ from bot.attachments.downloader import AttachmentDownloader
 from bot.client import Client
 from bot.db import migrations
 from bot.db.database import FILENAME, Database
-from bot.discord_connection import check_token, configure_api, login, serve
 from bot.domain.clock import Clock
 from bot.engine_client.base import EngineClient
 from bot.engine_client.process import spawn_engine
@@ -34,11 +33,12 @@ from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
 from bot.monitoring.metrics import Metrics
 from bot.monitoring.status import StatusReporter, version
-from bot.parts import Parts, build
 from bot.playground import Playground, PlaygroundError
 from bot.services.dispatcher import Dispatcher
 from bot.services.retention import PASS_SECONDS
 from bot.settings import DISCORD, Settings
+from bot.startup.discord_connection import check_token, configure_api, login, serve
+from bot.startup.parts import Parts, build
 from engine.log.redaction import register_secret
 
 GRACE_SECONDS: Final = 7.0

@@ -11,10 +11,10 @@ import yarl
 from pydantic import SecretStr
 
 from bot.app import run
-from bot.discord_connection import login
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground
 from bot.settings import Settings
+from bot.startup.discord_connection import login
 from tests.bot_harness import BotHarness, eventually, settings_for
 from tests.fake_engine import FakeEngine
 from tests.http_proxy import HOST, http_proxy
@@ -76,7 +76,9 @@ async def test_a_refusal_at_the_start_is_waited_out(
     await harness.start()
     assert (await harness.imagine()).attachments
     [message] = [
-        record.getMessage() for record in caplog.records if record.name == "bot.discord_connection"
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "bot.startup.discord_connection"
     ]
     assert message.startswith(f"Discord answers {fault.status} ") and "waiting until" in message
 
@@ -123,7 +125,7 @@ async def test_a_gateway_that_stays_down_at_the_start_is_an_error(
     discord: Playground, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exit code tells a supervisor to start the bot later."""
-    monkeypatch.setattr("bot.discord_connection._RETRY_SECONDS", (0.1, 0.1))
+    monkeypatch.setattr("bot.startup.discord_connection._RETRY_SECONDS", (0.1, 0.1))
     discord.sockets.unavailable = True
     error = await end_of(settings_for(discord, tmp_path), engine)
     assert error.exit is ExitCode.DISCORD_UNREACHABLE

@@ -39,7 +39,7 @@ LAYERS = {
         "context",
         "features",
         "client",
-        "discord_connection parts",
+        "startup",
         "app",
         "__main__",
     ],
@@ -77,7 +77,7 @@ LIBRARIES = {
         "engine.samplers engine.schedulers engine.starter"
     ),
     "discord": (
-        "bot.client bot.context bot.discord_connection bot.features bot.messages.captions "
+        "bot.client bot.context bot.startup.discord_connection bot.features bot.messages.captions "
         "bot.messages.action_views "
         "bot.messages.channels bot.messages.components bot.messages.direct_messages "
         "bot.messages.discord_errors "

@@ -1,0 +1,1 @@
+"""What is done when the bot starts: building its parts, and connecting to Discord."""
