@@ -1,6 +1,7 @@
 """⬆ 2x, ⬆ 4x and ✨ Detail below single pictures."""
 
 import asyncio
+import os
 import re
 from io import BytesIO
 
@@ -126,6 +127,25 @@ async def test_pictures_of_older_versions_are_enlarged(
     await harness.result(await harness.ada.click(shown, "⬆ 2x"))
     [work] = engine.paints[1].recipes
     assert work.images == (row["sha256"],)
+
+
+async def test_the_click_is_answered_before_such_a_file_is_read(harness: BotHarness) -> None:
+    """Discord waits three seconds for an answer, and a disk may be slower."""
+    shown = await single(harness)
+    [row] = harness.query("SELECT path FROM pictures WHERE nth = 2")
+    harness.execute("UPDATE pictures SET sha256 = NULL")
+    path = harness.data / row["path"]
+    data = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)  # whoever reads it waits for a writer
+    interaction = await harness.ada.click(shown, "⬆ 2x")
+    await interaction.acknowledged()
+    assert interaction.response is not None and interaction.response.loading
+    with await asyncio.to_thread(path.open, "wb") as pipe:
+        path.unlink()
+        path.write_bytes(data)
+        pipe.write(data)
+    assert (await harness.result(interaction)).attachments
 
 
 async def test_variations_and_rerolls_of_an_upscale_are_those_of_its_picture(

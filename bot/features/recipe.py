@@ -18,9 +18,9 @@ from bot.features.exports import Component, Exports
 from bot.features.responses import (
     check_not_blocked,
     defer,
+    defer_and_start,
     defer_privately,
     request_context,
-    start_deferred,
 )
 from bot.messages import components, message_parser, recipe_texts
 from engine.contract import Work
@@ -122,8 +122,7 @@ async def paint(interaction: Interaction, _: re.Match[str]) -> None:
     request = recipe.RecipeRequest(recipes=recipes, images=frozenset(images))
     plan = recipe.plan(request, await bot.planner.context(context))
     job = await bot.job_service.submit(recipe.KIND, plan, context)
-    if job is not None:
-        await start_deferred(interaction, job, message_id)
+    await defer_and_start(interaction, job, message_id)
 
 
 exports: Final = Exports(

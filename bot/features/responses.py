@@ -150,22 +150,21 @@ async def _defer(interaction: Interaction) -> int | None:
     return None if callback is None else callback.message_id
 
 
-async def defer_and_start(interaction: Interaction, job: Job | None) -> None:
-    """Respond to the request and start its job; None if the request is a duplicate."""
+async def defer_and_start(
+    interaction: Interaction, job: Job | None, message_id: int | None = None
+) -> None:
+    """Respond to the request and start its job; None if the request is a duplicate.
+
+    `message_id` is that of the response if it was deferred already.
+    """
     if job is None:
         log.info("Interaction %s is a duplicate and is ignored.", interaction.id)
         return
     with log_context(job=job.id):
-        message_id = await defer(interaction)
+        message_id = message_id or await defer(interaction)
         if message_id is None:
             await services(interaction).job_service.resume_unacknowledged(job)
-        else:
-            await start_deferred(interaction, job, message_id)
-
-
-async def start_deferred(interaction: Interaction, job: Job, message_id: int) -> None:
-    """Start the job of a request whose deferred response is this message."""
-    with log_context(job=job.id):
+            return
         log.info("job answered", extra={"interaction": interaction.id})
         await services(interaction).job_service.acknowledge(job, message_id)
 

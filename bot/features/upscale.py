@@ -8,7 +8,7 @@ from bot.domain.job import Job
 from bot.domain.kinds import detail, upscale
 from bot.domain.plan import JobKind
 from bot.features.exports import Action, Exports
-from bot.features.responses import defer_and_start, request_context
+from bot.features.responses import defer, defer_and_start, request_context
 from bot.messages.action_views import ActionScope
 
 
@@ -22,11 +22,16 @@ async def _enlarge(
     """Start a job of this kind, from one picture."""
     picture = await services(interaction).job_finder.picture(job, nth)
     context = request_context(interaction)
+    message_id = None
+    if picture.sha256 is None:  # the file is read and decoded, and Discord waits 3 seconds
+        message_id = await defer(interaction)
+        if message_id is None:
+            return
     plan_context = await services(interaction).planner.enlarging_context(context, picture)
     assert kind.plan is not None  # noqa: S101 -- both kinds have one
     plan = kind.plan(request, plan_context)
     enlarged = await services(interaction).job_service.submit(kind, plan, context)
-    await defer_and_start(interaction, enlarged)
+    await defer_and_start(interaction, enlarged, message_id)
 
 
 exports: Final = Exports(
