@@ -11,6 +11,7 @@ from bot.db.migrations import migrate
 def create_database(data: Path) -> Path:
     """Create an empty database of the newest version in this folder; returns its path."""
     path = data / FILENAME
+    data.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_empty_database())
     return path
 
