@@ -21,10 +21,18 @@ from tests.engine_parts import engine_core, job, recipe
 pytestmark = pytest.mark.timeout(600)  # measurements slow each other down
 
 
-def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny model."""
+    return str(tiny_model.save(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+def test_all_backends_are_measured(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each backend has a result for each load, and the engine's pictures have equal bits when
     painted again alone."""
-    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    out = tmp_path / "bench.json"
     options = [
         "--workloads",
         "A,B",
@@ -35,10 +43,10 @@ def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture
         "--rates",
         "2",
         "--jobs",
-        "5",
+        "3",
         "--check-all",
     ]
-    assert main(["bench", "--model", str(folder), *options, "--json", str(out)]) == 0
+    assert main(["bench", "--model", tiny, *options, "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]
     rivals = {"diffusers, one by one", "diffusers, equal jobs together"}
     engines = {"engine, exact", "engine, adaptive"}
@@ -50,26 +58,26 @@ def test_all_backends_are_measured(tmp_path: Path, capsys: pytest.CaptureFixture
         assert result["pictures_a_second"] > 0
         assert 0 < result["p50"] <= result["p95"]
         assert result["bitwise_equal"] == (1.0 if result["backend"] in engines else None)
-        assert result["compared"] == (5 * 2 if result["backend"] in engines else None)
+        assert result["compared"] == (3 * 2 if result["backend"] in engines else None)
     assert "engine, adaptive" in capsys.readouterr().out
 
 
-def test_backends_can_be_chosen(tmp_path: Path) -> None:
+def test_backends_can_be_chosen(tiny: str, tmp_path: Path) -> None:
     """Only the chosen backends are measured, in this order, and the speedup is relative to the
     first one."""
-    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
+    out = tmp_path / "bench.json"
     options = ["--workloads", "A", "--pictures", "1", "--people", "1", "--jobs", "2"]
-    options += ["--backends", "exact,serial", "--model", str(folder), "--json", str(out)]
+    options += ["--backends", "exact,serial", "--model", tiny, "--json", str(out)]
     assert main(["bench", *options]) == 0
     results = json.loads(out.read_text())["results"]
     assert [result["backend"] for result in results] == ["engine, exact", "diffusers, one by one"]
     assert results[0]["speedup"] == 1.0
 
 
-def test_a_film_is_measured_beside_its_picture(tmp_path: Path) -> None:
+def test_a_film_is_measured_beside_its_picture(tiny: str, tmp_path: Path) -> None:
     """The picture has equal pixels with its film, and the encoder's time is measured alone."""
-    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
-    assert main(["bench", "--model", str(folder), "--film", "--json", str(out)]) == 0
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--model", tiny, "--film", "--json", str(out)]) == 0
     [result] = json.loads(out.read_text())["results"]
     assert result["is_equal"]
     assert result["steps"] == 20
@@ -105,11 +113,11 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
 
 
 def test_forward_passes_are_measured_by_row_class(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each size is measured in each row class, with the increase over the next smaller class."""
-    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "ticks.json"
-    assert main(["bench", "--ticks", "--model", str(folder), "--json", str(out)]) == 0
+    out = tmp_path / "ticks.json"
+    assert main(["bench", "--ticks", "--model", tiny, "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]
     assert {(result["side"], result["rows"]) for result in results} == {
         (side, rows) for side in (64, 128) for rows in ROW_CLASSES
@@ -175,13 +183,13 @@ def test_random_models_have_the_real_size(unet: type, millions: int) -> None:
 
 
 def test_two_checkouts_are_measured_side_by_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Against itself, a checkout paints equal pixels; a folder without an engine is refused."""
     monkeypatch.setattr(against, "JOBS", 2)
     monkeypatch.setattr(against, "PICTURES", 1)
-    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
-    options = ["--model", str(folder), "--rounds", "1", "--json", str(out)]
+    out = tmp_path / "bench.json"
+    options = ["--model", tiny, "--rounds", "1", "--json", str(out)]
     assert main(["bench", "--against", str(against.THIS), *options]) == 0
     [result] = json.loads(out.read_text())["results"]
     assert result["is_equal"] and result["rounds"] == 1
@@ -191,13 +199,13 @@ def test_two_checkouts_are_measured_side_by_side(
 
 
 def test_a_matrix_is_measured_beside_plain_pictures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its cells have the pixels that they have alone."""
     monkeypatch.setattr("engine.bench.matrices._ROUNDS", 1)
     monkeypatch.setattr("engine.bench.matrices.GUIDANCE", (1.0, 5.0))
-    folder, out = tiny_model.save(tmp_path / "tiny"), tmp_path / "bench.json"
-    assert main(["bench", "--matrix", "--model", str(folder), "--json", str(out)]) == 0
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--matrix", "--model", tiny, "--json", str(out)]) == 0
     [result] = json.loads(out.read_text())["results"]
     assert result["is_equal"]
     assert result["ratio"] == pytest.approx(result["matrix_seconds"] / result["plain_seconds"])
