@@ -12,6 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
+# Tests start many processes, which would compile the code again each time.
+test quick coverage: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: run test quick coverage check format picture clean
 
 run: $(VENV)/.installed
