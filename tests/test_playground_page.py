@@ -186,6 +186,8 @@ async def test_a_rejected_option_shows_an_error(
     await page.keyboard.press("Enter")
     await expect(page.locator("#notice")).to_contain_text("seed takes a number from 0")
     await expect(page.locator("#text")).to_have_value("/imagine a boat seed:-5")
+    await page.locator("#text").fill("/imagine a boat seed:5")
+    await expect(page.locator("#notice")).to_be_empty()
     assert bot.interactions == []
 
 
@@ -310,6 +312,7 @@ async def test_the_apps_menu_and_its_modal(
     await message.get_by_label("Apps").click()
     await expect(message.locator(".apps button")).to_have_text(["Show recipe", "Report"])
     await message.get_by_role("button", name="Show recipe").click()
+    await expect(page.locator(".context").last).to_have_text("Ada used Show recipe")
     await expect(page.locator(".message.ephemeral")).to_contain_text("of: a red house")
     await message.get_by_label("Apps").click()
     await message.get_by_role("button", name="Report").click()
@@ -349,6 +352,9 @@ async def test_hostile_text_stays_text(playground: Playground, page: Page) -> No
     await expect(content.locator("img")).to_have_count(0)
     await expect(content.locator("a")).to_have_count(0)
     assert await page.title() == "Playground – a local Discord"
+    await playground.person("Ada").say("a\n```\nb: 1\nc\n```\n```d```<t:43200:D>")
+    await expect(content.last.locator("pre")).to_have_text(["b: 1\nc", "d"])
+    assert await content.last.evaluate("node => node.textContent") == "a\nb: 1\ncdJanuary 1, 1970"
 
 
 @needs_browser

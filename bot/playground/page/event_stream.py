@@ -115,7 +115,9 @@ class PageStream:
         result["announces_pin"] = message.type is MessageType.CHANNEL_PINNED_MESSAGE
         metadata = message.interaction_metadata
         if metadata and metadata.command:
-            result["invocation"] = {"name": metadata.user.name, "command": metadata.command}
+            is_in_menu = metadata.target_user or metadata.target_message_id
+            command = metadata.command if is_in_menu else f"/{metadata.command}"
+            result["invocation"] = {"name": metadata.user.name, "command": command}
         if message.poll:
             result["poll"]["mine"] = message.poll.answers_of(self._person.user)
         if message.snapshot:

@@ -1,7 +1,7 @@
 // Renders the subset of Discord's Markdown that bots use. Returns DOM nodes, never HTML text.
 
 const TOKENS = [
-  ["code", /```(?:[a-z]+\n)?([\s\S]+?)```|``(.+?)``|`([^`\n]+)`/y],
+  ["code", /```(?:[a-z]+\n)?\n*([\s\S]+?)\n*```\n?|``(.+?)``|`([^`\n]+)`/y],
   ["escape", /\\([^\w\s])/y],
   ["bold", /\*\*([\s\S]+?)\*\*(?!\*)/y],
   ["underline", /__([\s\S]+?)__/y],
@@ -13,6 +13,10 @@ const TOKENS = [
   ["link", /<?(https?:\/\/[^\s<>]+[^\s<>.,:;"')\]])>?/y],
 ];
 const TAGS = { bold: "strong", underline: "u", italic: "em", strike: "s" };
+const TIME_FORMATS = {
+  t: { timeStyle: "short" }, T: { timeStyle: "medium" }, d: { dateStyle: "short" }, D: { dateStyle: "long" },
+  f: { dateStyle: "long", timeStyle: "short" }, F: { dateStyle: "full", timeStyle: "short" },
+};
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 export function render(text, names) {
@@ -99,7 +103,8 @@ function link(url) {
 
 function time(seconds, style) {
   const date = new Date(seconds * 1000);
-  const node = element("time", "", style === "R" ? relative(seconds) : date.toLocaleString());
+  const format = TIME_FORMATS[style] ?? TIME_FORMATS.f;
+  const node = element("time", "", style === "R" ? relative(seconds) : date.toLocaleString("en", format));
   node.title = date.toLocaleString();
   if (style === "R") node.dataset.seconds = seconds;
   return node;

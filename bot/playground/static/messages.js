@@ -119,7 +119,7 @@ function renderIfChanged(container, data, render) {
 function contextLine(message, list) {
   if (message.invocation) {
     const line = [element("b", "", message.invocation.name), " used "];
-    return [...line, element("span", "command", `/${message.invocation.command}`)];
+    return [...line, element("span", "command", message.invocation.command)];
   }
   if (message.announces_pin) return ["📌 ", element("i", "", "pinned a message to this channel")];
   if (message.forwarded) return ["↱ ", element("i", "", "Forwarded")];

@@ -102,7 +102,6 @@ function select(changes) {
   const channel = state.channels.find(({ id }) => id === state.channel) ?? state.channels[0];
   state.channel = channel.id;
   byId("title").textContent = channel.label;
-  byId("text").placeholder = `Message ${channel.label} – or / for commands`;
   for (const item of document.querySelectorAll("#channels button")) {
     item.setAttribute("aria-current", String(item.value === state.channel));
   }
