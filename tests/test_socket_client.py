@@ -12,7 +12,16 @@ from bot.engine_client.socket_client import Endpoint
 from bot.engine_client.supervisor import supervised_engine
 from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS
 from bot.errors import ExitCode, FatalError
-from engine.contract import Cancelled, Completed, Failed, ImageDone, JobEvent, Paint, Stepped
+from engine.contract import (
+    Cancelled,
+    Completed,
+    Failed,
+    ImageDone,
+    JobEvent,
+    Paint,
+    Stepped,
+    sha256,
+)
 from tests.bot_harness import eventually
 from tests.fake_engine import MODEL, FakeEngine
 from tests.manual_time import ManualTime
@@ -149,6 +158,26 @@ async def test_a_waiting_job_can_be_cancelled_while_disconnected(
     engine.start_error = None
     assert await task == Cancelled(job="j1", attempt=1)
     assert engine.paints == []
+
+
+async def test_a_job_can_be_cancelled_while_it_is_sent(
+    client: EngineClient, engine: FakeEngine
+) -> None:
+    """The engine gets the command after the job; a job behind it is never sent."""
+    engine.gate.clear()
+    data = bytes(8 * 1024 * 1024)  # more than a socket takes at once
+    digest = sha256(data)
+    first = msgspec.structs.replace(paint("j1"), inputs=(digest,))
+    tasks = [
+        asyncio.create_task(client.submit(first, ignore, {digest: data})),
+        asyncio.create_task(client.submit(paint("j2"), ignore)),
+    ]
+    await asyncio.sleep(0)  # let them begin
+    async with asyncio.timeout(60):
+        await asyncio.gather(client.cancel("j1", 1), client.cancel("j2", 1))
+        endings = await asyncio.gather(*tasks)
+    assert [type(ending) for ending in endings] == [Cancelled, Cancelled]
+    assert [paint.job for paint in engine.paints] == ["j1"]
 
 
 async def test_a_restart_that_hangs_is_aborted(engine: FakeEngine) -> None:

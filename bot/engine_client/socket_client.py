@@ -43,6 +43,8 @@ class Endpoint(msgspec.Struct, frozen=True):
 class _Pending(msgspec.Struct, eq=False):
     ending: asyncio.Future[Ending]
     on_event: EventCallback
+    is_sent: bool = False
+    """Whether the engine has the job, or is being sent it."""
 
 
 class SocketEngineClient:
@@ -122,23 +124,26 @@ class SocketEngineClient:
         self._pending[key] = pending
         try:
             await self._connected.wait()
-            if not pending.ending.done():  # it may have been cancelled while disconnected
-                await self._send_job(paint, files)
+            await self._send_job(pending, paint, files)
             return await pending.ending
         finally:
             del self._pending[key]
 
     async def cancel(self, job: str, attempt: int) -> None:
-        """Ask the engine to stop a job; while disconnected, end it at once."""
+        """Ask the engine to stop a job; end one at once that the engine does not have."""
         pending = self._pending.get((job, attempt))
         if pending is None:
             return
-        try:
-            await self._send(Cancel(job=job, attempt=attempt))
-        except EngineDied:
-            log.info("The job was cancelled while the engine was gone.", extra={"job": job})
-            if not pending.ending.done():
-                pending.ending.set_result(Cancelled(job=job, attempt=attempt))
+        if pending.is_sent:
+            try:
+                async with self._sending_job:  # the engine ignores what comes before the job
+                    await self._send(Cancel(job=job, attempt=attempt))
+            except EngineDied:
+                log.info("The job was cancelled while the engine was gone.", extra={"job": job})
+            else:
+                return
+        if not pending.ending.done():
+            pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
     @asynccontextmanager
     async def connect(self, endpoint: Endpoint) -> AsyncIterator[None]:
@@ -213,8 +218,11 @@ class SocketEngineClient:
         for listener in self._listeners:
             listener()
 
-    async def _send_job(self, paint: Paint, files: Mapping[str, bytes]) -> None:
+    async def _send_job(self, pending: _Pending, paint: Paint, files: Mapping[str, bytes]) -> None:
         async with self._sending_job:
+            if pending.ending.done():  # it was cancelled while it waited
+                return
+            pending.is_sent = True
             for digest in paint.inputs:
                 if digest in files:
                     await self._send(Input(sha256=digest, data=files[digest]))

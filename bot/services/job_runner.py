@@ -25,6 +25,7 @@ from bot.storage import FileStorage
 from engine.contract import (
     ArtifactDone,
     ArtifactRole,
+    Cancelled,
     Capture,
     Completed,
     Ending,
@@ -154,6 +155,9 @@ class JobRunner:
             elif isinstance(event, Stepped) and event.step < event.steps:
                 self._notifier.show(job, attempt.progress(event))
 
+        current = await retry_until_written(lambda: self._jobs.job(job.id))
+        if current is None or current.has_ended:  # before the engine could be asked to stop it
+            return Cancelled(job=job.id, attempt=job.attempt)
         return await self._engine.submit(paint, on_event, files)
 
     async def _end(self, attempt: "_Attempt", ending: Ending, saver: PictureSaver) -> Job | None:
