@@ -12,10 +12,17 @@ from bot.services.input_files import PICTURE_GONE, SKETCH_GONE
 from engine.contract import Ready
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
+from tests.fake_server import UPSCALER
 from tests.test_imagine import SKETCH
 
 OF_ENLARGEMENTS: Final = ("⬆ 2x", "⬆ 4x", "✨ Detail")
 OF_SKETCHES: Final = ("🎬 Film", "🕰 Fork", "V subtle", "V strong", "🔄")
+
+
+@pytest.fixture(autouse=True)
+def _upscaler(engine: FakeEngine) -> None:
+    """The engine has an upscaler."""
+    engine.upscalers = (UPSCALER,)
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ async def single(harness: BotHarness) -> AsyncIterator[Message]:
 def delete_files(harness: BotHarness, folder: str) -> None:
     """Delete all files in this folder of the data folder."""
     for path in (harness.data / folder).rglob("*.png"):
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 async def check_refused(harness: BotHarness, message: Message, button: str, reason: str) -> None:
@@ -47,7 +54,7 @@ async def test_without_its_sketch_nothing_is_painted_again(
         await check_refused(harness, single, button, SKETCH_GONE)
     assert await harness.refusal(await harness.ada.use("Film", single)) == SKETCH_GONE
     assert len(engine.paints) == 1
-    await harness.result(await harness.ada.click(single, "⬆ 2x"))
+    assert (await harness.result(await harness.ada.click(single, "⬆ 2x"))).attachments
 
 
 async def test_a_draft_needs_its_sketch(harness: BotHarness) -> None:
