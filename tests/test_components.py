@@ -222,7 +222,7 @@ async def test_a_kind_names_the_actions_of_its_result() -> None:
         [
             action("again", ActionScope.JOB),
             action("film", ActionScope.PICTURE),
-            action("finish", ActionScope.JOB, is_in_result=lambda job: bool(job.plan.full_recipes)),
+            action("finish", ActionScope.JOB, is_possible=lambda job: bool(job.plan.full_recipes)),
         ]
     )
     kind = JobKind(name="x", actions=("film", "finish", "gone", "again"))

@@ -58,8 +58,6 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     """Smaller ones come first below a single picture. 25 buttons fit, without a menu."""
     is_possible: Callable[[Job], bool] = lambda _: True
     """Whether results and pictures of this job may have it."""
-    is_in_result: Callable[[Job], bool] = lambda _: True
-    """Whether a result of a kind that names the action has it."""
     is_added_to_result: Callable[[Job], bool] = lambda _: False
     """Whether a result of a kind that does not name the action has it too."""
     is_on_picture: Callable[[Picture], bool] = lambda _: False
@@ -130,9 +128,7 @@ class ActionViews:
                 if self._actions[name].is_added_to_result(job)
             ),
         ]
-        return [
-            action for action in actions if action.is_possible(job) and action.is_in_result(job)
-        ]
+        return [action for action in actions if action.is_possible(job)]
 
     def _offered(self, picture: Picture, job: Job) -> list[ActionButton]:
         return [
