@@ -20,7 +20,8 @@ from bot.db.jobs import JobStore
 from bot.engine_client import watchdog
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import responses
-from bot.messages.message_client import MessageClient, MessageContent
+from bot.messages.message_client import MessageClient
+from bot.messages.message_content import MessageContent
 from bot.playground import Playground
 from bot.storage import FileStorage
 from engine.contract import Stepped

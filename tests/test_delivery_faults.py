@@ -17,7 +17,8 @@ from bot.messages.action_views import ActionViews
 from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
 from bot.messages.job_messages import EDIT_SECONDS, JobMessages
-from bot.messages.message_client import MessageClient, MessageContent
+from bot.messages.message_client import MessageClient
+from bot.messages.message_content import MessageContent
 from bot.playground import Fault
 from bot.services.display_versions import DisplayVersions
 from bot.storage import FileStorage

@@ -11,7 +11,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Axis, Matrix
 from bot.domain.visibility import visible_in
 from bot.messages import picture_files
-from bot.messages.message_client import OutgoingFile
+from bot.messages.message_content import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 from engine.contract.metadata import read_metadata
 from tests.samples import encoded, picture

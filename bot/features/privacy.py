@@ -10,7 +10,7 @@ from bot.context import Interaction, services
 from bot.features.exports import Component, Exports
 from bot.features.responses import defer_privately
 from bot.messages import components, privacy_text
-from bot.messages.message_client import OutgoingFile
+from bot.messages.message_content import OutgoingFile
 from bot.messages.upload_limits import REQUEST_LIMIT
 
 DELETE: Final = "delete"

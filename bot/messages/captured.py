@@ -16,7 +16,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import REPAINTED
 from bot.domain.visibility import VisiblePictures
-from bot.messages.message_client import OutgoingFile
+from bot.messages.message_content import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 from engine.contract import ArtifactRole, pixels_sha256
 from engine.contract.metadata import with_metadata

@@ -19,7 +19,8 @@ from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import DeliveryFailed, Refused
 from bot.messages import captions, picture_files
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_refusal, meaning
-from bot.messages.message_client import OutgoingFile, retry_once
+from bot.messages.message_client import retry_once
+from bot.messages.message_content import OutgoingFile
 from bot.storage import FileStorage
 from engine.contract import sha256
 

@@ -12,7 +12,7 @@ from bot.errors import Refused
 from bot.messages import captions, picture_files
 from bot.messages.action_views import ActionViews
 from bot.messages.channels import ChannelResolver
-from bot.messages.message_client import MessageContent, OutgoingFile
+from bot.messages.message_content import MessageContent, OutgoingFile
 from bot.messages.upload_limits import UploadLimits
 from bot.services.display_versions import DisplayVersions
 from bot.storage import FileStorage

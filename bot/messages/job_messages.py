@@ -22,7 +22,8 @@ from bot.messages.action_views import ActionViews
 from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
-from bot.messages.message_client import TOKEN_SECONDS, MessageClient, MessageContent, OutgoingFile
+from bot.messages.message_client import TOKEN_SECONDS, MessageClient
+from bot.messages.message_content import MessageContent, OutgoingFile
 from bot.messages.throttle import NotShown, Throttle
 from bot.messages.token_fallback import with_token_fallback, without_token
 from bot.services.display_versions import DisplayVersions

@@ -1,13 +1,11 @@
 """Create, edit and delete messages of ours: by interaction token, or else in the channel."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from io import BytesIO
 from typing import Any, Final, TypeVar, cast
 
 import discord
-import msgspec
 from discord.http import Route
 
 from bot.domain.job import ResponseTarget
@@ -23,6 +21,7 @@ from bot.messages.discord_errors import (
     meaning,
     translated_errors,
 )
+from bot.messages.message_content import MessageContent
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.messages.upload_limits import UploadLimits
 
@@ -46,38 +45,6 @@ ORIGINAL_RESPONSE: Final = cast("int", _OriginalResponse())
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-class OutgoingFile(msgspec.Struct, frozen=True):
-    """A file to be uploaded with a message."""
-
-    name: str
-    data: bytes
-    description: str | None = None
-    """The alt text."""
-    spoiler: bool = False
-
-    def as_file(self) -> discord.File:
-        """A new discord.py file; each can be sent only once."""
-        return discord.File(
-            BytesIO(self.data), self.name, spoiler=self.spoiler, description=self.description
-        )
-
-
-class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
-    """Text, components and files of a message."""
-
-    content: str
-    without_prompt: str | None = None
-    """Instead of `content` if the server blocks the text; if None, the message is rejected."""
-    view: discord.ui.View | None = None
-    files: Sequence[OutgoingFile] | None = ()
-    """None leaves the files of an existing message as they are."""
-
-    def with_prompt_hidden(self, text: str) -> "MessageContent":
-        """The content with this text, and files without alt texts, which contain the prompt."""
-        files = self.files and [msgspec.structs.replace(f, description=None) for f in self.files]
-        return MessageContent(content=text, view=self.view, files=files)
 
 
 async def retry_once(send: Callable[[], Awaitable[T]]) -> T:

@@ -12,7 +12,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.visibility import VisiblePictures
 from bot.messages import grid
-from bot.messages.message_client import OutgoingFile
+from bot.messages.message_content import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Work

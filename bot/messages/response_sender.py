@@ -12,7 +12,8 @@ from bot.domain.delivery import Delivery
 from bot.domain.job import ResponseTarget
 from bot.errors import NETWORK_ERRORS, DeliveryFailed, Refused
 from bot.messages.discord_errors import ContentRejected, MessageGone
-from bot.messages.message_client import MessageClient, MessageContent
+from bot.messages.message_client import MessageClient
+from bot.messages.message_content import MessageContent
 from bot.messages.token_fallback import with_token_fallback
 
 log = logging.getLogger(__name__)
