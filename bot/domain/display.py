@@ -1,4 +1,4 @@
-"""How often pictures are enlarged when they are shown; pure."""
+"""How many times larger pictures are shown; pure."""
 
 from collections.abc import Sequence
 from typing import Final

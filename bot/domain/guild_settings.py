@@ -32,7 +32,7 @@ class GuildSettings(msgspec.Struct, frozen=True, kw_only=True):
         Literal[1, 2, 4] | None,
         msgspec.Meta(
             title="display scale",
-            description="How often pictures are enlarged when they are shown",
+            description="How many times larger pictures are shown",
         ),
     ] = None
     """None: pictures of models with a small native size are enlarged."""
