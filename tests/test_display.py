@@ -13,6 +13,7 @@ from bot.domain.plan import Plan
 from bot.domain.visibility import VisiblePictures
 from bot.messages.picture_files import grid_file, picture_file
 from bot.playground import Message
+from bot.services import display_versions
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Capture, Recipe, Upscale
 from tests.bot_harness import BotHarness, eventually
@@ -191,6 +192,25 @@ async def test_an_engine_that_dies_meanwhile_leaves_the_pictures(
     shown = await harness.result(await harness.ada.click(result, "U1"))
     assert side(shown) == 128
     assert len(engine.paints) == 1
+
+
+async def test_an_enlargement_that_takes_too_long_is_stopped(
+    harness: BotHarness, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures are shown as they are; another attempt does not disturb the engine."""
+    monkeypatch.setattr(display_versions, "TIMEOUT_SECONDS", 0.5)
+    engine.display_gate.clear()
+    engine.ignores_cancel = True
+    result = await harness.imagine()
+    await eventually(lambda: len(engine.cancels) == 1)
+    shown = await harness.result(await harness.ada.click(result, "U1"))
+    assert side(shown) == 32, "one picture of 64 pixels"
+    await eventually(lambda: len(engine.cancels) == 2)
+    assert {paint.job for paint in engine.display_paints} == {
+        cancel.job for cancel in engine.cancels
+    }
+    assert len(engine.display_paints) == 2
+    assert engine.starts == 1
 
 
 async def test_a_message_that_is_deleted_meanwhile_stays_deleted(

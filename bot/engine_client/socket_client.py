@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import msgspec
@@ -126,6 +126,11 @@ class SocketEngineClient:
             await self._connected.wait()
             await self._send_job(pending, paint, files)
             return await pending.ending
+        except asyncio.CancelledError:
+            if pending.is_sent:
+                with suppress(EngineDied):
+                    await self._send_cancel(*key)
+            raise
         finally:
             del self._pending[key]
 
@@ -136,8 +141,7 @@ class SocketEngineClient:
             return
         if pending.is_sent:
             try:
-                async with self._sending_job:  # the engine ignores what comes before the job
-                    await self._send(Cancel(job=job, attempt=attempt))
+                await self._send_cancel(job, attempt)
             except EngineDied:
                 log.info("The job was cancelled while the engine was gone.", extra={"job": job})
             else:
@@ -227,6 +231,10 @@ class SocketEngineClient:
                 if digest in files:
                     await self._send(Input(sha256=digest, data=files[digest]))
             await self._send(paint)
+
+    async def _send_cancel(self, job: str, attempt: int) -> None:
+        async with self._sending_job:  # the engine ignores what comes before the job
+            await self._send(Cancel(job=job, attempt=attempt))
 
     async def _send(self, command: Input | Paint | Cancel) -> None:
         if self._connection is None:

@@ -1,6 +1,7 @@
 """Enlarges the pictures of small models, to be shown in place of their pictures."""
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -33,6 +34,8 @@ class DisplayVersions:
         self._storage = storage
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         """By job, because several messages may show the same pictures at once."""
+        self._attempts = itertools.count(1)
+        """The engine may not have stopped the last one of a job before the next begins."""
 
     async def are_missing(self, job: Job) -> bool:
         """Whether pictures of the job are to be shown enlarged, but have no such file yet."""
@@ -81,7 +84,7 @@ class DisplayVersions:
         files = {sha256(png): png for png in pngs}
         paint = Paint(
             job=f"{job.id}-display",
-            attempt=job.attempt,
+            attempt=next(self._attempts),
             recipes=tuple(Upscale(**enlargement(picture, upscaler, scale)) for picture in pictures),
             inputs=tuple(files),
             include_flagged=job.include_flagged,
