@@ -18,7 +18,7 @@ from huggingface_hub import constants
 from engine.errors import EngineError, ModelGated, ModelNotFound, StorageFailed, storage_error
 from engine.weights import hub as downloads
 from engine.weights.hub import format_bytes
-from engine.weights.model_files import ModelFiles
+from engine.weights.model_files import find_model_files
 from engine.weights.variants import choose_variant, with_one_variant
 from tests import tiny_model
 
@@ -105,7 +105,7 @@ def test_an_error_of_the_hub_is_one_sentence(
     token."""
     hub = BrokenHub(status, code)
     with answering(hub, monkeypatch, tmp_path), pytest.raises(error, match=reason):
-        ModelFiles("a/b")
+        find_model_files("a/b")
     assert "Bearer hf_of_this_test" in hub.tokens
 
 
@@ -116,7 +116,7 @@ def test_a_broken_download_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_
         answering(hub, monkeypatch, tmp_path),
         pytest.raises(ModelNotFound, match="be reached"),
     ):
-        ModelFiles("a/b")
+        find_model_files("a/b")
 
 
 def test_a_cached_snapshot_needs_no_hub(
@@ -128,7 +128,7 @@ def test_a_cached_snapshot_needs_no_hub(
     (cached / "refs").mkdir()
     (cached / "refs" / "main").write_text(COMMIT)
     with answering(BrokenHub(503), monkeypatch, tmp_path):
-        files = ModelFiles("a/b")
+        files = find_model_files("a/b")
     assert files.revision == COMMIT
     assert files.family == "StableDiffusionPipeline"
 
@@ -211,7 +211,7 @@ def test_one_variant_of_the_weights_is_downloaded(
     (folder / "unet" / "diffusion_pytorch_model.bin").write_bytes(b"a pickle")
     hub = ServingHub(folder)
     with answering(hub, monkeypatch, tmp_path / "cache"):
-        files = ModelFiles("a/b", prefer_fp16=prefer_fp16)
+        files = find_model_files("a/b", prefer_fp16=prefer_fp16)
     chosen = ".fp16" if prefer_fp16 else ""
     served = [name for name in hub.served if name.startswith(("unet", "vae"))]
     assert sorted(name for name in served if not name.endswith(".json")) == [
@@ -233,10 +233,10 @@ def test_the_log_says_what_is_downloaded(
     caplog.set_level(logging.INFO, "engine")
     cache = tmp_path / "cache"
     with answering(ServingHub(complete_model, delay=0.2), monkeypatch, cache):
-        ModelFiles("a/b")
+        find_model_files("a/b")
         messages = [text for name, _, text in caplog.record_tuples if name.startswith("engine")]
         caplog.clear()
-        ModelFiles("a/b")
+        find_model_files("a/b")
     assert not [name for name in caplog.record_tuples if name[0].startswith("engine")]
     size = sum(file.stat().st_size for file in complete_model.rglob("*") if file.is_file())
     assert messages[0].startswith("downloading a/b: ")
@@ -258,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_named(
         answering(ServingHub(complete_model), monkeypatch, cache),
         pytest.raises(StorageFailed, match=f"(File exists|Not a directory): {cache}.* it takes"),
     ):
-        ModelFiles("a/b")
+        find_model_files("a/b")
 
 
 def test_a_full_disk_is_named(
@@ -272,7 +272,7 @@ def test_a_full_disk_is_named(
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
         try:
             with pytest.raises(StorageFailed, match=r"File too large: .*takes .* are free"):
-                ModelFiles("a/b")
+                find_model_files("a/b")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 

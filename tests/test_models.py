@@ -24,7 +24,7 @@ from engine.errors import (
 )
 from engine.models import registry
 from engine.safety import classifiers
-from engine.weights.model_files import ModelFiles
+from engine.weights.model_files import find_model_files
 from tests import tiny_model
 from tests.engine_parts import engine_core
 
@@ -242,7 +242,7 @@ def test_a_path_that_the_system_rejects_is_named() -> None:
     """Here it is too long. The checkers of pictures are found in the same way."""
     name = "/" + "x" * 5000
     with pytest.raises(StorageFailed, match="cannot be read: File name too long"):
-        ModelFiles(name)
+        find_model_files(name)
     with pytest.raises(StorageFailed, match=r"The checker /x+ cannot be read"):
         classifiers.load(name, select_device())
 
@@ -261,7 +261,7 @@ def test_weights_may_exist_as_fp16_only(folder: Path, components: list[str]) -> 
     for component in components:
         rename_weights(folder / component, "fp16", torch.float16)
     model = registry.load(str(folder), select_device())
-    assert model.card.revision == ModelFiles(str(folder)).revision
+    assert model.card.revision == find_model_files(str(folder)).revision
 
 
 @pytest.mark.parametrize("prefer_fp16", [False, True])
@@ -272,7 +272,7 @@ def test_the_preferred_variant_is_loaded(folder: Path, prefer_fp16: bool) -> Non
         shutil.copytree(folder / component, copy)
         rename_weights(copy, "fp16", torch.float16)
         shutil.copytree(copy, folder / component, dirs_exist_ok=True)
-    files = ModelFiles(str(folder), prefer_fp16=prefer_fp16)
+    files = find_model_files(str(folder), prefer_fp16=prefer_fp16)
     variants = {files.variant(folder / component) for component in PICKLES}
     assert variants == {"fp16" if prefer_fp16 else None}
 
@@ -307,23 +307,23 @@ def test_an_index_that_is_no_object_is_refused(folder: Path) -> None:
 def test_an_unknown_model_is_not_found(name: str) -> None:
     """The name is neither that of a folder nor a hub id."""
     with pytest.raises(ModelNotFound):
-        ModelFiles(name)
+        find_model_files(name)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     """The folder may be an interrupted download."""
     with pytest.raises(ModelCorrupt, match="no model_index"):
-        ModelFiles(str(tmp_path))
+        find_model_files(str(tmp_path))
 
 
 def test_a_revision_is_a_digest_of_the_files(complete_model: Path, folder: Path) -> None:
     """Equal files have the same revision in any folder, and any change gives another one."""
-    revision = ModelFiles(str(complete_model)).revision
-    assert ModelFiles(str(folder)).revision == revision
+    revision = find_model_files(str(complete_model)).revision
+    assert find_model_files(str(folder)).revision == revision
     (folder / "README.md").write_text("not read by anybody")
-    assert ModelFiles(str(folder)).revision == revision
+    assert find_model_files(str(folder)).revision == revision
     replace_by_pointer(folder / WEIGHTS[0])
-    assert ModelFiles(str(folder)).revision != revision
+    assert find_model_files(str(folder)).revision != revision
 
 
 def test_a_card_describes_the_model() -> None:

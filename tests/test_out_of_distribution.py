@@ -5,7 +5,7 @@ from diffusers import StableDiffusionPipeline
 
 from engine.starter.evaluate import flags
 from engine.starter.out_of_distribution import SIDE, draw_out_of_distribution
-from engine.weights.model_files import STARTER_FOLDER
+from engine.weights.model_folder import STARTER_FOLDER
 
 
 def test_the_seed_determines_the_pictures() -> None:

@@ -13,7 +13,7 @@ from engine.starter.evaluator import classify, detect_colours
 from engine.starter.export import load_classifier
 from engine.starter.sampling import as_tensor, paint
 from engine.starter.scenes import Scene, Thing
-from engine.weights.model_files import STARTER_FOLDER
+from engine.weights.model_folder import STARTER_FOLDER
 
 MAX_WEIGHT_BYTES = 25 * 1000 * 1000
 

@@ -60,7 +60,7 @@ def load(
     device = select_quiet_device()
     from engine import safety
     from engine.models import registry
-    from engine.weights.model_files import STARTER
+    from engine.weights.model_folder import STARTER
 
     if model_names is None:
         model_names = (CUDA_MODEL if device.torch_device.type == "cuda" else STARTER,)

@@ -22,7 +22,8 @@ from engine.errors import MissingDependency, ModelCorrupt, first_line
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler
-from engine.weights.model_files import LOAD_ERRORS, ModelFiles
+from engine.weights.model_files import ModelFiles
+from engine.weights.model_folder import LOAD_ERRORS
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""

@@ -11,7 +11,7 @@ from engine.device import Device
 from engine.errors import ModelCorrupt
 from engine.models.base import DiffusionModel, Family
 from engine.safety import BUILTIN, Checker
-from engine.weights.model_files import ModelFiles
+from engine.weights.model_files import find_model_files
 
 LOADING_HEADROOM: Final = 1.5
 """While a model is loaded, it needs so many times the memory of its weights."""
@@ -60,7 +60,7 @@ def _make_room(loaded: Sequence[DiffusionModel], name: str) -> None:
     """Move the loaded models to the host if the one of this name may not fit beside them."""
     for model in loaded[-1:]:
         available = model.device.available_memory()
-        files = ModelFiles(name, prefer_fp16=model.device.dtype == torch.float16)
+        files = find_model_files(name, prefer_fp16=model.device.dtype == torch.float16)
         if available is not None and available < LOADING_HEADROOM * files.weight_bytes:
             for other in loaded:
                 other.to_host()
@@ -75,7 +75,7 @@ def _load(
 ) -> DiffusionModel:
     from engine.models.loading import model_errors
 
-    files = ModelFiles(name, prefer_fp16=device.dtype == torch.float16)
+    files = find_model_files(name, prefer_fp16=device.dtype == torch.float16)
     families = _families()
     for family in families:
         if files.family in family.pipelines:

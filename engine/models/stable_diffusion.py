@@ -15,7 +15,8 @@ from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
-from engine.weights.model_files import STARTER, ModelFiles
+from engine.weights.model_files import ModelFiles
+from engine.weights.model_folder import STARTER
 
 _NO_CHECKER: Final = {"safety_checker": None, "feature_extractor": None}
 """Components of a pipeline without a safety checker of its own."""

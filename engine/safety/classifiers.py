@@ -15,7 +15,7 @@ from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, ModelNotFound
 from engine.safety.labels import LabelRule, rule_for
 from engine.weights.hub import download_snapshot
-from engine.weights.model_files import (
+from engine.weights.model_folder import (
     LOAD_ERRORS,
     find_folder,
     may_be_hub_id,

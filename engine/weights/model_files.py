@@ -1,245 +1,60 @@
-"""Find or download the files of a model, and check that they are complete and safe to load."""
+"""The files of a model, wherever they are."""
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Protocol
 
-import msgspec
-from safetensors import SafetensorError
-
-from engine.errors import (
-    EngineError,
-    ModelCorrupt,
-    ModelNotFound,
-    NoSafetyChecker,
-    unreadable,
-)
-from engine.weights.hub import download_snapshot
-from engine.weights.variants import choose_variant
-
-STARTER: Final = "starter"
-STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
-INDEX: Final = "model_index.json"
-_FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
-"""The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
-SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-_SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
-_SAFETY_PATTERNS: Final = tuple(
-    f"{part}/{pattern}" for part in _SAFETY_PARTS for pattern in ("*.safetensors", "*.json")
-)
-_PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
-LOAD_ERRORS: Final = (
-    OSError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    RuntimeError,
-    SafetensorError,
-    MemoryError,
-)
-"""The exceptions that diffusers and transformers raise for damaged or unsuitable files."""
+from engine.weights.model_folder import ModelFolder
 
 
-class _ShardIndex(msgspec.Struct):
-    """What names the file of each tensor, where the weights are in several files."""
+class ModelFiles(Protocol):
+    """The files of a model.
 
-    weight_map: dict[str, str]
-
-
-class ModelFiles:
-    """The folder of a model, which is downloaded from the hub if necessary.
-
-    `prefer_fp16` chooses the variant of the weights where there are several. Constructor and
-    methods raise ModelNotFound, ModelGated, ModelCorrupt, StorageFailed or NoSafetyChecker, with a
-    sentence for the operator.
+    Its methods raise ModelNotFound, ModelGated, ModelCorrupt, StorageFailed or NoSafetyChecker,
+    with a sentence for the operator.
     """
 
-    def __init__(self, name: str, *, prefer_fp16: bool = False) -> None:
-        self.name = name
-        self.prefer_fp16 = prefer_fp16
-        self.folder, self._commit = _locate(name, prefer_fp16=prefer_fp16)
-        self.index = _index(self.folder, name)
+    name: str
+    """As in IMAGINE_MODEL."""
+    folder: Path
+    """A diffusers folder with the configuration of all components, and with the tokenizers."""
+    index: dict[str, Any]
+    """The model_index.json of the folder."""
 
     @property
     def revision(self) -> str:
-        """The hub's commit; for a local folder, a digest of all files that are loaded."""
-        try:
-            return self._commit or _digest(self.folder)
-        except OSError as error:
-            raise unreadable(f"the model {self.name}", error) from error
+        """What identifies the contents of the files that are loaded."""
 
     @property
     def weight_bytes(self) -> int:
-        """The size of its weights, of all variants. Raises StorageFailed if they are not
-        readable."""
-        try:
-            return sum(file.stat().st_size for file in self.folder.glob("*/*.safetensors"))
-        except OSError as error:
-            raise unreadable(f"the model {self.name}", error) from error
+        """The size of its weights on the disk."""
 
     @property
     def family(self) -> str:
         """The pipeline's class name in model_index.json."""
-        return str(self.index.get("_class_name", "?"))
 
     def require(self, *components: str) -> None:
-        """Raise ModelCorrupt unless these components are in the index and have folders."""
-        for component in components:
-            if not self._has(component):
-                raise ModelCorrupt(f"The model {self.name} is incomplete: it has no {component}.")
+        """Raise ModelCorrupt unless it has these components."""
 
     def require_safety_checker(self) -> None:
-        """Raise NoSafetyChecker if the model has none."""
-        if not (self._has("safety_checker") and self._has("feature_extractor")):
-            raise NoSafetyChecker(
-                f"The model {self.name} has no safety checker, so its pictures could not be shown: "
-                "choose a model folder with safety_checker and feature_extractor, or name "
-                "classifiers in IMAGINE_CHECKERS."
-            )
+        """Raise NoSafetyChecker if there is none for it."""
 
     def safety_checker_folder(self) -> Path:
-        """A folder with `safety_checker` and `feature_extractor`.
-
-        It is this model's if it has both, else that of Stable Diffusion 1.5, from the hub.
-        """
-        if all((self.folder / part).is_dir() for part in _SAFETY_PARTS):
-            return self.folder
-        try:
-            return download_snapshot(
-                SAFETY_CHECKER_MODEL, _SAFETY_PATTERNS, prefer_fp16=self.prefer_fp16
-            )
-        except EngineError as error:
-            raise NoSafetyChecker(
-                f"The model {self.name} has no safety checker, and that of Stable Diffusion 1.5 "
-                f"could not be downloaded, so its pictures could not be shown: {error}"
-            ) from error
+        """A folder with `safety_checker` and `feature_extractor`."""
 
     def require_tokenizer(self, *tokenizers: str) -> None:
-        """Raise ModelCorrupt if a tokenizer has no vocabulary; transformers would not raise."""
-        for tokenizer in tokenizers:
-            folder = self.folder / tokenizer
-            vocabularies = [folder / "vocab.json", folder / "tokenizer.json"]
-            has_vocabulary = any(map(Path.is_file, vocabularies))
-            if not (has_vocabulary and (folder / "tokenizer_config.json").is_file()):
-                raise ModelCorrupt(
-                    f"The model {self.name} has no vocabulary in its {tokenizer}: download it "
-                    "again."
-                )
+        """Raise ModelCorrupt if a tokenizer has no vocabulary."""
 
     def require_safetensors(self, folder: Path) -> None:
         """Raise ModelCorrupt if a component's folder has no weights, or some only as pickles."""
-        require_safetensors(f"The model {self.name}", folder)
 
     def variant(self, folder: Path) -> str | None:
         """The variant of the weights to load from a component's folder; None for full weights."""
-        return variant_in(folder, prefer_fp16=self.prefer_fp16)
-
-    def _has(self, component: str) -> bool:
-        library = (self.index.get(component) or [None])[0]
-        return library is not None and (self.folder / component).is_dir()
 
 
-def _locate(name: str, *, prefer_fp16: bool) -> tuple[Path, str | None]:
-    if name == STARTER:
-        if not STARTER_FOLDER.is_dir():
-            raise ModelNotFound("The starter model is not in this copy of the project.")
-        return STARTER_FOLDER, None
-    folder = find_folder(name, f"the model {name}")
-    if folder is not None:
-        return folder, None
-    if not may_be_hub_id(name):
-        raise ModelNotFound(
-            f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
-            "stable-diffusion-v1-5/stable-diffusion-v1-5."
-        )
-    snapshot = download_snapshot(name, _FILE_PATTERNS, prefer_fp16=prefer_fp16)
-    return snapshot, snapshot.name
+def find_model_files(name: str, *, prefer_fp16: bool = False) -> ModelFiles:
+    """The files of the model of this name, which are downloaded from the hub if necessary.
 
-
-def find_folder(name: str, subject: str) -> Path | None:
-    """The folder of this name, or None. Raises StorageFailed if it is not accessible.
-
-    `subject` begins the error message, such as "the model x".
+    `prefer_fp16` chooses the variant of the weights where there are several. Raises ModelNotFound,
+    ModelGated, ModelCorrupt or StorageFailed.
     """
-    try:
-        folder = Path(name).expanduser()
-        return folder if folder.is_dir() else None
-    except RuntimeError:  # of a home directory that does not exist
-        return None
-    except OSError as error:
-        raise unreadable(subject, error) from error
-
-
-def may_be_hub_id(name: str) -> bool:
-    """Whether this is no path but OWNER/NAME."""
-    return name.count("/") == 1 and not name.startswith(("/", ".", "~"))
-
-
-def _index(folder: Path, name: str) -> dict[str, Any]:
-    try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ModelCorrupt(
-            f"The model {name} has no {INDEX}: it is not a diffusers folder, or the download is "
-            "incomplete."
-        ) from error
-    except OSError as error:
-        raise unreadable(f"the model {name}", error) from error
-    except ValueError as error:
-        raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
-    if not isinstance(index, dict):
-        raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.")
-    return index
-
-
-def variant_in(folder: Path, *, prefer_fp16: bool = False) -> str | None:
-    """The variant of the weights to load from a folder; None for full weights."""
-    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
-    return choose_variant(files, prefer_fp16=prefer_fp16) or None
-
-
-def require_safetensors(owner: str, folder: Path) -> None:
-    """Raise ModelCorrupt if this folder has no weights, or some only as pickles.
-
-    `owner` is the subject of the error message, such as "The model x".
-    """
-    part = f"{owner} has no safetensors in its {folder.name}"
-    if pickles := _pickle_weights(folder):
-        raise ModelCorrupt(
-            f"{part}, only {pickles[0][:80]}: loading a pickle can run arbitrary code, so pickles "
-            "are not supported. Convert it to safetensors."
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise ModelCorrupt(
-            f"{part}: the download is incomplete, or its authors publish only pickles, which are "
-            "not supported."
-        )
-
-
-def _pickle_weights(folder: Path) -> list[str]:
-    """Names of pickles that are needed: all if there are no safetensors, else those in an index of
-    shards."""
-    if not any(folder.glob("*.safetensors")):
-        return sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
-    shards: list[str] = []
-    for index in folder.glob("*.safetensors.index*.json"):
-        try:
-            shards += msgspec.json.decode(index.read_bytes(), type=_ShardIndex).weight_map.values()
-        except (OSError, msgspec.MsgspecError, RecursionError) as error:
-            raise ModelCorrupt(f"The model's {folder.name}/{index.name} is damaged.") from error
-    return [name for name in shards if not name.endswith(".safetensors")]
-
-
-def _digest(folder: Path) -> str:
-    """sha256 over the names and contents of all files that a pipeline loads."""
-    total = hashlib.sha256()
-    files = {path for pattern in _FILE_PATTERNS for path in folder.glob(pattern)}
-    for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder).as_posix()} {content}\n".encode())
-    return total.hexdigest()
+    return ModelFolder(name, prefer_fp16=prefer_fp16)
