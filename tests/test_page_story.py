@@ -76,7 +76,9 @@ async def imagine(page: Page, arguments: str) -> Locator:
 async def test_a_newcomer_paints(page: Page, tmp_path: Path) -> None:
     """A command shows four pictures; U, V, 🔄 and sketches work."""
     grid = await imagine(page, "a red house at night seed:7")
-    await expect(grid.locator(".picture img")).to_be_visible()
+    picture = grid.locator(".picture img")
+    await expect(picture).to_be_visible()
+    await expect(picture).to_have_js_property("naturalWidth", 1024, timeout=TIMEOUT_MS)  # enlarged
     screenshot = README_SCREENSHOT if UPDATE_README in os.environ else tmp_path / "playground.png"
     await page.screenshot(path=screenshot)
     with Image.open(screenshot) as image:
