@@ -99,10 +99,14 @@ def _handle_signals(stop: asyncio.Event) -> None:
     """The first signal sets `stop`; a second one kills the process."""
     loop = asyncio.get_running_loop()
 
-    def handle(*_: object) -> None:
+    def handle(received: int, _: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
-        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(stop_for, received)
+
+    def stop_for(number: int) -> None:
+        log.info("Stopping after %s.", signal.Signals(number).name)
+        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)  # unlike loop.add_signal_handler, this works on Windows too

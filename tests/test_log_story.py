@@ -145,6 +145,7 @@ async def test_the_log_follows_each_job_and_redacts_secrets(
     assert not [line for line in lines if "forged" in (line["event"], line.get("job"))]
     for secret in (WORD, "forged", *logged.secrets):
         assert secret not in logged.text
+    assert "Stopping after SIGTERM." in [line["event"] for line in lines]
     assert max(logged.core_limits) <= 1
     limited = [line for line in lines if "rate limited" in str(line["event"])]
     assert limited and all(line["job"] in jobs for line in limited)
