@@ -31,8 +31,13 @@ def children() -> list[psutil.Process]:
     ]
 
 
-async def test_an_engine_runs_inside_the_context_only(model: Path) -> None:
-    """The engine listens on the loopback interface, and does not print its token."""
+async def test_an_engine_runs_inside_the_context_only(
+    model: Path, configured_log: pytest.CaptureFixture[str]
+) -> None:
+    """It listens on the loopback interface, and does not print its token.
+
+    Each line of its log is written once and unchanged.
+    """
     async with spawn_engine(environment(model)) as endpoint:
         assert endpoint.token not in repr(endpoint)
         (child,) = children()
@@ -44,22 +49,6 @@ async def test_an_engine_runs_inside_the_context_only(model: Path) -> None:
         ]
         assert (listening.laddr.ip, listening.laddr.port) == (endpoint.host, endpoint.port)
     assert children() == []
-
-
-async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_path: Path) -> None:
-    """After the failure no process is left."""
-    with pytest.raises(EngineStartFailed, match="nothing here"):
-        async with spawn_engine(environment(tmp_path / "nothing here")):
-            pass
-    assert children() == []
-
-
-async def test_the_engines_log_is_forwarded(
-    model: Path, configured_log: pytest.CaptureFixture[str]
-) -> None:
-    """Each line is written once and unchanged."""
-    async with spawn_engine(environment(model)):
-        pass
     lines = [parse(line) for line in configured_log.readouterr().err.splitlines()]
     assert None not in lines
     events_logged = [
@@ -68,6 +57,14 @@ async def test_the_engines_log_is_forwarded(
         if line and line["logger"] == "engine.server.socket_server"
     ]
     assert [event.split(":")[0] for event in events_logged] == ["ready"]
+
+
+async def test_the_last_line_of_the_log_is_the_reason_for_a_failed_start(tmp_path: Path) -> None:
+    """After the failure no process is left."""
+    with pytest.raises(EngineStartFailed, match="nothing here"):
+        async with spawn_engine(environment(tmp_path / "nothing here")):
+            pass
+    assert children() == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
