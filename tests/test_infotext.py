@@ -104,6 +104,14 @@ def test_a_schedule_that_cannot_be_written_is_described() -> None:
     assert 'Changes: "from step 2: prompt at 10:30 (exactly: imagine-recipes)"' in text
 
 
+def test_only_line_feeds_end_a_line() -> None:
+    """As in the web UI; prompts may have other line separators."""
+    prompt = "a house\u2028by the sea\x85at night"
+    read = understood(write_infotext(recipe(prompt=prompt, negative="a\u2029b")))
+    assert (read.prompt, read.negative, read.seed) == (prompt, "a\u2029b", 7)
+    assert understood("a boat\r\nSteps: 8, Seed: 12, Size: 64x72\r\n").size == (64, 72)
+
+
 def test_the_text_of_the_web_ui_is_read() -> None:
     """Prompts have several lines, and values may be quoted; what is not used is said."""
     assert understood(WEB_UI) == Infotext(

@@ -129,6 +129,12 @@ def test_invalid_options_are_refused(fields: dict[str, Any], reason: str) -> Non
         spec(**fields)
 
 
+def test_only_line_feeds_end_a_line() -> None:
+    """JSON may have other line separators within its texts; lines may end as those of Windows."""
+    specs = parse_job_file('{"id": "a", "prompt": "x\u2028y"}\r\n{"id": "b", "prompt": "z\x85"}')
+    assert [job.prompt for job in specs] == ["x\u2028y", "z\x85"]
+
+
 def test_a_job_file_has_a_job_on_each_line() -> None:
     """Blank lines are ignored."""
     text = lines({"id": "a", "prompt": "x", "subseed_strength": 0.1, "subseed": 1})

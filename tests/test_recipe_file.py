@@ -110,6 +110,13 @@ def test_a_missing_input_image_is_named(tmp_path: Path) -> None:
         to_job([img2img], tmp_path / "nowhere")
 
 
+def test_only_line_feeds_end_a_line() -> None:
+    """JSON may have other line separators within its texts; lines may end as those of Windows."""
+    poem = recipe(prompt="a house\u2028by the sea\x85at night")
+    text = msgspec.json.encode(poem).decode()
+    assert parse_recipe_file(f"{text}\r\n{text}\n") == [poem, poem]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [

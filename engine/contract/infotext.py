@@ -198,7 +198,7 @@ def _quoted(value: str) -> str:
 
 def read_infotext(text: str) -> Infotext | None:
     """What a text says, or None if it has no prompt. It is from strangers and never trusted."""
-    lines = text[:MAX_INFOTEXT_CHARS].strip().splitlines() or [""]
+    lines = text[:MAX_INFOTEXT_CHARS].strip().split("\n")
     settings = _parsed(lines[-1])
     if len(settings) < _MIN_SETTINGS:
         settings = {}

@@ -68,7 +68,7 @@ def film_file(film: str, index: int) -> Path:
 def parse_job_file(text: str) -> list[JobSpec]:
     """A job spec for each line that is not blank. Raises UsageError with the line's number."""
     specs: dict[str, JobSpec] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

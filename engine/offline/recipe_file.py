@@ -28,7 +28,7 @@ JOB_ID: Final = "recipes"
 def parse_recipe_file(text: str) -> list[Work]:
     """A recipe for each line that is not blank. Raises UsageError with the line's number."""
     works: list[Work] = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
