@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from bot.domain.kinds import fork, steps
@@ -137,6 +138,15 @@ def test_texts_that_are_left_alone_change_nothing(guidance: float) -> None:
         planned(parent, fork.parse(3, **texts))
     changed = planned(parent, fork.parse(3, **texts | {"prompt": "a boat"}))
     assert changed.changes == (Change(step=3, prompt="a boat"),)
+
+
+def test_a_guidance_that_is_too_high_for_the_model_is_refused() -> None:
+    """An older picture that has it already can be forked with other changes."""
+    card = msgspec.structs.replace(MODEL, distillation="Turbo", most_guidance=3.0)
+    context = PlanContext(models=(card,), parents=(picture(recipe=recipe(guidance=7.0)),), seed=1)
+    fork.plan(request(guidance=7.0, prompt="a boat"), context)
+    with pytest.raises(Refused, match="choose at most 3"):
+        fork.plan(request(guidance=8.0), context)
 
 
 def test_numbers_may_have_a_comma() -> None:

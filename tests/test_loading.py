@@ -133,3 +133,15 @@ def test_a_model_with_other_outputs_is_refused(tmp_path: Path) -> None:
     folder = tiny_model.save(tmp_path / "tiny", unet={"out_channels": 8})
     with pytest.raises(ModelCorrupt, match="must be a plain text-to-image model"):
         load(folder)
+
+
+def test_a_distilled_model_gets_defaults_of_its_own(complete_model: Path, tmp_path: Path) -> None:
+    """The README.md in its folder may say that it is distilled."""
+    folder = Path(shutil.copytree(complete_model, tmp_path / "tiny"))
+    (folder / "README.md").write_text("---\nbase_model: stabilityai/sd-turbo\n---\n")
+    card = load(folder).card
+    assert (card.distillation, card.steps, card.guidance) == ("Turbo", 4, 1.0)
+    assert (card.sampler, card.most_steps, card.most_guidance) == (Sampler.EULER_A, 10, 3.0)
+    plain = load(complete_model).card
+    assert (plain.distillation, plain.steps, plain.guidance) == ("", 20, 7.5)
+    assert card.revision == plain.revision

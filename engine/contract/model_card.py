@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.contract.recipe import MAX_STEPS, Recipe
+from engine.contract.recipe_parts import MAX_GUIDANCE
 from engine.contract.samplers import Sampler
 
 
@@ -19,7 +20,7 @@ class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
     """For jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
 
 
-class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A loaded model, described without torch."""
 
     name: str
@@ -35,6 +36,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: dict[Sampler, int]
     """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does
     not work with the model's noise schedule."""
+    distillation: str = ""
+    """How the model was distilled, such as `Turbo`; empty if it was not, or if that is unknown."""
+    most_steps: int = MAX_STEPS
+    most_guidance: float = MAX_GUIDANCE
+    """More than `most_steps` and `most_guidance` spoil the pictures of a distilled model. New
+    requests may not have more; older recipes are painted as they are."""
     max_concurrent_batches: int = 1
     batch_sizes: tuple[BatchSizes, ...]
     """By picture size, smallest first."""
@@ -110,6 +117,26 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
                     f"The sampler {sampler} takes at most {limit} steps; "
                     f"this request has {recipe.steps}."
                 )
+
+    def check_distillation(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the model was distilled and the recipe
+        has more steps or guidance than it was distilled for."""
+        if recipe.steps > self.most_steps:
+            raise ValueError(
+                f"The model {self.name} is distilled ({self.distillation}) and paints in a few "
+                f"steps: choose at most {self.most_steps}, best {self.steps}; this request has "
+                f"{recipe.steps}."
+            )
+        self.check_guidance(max(phase.guidance for phase in recipe.phases))
+
+    def check_guidance(self, guidance: float) -> None:
+        """Raise ValueError, with a sentence for the user, if the model was distilled for less."""
+        if guidance > self.most_guidance:
+            raise ValueError(
+                f"The model {self.name} is distilled ({self.distillation}) for a low guidance: "
+                f"choose at most {self.most_guidance:g}, best {self.guidance:g}; this request has "
+                f"{guidance:g}."
+            )
 
     def _sizes_for(self, width: int, height: int) -> BatchSizes:
         large_enough = (sizes for sizes in self.batch_sizes if width * height <= sizes.pixels)

@@ -109,6 +109,7 @@ def make_recipes(
     )
     model.check_sampler(first)
     model.check_steps(first)
+    model.check_distillation(first)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
 

@@ -19,6 +19,7 @@ from engine.errors import InvalidJob
 from engine.models.base import Conditioning, dummy_recipe
 from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
+from engine.models.defaults import Distillation
 from engine.models.graphs import GraphCache
 from engine.models.loading import denoiser_of, latent_pixels, model_card
 from engine.models.movable_weights import MovableWeights
@@ -41,7 +42,7 @@ class LatentDiffusion(ABC):
     """
 
     guidance: ClassVar[float]
-    """The default guidance scale of the family."""
+    """The default guidance scale of the family's models that are not distilled."""
 
     def __init__(
         self,
@@ -50,11 +51,14 @@ class LatentDiffusion(ABC):
         name: str,
         revision: str,
         device: Device,
+        distillation: Distillation | None = None,
     ) -> None:
         self._denoiser = denoiser_of(pipeline)
         device = device.for_model(self._denoiser.num_parameters() * latent_pixels(pipeline))
         batch_sizes = self.batch_sizes(device)
-        self.card = model_card(pipeline, name, revision, device, self.guidance, batch_sizes)
+        self.card = model_card(
+            pipeline, name, revision, device, self.guidance, distillation, batch_sizes
+        )
         self.device = device
         self.scheduler_config: Mapping[str, object] = noise_schedule(pipeline.scheduler.config)
         self.pipeline = pipeline

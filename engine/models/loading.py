@@ -3,13 +3,14 @@
 import json
 import logging
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 import diffusers
+import msgspec
 import torch
 from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
@@ -19,15 +20,16 @@ from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sample
 from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, first_line
+from engine.models.defaults import STEPS, Distillation, default_sampler, distillation_of
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import LOAD_ERRORS
+from engine.weights.readme import read_readme
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""
-_STEPS: Final = 20
 _DENOISERS: Final = ("unet", "transformer")
 """A pipeline has one of these components."""
 _OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
@@ -121,23 +123,24 @@ def model_card(
     revision: str,
     device: Device,
     guidance: float,
+    distillation: Distillation | None,
     batch_sizes: tuple[BatchSizes, ...],
 ) -> ModelCard:
-    """The card of a loaded model."""
+    """The card of a loaded model; `guidance` is the default of models that are not distilled."""
     native_size = round(math.sqrt(latent_pixels(pipeline))) * pipeline.vae_scale_factor
     samplers = usable_samplers(pipeline.scheduler.config)
     log_unusable_samplers(pipeline.scheduler.config)
     if not device.can_batch:  # images do not share batches, so larger classes would be padding
         smallest = ROW_CLASSES[:1]
         batch_sizes = (BatchSizes(pixels=MAX_SIZE**2, default=smallest, under_load=smallest),)
-    return ModelCard(
+    card = ModelCard(
         name=name,
         revision=revision,
         native_size=native_size,
         max_pixels=max(4 * native_size * native_size, MIN_MAX_PIXELS),
-        steps=_STEPS,
+        steps=STEPS,
         guidance=guidance,
-        sampler=_default_sampler(samplers),
+        sampler=default_sampler(samplers, distillation),
         max_concurrent_batches=device.max_concurrent_batches,
         max_steps={
             sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None
@@ -145,6 +148,36 @@ def model_card(
         batch_sizes=batch_sizes,
         fingerprint=device.fingerprint,
     )
+    return card if distillation is None else _distilled(card, distillation)
+
+
+def _distilled(card: ModelCard, distillation: Distillation) -> ModelCard:
+    return msgspec.structs.replace(
+        card,
+        steps=distillation.steps,
+        guidance=distillation.guidance,
+        distillation=distillation.name,
+        most_steps=distillation.most_steps,
+        most_guidance=distillation.most_guidance,
+    )
+
+
+def distillation_in(files: ModelFiles) -> Distillation | None:
+    """How a model was distilled, by its files. Raises one of LOAD_ERRORS."""
+    [denoiser] = (name for name in _DENOISERS if name in files.index)
+    labels = read_readme(files.folder).labels
+    return distillation_of(
+        files.name, _config(files, "scheduler"), _config(files, denoiser), labels
+    )
+
+
+def _config(files: ModelFiles, component: str) -> dict[str, object]:
+    """The config of the scheduler or of a network. Raises OSError, ValueError or TypeError."""
+    name = "scheduler_config.json" if component == "scheduler" else "config.json"
+    config = json.loads((files.folder / component / name).read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise TypeError(f"{name} is not a JSON object")
+    return config
 
 
 def latent_pixels(pipeline: DiffusionPipeline) -> int:
@@ -159,27 +192,20 @@ def latent_pixels(pipeline: DiffusionPipeline) -> int:
     return height * width
 
 
-def _default_sampler(samplers: Collection[Sampler]) -> Sampler:
-    return Sampler.DPMPP_2M if Sampler.DPMPP_2M in samplers else next(iter(samplers))
-
-
 def _load_scheduler(files: ModelFiles) -> Scheduler:
     """A scheduler with the model's noise schedule.
 
     Its class is that of a sampler, not the one in the config, which may need options or packages
     that no sampler needs.
     """
-    path = files.folder / "scheduler" / "scheduler_config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(config, dict):
-        raise TypeError(f"{path.name} is not a JSON object")
+    config = _config(files, "scheduler")
     class_name = str(config.get("_class_name"))
     if class_name.startswith(_OTHER_SCHEDULERS):
         raise ModelCorrupt(
             f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
             "sampler."
         )
-    return make_scheduler(_default_sampler(usable_samplers(config)), config)
+    return make_scheduler(default_sampler(usable_samplers(config)), config)
 
 
 def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMixin:

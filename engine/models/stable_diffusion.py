@@ -11,8 +11,9 @@ from transformers import CLIPTextModel
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
+from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.models.loading import load_pipeline
+from engine.models.loading import distillation_in, load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
 from engine.weights.model_files import ModelFiles
@@ -25,7 +26,7 @@ _NO_CHECKER: Final = {"safety_checker": None, "feature_extractor": None}
 class StableDiffusion(LatentDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
-    guidance = 7.5
+    guidance = STABLE_DIFFUSION.guidance
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
@@ -71,7 +72,7 @@ class StableDiffusion(LatentDiffusion):
 class StarterModel(StableDiffusion):
     """The model that is part of the project; it was trained for a lower guidance scale."""
 
-    guidance = 5.0
+    guidance = STARTER_GUIDANCE
 
 
 def load(
@@ -101,9 +102,14 @@ def load(
         checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, device)
         checkers = [checker, *checkers]
     model_class = StarterModel if files.name == STARTER else StableDiffusion
-    return model_class(pipeline, CheckerSet(checkers), files.name, files.revision, device)
+    return model_class(
+        pipeline,
+        CheckerSet(checkers),
+        files.name,
+        files.revision,
+        device,
+        distillation_in(files),
+    )
 
 
-FAMILY: Final = Family(
-    "Stable Diffusion 1 and 2", ("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline"), load
-)
+FAMILY: Final = Family(STABLE_DIFFUSION.name, STABLE_DIFFUSION.pipelines, load)

@@ -10,8 +10,9 @@ from transformers import CLIPTextModel, CLIPTextModelWithProjection
 from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
+from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.models.loading import load_concept_checker, load_pipeline
+from engine.models.loading import distillation_in, load_concept_checker, load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
 
@@ -23,7 +24,7 @@ class StableDiffusionXL(LatentDiffusion):
     """SDXL. The conditioning is a sequence of embeddings of two text encoders, a pooled embedding,
     and `time_ids`: original size, crop and target size."""
 
-    guidance = 5.0
+    guidance = STABLE_DIFFUSION_XL.guidance
 
     def __init__(
         self,
@@ -32,10 +33,11 @@ class StableDiffusionXL(LatentDiffusion):
         name: str,
         revision: str,
         device: Device,
+        distillation: Distillation | None = None,
     ) -> None:
         if pipeline.vae.config.force_upcast:  # this VAE overflows in float16
             pipeline.vae.to(torch.float32)
-        super().__init__(pipeline, checkers, name, revision, device)
+        super().__init__(pipeline, checkers, name, revision, device, distillation)
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
@@ -110,9 +112,14 @@ def load(
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
-    return StableDiffusionXL(pipeline, CheckerSet(checkers), files.name, files.revision, device)
+    return StableDiffusionXL(
+        pipeline,
+        CheckerSet(checkers),
+        files.name,
+        files.revision,
+        device,
+        distillation_in(files),
+    )
 
 
-FAMILY: Final = Family(
-    "SDXL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), load
-)
+FAMILY: Final = Family(STABLE_DIFFUSION_XL.name, STABLE_DIFFUSION_XL.pipelines, load)

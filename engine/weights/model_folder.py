@@ -16,6 +16,7 @@ from engine.errors import (
     unreadable,
 )
 from engine.weights.hub import download_snapshot
+from engine.weights.readme import README
 from engine.weights.variants import choose_variant
 
 STARTER: Final = "starter"
@@ -156,7 +157,7 @@ def _locate(name: str, *, prefer_fp16: bool) -> tuple[Path, str | None]:
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
-    snapshot = download_snapshot(name, _FILE_PATTERNS, prefer_fp16=prefer_fp16)
+    snapshot = download_snapshot(name, (*_FILE_PATTERNS, README), prefer_fp16=prefer_fp16)
     return snapshot, snapshot.name
 
 

@@ -60,6 +60,8 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
     try:
         card.check_sampler(recipe)
         card.check_steps(recipe)
+        if all(request.guidance != phase.guidance for phase in parent.recipe.recipe.phases):
+            card.check_guidance(request.guidance)
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(recipes=(recipe,), edges=(Edge(1, parent.id, Relation.FORK),))

@@ -1,0 +1,164 @@
+"""The families of models, and the settings that suit distilled models. Without torch.
+
+A distilled model paints in a few steps and mostly without classifier-free guidance. What it is
+follows from its configs, its name and its model card.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import PurePath
+from typing import Final, NamedTuple
+
+from engine.contract import MAX_GUIDANCE, MAX_STEPS, Sampler
+
+STEPS: Final = 20
+"""Of models that are not distilled."""
+
+
+class FamilyDefaults(NamedTuple):
+    """What is known of a family without its modules."""
+
+    name: str
+    """The name in messages for the operator."""
+    pipelines: tuple[str, ...]
+    """The class names in model_index.json that belong to the family."""
+    guidance: float
+    """Of models that are not distilled."""
+
+
+STABLE_DIFFUSION: Final = FamilyDefaults(
+    "Stable Diffusion 1 and 2",
+    (
+        "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline",
+    ),
+    7.5,
+)
+STABLE_DIFFUSION_XL: Final = FamilyDefaults(
+    "SDXL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), 5.0
+)
+FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL)
+STARTER_GUIDANCE: Final = 5.0
+"""The starter was trained for a lower guidance scale than its family."""
+
+
+class Distillation(NamedTuple):
+    """A way in which models were distilled, with the settings that suit them.
+
+    A guidance of 1 is that of model cards which say 0: classifier-free guidance is off.
+    """
+
+    name: str
+    steps: int
+    guidance: float
+    sampler: Sampler
+    most_steps: int
+    most_guidance: float
+
+
+TURBO: Final = Distillation("Turbo", 4, 1.0, Sampler.EULER_A, 10, 3.0)
+"""Adversarial diffusion distillation: 1 to 4 steps without guidance
+(https://huggingface.co/stabilityai/sdxl-turbo); models that were trained on from it are used with
+up to 8 steps and a guidance of 2 (https://huggingface.co/Lykon/dreamshaper-xl-v2-turbo)."""
+LIGHTNING: Final = Distillation("Lightning", 4, 1.0, Sampler.EULER, 12, 3.0)
+"""2, 4 or 8 steps of Euler without guidance (https://huggingface.co/ByteDance/SDXL-Lightning);
+models that were trained on from it use a guidance of 2
+(https://huggingface.co/Lykon/dreamshaper-xl-lightning)."""
+HYPER: Final = Distillation("Hyper", 8, 1.0, Sampler.DDIM, 20, 3.0)
+"""1 to 16 steps of DDIM without guidance (https://huggingface.co/ByteDance/Hyper-SD)."""
+HYPER_CFG: Final = Distillation("Hyper with guidance", 8, 5.0, Sampler.DDIM, 20, MAX_GUIDANCE)
+"""The variants with `CFG` in their names: 8 or 12 steps with a guidance of 5 to 8 (same page)."""
+DMD: Final = Distillation("DMD2", 4, 1.0, Sampler.LCM, 12, 3.0)
+"""4 steps of LCM without guidance (https://huggingface.co/tianweiy/DMD2)."""
+TCD: Final = Distillation("TCD", 4, 1.0, Sampler.TCD, 50, 3.0)
+"""4 steps without guidance; more steps are allowed (https://huggingface.co/h1t/TCD-SDXL-LoRA)."""
+LCM: Final = Distillation("LCM", 4, 1.0, Sampler.LCM, 12, 3.0)
+"""4 to 8 steps with a guidance of 1 to 2
+(https://huggingface.co/latent-consistency/lcm-lora-sdxl)."""
+LCM_EMBEDDED: Final = Distillation("LCM", 4, 8.0, Sampler.LCM, 12, 15.0)
+"""An LCM whose UNet has the guidance as an input: 1 to 8 steps with a guidance of 8
+(https://huggingface.co/SimianLuo/LCM_Dreamshaper_v7); it was distilled with guidances of 2 to 14
+(https://arxiv.org/abs/2310.04378, section 4.2)."""
+
+_WORDS: Final = (
+    (re.compile(r"turbo"), TURBO),
+    (re.compile(r"lightning"), LIGHTNING),
+    (re.compile(r"\bhyper(sd|sdxl|xl)?\b.*cfg"), HYPER_CFG),
+    (re.compile(r"\bhyper(sd|sdxl|xl)?\b"), HYPER),
+    (re.compile(r"\bdmd2?\b"), DMD),
+    (re.compile(r"\btcd\b"), TCD),
+    (re.compile(r"\blcm\b|latent consistency"), LCM),
+)
+"""What names and labels say, in words of lower case."""
+_SCHEDULERS: Final = {"LCMScheduler": LCM, "TCDScheduler": TCD}
+"""Classes in scheduler configs that only distilled models have."""
+_FEW_STEPS: Final = {
+    "EulerDiscreteScheduler": Sampler.EULER,
+    "EulerAncestralDiscreteScheduler": Sampler.EULER_A,
+}
+"""Classes in the scheduler configs of Turbo and Lightning models, and their samplers."""
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_STEPS_IN_NAME: Final = re.compile(r"\b(\d{1,2}) ?steps?\b")
+
+
+def distillation_of(
+    name: str,
+    scheduler: Mapping[str, object],
+    denoiser: Mapping[str, object],
+    labels: Iterable[str] = (),
+) -> Distillation | None:
+    """How a model was distilled; None if nothing says that it was.
+
+    `name` is the model's name, `scheduler` and `denoiser` are its configs, and `labels` are those
+    of its model card, such as tags and base models.
+    """
+    words = _words(PurePath(name.replace("\\", "/")).name)
+    distillation = _by_configs(scheduler, denoiser, [words, *map(_words, labels)])
+    steps = _STEPS_IN_NAME.search(words)
+    if distillation is None or steps is None or not 1 <= int(steps[1]) <= distillation.most_steps:
+        return distillation
+    return distillation._replace(steps=int(steps[1]))
+
+
+def default_sampler(
+    samplers: Collection[Sampler], distillation: Distillation | None = None
+) -> Sampler:
+    """The default of a model that works with these samplers, at least one."""
+    for sampler in (*([] if distillation is None else [distillation.sampler]), Sampler.DPMPP_2M):
+        if sampler in samplers:
+            return sampler
+    return next(iter(samplers))
+
+
+def _by_configs(
+    scheduler: Mapping[str, object], denoiser: Mapping[str, object], texts: Iterable[str]
+) -> Distillation | None:
+    if denoiser.get("time_cond_proj_dim") is not None:
+        return LCM_EMBEDDED
+    class_name = str(scheduler.get("_class_name"))
+    sampler = _FEW_STEPS.get(class_name)
+    for text in texts:
+        for pattern, distillation in _WORDS:
+            if pattern.search(text):
+                if distillation is TURBO and sampler is not None:
+                    return distillation._replace(sampler=sampler)
+                return distillation
+    if class_name in _SCHEDULERS:
+        return _SCHEDULERS[class_name]
+    is_trailing = scheduler.get("timestep_spacing") == "trailing"
+    if is_trailing and sampler is not None and _begins_with_signal(scheduler):
+        # Other models may have this spacing too, so other settings are not refused.
+        return TURBO._replace(sampler=sampler, most_steps=MAX_STEPS, most_guidance=MAX_GUIDANCE)
+    return None
+
+
+def _begins_with_signal(scheduler: Mapping[str, object]) -> bool:
+    """Whether this is not a noise schedule that ends in pure noise, which needs the spacing of
+    distilled models for another reason (https://arxiv.org/abs/2305.08891)."""
+    is_epsilon = scheduler.get("prediction_type", "epsilon") == "epsilon"
+    return is_epsilon and not scheduler.get("rescale_betas_zero_snr")
+
+
+def _words(name: str) -> str:
+    """The words of a name in lower case: those of "v50LightningVAE" are "v 50 lightning vae"."""
+    return " ".join(_WORD.findall(name)).lower()
