@@ -1,4 +1,4 @@
-"""The command line of the engine: `python -m engine {serve,paint,bench}`."""
+"""The command line of the engine: `python -m engine {serve,paint,models,bench}`."""
 
 import argparse
 import os
@@ -14,6 +14,7 @@ from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
 from engine.log.redaction import register_secret
 from engine.offline.cli import paint_command
+from engine.offline.model_list import models_command
 from engine.server.cli import serve_command
 
 
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     _add_serve(commands.add_parser("serve", help="paint jobs that arrive on a local socket"))
     _add_paint(commands.add_parser("paint", help="paint jobs into a folder"))
+    _add_models(commands.add_parser("models", help="describe the models that are configured"))
     _add_bench(commands.add_parser("bench", help="measure the engine against diffusers"))
     return parser
 
@@ -120,6 +122,12 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)
     parser.set_defaults(command=paint_command)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", help=_MODELS_HELP)
+    parser.add_argument("--json", action="store_true", help="write JSON instead of a table")
+    parser.set_defaults(command=models_command)
 
 
 def _add_checkers(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,7 @@ from engine.weights.readme import Readme, read_readme
         ("---\nlicense: [mit, apache-2.0]\n---\n", Readme("mit, apache-2.0")),
         ("---\ntags: [a, 7]\nbase_model: b/c\n---\n", Readme(None, ("a", "b/c"))),
         ('---\nlicense: "one\\ntwo"\n---\n', Readme("one two")),
+        ('---\nlicense: "\\e[31mmit\\a"\n---\n', Readme("[31mmit")),
         ("# A model\nlicense: mit", Readme()),
         ("---\nlicense: [mit\n---\n", Readme()),
         ("---\n- mit\n---\n", Readme()),
@@ -26,7 +27,7 @@ from engine.weights.readme import Readme, read_readme
         ("---\nx: " + "y" * 200_000 + "\nlicense: mit\n---\n", Readme()),
         ("", Readme()),
     ],
-    ids=range(15),
+    ids=range(16),
 )
 def test_the_front_matter_is_read(tmp_path: Path, text: str, readme: Readme) -> None:
     """Damaged front matter is none."""

@@ -55,19 +55,33 @@ def load(
     Without a list, it is IMAGINE_MODEL, else the device's default model. The default checkers are
     IMAGINE_CHECKERS, else each model's own checker. Raises EngineError.
     """
-    chosen = names or os.environ.get("IMAGINE_MODEL")
-    model_names = None if chosen is None else parse_models(chosen)
+    chosen = configured_models(names)
     device = select_quiet_device()
     from engine import safety
     from engine.models import registry
-    from engine.weights.model_folder import STARTER
 
-    if model_names is None:
-        model_names = (CUDA_MODEL if device.torch_device.type == "cuda" else STARTER,)
+    chosen = chosen or default_models(device)
     checker_names = safety.parse_checkers(
         checkers or os.environ.get("IMAGINE_CHECKERS") or safety.BUILTIN
     )
-    return registry.load_all(list(dict.fromkeys([*model_names, *more])), device, checker_names)
+    return registry.load_all(list(dict.fromkeys([*chosen, *more])), device, checker_names)
+
+
+def configured_models(names: str | None) -> tuple[str, ...] | None:
+    """The names in a comma-separated list, else in IMAGINE_MODEL; None without either.
+
+    Raises UsageError.
+    """
+    chosen = names or os.environ.get("IMAGINE_MODEL")
+    return None if chosen is None else parse_models(chosen)
+
+
+def default_models(device: "Device | None") -> tuple[str, ...]:
+    """The models of a device if none are configured; None stands for a CPU."""
+    from engine.weights.model_folder import STARTER
+
+    is_gpu = device is not None and device.torch_device.type == "cuda"
+    return (CUDA_MODEL if is_gpu else STARTER,)
 
 
 def parse_models(text: str) -> tuple[str, ...]:

@@ -24,6 +24,10 @@ class FamilyDefaults(NamedTuple):
     """The class names in model_index.json that belong to the family."""
     guidance: float
     """Of models that are not distilled."""
+    networks: tuple[str, ...]
+    """The components with weights that it needs."""
+    tokenizers: tuple[str, ...]
+    abilities: tuple[str, ...] = ("txt2img", "img2img")
 
 
 STABLE_DIFFUSION: Final = FamilyDefaults(
@@ -33,9 +37,15 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
         "StableDiffusionImg2ImgPipeline",
     ),
     7.5,
+    networks=("unet", "vae", "text_encoder"),
+    tokenizers=("tokenizer",),
 )
 STABLE_DIFFUSION_XL: Final = FamilyDefaults(
-    "SDXL", ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"), 5.0
+    "SDXL",
+    ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"),
+    5.0,
+    networks=("unet", "vae", "text_encoder", "text_encoder_2"),
+    tokenizers=("tokenizer", "tokenizer_2"),
 )
 FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL)
 STARTER_GUIDANCE: Final = 5.0

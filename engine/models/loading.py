@@ -1,6 +1,5 @@
 """Load the components of a diffusers pipeline, and describe the model in a card."""
 
-import json
 import logging
 import math
 from collections.abc import Iterator
@@ -20,20 +19,17 @@ from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sample
 from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, first_line
-from engine.models.defaults import STEPS, Distillation, default_sampler, distillation_of
+from engine.models.defaults import STEPS, Distillation, default_sampler
+from engine.models.description import DENOISERS, check_channels, read_scheduler_config
+from engine.models.description import latent_pixels as native_latent_pixels
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import LOAD_ERRORS
-from engine.weights.readme import read_readme
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""
-_DENOISERS: Final = ("unet", "transformer")
-"""A pipeline has one of these components."""
-_OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
-"""Prefixes of scheduler classes for models whose noise schedule is not defined by betas."""
 log = logging.getLogger(__name__)
 
 
@@ -67,7 +63,7 @@ def load_pipeline(
     """
     networks = {
         name: _load_network(files, name, device)
-        for name in (*_DENOISERS, "vae")
+        for name in (*DENOISERS, "vae")
         if name in files.index
     }
     pipeline = pipeline_class.from_pretrained(
@@ -87,21 +83,18 @@ def load_pipeline(
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
             component.requires_grad_(requires_grad=False)
-    config = denoiser_of(pipeline).config
-    channels = {config.in_channels, pipeline.vae.config.latent_channels}
-    if denoiser_name(pipeline) == "unet":  # a transformer may also predict the variance
-        channels.add(config.out_channels)
-    if len(channels) > 1 or config.get("time_cond_proj_dim") is not None:
-        raise ModelCorrupt(
-            f"The model {files.name} is an inpainting model, a distilled model or of another kind "
-            "that is not supported; it must be a plain text-to-image model."
-        )
+    check_channels(
+        files.name,
+        denoiser_name(pipeline),
+        denoiser_of(pipeline).config,
+        pipeline.vae.config,
+    )
     return pipeline
 
 
 def denoiser_name(pipeline: DiffusionPipeline) -> str:
     """The component of a pipeline that is its UNet or its transformer."""
-    [name] = (name for name in _DENOISERS if name in pipeline.components)
+    [name] = (name for name in DENOISERS if name in pipeline.components)
     return name
 
 
@@ -162,34 +155,10 @@ def _distilled(card: ModelCard, distillation: Distillation) -> ModelCard:
     )
 
 
-def distillation_in(files: ModelFiles) -> Distillation | None:
-    """How a model was distilled, by its files. Raises one of LOAD_ERRORS."""
-    [denoiser] = (name for name in _DENOISERS if name in files.index)
-    labels = read_readme(files.folder).labels
-    return distillation_of(
-        files.name, _config(files, "scheduler"), _config(files, denoiser), labels
-    )
-
-
-def _config(files: ModelFiles, component: str) -> dict[str, object]:
-    """The config of the scheduler or of a network. Raises OSError, ValueError or TypeError."""
-    name = "scheduler_config.json" if component == "scheduler" else "config.json"
-    config = json.loads((files.folder / component / name).read_text(encoding="utf-8"))
-    if not isinstance(config, dict):
-        raise TypeError(f"{name} is not a JSON object")
-    return config
-
-
 def latent_pixels(pipeline: DiffusionPipeline) -> int:
-    """The number of latent pixels of an image of the native size.
-
-    Raises TypeError or ValueError if `sample_size` is neither a side nor height and width.
-    """
-    sample_size = denoiser_of(pipeline).config.sample_size
-    height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
-    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
-        raise ValueError(f"the sample_size of the {denoiser_name(pipeline)} is {sample_size}")
-    return height * width
+    """The number of latent pixels of an image of the native size. Raises TypeError or ValueError
+    if the config does not say it."""
+    return native_latent_pixels(denoiser_name(pipeline), denoiser_of(pipeline).config)
 
 
 def _load_scheduler(files: ModelFiles) -> Scheduler:
@@ -198,13 +167,7 @@ def _load_scheduler(files: ModelFiles) -> Scheduler:
     Its class is that of a sampler, not the one in the config, which may need options or packages
     that no sampler needs.
     """
-    config = _config(files, "scheduler")
-    class_name = str(config.get("_class_name"))
-    if class_name.startswith(_OTHER_SCHEDULERS):
-        raise ModelCorrupt(
-            f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
-            "sampler."
-        )
+    config = read_scheduler_config(files)
     return make_scheduler(default_sampler(usable_samplers(config)), config)
 
 

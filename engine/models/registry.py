@@ -8,8 +8,8 @@ from typing import Final
 import torch
 
 from engine.device import Device
-from engine.errors import ModelCorrupt
 from engine.models.base import DiffusionModel, Family
+from engine.models.description import family_of
 from engine.safety import BUILTIN, Checker
 from engine.weights.model_files import find_model_files
 
@@ -76,18 +76,11 @@ def _load(
     from engine.models.loading import model_errors
 
     files = find_model_files(name, prefer_fp16=device.dtype == torch.float16)
-    families = _families()
-    for family in families:
-        if files.family in family.pipelines:
-            classifiers = load_classifiers()
-            with model_errors(name):
-                return family.load(
-                    files, device, classifiers, use_builtin_checker=use_builtin_checker
-                )
-    *others, last = (family.name for family in families)
-    raise ModelCorrupt(
-        f"The model {name} is a {files.family}; only {', '.join(others)}, and {last} are supported."
-    )
+    name_of_family = family_of(files).name
+    [family] = (family for family in _families() if family.name == name_of_family)
+    classifiers = load_classifiers()
+    with model_errors(name):
+        return family.load(files, device, classifiers, use_builtin_checker=use_builtin_checker)
 
 
 def _load_classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:

@@ -12,8 +12,9 @@ from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
+from engine.models.description import distillation_in
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.models.loading import distillation_in, load_pipeline
+from engine.models.loading import load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
 from engine.weights.model_files import ModelFiles
@@ -86,10 +87,11 @@ def load(
 
     Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """
-    files.require("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+    family = STABLE_DIFFUSION
+    files.require(*family.networks, *family.tokenizers, "scheduler")
     if use_builtin_checker:
         files.require_safety_checker()
-    files.require_tokenizer("tokenizer")
+    files.require_tokenizer(*family.tokenizers)
     builtin = {"safety_checker": StableDiffusionSafetyChecker}
     pipeline = load_pipeline(
         StableDiffusionPipeline,

@@ -11,8 +11,9 @@ from engine.contract import MAX_SIZE, BatchSizes, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
+from engine.models.description import distillation_in
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.models.loading import distillation_in, load_concept_checker, load_pipeline
+from engine.models.loading import load_concept_checker, load_pipeline
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
 
@@ -99,9 +100,9 @@ def load(
 
     Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """
-    files.require("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")
-    files.require("tokenizer", "tokenizer_2")
-    files.require_tokenizer("tokenizer", "tokenizer_2")
+    family = STABLE_DIFFUSION_XL
+    files.require(*family.networks, *family.tokenizers, "scheduler")
+    files.require_tokenizer(*family.tokenizers)
     if use_builtin_checker:
         checker = load_concept_checker(files, files.safety_checker_folder(), device)
         checkers = [checker, *checkers]

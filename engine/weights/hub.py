@@ -65,6 +65,21 @@ def download_snapshot(name: str, patterns: Sequence[str], *, prefer_fp16: bool =
         raise failure or _hub_error(name, error) from error
 
 
+def cached_snapshot(name: str) -> Path:
+    """The folder of the newest cached snapshot. Raises ModelNotFound if there is none."""
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return _cached_snapshot(name)
+    except HFValidationError as error:
+        raise ModelNotFound(f"There is no folder {name}, and it is not a hub id.") from error
+    except LocalEntryNotFoundError as error:
+        raise ModelNotFound(
+            f"The model {name} is not on this machine; it is downloaded when the engine starts "
+            "with it."
+        ) from error
+
+
 def _list(name: str, patterns: Sequence[str], *, prefer_fp16: bool) -> _Listing | None:
     """The files of the newest snapshot; None if the hub sends no list, but a snapshot is cached."""
     from huggingface_hub import HfApi, try_to_load_from_cache

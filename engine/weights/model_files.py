@@ -1,5 +1,6 @@
 """The files of a model, wherever they are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,10 @@ class ModelFiles(Protocol):
         """The size of its weights on the disk."""
 
     @property
+    def weight_files(self) -> Sequence[Path]:
+        """The safetensors that are loaded."""
+
+    @property
     def family(self) -> str:
         """The pipeline's class name in model_index.json."""
 
@@ -51,10 +56,11 @@ class ModelFiles(Protocol):
         """The variant of the weights to load from a component's folder; None for full weights."""
 
 
-def find_model_files(name: str, *, prefer_fp16: bool = False) -> ModelFiles:
+def find_model_files(name: str, *, prefer_fp16: bool = False, download: bool = True) -> ModelFiles:
     """The files of the model of this name, which are downloaded from the hub if necessary.
 
-    `prefer_fp16` chooses the variant of the weights where there are several. Raises ModelNotFound,
-    ModelGated, ModelCorrupt or StorageFailed.
+    `prefer_fp16` chooses the variant of the weights where there are several; without `download`,
+    only what is on this machine is used. Raises ModelNotFound, ModelGated,
+    ModelCorrupt or StorageFailed.
     """
-    return ModelFolder(name, prefer_fp16=prefer_fp16)
+    return ModelFolder(name, prefer_fp16=prefer_fp16, download=download)

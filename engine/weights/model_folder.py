@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +16,9 @@ from engine.errors import (
     NoSafetyChecker,
     unreadable,
 )
-from engine.weights.hub import download_snapshot
+from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.readme import README
-from engine.weights.variants import choose_variant
+from engine.weights.variants import choose_variant, with_one_variant
 
 STARTER: Final = "starter"
 STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
@@ -54,15 +55,16 @@ class _ShardIndex(msgspec.Struct):
 class ModelFolder:
     """The folder of a model, which is downloaded from the hub if necessary.
 
-    `prefer_fp16` chooses the variant of the weights where there are several. Constructor and
+    `prefer_fp16` chooses the variant of the weights where there are several; without `download`,
+    only what is on this machine is used. Constructor and
     methods raise ModelNotFound, ModelGated, ModelCorrupt, StorageFailed or NoSafetyChecker, with a
     sentence for the operator.
     """
 
-    def __init__(self, name: str, *, prefer_fp16: bool = False) -> None:
+    def __init__(self, name: str, *, prefer_fp16: bool = False, download: bool = True) -> None:
         self.name = name
         self.prefer_fp16 = prefer_fp16
-        self.folder, self._commit = _locate(name, prefer_fp16=prefer_fp16)
+        self.folder, self._commit = _locate(name, prefer_fp16, download)
         self.index = _index(self.folder, name)
 
     @property
@@ -81,6 +83,15 @@ class ModelFolder:
             return sum(file.stat().st_size for file in self.folder.glob("*/*.safetensors"))
         except OSError as error:
             raise unreadable(f"the model {self.name}", error) from error
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        """The safetensors that are loaded, of one variant for each component."""
+        paths = [file.relative_to(self.folder) for file in self.folder.glob("*/*.safetensors")]
+        names = sorted(path.as_posix() for path in paths)
+        return [
+            self.folder / name for name in with_one_variant(names, prefer_fp16=self.prefer_fp16)
+        ]
 
     @property
     def family(self) -> str:
@@ -144,7 +155,7 @@ class ModelFolder:
         return library is not None and (self.folder / component).is_dir()
 
 
-def _locate(name: str, *, prefer_fp16: bool) -> tuple[Path, str | None]:
+def _locate(name: str, prefer_fp16: bool, download: bool) -> tuple[Path, str | None]:
     if name == STARTER:
         if not STARTER_FOLDER.is_dir():
             raise ModelNotFound("The starter model is not in this copy of the project.")
@@ -157,6 +168,9 @@ def _locate(name: str, *, prefer_fp16: bool) -> tuple[Path, str | None]:
             f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
             "stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
+    if not download:
+        snapshot = cached_snapshot(name)
+        return snapshot, snapshot.name
     snapshot = download_snapshot(name, (*_FILE_PATTERNS, README), prefer_fp16=prefer_fp16)
     return snapshot, snapshot.name
 

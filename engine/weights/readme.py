@@ -9,6 +9,7 @@ README: Final = "README.md"
 _MAX_CHARS: Final = 100_000
 """Front matter that is longer is not read."""
 _MAX_TEXTS: Final = 100
+_MAX_TEXT: Final = 100
 _FRONT_MATTER: Final = re.compile(r"\A\s*---\s*\n(.*?)\n---[ \t]*(\n|\Z)", re.DOTALL)
 
 
@@ -47,7 +48,12 @@ def _front_matter(path: Path) -> dict[str, Any]:
 
 
 def _texts(value: object) -> list[str]:
-    """The texts in a value, which is one or a list; each in one line."""
+    """The texts in a value, which is one or a list; each in one line of printable characters."""
     values = value if isinstance(value, list) else [value]
-    texts = (" ".join(text.split())[:100] for text in values if isinstance(text, str))
+    texts = (_line(text) for text in values if isinstance(text, str))
     return [text for text in texts if text][:_MAX_TEXTS]
+
+
+def _line(text: str) -> str:
+    printable = "".join(char if char.isprintable() else " " for char in text[:_MAX_TEXT])
+    return " ".join(printable.split())

@@ -1,0 +1,151 @@
+"""What the files of a model say about it, without its weights and without torch."""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from engine.errors import ModelCorrupt
+from engine.models.defaults import (
+    FAMILIES,
+    STARTER_GUIDANCE,
+    STEPS,
+    Distillation,
+    FamilyDefaults,
+    distillation_of,
+)
+from engine.weights.model_files import ModelFiles
+from engine.weights.model_folder import STARTER
+from engine.weights.readme import read_readme
+
+DENOISERS: Final = ("unet", "transformer")
+"""A pipeline has one of these components."""
+_OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
+"""Prefixes of scheduler classes for models whose noise schedule is not defined by betas."""
+_CHANNELS: Final = 4
+"""diffusers' default for UNets and VAEs whose configs do not say it."""
+
+
+class Description(NamedTuple):
+    """A model that is not loaded."""
+
+    family: FamilyDefaults
+    distillation: Distillation | None
+    steps: int
+    guidance: float
+    """`steps` and `guidance` are the defaults."""
+    native_size: int
+    """Side, in pixels, of the square pictures that the model was trained on."""
+    scheduler_config: Mapping[str, Any]
+    licence: str | None
+    """As the model card in its folder names it."""
+
+
+def describe(files: ModelFiles) -> Description:
+    """What the configs in a model's folder say.
+
+    Raises ModelCorrupt if the family is unknown or a component is missing, or one of LOAD_ERRORS.
+    """
+    family = family_of(files)
+    files.require(*family.networks, *family.tokenizers, "scheduler")
+    files.require_tokenizer(*family.tokenizers)
+    for network in family.networks:
+        files.require_safetensors(files.folder / network)
+    distillation = distillation_in(files)
+    guidance = STARTER_GUIDANCE if files.name == STARTER else family.guidance
+    denoiser = _denoiser_name(files)
+    config, vae_config = (read_config(files, name) for name in (denoiser, "vae"))
+    check_channels(files.name, denoiser, config, vae_config)
+    latent_side = math.sqrt(latent_pixels(denoiser, config))
+    return Description(
+        family,
+        distillation,
+        STEPS if distillation is None else distillation.steps,
+        guidance if distillation is None else distillation.guidance,
+        round(latent_side) * _vae_scale_factor(vae_config),
+        read_scheduler_config(files),
+        read_readme(files.folder).licence,
+    )
+
+
+def family_of(files: ModelFiles) -> FamilyDefaults:
+    """The family of a model. Raises ModelCorrupt if it is not one of FAMILIES."""
+    for family in FAMILIES:
+        if files.family in family.pipelines:
+            return family
+    *others, last = (family.name for family in FAMILIES)
+    raise ModelCorrupt(
+        f"The model {files.name} is a {files.family}; only {', '.join(others)}, and {last} are "
+        "supported."
+    )
+
+
+def distillation_in(files: ModelFiles) -> Distillation | None:
+    """How a model was distilled, by its files. Raises one of LOAD_ERRORS."""
+    return distillation_of(
+        files.name,
+        read_config(files, "scheduler"),
+        read_config(files, _denoiser_name(files)),
+        read_readme(files.folder).labels,
+    )
+
+
+def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
+    """The config of the scheduler or of a network. Raises OSError, ValueError or TypeError."""
+    name = "scheduler_config.json" if component == "scheduler" else "config.json"
+    config = json.loads((files.folder / component / name).read_text(encoding="utf-8"))
+    if not isinstance(config, dict):
+        raise TypeError(f"{name} is not a JSON object")
+    return config
+
+
+def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
+    """The scheduler config. Raises ModelCorrupt if its noise schedule is not defined by betas, or
+    OSError, ValueError or TypeError."""
+    config = read_config(files, "scheduler")
+    class_name = str(config.get("_class_name"))
+    if class_name.startswith(_OTHER_SCHEDULERS):
+        raise ModelCorrupt(
+            f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
+            "sampler."
+        )
+    return config
+
+
+def check_channels(
+    model: str, denoiser: str, config: Mapping[str, Any], vae_config: Mapping[str, Any]
+) -> None:
+    """Raise ModelCorrupt unless the denoiser's inputs and outputs are latents of the VAE alone."""
+    channels = {
+        config.get("in_channels", _CHANNELS),
+        vae_config.get("latent_channels", _CHANNELS),
+    }
+    if denoiser == "unet":  # a transformer may also predict the variance
+        channels.add(config.get("out_channels", _CHANNELS))
+    if len(channels) > 1 or config.get("time_cond_proj_dim") is not None:
+        raise ModelCorrupt(
+            f"The model {model} is an inpainting model, a distilled model or of another kind "
+            "that is not supported; it must be a plain text-to-image model."
+        )
+
+
+def latent_pixels(denoiser: str, config: Mapping[str, Any]) -> int:
+    """The number of latent pixels of an image of the native size, by the denoiser's config.
+
+    Raises TypeError or ValueError if `sample_size` is neither a side nor height and width.
+    """
+    sample_size: Any = config.get("sample_size")
+    height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
+    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+        raise ValueError(f"the sample_size of the {denoiser} is {sample_size}")
+    return height * width
+
+
+def _denoiser_name(files: ModelFiles) -> str:
+    [name] = (name for name in DENOISERS if name in files.index)
+    return name
+
+
+def _vae_scale_factor(config: Mapping[str, Any]) -> int:
+    """Pixels of an image for each latent pixel of a side, as in diffusers' pipelines."""
+    return int(2 ** (len(config["block_out_channels"]) - 1))

@@ -1,0 +1,165 @@
+"""`python -m engine models` describes models that it does not load."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from engine.__main__ import main
+from engine.contract import Sampler
+from engine.device import select_device
+from engine.errors import ExitCode
+from engine.models import registry
+from tests import tiny_model
+
+WITHOUT_TORCH: Final = (
+    "import sys; sys.modules['torch'] = None\n"
+    "from engine.__main__ import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny Stable Diffusion."""
+    return tiny_model.save(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def tiny_xl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny SDXL whose model card says that it is distilled."""
+    folder = tiny_model.save_xl(tmp_path_factory.mktemp("models") / "tiny-xl")
+    (folder / "README.md").write_text(
+        "---\nlicense: other\nlicense_name: sai-nc\nbase_model: stabilityai/sdxl-turbo\n---\n"
+    )
+    return folder
+
+
+def described(capsys: pytest.CaptureFixture[str], *names: object) -> list[dict[str, Any]]:
+    """The rows of the JSON for these models."""
+    main(["models", "--json", "--model", ",".join(map(str, names))])
+    rows = json.loads(capsys.readouterr().out)
+    assert isinstance(rows, list)
+    return rows
+
+
+def test_a_row_is_what_the_loaded_model_says(
+    tiny: Path, tiny_xl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Size, defaults, limits and samplers are those of its card."""
+    rows = described(capsys, "starter", tiny, tiny_xl)
+    for row, name in zip(rows, ("starter", str(tiny), str(tiny_xl)), strict=True):
+        model = registry.load(name, select_device())
+        card = model.card
+        assert row["name"] == name
+        assert row["native_size"] == card.native_size
+        assert row["defaults"] == {
+            "steps": card.steps,
+            "guidance": card.guidance,
+            "sampler": card.sampler,
+        }
+        assert row.get("distillation", "") == card.distillation
+        assert row.get("most_steps", 150) == card.most_steps
+        assert row.get("most_guidance", 30.0) == card.most_guidance
+        assert row["samplers"] == list(card.samplers)
+        assert row["memory_bytes"] == pytest.approx(model.memory_bytes, rel=0.1)
+        assert row["can"] == ["txt2img", "img2img"]
+
+
+def test_a_row_has_family_and_licence(
+    tiny: Path, tiny_xl: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The licence is what the model card names."""
+    rows = described(capsys, "starter", tiny, tiny_xl)
+    assert [row.get("licence") for row in rows] == ["mit", None, "sai-nc"]
+    assert [row["family"] for row in rows] == [*["Stable Diffusion 1 and 2"] * 2, "SDXL"]
+    assert rows[1]["disk_bytes"] == sum(
+        file.stat().st_size for file in tiny.glob("*/*.safetensors")
+    )
+
+
+def test_memory_is_that_of_one_variant(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder may have the weights in float16 too."""
+    folder = Path(shutil.copytree(tiny, tmp_path / "tiny"))
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    shutil.copy(weights, weights.with_suffix(".fp16.safetensors"))
+    both, one = described(capsys, folder, tiny)
+    assert both["memory_bytes"] == one["memory_bytes"]
+    assert both["disk_bytes"] == one["disk_bytes"] + weights.stat().st_size
+
+
+def test_errors_do_not_hide_other_models(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is a sentence on standard error; the exit code is that of the first one."""
+    broken = Path(shutil.copytree(tiny, tmp_path / "broken"))
+    (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"cut off")
+    flow = Path(shutil.copytree(tiny, tmp_path / "flow"))
+    (flow / "scheduler" / "scheduler_config.json").write_text(
+        '{"_class_name": "FlowMatchEulerDiscreteScheduler"}'
+    )
+    names = [str(tmp_path / "none"), str(broken), str(flow), str(tiny)]
+    assert main(["models", "--model", ",".join(names)]) == ExitCode.MODEL_NOT_FOUND
+    output = capsys.readouterr()
+    heading, *lines = output.out.splitlines()
+    assert heading.split()[:3] == ["model", "family", "pictures"]
+    assert [line.split()[0] for line in lines] == names
+    assert [line.endswith("not on this machine") for line in lines] == [True, False, False, False]
+    assert [line.endswith("cannot be loaded") for line in lines] == [False, True, True, False]
+    assert "64 x 64" in lines[3]
+    missing, damaged, unknown = output.err.splitlines()
+    assert missing.startswith(f"There is no model {names[0]}")
+    assert "damaged" in damaged
+    assert "FlowMatchEuler" in unknown
+
+
+def test_a_model_of_the_hub_is_not_downloaded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The row says that it is missing; nothing is asked of the hub."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    [row] = described(capsys, "a/b")
+    assert row["is_missing"]
+    assert "it is downloaded when the engine starts" in row["error"]
+
+
+def test_a_cached_model_of_the_hub_is_described(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name tells that it is distilled."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--a--lcm-tiny"
+    shutil.copytree(tiny, repository / "snapshots" / ("0" * 40))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("0" * 40)
+    [row] = described(capsys, "a/lcm-tiny")
+    assert (row["distillation"], row["defaults"]["sampler"]) == ("LCM", "lcm")
+
+
+def test_the_configured_models_are_the_default(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without any, it is the starter; a model that is named twice is a usage error."""
+    monkeypatch.delenv("IMAGINE_MODEL", raising=False)
+    assert main(["models"]) == ExitCode.DONE
+    assert "starter" in capsys.readouterr().out
+    monkeypatch.setenv("IMAGINE_MODEL", str(tiny))
+    assert main(["models"]) == ExitCode.DONE
+    assert str(tiny) in capsys.readouterr().out
+    assert main(["models", "--model", "starter,starter"]) == ExitCode.USAGE
+
+
+def test_torch_is_not_needed(tiny: Path) -> None:
+    """Samplers and memory are unknown then."""
+    command = [sys.executable, "-c", WITHOUT_TORCH, "models", "--json", "--model", str(tiny)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    [row] = json.loads(result.stdout)
+    assert row["defaults"]["sampler"] == Sampler.DPMPP_2M
+    assert not {"samplers", "memory_bytes"} & set(row)
