@@ -62,7 +62,11 @@ class NullModel:
         """One latent pixel for each 64 x 64 pixels."""
         return 1, 1, height // _SIDE, width // _SIDE
 
-    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+    def text_chunks(self, recipe: Recipe) -> int:
+        """The same for all prompts."""
+        return 1
+
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """The same for all prompts."""
         return {"encoder_hidden_states": torch.zeros(recipe.rows, 1, 1)}
 
@@ -81,7 +85,7 @@ class NullModel:
         self.now += SECONDS * latents[0].numel()
         return latents
 
-    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
+    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Always true."""
         return True
 

@@ -69,7 +69,7 @@ def test_images_of_a_shape_that_is_not_invariant_share_no_batch(
     """Such images use the smallest row class; the row class and the fingerprint in the result say
     so."""
     core = engine_core()
-    monkeypatch.setattr(core.model, "is_batch_invariant", lambda width, height, rows: rows == 2)
+    monkeypatch.setattr(core.model, "is_batch_invariant", lambda *shape: shape[2] == 2)
     recipes = [recipe(row_class=8, seed=seed, guidance=1.0) for seed in range(3)]
     images = painted_images(job(*recipes), core)
     assert {image.row_class for image in images} == {2}
@@ -83,7 +83,7 @@ def test_images_of_a_shape_that_is_not_invariant_share_no_batch(
 def test_unbatchable_images_are_padded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two images of one row each do not share a batch of two rows."""
     core = new_engine_core()
-    monkeypatch.setattr(core.model, "is_batch_invariant", lambda width, height, rows: False)
+    monkeypatch.setattr(core.model, "is_batch_invariant", lambda *shape: False)
     recipes = [recipe(guidance=1.0, seed=seed) for seed in range(2)]
     assert isinstance(run_job(job(*recipes), core), Painted)
     assert core.meter.rows.total == 2 * core.meter.rows.used

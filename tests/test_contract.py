@@ -21,6 +21,7 @@ from engine.contract import (
     Paint,
     PaintedImage,
     Phase,
+    PromptFormat,
     Recipe,
     Reference,
     Sampler,
@@ -153,6 +154,25 @@ def test_each_phase_has_the_settings_before_it() -> None:
         ("a red house", ""),
     )
     assert recipe.uses_cfg and recipe.rows == 2
+
+
+def test_filters_read_the_words_of_weighted_prompts_too() -> None:
+    """As they are written, and without the notation."""
+    changes = (Change(step=5, prompt="a cat"),)
+    fields = GOOD | {"prompt": "a r(ed:1.2) ho\\use", "negative": "[fog]", "changes": changes}
+    written = ("a r(ed:1.2) ho\\use", "[fog]"), ("a cat", "[fog]")
+    assert Recipe(**fields).prompts == written
+    weighted = Recipe(**fields, prompt_format=PromptFormat.A1111)
+    assert weighted.prompts == (*written, ("a red house", "fog"), ("a cat", "fog"))
+
+
+def test_plain_recipes_are_stored_as_before() -> None:
+    """The format is left out if all of a prompt is words."""
+    assert b"prompt_format" not in msgspec.json.encode(Recipe(**GOOD))
+    weighted = Recipe(**GOOD, prompt_format=PromptFormat.A1111)
+    stored = msgspec.json.encode(weighted)
+    assert b'"prompt_format":"a1111"' in stored
+    assert msgspec.json.decode(stored, type=Recipe) == weighted
 
 
 def test_guidance_at_any_step_needs_two_rows() -> None:

@@ -176,10 +176,10 @@ def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatc
         core.tick()
     before = slow.step
 
-    def wait_for_steps(width: int, height: int, rows: int) -> bool:
+    def wait_for_steps(width: int, height: int, rows: int, text_chunks: int) -> bool:
         while slow.step < before + 5:
             time.sleep(0.001)
-        return is_batch_invariant(width, height, rows)
+        return is_batch_invariant(width, height, rows, text_chunks)
 
     monkeypatch.setattr(core.model, "is_batch_invariant", wait_for_steps)
     events = list[Event]()

@@ -272,7 +272,7 @@ def test_written_recipes_have_the_row_class_that_was_used(
 ) -> None:
     """With the requested row class they would not reproduce the bits."""
     by = load_engine_core(tiny)
-    monkeypatch.setattr(by.model, "is_batch_invariant", lambda width, height, rows: rows == 2)
+    monkeypatch.setattr(by.model, "is_batch_invariant", lambda *shape: shape[2] == 2)
     paint(
         [JobSpec(id="one", prompt="a boat", steps=3, count=4)],
         tmp_path,

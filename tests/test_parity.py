@@ -38,10 +38,13 @@ class FormulaModel:
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:
         return SHAPE
 
-    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+    def text_chunks(self, recipe: Recipe) -> int:
+        return 1
+
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         return {}
 
-    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
+    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         return True
 
     def predict(

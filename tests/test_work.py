@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.contract import MAX_SIZE, Change, Img2Img, Recipe, Sampler, Subseed
+from engine.contract import MAX_SIZE, Change, Img2Img, PromptFormat, Recipe, Sampler, Subseed
 from engine.contract.work import Detail, Upscale, Work, detail_strength, tile_size
 
 RECIPE = Recipe(
@@ -11,6 +11,7 @@ RECIPE = Recipe(
     revision="r",
     prompt="a fox",
     negative="rain",
+    prompt_format=PromptFormat.A1111,
     seed=7,
     subseeds=(Subseed(3, 0.25),),
     steps=20,
@@ -84,6 +85,7 @@ def test_the_tiles_of_a_detail_are_img2img() -> None:
     """They have the last prompt and settings of the recipe, and their own size and row class."""
     work = detail(strength=0.5)
     tile = work.tile_recipe()
+    assert tile.prompt_format is PromptFormat.A1111
     assert (tile.prompt, tile.guidance, tile.sampler) == ("a cat", 3.0, Sampler.DDIM)
     assert (tile.seed, tile.subseeds, tile.steps) == (7, RECIPE.subseeds, 20)
     assert tile.source == Img2Img(image="f" * 64, strength=0.5)

@@ -8,6 +8,7 @@ words.
 """
 
 import re
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -40,6 +41,13 @@ def parse_weights(prompt: str) -> tuple[Section, ...]:
     for token in _TOKEN.finditer(prompt):
         parser.read(token[0], token["weight"])
     return parser.finish()
+
+
+@lru_cache(1024)
+def words_of(prompt: str) -> str:
+    """The words of a prompt without the notation."""
+    sections = ("".join(part.text for part in section) for section in parse_weights(prompt))
+    return " ".join(sections)
 
 
 class _Parser:

@@ -7,12 +7,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from engine.contract.prompt_weights import words_of
 from engine.contract.recipe_parts import (
     MAX_GUIDANCE,
     SEED_LIMIT,
     Adapter,
     Change,
     Control,
+    PromptFormat,
     Reference,
     Source,
     Subseed,
@@ -88,6 +90,8 @@ class Recipe(
     prompt: str
     negative: str = ""
     """diffusers: `negative_prompt`."""
+    prompt_format: PromptFormat = PromptFormat.PLAIN
+    """Of all its prompts, also those of the changes."""
     seed: int
     """diffusers: the seed of `generator`."""
     subseeds: tuple[Subseed, ...] = ()
@@ -206,8 +210,13 @@ class Recipe(
 
     @property
     def prompts(self) -> tuple[tuple[str, str], ...]:
-        """Each prompt that takes effect with its negative prompt, empty without guidance."""
-        pairs = ((phase.prompt, phase.negative if phase.uses_cfg else "") for phase in self.phases)
+        """Each prompt that takes effect with its negative prompt, empty without guidance.
+
+        With weights, the words without their notation too, if they differ.
+        """
+        pairs = [(phase.prompt, phase.negative if phase.uses_cfg else "") for phase in self.phases]
+        if self.prompt_format is PromptFormat.A1111:
+            pairs += [(words_of(prompt), words_of(negative)) for prompt, negative in pairs]
         return tuple(dict.fromkeys(pairs))
 
     @property

@@ -1,5 +1,6 @@
 """The parts of a recipe: noise sources, changes, sources, and what an image is guided by."""
 
+from enum import StrEnum
 from typing import ClassVar, Final
 
 import msgspec
@@ -11,6 +12,15 @@ MAX_PROMPT_CHARS: Final = 1000
 MAX_GUIDANCE: Final = 30.0
 SEED_LIMIT: Final = 2**32
 """Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
+
+
+class PromptFormat(StrEnum):
+    """How the prompts of a recipe are read."""
+
+    PLAIN = "plain"
+    """All of it is words; what the text encoder cannot take at once is left out."""
+    A1111 = "a1111"
+    """With weights and breaks (`prompt_weights`), in as many chunks as it needs, up to 8."""
 
 
 class Subseed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -209,6 +209,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             revision=self.revision,
             prompt=phase.prompt,
             negative=phase.negative,
+            prompt_format=self.recipe.prompt_format,
             seed=self.seed,
             subseeds=self.subseeds,
             steps=self.steps,

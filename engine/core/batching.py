@@ -16,6 +16,8 @@ class BatchKey(NamedTuple):
     height: int
     rows: int
     """Rows of the padded batch: the images' row class."""
+    text_chunks: int = 1
+    """Chunks of the images' prompts."""
     exclusive_id: int = 0
     """If not 0, the images share batches only with images of the same id."""
 
@@ -67,10 +69,10 @@ class Selection:
     state: DrrState
 
 
-def batch_key(recipe: Recipe, exclusive_id: int = 0) -> BatchKey:
+def batch_key(recipe: Recipe, text_chunks: int = 1, exclusive_id: int = 0) -> BatchKey:
     """The batch key of an image of this recipe."""
     model = f"{recipe.model} {recipe.revision}"
-    return BatchKey(model, recipe.width, recipe.height, recipe.row_class, exclusive_id)
+    return BatchKey(model, *recipe.size, recipe.row_class, text_chunks, exclusive_id)
 
 
 def select_batch(

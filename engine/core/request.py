@@ -330,7 +330,7 @@ class RunningImage:
         """Images with equal keys may share a batch."""
         unbatchable = self.state.is_unbatchable
         exclusive_id = self.sequence if unbatchable else self.request.exclusive_id
-        return batch_key(self.state.recipe, exclusive_id)
+        return batch_key(self.state.recipe, self.state.text_chunks, exclusive_id)
 
     @property
     def owner(self) -> str:

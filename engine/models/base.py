@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 from PIL import Image
 
-from engine.contract import ROW_CLASSES, ModelCard, Recipe, Verdict
+from engine.contract import ROW_CLASSES, ModelCard, PromptFormat, Recipe, Verdict
 from engine.device import Device
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
@@ -43,9 +43,12 @@ class DiffusionModel(Protocol):
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image."""
 
-    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+    def text_chunks(self, recipe: Recipe) -> int:
+        """The number of chunks of the longest of the recipe's prompts; see `prompt_chunks`."""
+
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and
-        conditional, else 1."""
+        conditional, else 1. Shorter prompts are padded to so many chunks."""
 
     def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of an image's latents, before `scale_latents`."""
@@ -58,7 +61,7 @@ class DiffusionModel(Protocol):
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
 
-    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
+    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether the bits of an image are independent of the rest of its batch of `rows` rows.
 
         Tested at the first call for a shape, which can take seconds.
@@ -118,6 +121,7 @@ def dummy_recipe(card: ModelCard, width: int, height: int) -> Recipe:
         model=card.name,
         revision=card.revision,
         prompt="proof",
+        prompt_format=PromptFormat.A1111,
         seed=0,
         steps=1,
         guidance=0.0,

@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cache, lru_cache, partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
@@ -12,7 +12,7 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from torch.nn import Module
 
-from engine.contract import ROW_CLASSES, BatchSizes, Recipe, Verdict
+from engine.contract import ROW_CLASSES, BatchSizes, PromptFormat, Recipe, Verdict
 from engine.device import Device
 from engine.device.errors import is_out_of_memory
 from engine.errors import InvalidJob
@@ -23,6 +23,7 @@ from engine.models.defaults import Distillation
 from engine.models.graphs import GraphCache
 from engine.models.loading import denoiser_of, latent_pixels, model_card
 from engine.models.movable_weights import MovableWeights
+from engine.models.prompt_tokens import EncoderInput, PromptTokenizer
 from engine.safety import CheckerSet
 from engine.schedulers import noise_schedule
 
@@ -35,6 +36,15 @@ PROMPT_CACHE_SIZE: Final = 256
 """Number of prompts whose encodings are cached."""
 
 
+class Prompt(NamedTuple):
+    """A prompt, and how it is encoded."""
+
+    text: str
+    format: PromptFormat = PromptFormat.PLAIN
+    chunks: int = 1
+    """A prompt of the format A1111 is padded to at least so many."""
+
+
 class LatentDiffusion(ABC):
     """A DiffusionModel that calls the components of a diffusers pipeline directly.
 
@@ -43,6 +53,8 @@ class LatentDiffusion(ABC):
 
     guidance: ClassVar[float]
     """The default guidance scale of the family's models that are not distilled."""
+    tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    """The components of the pipeline that tokenize prompts."""
 
     def __init__(
         self,
@@ -74,6 +86,7 @@ class LatentDiffusion(ABC):
         self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
         self._graphs = GraphCache(self.forward, device)
         self._invariant = cache(self._check_invariant)
+        self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
         self._known_to_fit: set[tuple[int, int, int]] = set()
         """(width, height, rows) that fitted before; their memory stays reserved, so they fit
@@ -87,13 +100,30 @@ class LatentDiffusion(ABC):
         """The row classes by image size, smallest first, for a device that can batch."""
 
     @abstractmethod
-    def _encode_text(self, prompt: str) -> Any:  # noqa: ANN401 - as `encode_prompt` needs it
+    def _encode_text(self, prompt: Prompt) -> Any:  # noqa: ANN401 - as `encode_prompt` needs it
         """The encoding of one prompt; always called through `_prompt_cache`."""
 
     @abstractmethod
-    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and
-        conditional, else 1. Long prompts are truncated as in diffusers."""
+        conditional, else 1. Shorter prompts are padded to so many chunks; long plain prompts are
+        truncated as in diffusers."""
+
+    def text_chunks(self, recipe: Recipe) -> int:
+        """The number of chunks of the longest of the recipe's prompts that are encoded."""
+        if recipe.prompt_format is PromptFormat.PLAIN:
+            return 1
+        texts = {phase.prompt for phase in recipe.phases}
+        if recipe.uses_cfg:
+            texts |= {phase.negative for phase in recipe.phases}
+        return max(
+            len(tokenizer.chunks(text).chunks) for tokenizer in self._tokenizers for text in texts
+        )
+
+    def _encoder_inputs(self, prompt: Prompt) -> list[tuple[EncoderInput, ...]]:
+        """For each chunk of a prompt, the inputs of the text encoders."""
+        inputs = [tokenizer.inputs(prompt.text, prompt.chunks) for tokenizer in self._tokenizers]
+        return list(zip(*inputs, strict=True))
 
     @abstractmethod
     def forward(
@@ -136,13 +166,13 @@ class LatentDiffusion(ABC):
         factor = self.pipeline.vae_scale_factor
         return 1, self._denoiser.config.in_channels, height // factor, width // factor
 
-    def is_batch_invariant(self, width: int, height: int, rows: int) -> bool:
+    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether the bits of an image are independent of the rest of its batch of `rows` rows.
 
         Tested at the first call for a shape. Raises RuntimeError or MemoryError if the batch does
         not fit in memory.
         """
-        return self.device.can_batch and self._invariant(width, height, rows)
+        return self.device.can_batch and self._invariant(width, height, rows, text_chunks)
 
     def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
@@ -155,8 +185,8 @@ class LatentDiffusion(ABC):
     def _learn_memory(self, row_pixels: int, used_bytes: int) -> None:
         self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used_bytes / row_pixels)
 
-    def _check_invariant(self, width: int, height: int, rows: int) -> bool:
-        conditioning = self.encode_prompt(dummy_recipe(self.card, width, height))
+    def _check_invariant(self, width: int, height: int, rows: int, text_chunks: int) -> bool:
+        conditioning = self.encode_prompt(dummy_recipe(self.card, width, height), text_chunks)
         shape, row_pixels = self.latent_shape(width, height), width * height * rows
         available = self.device.available_memory()
         try:

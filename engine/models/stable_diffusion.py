@@ -8,13 +8,14 @@ from diffusers import StableDiffusionPipeline
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPTextModel
 
-from engine.contract import MAX_SIZE, BatchSizes, Recipe
+from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in
-from engine.models.latent_diffusion import LatentDiffusion
+from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import load_pipeline
+from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
 from engine.weights.model_files import ModelFiles
@@ -47,11 +48,12 @@ class StableDiffusion(LatentDiffusion):
             BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2,)),
         )
 
-    def encode_prompt(self, recipe: Recipe) -> Conditioning:
-        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels). Long prompts are truncated."""
-        prompt_embeds = [self._prompt_cache(recipe.prompt)]
-        if recipe.uses_cfg:
-            prompt_embeds.insert(0, self._prompt_cache(recipe.negative))
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
+        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels)."""
+        texts = [recipe.negative, recipe.prompt] if recipe.uses_cfg else [recipe.prompt]
+        prompt_embeds = [
+            self._prompt_cache(Prompt(text, recipe.prompt_format, text_chunks)) for text in texts
+        ]
         return {"encoder_hidden_states": torch.cat(prompt_embeds)}
 
     def forward(
@@ -63,11 +65,24 @@ class StableDiffusion(LatentDiffusion):
         )[0]
         return output
 
-    def _encode_text(self, prompt: str) -> torch.Tensor:
+    def _encode_text(self, prompt: Prompt) -> torch.Tensor:
+        if prompt.format is PromptFormat.A1111:
+            chunks = (self._encode_chunk(chunk) for [chunk] in self._encoder_inputs(prompt))
+            return torch.cat(list(chunks), dim=1)
         prompt_embeds: torch.Tensor = self.pipeline.encode_prompt(
-            prompt, self.device.torch_device, 1, do_classifier_free_guidance=False
+            prompt.text, self.device.torch_device, 1, do_classifier_free_guidance=False
         )[0]
         return prompt_embeds
+
+    def _encode_chunk(self, chunk: EncoderInput) -> torch.Tensor:
+        """As diffusers' `encode_prompt`, but with weights."""
+        encoder, device = self.pipeline.text_encoder, self.device.torch_device
+        uses_mask = getattr(encoder.config, "use_attention_mask", False)
+        embeds: torch.Tensor = encoder(
+            torch.tensor([chunk.ids], device=device),
+            attention_mask=torch.tensor([chunk.mask], device=device) if uses_mask else None,
+        )[0]
+        return weighted(embeds, chunk.weights)
 
 
 class StarterModel(StableDiffusion):

@@ -7,16 +7,19 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-from engine.contract import MAX_SIZE, BatchSizes, Recipe
+from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
 from engine.models.description import distillation_in
-from engine.models.latent_diffusion import LatentDiffusion
+from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import load_concept_checker, load_pipeline
+from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
 
+_HIDDEN_STATE: Final = -2
+"""The output of the last layer but one, on which SDXL was trained."""
 _PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
 """diffusers' `prompt_embeds` and `pooled_prompt_embeds`."""
 
@@ -26,6 +29,7 @@ class StableDiffusionXL(LatentDiffusion):
     and `time_ids`: original size, crop and target size."""
 
     guidance = STABLE_DIFFUSION_XL.guidance
+    tokenizers = ("tokenizer", "tokenizer_2")
 
     def __init__(
         self,
@@ -49,12 +53,14 @@ class StableDiffusionXL(LatentDiffusion):
             BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2, 4, 8)),
         )
 
-    def encode_prompt(self, recipe: Recipe) -> Conditioning:
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """Embeddings (1 or 2, tokens, channels), pooled embeddings (1 or 2, channels), and
-        `time_ids` in pixels (1 or 2, 6). Long prompts are truncated."""
-        embeds: list[_PromptEmbeds] = [self._prompt_cache(recipe.prompt)]
+        `time_ids` in pixels (1 or 2, 6)."""
+        prompt = Prompt(recipe.prompt, recipe.prompt_format, text_chunks)
+        embeds: list[_PromptEmbeds] = [self._prompt_cache(prompt)]
         if recipe.uses_cfg:
-            embeds.insert(0, self._negative_prompt_embeds(recipe.negative, embeds[0]))
+            negative = prompt._replace(text=recipe.negative)
+            embeds.insert(0, self._negative_prompt_embeds(negative, embeds[0]))
         size = recipe.height, recipe.width
         time_ids = torch.tensor([[*size, 0, 0, *size]] * len(embeds), dtype=self.device.dtype)
         return {
@@ -76,17 +82,30 @@ class StableDiffusionXL(LatentDiffusion):
         )[0]
         return output
 
-    def _negative_prompt_embeds(self, negative: str, embeds: _PromptEmbeds) -> _PromptEmbeds:
-        if not negative and self.pipeline.config.force_zeros_for_empty_prompt:
+    def _negative_prompt_embeds(self, negative: Prompt, embeds: _PromptEmbeds) -> _PromptEmbeds:
+        if not negative.text and self.pipeline.config.force_zeros_for_empty_prompt:
             return torch.zeros_like(embeds[0]), torch.zeros_like(embeds[1])
         negative_embeds: _PromptEmbeds = self._prompt_cache(negative)
         return negative_embeds
 
-    def _encode_text(self, prompt: str) -> _PromptEmbeds:
+    def _encode_text(self, prompt: Prompt) -> _PromptEmbeds:
+        if prompt.format is PromptFormat.A1111:
+            chunks = [self._encode_chunk(*chunk) for chunk in self._encoder_inputs(prompt)]
+            return torch.cat([embeds for embeds, _ in chunks], dim=1), chunks[0][1]
         prompt_embeds, _, pooled_prompt_embeds, _ = self.pipeline.encode_prompt(
-            prompt, device=self.device.torch_device, do_classifier_free_guidance=False
+            prompt.text, device=self.device.torch_device, do_classifier_free_guidance=False
         )
         return prompt_embeds, pooled_prompt_embeds
+
+    def _encode_chunk(self, first: EncoderInput, second: EncoderInput) -> _PromptEmbeds:
+        """As diffusers' `encode_prompt`, but with weights. They change no pooled embedding."""
+        embeds = []
+        encoders = self.pipeline.text_encoder, self.pipeline.text_encoder_2
+        for encoder, chunk in zip(encoders, (first, second), strict=True):
+            ids = torch.tensor([chunk.ids], device=self.device.torch_device)
+            output = encoder(ids, output_hidden_states=True)
+            embeds.append(weighted(output.hidden_states[_HIDDEN_STATE], chunk.weights))
+        return torch.cat(embeds, dim=-1), output.text_embeds
 
 
 def load(

@@ -60,8 +60,11 @@ class DenoisingState:
 
     def __init__(self, recipe: Recipe, init_image: InitImage) -> None:
         model = init_image.model
+        self.text_chunks = model.text_chunks(recipe)
+        """Chunks of all its prompts, so that changes of the prompt keep the shape of its batches.
+        """
         self.is_unbatchable = not model.is_batch_invariant(
-            recipe.width, recipe.height, recipe.row_class
+            recipe.width, recipe.height, recipe.row_class, self.text_chunks
         )
         """Whether it must not share a batch, because its slot there would change its bits."""
         if self.is_unbatchable:
@@ -74,7 +77,7 @@ class DenoisingState:
         """The settings of the next evaluation."""
         self.step_index = 0
         """Number of completed evaluations."""
-        self._conditionings = _encode_prompts(recipe, model)
+        self._conditionings = _encode_prompts(recipe, model, self.text_chunks)
         self._dtype = model.device.dtype
         self._noise = init_image.noise(recipe)
         self._step_noise: torch.Tensor | None = None
@@ -160,7 +163,7 @@ class DenoisingState:
 
 
 def _encode_prompts(
-    recipe: Recipe, model: DiffusionModel
+    recipe: Recipe, model: DiffusionModel, text_chunks: int
 ) -> Mapping[tuple[str, str], Conditioning]:
     """The conditioning for each pair of prompt and negative prompt of the recipe."""
     guidance = 2.0 if recipe.uses_cfg else 1.0  # decides the number of rows
@@ -168,7 +171,7 @@ def _encode_prompts(
     pairs = dict.fromkeys((phase.prompt, phase.negative) for phase in recipe.phases)
     return {
         (prompt, negative): model.encode_prompt(
-            msgspec.structs.replace(plain, prompt=prompt, negative=negative)
+            msgspec.structs.replace(plain, prompt=prompt, negative=negative), text_chunks
         )
         for prompt, negative in pairs
     }

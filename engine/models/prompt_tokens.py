@@ -1,0 +1,87 @@
+"""Tokenize prompts with weights, and weight their embeddings."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from engine.contract.prompt_weights import parse_weights
+from engine.models.prompt_chunks import Token, TokenChunks, cut_into_chunks
+
+_CACHE_SIZE: Final = 256
+"""Number of prompts whose tokens are cached."""
+_MAX_MEAN_RATIO: Final = 10.0
+"""A mean that the weights change more than so many times is near 0 and is not restored."""
+
+
+class EncoderInput(NamedTuple):
+    """A chunk as the input of a text encoder."""
+
+    ids: tuple[int, ...]
+    mask: tuple[int, ...]
+    """1 for the tokens of the prompt and those that begin and end it, 0 for padding."""
+    weights: tuple[float, ...]
+
+
+class PromptTokenizer:
+    """Tokenizes prompts for one text encoder, in chunks of the length that it can take."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._begin, self._end = tokenizer("").input_ids
+        self._comma = self._comma_id()
+        self.chunks = lru_cache(_CACHE_SIZE)(self._chunks)
+        """The tokens of a prompt with weights and breaks."""
+
+    def text(self, tokens: Sequence[Token]) -> str:
+        """The words of these tokens."""
+        text: str = self._tokenizer.decode([token.id for token in tokens])
+        return text
+
+    def inputs(self, prompt: str, count: int) -> list[EncoderInput]:
+        """The chunks of a prompt as inputs of the text encoder, and empty ones up to this count."""
+        inputs = [self._input(chunk) for chunk in self.chunks(prompt).chunks]
+        return [*inputs, *[self._input(())] * (count - len(inputs))]
+
+    def _input(self, chunk: Sequence[Token]) -> EncoderInput:
+        """A chunk with begin, end and padding."""
+        size = self._tokenizer.model_max_length
+        tokens = [Token(self._begin), *chunk, Token(self._end)]
+        padding = size - len(tokens)
+        return EncoderInput(
+            ids=(*(token.id for token in tokens), *[self._tokenizer.pad_token_id] * padding),
+            mask=(*[1] * len(tokens), *[0] * padding),
+            weights=(*(token.weight for token in tokens), *[1.0] * padding),
+        )
+
+    def _chunks(self, prompt: str) -> TokenChunks:
+        sections = [
+            [Token(id, part.weight) for part in section for id in self._ids(part.text)]
+            for section in parse_weights(prompt)
+        ]
+        length = self._tokenizer.model_max_length - len((self._begin, self._end))
+        return cut_into_chunks(sections, length, self._comma)
+
+    def _comma_id(self) -> int | None:
+        """The id of the comma, if it is one token."""
+        ids = self._ids(",")
+        return ids[0] if len(ids) == 1 and ids[0] != self._tokenizer.unk_token_id else None
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids
+        return ids
+
+
+def weighted(embeds: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """Embeddings (1, tokens, channels), each multiplied by its token's weight, and then all by one
+    factor that restores their mean, as AUTOMATIC1111's web UI does (modules/sd_emphasis.py)."""
+    if all(weight == 1.0 for weight in weights):
+        return embeds
+    factors = torch.tensor(weights, device=embeds.device)[None, :, None]
+    products = embeds.float() * factors
+    ratio = embeds.float().mean() / products.mean()
+    if 1 / _MAX_MEAN_RATIO <= ratio <= _MAX_MEAN_RATIO:  # NaN fails this
+        products = products * ratio
+    return products.to(embeds.dtype)
