@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from engine import log
-from engine.bench.cli import ARCHITECTURES, BACKENDS, bench_command
+from engine.bench.cli import ARCHITECTURES, BACKENDS, SUITES, bench_command
 from engine.contract import DEFAULT_COUNT, Sampler
 from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
@@ -192,6 +192,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add("--matrix", action="store_true", help="measure a 4 x 4 matrix and 16 plain pictures")
     add("--ticks", action="store_true", help="measure only the forward pass of each row class")
     add("--upscale", action="store_true", help="measure only the upscaler")
+    _add_suite(parser)
     add("--json", metavar="FILE", type=Path, help="also write the results to this file")
     parser.set_defaults(command=bench_command)
 
@@ -201,6 +202,24 @@ def _workloads(text: str) -> list[str]:
     if not set(names) <= set("ABC"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of A, B and C")
     return names
+
+
+def _add_suite(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--suite", choices=SUITES, help="check correctness, speed and memory of this device")
+    add(
+        "--minutes",
+        type=_numbers(float, 600),
+        default="8",
+        metavar="N",
+        help="of --suite (default 8)",
+    )
+    add("--out", metavar="FILE", type=Path, default="suite.json", help="of --suite")
+    add("--parts", type=_words, default="", help="only parts of --suite with one of these words")
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _backends(text: str) -> list[str]:

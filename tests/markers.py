@@ -45,6 +45,7 @@ SLOW_FILES: Final = frozenset({
     "test_engine_core.py",
     "test_fair_queue.py",
     "test_fairness.py",
+    "test_gpu_suite.py",
     "test_graphs.py",
     "test_http_server.py",
     "test_hub.py",

@@ -87,6 +87,11 @@ def test_the_least_recently_used_graph_is_dropped() -> None:
     for rows in (1, 2, 1, 3, 1, 2):  # 3 replaces 2, which was used least recently
         graph_cache(*batch(rows))
     assert [shape[0] for shape in calls] == [1, 2, 3, 2]
+    shapes = {rows: batch(rows) for rows in (1, 2, 3)}
+    assert [
+        graph_cache.is_captured(latents, conditioning)
+        for latents, _, conditioning in shapes.values()
+    ] == [True, True, False]
 
 
 def test_a_pass_that_cannot_be_captured_runs_eagerly() -> None:
@@ -100,7 +105,9 @@ def test_a_pass_that_cannot_be_captured_runs_eagerly() -> None:
         return latents + 1
 
     inputs = batch(2)
-    assert torch.equal(GraphCache(forward, CPU)(*inputs), inputs[0] + 1)
+    graph_cache = GraphCache(forward, CPU)
+    assert torch.equal(graph_cache(*inputs), inputs[0] + 1)
+    assert not graph_cache.is_captured(inputs[0], inputs[2])
 
 
 def test_out_of_memory_in_a_capture_is_raised() -> None:

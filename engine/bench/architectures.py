@@ -43,7 +43,7 @@ _SEED: Final = 0
 
 def sd15(device: Device) -> DiffusionModel:
     """Stable Diffusion 1.5 (https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5)."""
-    with _seeded_weights(device):
+    with seeded_weights(device):
         parts = {
             "vae": autoencoder(scaling_factor=0.18215),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
@@ -52,20 +52,20 @@ def sd15(device: Device) -> DiffusionModel:
         }
     scheduler = PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1)
     pipeline = StableDiffusionPipeline(
-        **_frozen(parts),
+        **frozen(parts),
         tokenizer=tokenizer(TOKENS),
         scheduler=scheduler,
         feature_extractor=None,
         requires_safety_checker=False,
     )
     return StableDiffusion(
-        _on_device(pipeline, device), _checker(device), "random sd15", "0", device
+        on_device(pipeline, device), _checker(device), "random sd15", "0", device
     )
 
 
 def sdxl(device: Device) -> DiffusionModel:
     """SDXL (https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0)."""
-    with _seeded_weights(device):
+    with seeded_weights(device):
         parts = {
             "vae": autoencoder(scaling_factor=0.13025, force_upcast=True),
             "text_encoder": CLIPTextModel(text_config(768, 12, 12)),
@@ -75,14 +75,14 @@ def sdxl(device: Device) -> DiffusionModel:
             "unet": sdxl_unet(),
         }
     pipeline = StableDiffusionXLPipeline(
-        **_frozen(parts),
+        **frozen(parts),
         tokenizer=tokenizer(TOKENS),
         tokenizer_2=tokenizer(TOKENS),
         scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
         add_watermarker=False,
     )
     return StableDiffusionXL(
-        _on_device(pipeline, device), _checker(device), "random sdxl", "0", device
+        on_device(pipeline, device), _checker(device), "random sdxl", "0", device
     )
 
 
@@ -185,13 +185,13 @@ def _checker(device: Device) -> CheckerSet:
         patch_size=14,
         projection_dim=768,
     )
-    with _seeded_weights(device):
+    with seeded_weights(device):
         network = checker(vision)
     return CheckerSet([ConceptChecker(network.eval(), CLIPImageProcessor(), device)])
 
 
 @contextmanager
-def _seeded_weights(device: Device) -> Iterator[None]:
+def seeded_weights(device: Device) -> Iterator[None]:
     """Modules that are created in the block have seeded random weights on the device."""
     before = torch.get_default_dtype()
     torch.manual_seed(_SEED)
@@ -203,13 +203,15 @@ def _seeded_weights(device: Device) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _frozen(parts: dict[str, Any]) -> dict[str, Any]:
+def frozen(parts: dict[str, Any]) -> dict[str, Any]:
+    """The components, in evaluation mode and without gradients."""
     for part in parts.values():
         if part is not None:
             part.eval().requires_grad_(requires_grad=False)
     return parts
 
 
-def _on_device(pipeline: DiffusionPipeline, device: Device) -> DiffusionPipeline:
+def on_device(pipeline: DiffusionPipeline, device: Device) -> DiffusionPipeline:
+    """The pipeline, on the device and without progress bars."""
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device.torch_device)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import msgspec
 
 from engine.core.process import load, require_packages, select_quiet_device
-from engine.errors import EngineError, MissingDependency
+from engine.errors import EngineError, MissingDependency, UsageError
 
 if TYPE_CHECKING:
     from engine.models.base import DiffusionModel
@@ -19,6 +19,7 @@ BACKENDS: Final = ("serial", "compiled", "together", "exact", "adaptive")
 """The keys of backends.BACKENDS, which imports torch."""
 ARCHITECTURES: Final = ("sd15", "sdxl")
 """The keys of architectures.ARCHITECTURES, which imports torch."""
+SUITES: Final = ("gpu",)
 T = TypeVar("T")
 
 
@@ -30,6 +31,9 @@ def bench_command(options: argparse.Namespace) -> None:
         fingerprint = f"here {against.THIS}, there {options.against}"
         results = against.run(options.against, options.model, options.rounds)
         _print(options, fingerprint, against.HEAD, results, against.line)
+        return
+    if options.suite:
+        require_packages(lambda: _run_suite(options))
         return
     if options.upscale:
         _bench_upscaler(options)
@@ -66,6 +70,34 @@ def bench_command(options: argparse.Namespace) -> None:
         check_all=options.check_all,
     )
     _print(options, model.card.fingerprint, HEAD, run(model, config), line)
+
+
+def _run_suite(options: argparse.Namespace) -> None:
+    device = select_quiet_device()
+    from engine.bench.suite import gpu
+    from engine.bench.suite.models import Models, loaders_for
+    from engine.bench.suite.runner import SuiteRunner, new_report
+
+    parts = gpu.parts(Models(device, loaders_for(device)), gpu.scale_for(device))
+    chosen = [part for part in parts if any(word in part.name for word in options.parts)]
+    if not chosen:
+        names = ", ".join(part.name for part in parts)
+        raise UsageError(f"No part of the suite has such a name; its parts are: {names}.")
+    report = new_report(options.suite, device.fingerprint, options.minutes[0], chosen)
+    runner = SuiteRunner(
+        report,
+        write=lambda report: report.write(options.out),
+        show=_show,
+        release_memory=device.empty_cache,
+    )
+    _show(device.fingerprint)
+    runner.run(chosen)
+    report.check()
+
+
+def _show(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _bench_film(options: argparse.Namespace, model: "DiffusionModel") -> None:

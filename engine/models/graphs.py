@@ -57,6 +57,12 @@ class GraphCache:
         graph = self._graph_for(latents, timesteps, conditioning)
         return graph(latents, timesteps, conditioning)
 
+    def is_captured(self, latents: torch.Tensor, conditioning: Conditioning) -> bool:
+        """Whether there is a graph for inputs of these shapes; without one they run in eager
+        mode."""
+        graph = self._lookup(_key(latents, conditioning))
+        return graph is not None and graph is not self._forward
+
     def clear(self) -> None:
         """Drop all graphs; none may be in use."""
         with self._graphs_lock:
@@ -65,10 +71,7 @@ class GraphCache:
     def _graph_for(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> Forward:
-        key = (
-            ("", latents.shape),
-            *((name, tensor.shape) for name, tensor in conditioning.items()),
-        )
+        key = _key(latents, conditioning)
         graph = self._lookup(key)
         if graph is not None:
             return graph
@@ -128,6 +131,10 @@ class GraphCache:
         with self._graphs_lock:
             graphs = [graph for graph in self._graphs.values() if isinstance(graph, _CudaGraph)]
         return graphs[0].pool() if graphs else torch.cuda.graph_pool_handle()
+
+
+def _key(latents: torch.Tensor, conditioning: Conditioning) -> _Key:
+    return ("", latents.shape), *((name, tensor.shape) for name, tensor in conditioning.items())
 
 
 class _Trace:

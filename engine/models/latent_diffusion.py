@@ -84,7 +84,8 @@ class LatentDiffusion(ABC):
             for network in (self._denoiser, self._vae):
                 network.to(memory_format=torch.channels_last)
         self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
-        self._graphs = GraphCache(self.forward, device)
+        self.graphs = GraphCache(self.forward, device)
+        """The captured forward passes of `predict`."""
         self._invariant = cache(self._check_invariant)
         self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
@@ -135,7 +136,7 @@ class LatentDiffusion(ABC):
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
-        return self._graphs(latents, timesteps, conditioning)
+        return self.graphs(latents, timesteps, conditioning)
 
     @property
     def is_resident(self) -> bool:
@@ -153,7 +154,7 @@ class LatentDiffusion(ABC):
     def to_host(self) -> None:
         """Move its weights to the host's memory, and drop its captured forward passes, which read
         the weights where they were. What was proved about batch shapes stays true."""
-        self._graphs.clear()
+        self.graphs.clear()
         self._known_to_fit.clear()
         self._weights.to_host()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from engine.errors import StorageFailed
+from engine.errors import EngineError, StorageFailed
 
 
 class Outcome(StrEnum):
@@ -75,9 +75,12 @@ class SuiteReport(msgspec.Struct, kw_only=True):
         except OSError as error:
             raise StorageFailed(f"{file} cannot be written: {error.strerror}.") from error
 
-    def count(self, *outcomes: Outcome) -> int:
-        """The number of parts with one of these outcomes."""
-        return sum(part.outcome in outcomes for part in self.parts)
+    def check(self) -> None:
+        """Raise EngineError, with the names of these parts, if any has failed."""
+        broken = (Outcome.FAILED, Outcome.ERROR)
+        names = [part.name for part in self.parts if part.outcome in broken]
+        if names:
+            raise EngineError(f"These parts of the suite have failed: {', '.join(names)}.")
 
 
 def outcome_of(checks: Sequence[Check]) -> Outcome:
