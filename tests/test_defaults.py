@@ -153,6 +153,14 @@ def test_unsuitable_settings_are_answered_with_suitable_ones(
         recipe_for(TURBO_CARD, **options)
 
 
+def test_a_model_that_has_the_guidance_as_an_input_gets_it_so() -> None:
+    """One row is enough for such a picture."""
+    card = msgspec.structs.replace(MODEL, guidance_embedding=True)
+    recipe = recipe_for(card, guidance=8.0)
+    assert recipe.guidance_embedding
+    assert (recipe.rows, recipe.uses_cfg, recipe.prompts) == (1, False, (("a fox", ""),))
+
+
 def test_a_distilled_model_paints_with_its_own_defaults() -> None:
     """Some more steps and some guidance are allowed."""
     default = recipe_for(TURBO_CARD)

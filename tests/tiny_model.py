@@ -69,8 +69,14 @@ def break_checker(pipeline: StableDiffusionPipeline) -> None:
     pipeline.safety_checker.visual_projection.weight.fill_(float("nan"))
 
 
-def save_xl(folder: Path, threshold: float = NEVER) -> Path:
-    """Write an SDXL model as a diffusers folder, with a safety checker beside it."""
+def save_xl(
+    folder: Path,
+    threshold: float = NEVER,
+    *,
+    unet: Mapping[str, Any] = MappingProxyType({}),
+) -> Path:
+    """Write an SDXL model as a diffusers folder, with a safety checker beside it. `unet` has other
+    options of its UNet."""
     torch.manual_seed(21)
     pipeline = StableDiffusionXLPipeline(
         vae=_autoencoder(),
@@ -84,6 +90,7 @@ def save_xl(folder: Path, threshold: float = NEVER) -> Path:
             addition_time_embed_dim=8,
             projection_class_embeddings_input_dim=6 * 8 + WIDTH,
             transformer_layers_per_block=(1, 2),
+            **unet,
         ),
         scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
         add_watermarker=False,

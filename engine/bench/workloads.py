@@ -71,6 +71,7 @@ def _job(
         seed=1000 * nth,
         steps=steps,
         guidance=model.guidance if guidance is None else guidance,
+        guidance_embedding=model.guidance_embedding,
         sampler=sampler,
         width=width,
         height=height,

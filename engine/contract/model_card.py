@@ -36,6 +36,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_steps: dict[Sampler, int]
     """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does
     not work with the model's noise schedule."""
+    guidance_embedding: bool = False
+    """Whether the guidance is an input of the denoiser; then recipes have `guidance_embedding`."""
     distillation: str = ""
     """How the model was distilled, such as `Turbo`; empty if it was not, or if that is unknown."""
     most_steps: int = MAX_STEPS
@@ -117,6 +119,16 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                     f"The sampler {sampler} takes at most {limit} steps; "
                     f"this request has {recipe.steps}."
                 )
+
+    def check_guidance_embedding(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the recipe's guidance does not take
+        effect as the model needs it."""
+        if recipe.guidance_embedding != self.guidance_embedding:
+            has = "has" if self.guidance_embedding else "does not have"
+            raise ValueError(
+                f"The model {self.name} {has} the guidance as an input, so the recipe's "
+                f"guidance_embedding must be {str(self.guidance_embedding).lower()}."
+            )
 
     def check_distillation(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the model was distilled and the recipe

@@ -100,6 +100,7 @@ def make_recipes(
         subseeds=_subseeds(options),
         steps=steps,
         guidance=model.guidance if options.guidance is None else options.guidance,
+        guidance_embedding=model.guidance_embedding,
         sampler=model.sampler if options.sampler is None else Sampler(options.sampler),
         width=size[0],
         height=size[1],

@@ -52,11 +52,13 @@ class Phase(NamedTuple):
     negative: str
     guidance: float
     sampler: Sampler
+    guidance_embedding: bool = False
+    """As that of the recipe."""
 
     @property
     def uses_cfg(self) -> bool:
         """Whether classifier-free guidance is on."""
-        return self.guidance > 1.0
+        return self.guidance > 1.0 and not self.guidance_embedding
 
     def with_change(self, change: Change) -> "Phase":
         """The phase that begins with this change."""
@@ -66,6 +68,7 @@ class Phase(NamedTuple):
             negative=self.negative if change.negative is None else change.negative,
             guidance=self.guidance if change.guidance is None else change.guidance,
             sampler=self.sampler if change.sampler is None else change.sampler,
+            guidance_embedding=self.guidance_embedding,
         )
 
 
@@ -101,6 +104,9 @@ class Recipe(
     guidance: float
     """diffusers: `guidance_scale`. Classifier-free guidance is off at 1 and below, which halves
     the rows."""
+    guidance_embedding: bool = False
+    """Whether the guidance is an input of the denoiser, as the model's card says, in place of
+    classifier-free guidance. diffusers: `timestep_cond`."""
     sampler: Sampler
     """diffusers: the class and options of `scheduler`."""
     width: int
@@ -197,7 +203,9 @@ class Recipe(
         return tuple(self._phases())
 
     def _phases(self) -> Iterator[Phase]:
-        phase = Phase(0, self.prompt, self.negative, self.guidance, self.sampler)
+        phase = Phase(
+            0, self.prompt, self.negative, self.guidance, self.sampler, self.guidance_embedding
+        )
         yield phase
         for change in self.changes:
             phase = phase.with_change(change)
@@ -223,9 +231,7 @@ class Recipe(
     def uses_cfg(self) -> bool:
         """Whether classifier-free guidance is on at any step, as diffusers'
         `do_classifier_free_guidance`."""
-        return self.guidance > 1.0 or any(
-            change.guidance is not None and change.guidance > 1.0 for change in self.changes
-        )
+        return any(phase.uses_cfg for phase in self.phases)
 
     @property
     def rows(self) -> int:

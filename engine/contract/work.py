@@ -214,6 +214,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             subseeds=self.subseeds,
             steps=self.steps,
             guidance=phase.guidance,
+            guidance_embedding=phase.guidance_embedding,
             sampler=phase.sampler,
             width=min(self.tile, self.width),
             height=min(self.tile, self.height),

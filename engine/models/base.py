@@ -125,6 +125,7 @@ def dummy_recipe(card: ModelCard, width: int, height: int) -> Recipe:
         seed=0,
         steps=1,
         guidance=0.0,
+        guidance_embedding=card.guidance_embedding,
         sampler=card.sampler,
         width=width,
         height=height,

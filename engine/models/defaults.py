@@ -35,6 +35,8 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     (
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
+        "LatentConsistencyModelPipeline",
+        "LatentConsistencyModelImg2ImgPipeline",
     ),
     7.5,
     networks=("unet", "vae", "text_encoder"),

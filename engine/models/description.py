@@ -122,10 +122,10 @@ def check_channels(
     }
     if denoiser == "unet":  # a transformer may also predict the variance
         channels.add(config.get("out_channels", _CHANNELS))
-    if len(channels) > 1 or config.get("time_cond_proj_dim") is not None:
+    if len(channels) > 1:
         raise ModelCorrupt(
-            f"The model {model} is an inpainting model, a distilled model or of another kind "
-            "that is not supported; it must be a plain text-to-image model."
+            f"The model {model} is an inpainting model or of another kind that is not supported; "
+            "it must be a plain text-to-image model."
         )
 
 

@@ -19,6 +19,7 @@ from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sample
 from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, first_line
+from engine.models.base import Conditioning
 from engine.models.defaults import STEPS, Distillation, default_sampler
 from engine.models.description import DENOISERS, check_channels, read_scheduler_config
 from engine.models.description import latent_pixels as native_latent_pixels
@@ -135,6 +136,7 @@ def model_card(
         guidance=guidance,
         sampler=default_sampler(samplers, distillation),
         max_concurrent_batches=device.max_concurrent_batches,
+        guidance_embedding=_embedding_size(pipeline) is not None,
         max_steps={
             sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None
         },
@@ -153,6 +155,24 @@ def _distilled(card: ModelCard, distillation: Distillation) -> ModelCard:
         most_steps=distillation.most_steps,
         most_guidance=distillation.most_guidance,
     )
+
+
+def guidance_embedding(pipeline: DiffusionPipeline, guidance: float) -> Conditioning:
+    """What the guidance adds to the conditioning of one row: nothing, if the denoiser does not have
+    it as an input."""
+    size = _embedding_size(pipeline)
+    if size is None:
+        return {}
+    embedding = pipeline.get_guidance_scale_embedding(
+        torch.tensor([guidance - 1.0]), embedding_dim=size
+    )
+    denoiser = denoiser_of(pipeline)
+    return {"timestep_cond": embedding.to(denoiser.device, denoiser.dtype)}
+
+
+def _embedding_size(pipeline: DiffusionPipeline) -> int | None:
+    size: int | None = denoiser_of(pipeline).config.get("time_cond_proj_dim")
+    return size
 
 
 def latent_pixels(pipeline: DiffusionPipeline) -> int:

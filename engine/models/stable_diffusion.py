@@ -14,7 +14,7 @@ from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in
 from engine.models.latent_diffusion import LatentDiffusion, Prompt
-from engine.models.loading import load_pipeline
+from engine.models.loading import guidance_embedding, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
 from engine.safety.concepts import ConceptChecker
@@ -54,7 +54,10 @@ class StableDiffusion(LatentDiffusion):
         prompt_embeds = [
             self._prompt_cache(Prompt(text, recipe.prompt_format, text_chunks)) for text in texts
         ]
-        return {"encoder_hidden_states": torch.cat(prompt_embeds)}
+        return {
+            "encoder_hidden_states": torch.cat(prompt_embeds),
+            **guidance_embedding(self.pipeline, recipe.guidance),
+        }
 
     def forward(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning

@@ -13,7 +13,7 @@ from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
 from engine.models.description import distillation_in
 from engine.models.latent_diffusion import LatentDiffusion, Prompt
-from engine.models.loading import load_concept_checker, load_pipeline
+from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
@@ -67,6 +67,7 @@ class StableDiffusionXL(LatentDiffusion):
             "encoder_hidden_states": torch.cat([prompt_embeds for prompt_embeds, _ in embeds]),
             "text_embeds": torch.cat([pooled_prompt_embeds for _, pooled_prompt_embeds in embeds]),
             "time_ids": time_ids.to(self.device.torch_device),
+            **guidance_embedding(self.pipeline, recipe.guidance),
         }
 
     def forward(
@@ -76,6 +77,7 @@ class StableDiffusionXL(LatentDiffusion):
         output: torch.Tensor = self._denoiser(
             latents,
             timesteps,
+            timestep_cond=conditioning.get("timestep_cond"),
             encoder_hidden_states=conditioning["encoder_hidden_states"],
             added_cond_kwargs={name: conditioning[name] for name in ("text_embeds", "time_ids")},
             return_dict=False,

@@ -8,7 +8,7 @@ import msgspec
 import torch
 from PIL import Image
 
-from engine.contract import ROW_CLASSES, Recipe
+from engine.contract import ROW_CLASSES, Phase, Recipe
 from engine.device import Device
 from engine.imaging.init_image import resize_and_crop
 from engine.models.base import Conditioning, DiffusionModel
@@ -92,7 +92,7 @@ class DenoisingState:
     def conditioning(self) -> Conditioning:
         """Of the next evaluation: with classifier-free guidance at any step 2 rows, unconditional
         and conditional; else 1 row."""
-        return self._conditionings[self.phase.prompt, self.phase.negative]
+        return self._conditionings[_conditioning_key(self.phase)]
 
     @property
     def latents(self) -> torch.Tensor:
@@ -162,19 +162,34 @@ class DenoisingState:
         return image_latents * init.image_latents + noise * init.noise
 
 
+_ConditioningKey = tuple[str, str, float]
+
+
+def _conditioning_key(phase: Phase) -> _ConditioningKey:
+    """What the conditioning depends on: the guidance only if it is an input of the denoiser."""
+    return phase.prompt, phase.negative, phase.guidance if phase.guidance_embedding else 0.0
+
+
 def _encode_prompts(
     recipe: Recipe, model: DiffusionModel, text_chunks: int
-) -> Mapping[tuple[str, str], Conditioning]:
-    """The conditioning for each pair of prompt and negative prompt of the recipe."""
-    guidance = 2.0 if recipe.uses_cfg else 1.0  # decides the number of rows
-    plain = msgspec.structs.replace(recipe, changes=(), guidance=guidance)
-    pairs = dict.fromkeys((phase.prompt, phase.negative) for phase in recipe.phases)
-    return {
-        (prompt, negative): model.encode_prompt(
-            msgspec.structs.replace(plain, prompt=prompt, negative=negative), text_chunks
-        )
-        for prompt, negative in pairs
-    }
+) -> Mapping[_ConditioningKey, Conditioning]:
+    """The conditioning of all phases of the recipe."""
+    plain = msgspec.structs.replace(recipe, changes=())
+    conditionings: dict[_ConditioningKey, Conditioning] = {}
+    for phase in recipe.phases:
+        key = _conditioning_key(phase)
+        if key not in conditionings:
+            guidance = 2.0 if recipe.uses_cfg else 1.0  # decides the number of rows
+            conditionings[key] = model.encode_prompt(
+                msgspec.structs.replace(
+                    plain,
+                    prompt=phase.prompt,
+                    negative=phase.negative,
+                    guidance=phase.guidance if recipe.guidance_embedding else guidance,
+                ),
+                text_chunks,
+            )
+    return conditionings
 
 
 ModelCall = Callable[[Callable[[], torch.Tensor]], torch.Tensor]
@@ -238,7 +253,7 @@ class _Coefficients:
             [
                 state.step.timestep,
                 state.step.input_scale,
-                state.phase.guidance,
+                state.phase.guidance if state.phase.uses_cfg else 1.0,
                 *state.step.x0,
                 *state.step.weights,
             ]
