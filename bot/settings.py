@@ -34,8 +34,10 @@ class Settings(BaseSettings):
     imagine_data: Path = Path("data")
     """The folder of the database and the pictures."""
     imagine_model: str | None = None
-    """`starter`, folders or hub ids, with commas between them; None lets the engine choose by the
-    hardware."""
+    """`starter`, folders, files or hub ids, with commas between them; None lets the engine choose
+    by the hardware."""
+    imagine_model_config: str | None = None
+    """Diffusers folders with the configuration of single-file checkpoints, separated by commas."""
     imagine_checkers: str | None = None
     """Safety checkers, separated by commas: `model`, or folders and hub ids of classifiers."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
@@ -96,6 +98,8 @@ class Settings(BaseSettings):
         }
         if self.imagine_model is not None:
             environment["IMAGINE_MODEL"] = self.imagine_model
+        if self.imagine_model_config is not None:
+            environment["IMAGINE_MODEL_CONFIG"] = self.imagine_model_config
         if self.imagine_checkers is not None:
             environment["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.https_proxy is not None:

@@ -45,7 +45,8 @@ def _configure_log() -> None:
 
 
 _MODELS_HELP: Final = (
-    "`starter`, diffusers folders or hub ids, with commas between them; the first is the default"
+    "`starter`, diffusers folders, checkpoints (.safetensors) or hub ids, with commas between "
+    "them; the first is the default"
 )
 
 
@@ -141,7 +142,7 @@ def _add_checkers(parser: argparse.ArgumentParser) -> None:
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--model", help="`starter`, a diffusers folder, or a hub id")
+    add("--model", help="`starter`, a diffusers folder, a checkpoint (.safetensors), or a hub id")
     add(
         "--weights", choices=["random"], help="measure --arch with random weights, without download"
     )

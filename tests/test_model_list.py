@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from diffusers import StableDiffusionPipeline
 
 from engine.__main__ import main
 from engine.contract import Sampler
@@ -15,6 +16,7 @@ from engine.device import select_device
 from engine.errors import ExitCode
 from engine.models import registry
 from tests import tiny_model
+from tests.checkpoint_writer import sd1_tensors, write
 
 WITHOUT_TORCH: Final = (
     "import sys; sys.modules['torch'] = None\n"
@@ -163,3 +165,21 @@ def test_torch_is_not_needed(tiny: Path) -> None:
     [row] = json.loads(result.stdout)
     assert row["defaults"]["sampler"] == Sampler.DPMPP_2M
     assert not {"samplers", "memory_bytes"} & set(row)
+
+
+def test_a_checkpoint_is_described(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model card of its configuration is about another model."""
+    config = Path(shutil.copytree(tiny, tmp_path / "config"))
+    (config / "README.md").write_text("---\nlicense: mit\ntags: [turbo]\n---\n")
+    monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(config))
+    tensors = sd1_tensors(StableDiffusionPipeline.from_pretrained(tiny))
+    metadata = {"modelspec.license": "CreativeML\nOpen RAIL-M"}
+    path = write(tmp_path / "x.safetensors", tensors, metadata=metadata)
+    folder, checkpoint = described(capsys, tiny, path)
+    assert checkpoint["licence"] == "CreativeML Open RAIL-M"
+    assert "distillation" not in checkpoint
+    assert checkpoint["memory_bytes"] == folder["memory_bytes"]
+    for key in ("family", "native_size", "defaults", "samplers"):
+        assert checkpoint[key] == folder[key]

@@ -216,11 +216,20 @@ def loaders(path: Path) -> Iterator[ast.Call]:
                 yield node
 
 
+def single_file_loaders(path: Path) -> Iterator[ast.Call]:
+    """The calls in a file that load a component from a single file, or from tensors of one."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("from_single_file"):
+            yield node
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "engine").rglob("*.py")), ids=str)
 def test_all_loaders_of_weights_use_safetensors(path: Path) -> None:
     """The training's own checkpoints are loaded with `weights_only` instead."""
     source = path.read_text(encoding="utf-8")
-    assert not any(word in source for word in ("import pickle", "from_single_file", "joblib"))
+    assert not any(word in source for word in ("import pickle", "joblib"))
+    for call in single_file_loaders(path):
+        assert ast.unparse(call.args[0]) == "tensors", "a path could be that of a pickle"
     for call in loaders(path):
         options = {word.arg: ast.unparse(word.value) for word in call.keywords}
         training = path.is_relative_to(ROOT / "engine" / "starter")

@@ -1,15 +1,19 @@
 """Safety checkers: any of them can flag an image, and a failed check flags it too."""
 
 import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.bench.backends import pipeline_of
 from engine.contract import Verdict
 from engine.device import Device
 from engine.errors import UsageError
@@ -35,9 +39,21 @@ class ConstantChecker:
         return Verdict(checker=self.name, score=self._score, flagged=self._score > 0.5)
 
 
+@cache
+def tiny_pipeline(
+    threshold: float, change: Callable[[Any], object] | None = None
+) -> StableDiffusionPipeline:
+    """diffusers' own pipeline of the tiny model."""
+    with TemporaryDirectory() as folder:
+        path = tiny_model.save(Path(folder) / "tiny", threshold, change)
+        pipeline = StableDiffusionPipeline.from_pretrained(path)
+    pipeline.safety_checker.requires_grad_(requires_grad=False)
+    return pipeline
+
+
 def tiny_checker(threshold: float) -> tuple[Any, Any]:
     """The network of the tiny model's safety checker, and its image processor."""
-    pipeline = pipeline_of(engine_core(threshold).model)
+    pipeline = tiny_pipeline(threshold)
     return pipeline.safety_checker, pipeline.feature_extractor
 
 
@@ -122,7 +138,7 @@ def test_a_failing_image_processor_flags_the_image() -> None:
 
 def test_embeddings_that_are_not_finite_flag_the_image() -> None:
     """Comparisons with NaN are false, so they would pass every image."""
-    pipeline = pipeline_of(engine_core(tiny_model.NEVER, tiny_model.break_checker).model)
+    pipeline = tiny_pipeline(tiny_model.NEVER, tiny_model.break_checker)
     checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, CPU)
     assert check(checker) == Verdict(checker="model", score=None, flagged=True)
 

@@ -133,6 +133,13 @@ def test_the_engine_gets_the_checkers() -> None:
     assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
+def test_the_engine_gets_the_configuration_of_checkpoints() -> None:
+    """If none is set, the engine asks the hub."""
+    assert "IMAGINE_MODEL_CONFIG" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_MODEL_CONFIG=/models/sd15\n")
+    assert settings.load().engine_environment()["IMAGINE_MODEL_CONFIG"] == "/models/sd15"
+
+
 def test_the_engine_gets_the_log_settings() -> None:
     """Both processes write the same kind of log."""
     Path(".env").write_text("IMAGINE_LOG=json\nIMAGINE_LOG_LEVEL=debug\nIMAGINE_LOG_PROMPTS=1\n")

@@ -89,8 +89,8 @@ def parse_models(text: str) -> tuple[str, ...]:
     names = tuple(name for part in text.split(",") if (name := part.strip()))
     if not names:
         raise UsageError(
-            "IMAGINE_MODEL names no model: give `starter`, folders or hub ids, with commas between "
-            "them."
+            "IMAGINE_MODEL names no model: give `starter`, folders, checkpoints or hub ids, with "
+            "commas between them."
         )
     for name in names:
         if names.count(name) > 1:

@@ -16,7 +16,7 @@ from engine.models.defaults import (
 )
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTER
-from engine.weights.readme import read_readme
+from engine.weights.readme import Readme, read_readme
 
 DENOISERS: Final = ("unet", "transformer")
 """A pipeline has one of these components."""
@@ -64,7 +64,7 @@ def describe(files: ModelFiles) -> Description:
         guidance if distillation is None else distillation.guidance,
         round(latent_side) * _vae_scale_factor(vae_config),
         read_scheduler_config(files),
-        read_readme(files.folder).licence,
+        _readme(files).licence,
     )
 
 
@@ -86,7 +86,7 @@ def distillation_in(files: ModelFiles) -> Distillation | None:
         files.name,
         read_config(files, "scheduler"),
         read_config(files, _denoiser_name(files)),
-        read_readme(files.folder).labels,
+        _readme(files).labels,
     )
 
 
@@ -96,7 +96,7 @@ def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
     config = json.loads((files.folder / component / name).read_text(encoding="utf-8"))
     if not isinstance(config, dict):
         raise TypeError(f"{name} is not a JSON object")
-    return config
+    return {**config, **files.scheduler_changes} if component == "scheduler" else config
 
 
 def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
@@ -139,6 +139,13 @@ def latent_pixels(denoiser: str, config: Mapping[str, Any]) -> int:
     if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
         raise ValueError(f"the sample_size of the {denoiser} is {sample_size}")
     return height * width
+
+
+def _readme(files: ModelFiles) -> Readme:
+    """The README.md of a checkpoint's configuration is about another model."""
+    if files.checkpoint is not None:
+        return Readme(files.checkpoint.licence)
+    return read_readme(files.folder)
 
 
 def _denoiser_name(files: ModelFiles) -> str:

@@ -20,6 +20,7 @@ from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, first_line
 from engine.models.base import Conditioning
+from engine.models.checkpoint_loading import load_from_checkpoint
 from engine.models.defaults import STEPS, Distillation, default_sampler
 from engine.models.description import DENOISERS, check_channels, read_scheduler_config
 from engine.models.description import latent_pixels as native_latent_pixels
@@ -107,6 +108,7 @@ def denoiser_of(pipeline: DiffusionPipeline) -> ModelMixin:
 def load_concept_checker(files: ModelFiles, folder: Path, device: Device) -> ConceptChecker:
     """The safety checker in this folder. Raises ModelCorrupt, or one of LOAD_ERRORS."""
     network = _load_component(StableDiffusionSafetyChecker, files, "safety_checker", device, folder)
+    network.requires_grad_(requires_grad=False)
     extractor = CLIPImageProcessor.from_pretrained(folder / "feature_extractor")
     return ConceptChecker(network.to(device.torch_device), extractor, device)
 
@@ -197,8 +199,11 @@ def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMix
     if library != "diffusers":
         raise ValueError(f"the class of the {component} is not one of diffusers")
     path = files.folder / component
+    network_class = getattr(diffusers, class_name)
+    if files.checkpoint is not None and component in files.checkpoint.components:
+        return load_from_checkpoint(network_class, files.checkpoint, component, path, device.dtype)
     files.require_safetensors(path)
-    return getattr(diffusers, class_name).from_pretrained(
+    return network_class.from_pretrained(
         path,
         torch_dtype=device.dtype,
         use_safetensors=True,
@@ -220,6 +225,10 @@ def _load_component(
     Raises ModelCorrupt or one of LOAD_ERRORS; ValueError if weights are missing.
     """
     path = (folder or files.folder) / component
+    if files.checkpoint is not None and component in files.checkpoint.components:
+        return load_from_checkpoint(
+            component_class, files.checkpoint, component, path, device.dtype
+        )
     files.require_safetensors(path)
     network, info = component_class.from_pretrained(
         path,

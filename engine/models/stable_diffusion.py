@@ -5,7 +5,6 @@ from typing import Final
 
 import torch
 from diffusers import StableDiffusionPipeline
-from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPTextModel
 
 from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
@@ -14,15 +13,11 @@ from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in
 from engine.models.latent_diffusion import LatentDiffusion, Prompt
-from engine.models.loading import guidance_embedding, load_pipeline
+from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
-from engine.safety.concepts import ConceptChecker
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTER
-
-_NO_CHECKER: Final = {"safety_checker": None, "feature_extractor": None}
-"""Components of a pipeline without a safety checker of its own."""
 
 
 class StableDiffusion(LatentDiffusion):
@@ -110,17 +105,17 @@ def load(
     if use_builtin_checker:
         files.require_safety_checker()
     files.require_tokenizer(*family.tokenizers)
-    builtin = {"safety_checker": StableDiffusionSafetyChecker}
+    if use_builtin_checker:
+        checker = load_concept_checker(files, files.safety_checker_folder(), device)
+        checkers = [checker, *checkers]
     pipeline = load_pipeline(
         StableDiffusionPipeline,
         files,
         device,
         text_encoder=CLIPTextModel,
-        **(builtin if use_builtin_checker else _NO_CHECKER),
+        safety_checker=None,
+        feature_extractor=None,
     )
-    if use_builtin_checker:
-        checker = ConceptChecker(pipeline.safety_checker, pipeline.feature_extractor, device)
-        checkers = [checker, *checkers]
     model_class = StarterModel if files.name == STARTER else StableDiffusion
     return model_class(
         pipeline,

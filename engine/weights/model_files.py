@@ -1,10 +1,13 @@
 """The files of a model, wherever they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.weights.model_folder import ModelFolder
+from engine.errors import ModelNotFound, unreadable
+from engine.weights.checkpoint_files import CheckpointFiles
+from engine.weights.checkpoints import SUFFIX, Checkpoint
+from engine.weights.model_folder import ModelFolder, is_pickle
 
 
 class ModelFiles(Protocol):
@@ -20,6 +23,14 @@ class ModelFiles(Protocol):
     """A diffusers folder with the configuration of all components, and with the tokenizers."""
     index: dict[str, Any]
     """The model_index.json of the folder."""
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The file with the weights of all or some components; None if the folder has them."""
+
+    @property
+    def scheduler_changes(self) -> Mapping[str, object]:
+        """What is different from the scheduler's configuration in the folder."""
 
     @property
     def revision(self) -> str:
@@ -63,4 +74,27 @@ def find_model_files(name: str, *, prefer_fp16: bool = False, download: bool = T
     only what is on this machine is used. Raises ModelNotFound, ModelGated,
     ModelCorrupt or StorageFailed.
     """
+    path = _find_file(name)
+    if path is not None:
+        return CheckpointFiles(name, path, prefer_fp16=prefer_fp16, download=download)
     return ModelFolder(name, prefer_fp16=prefer_fp16, download=download)
+
+
+def _find_file(name: str) -> Path | None:
+    """The file of this name; None if it is a folder or not a path.
+
+    Raises ModelNotFound if there is no such file, though the name can be nothing else, and
+    StorageFailed if it is not accessible.
+    """
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path
+        is_folder = path.is_dir()
+    except RuntimeError:  # of a home directory that does not exist
+        return None
+    except OSError as error:
+        raise unreadable(f"the model {name}", error) from error
+    if not is_folder and (is_pickle(path) or path.suffix.lower() in (SUFFIX, ".gguf")):
+        raise ModelNotFound(f"There is no file {name}.")
+    return None

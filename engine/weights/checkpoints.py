@@ -1,0 +1,208 @@
+"""Tell from the header of a single-file checkpoint what is in it; the weights are not read.
+
+The format is safetensors (https://github.com/huggingface/safetensors#format), with the names of
+tensors that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from engine.errors import ModelCorrupt, unreadable
+from engine.weights.other_files import description
+
+SUFFIX: Final = ".safetensors"
+MAX_HEADER_BYTES: Final = 100_000_000
+"""The limit of the safetensors library."""
+_LENGTH_BYTES: Final = 8
+_METADATA: Final = "__metadata__"
+_UNET: Final = "model.diffusion_model."
+_CLIP: Final = "cond_stage_model.transformer."
+_OPENCLIP: Final = "cond_stage_model.model."
+_XL_CLIP: Final = "conditioner.embedders.0.transformer."
+_XL_OPENCLIP: Final = "conditioner.embedders.1.model."
+_XL_CONTEXT: Final = 2048
+_PREDICTION_TYPES: Final = {
+    "v": "v_prediction",
+    "v_prediction": "v_prediction",
+    "epsilon": "epsilon",
+    "eps": "epsilon",
+}
+"""Values of `modelspec.prediction_type` (https://github.com/Stability-AI/ModelSpec), and what
+diffusers calls them."""
+
+
+class Kind(StrEnum):
+    """What a checkpoint is a model of; the values are names for the operator."""
+
+    SD1 = "Stable Diffusion 1"
+    SD2 = "Stable Diffusion 2"
+    SDXL = "SDXL"
+
+
+_TEXT_ENCODERS: Final[Mapping[Kind, Mapping[str, str]]] = {
+    Kind.SD1: {"text_encoder": _CLIP},
+    Kind.SD2: {"text_encoder": _OPENCLIP},
+    Kind.SDXL: {"text_encoder": _XL_CLIP, "text_encoder_2": _XL_OPENCLIP},
+}
+"""The prefix of each text encoder's tensors."""
+_SHORT_NAME: Final = re.compile(
+    r"^(?:cond_stage_model|conditioner\.embedders\.0)\.transformer\."
+    r"(?=embeddings\.|encoder\.|final_layer_norm\.)"
+)
+_VAES: Final = ("first_stage_model.", "vae.")
+
+
+class Tensor(msgspec.Struct, frozen=True):
+    """What the header says about a tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The header of a safetensors file."""
+
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """A checkpoint of a supported kind."""
+
+    path: Path
+    kind: Kind
+    components: Mapping[str, Mapping[str, str]]
+    """For each component of the pipeline whose weights are in the file, the name of each tensor in
+    the file by its standard name."""
+    channels: int
+    """Of the UNet's first convolution."""
+    context_size: int
+    """Of the embeddings that the UNet reads; 0 if it has no cross-attention."""
+    licence: str | None
+    """As the metadata names it."""
+    scheduler_changes: Mapping[str, object]
+    """What the file says about its noise schedule, as in diffusers' scheduler configs."""
+
+
+def read_checkpoint(path: Path, name: str) -> Checkpoint:
+    """The checkpoint in this file; `name` is the model's name in error messages.
+
+    Raises ModelCorrupt if the file is damaged or something else, and StorageFailed if it cannot be
+    read.
+    """
+    header = read_header(path, name)
+    tensors = header.tensors
+    if other := description(tensors):
+        raise ModelCorrupt(
+            f"The file {name} is {other}; give a whole checkpoint of Stable Diffusion 1, 2 or SDXL."
+        )
+    kind = _kind(tensors)
+    return Checkpoint(
+        path=path,
+        kind=kind,
+        components=_components(tensors, kind),
+        channels=tensors[f"{_UNET}input_blocks.0.0.weight"].shape[0],
+        context_size=_context_size(tensors),
+        licence=" ".join(header.metadata.get("modelspec.license", "").split())[:100] or None,
+        scheduler_changes=_scheduler_changes(header),
+    )
+
+
+def read_header(path: Path, name: str) -> Header:
+    """The header of a safetensors file; `name` is the model's name in error messages.
+
+    Raises ModelCorrupt if it is damaged or the file is shorter than it says, and StorageFailed if
+    it cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
+            text = file.read(length) if length <= MAX_HEADER_BYTES else b""
+    except OSError as error:
+        raise unreadable(f"the model {name}", error) from error
+    if size == 0:
+        raise ModelCorrupt(f"The file {name} is empty: download it again.")
+    if size < _LENGTH_BYTES or not text.startswith(b"{"):
+        raise ModelCorrupt(f"The file {name} is not a safetensors file, or it is damaged.")
+    if _LENGTH_BYTES + length > size:
+        raise _cut_off(name)
+    header = _parse(text, name)
+    data = size - _LENGTH_BYTES - length
+    if any(tensor.data_offsets[1] > data for tensor in header.tensors.values()):
+        raise _cut_off(name)
+    return header
+
+
+def _parse(text: bytes, name: str) -> Header:
+    try:
+        items = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+        metadata = msgspec.json.decode(items.pop(_METADATA, b"{}"), type=dict[str, str] | None)
+        tensors = {key: msgspec.json.decode(raw, type=Tensor) for key, raw in items.items()}
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ModelCorrupt(f"The file {name} has a damaged header: {error}") from error
+    return Header(tensors, metadata or {})
+
+
+def _cut_off(name: str) -> ModelCorrupt:
+    return ModelCorrupt(f"The file {name} is cut off: download it again.")
+
+
+def _kind(tensors: Mapping[str, Tensor]) -> Kind:
+    """The kind by the text encoders; without any, by the shapes of the UNet."""
+    for kind, prefixes in _TEXT_ENCODERS.items():
+        if any(name.startswith(tuple(prefixes.values())) for name in tensors):
+            return kind
+    if f"{_UNET}label_emb.0.0.weight" in tensors or _context_size(tensors) == _XL_CONTEXT:
+        return Kind.SDXL
+    # Stable Diffusion 2 has linear layers where Stable Diffusion 1 has convolutions.
+    projections = [tensor for name, tensor in tensors.items() if name.endswith("1.proj_in.weight")]
+    is_linear = any(len(tensor.shape) == 2 for tensor in projections)
+    return Kind.SD2 if is_linear else Kind.SD1
+
+
+def _context_size(tensors: Mapping[str, Tensor]) -> int:
+    sizes = (
+        tensor.shape[-1]
+        for name, tensor in tensors.items()
+        if name.startswith(_UNET) and name.endswith("attn2.to_k.weight") and tensor.shape
+    )
+    return next(sizes, 0)
+
+
+def _components(tensors: Mapping[str, Tensor], kind: Kind) -> dict[str, dict[str, str]]:
+    vae = next((prefix for prefix in _VAES if _has(tensors, prefix)), _VAES[0])
+    prefixes = {"unet": _UNET, "vae": vae, **_TEXT_ENCODERS[kind]}
+    names = {
+        component: {_standard_name(name): name for name in tensors if name.startswith(prefix)}
+        for component, prefix in prefixes.items()
+    }
+    return {component: found for component, found in names.items() if found}
+
+
+def _has(tensors: Mapping[str, Tensor], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in tensors)
+
+
+def _standard_name(name: str) -> str:
+    """Some programs leave a part out of the names of a text encoder's tensors."""
+    return _SHORT_NAME.sub(r"\g<0>text_model.", name)
+
+
+def _scheduler_changes(header: Header) -> dict[str, object]:
+    """From the metadata, or from the empty tensors that trainers of SDXL add."""
+    changes: dict[str, object] = {}
+    prediction = _PREDICTION_TYPES.get(header.metadata.get("modelspec.prediction_type", "").lower())
+    if "v_pred" in header.tensors:
+        prediction = "v_prediction"
+    if prediction is not None:
+        changes["prediction_type"] = prediction
+    if "ztsnr" in header.tensors:
+        changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    return changes

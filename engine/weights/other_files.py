@@ -1,0 +1,142 @@
+"""Recognise safetensors files that are no checkpoints of a supported kind."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+_UNET: Final = "model.diffusion_model."
+_QUANTISED: Final = re.compile(r"[FIU][468](?:_.*)?")
+"""Data types of weights with fewer than 16 bits."""
+_FEW: Final = 8
+"""An embedding has fewer tensors than this, and a network more."""
+
+
+class TensorShape(Protocol):
+    """What is needed of a tensor's entry in the header."""
+
+    @property
+    def dtype(self) -> str:
+        """Its data type, such as "F16"."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape."""
+
+
+def _pattern(*parts: str) -> re.Pattern[str]:
+    return re.compile("|".join(parts))
+
+
+_PREFIX: Final = r"^(?:model\.diffusion_model\.)?"
+_ADDITIONS: Final = (
+    (
+        "a LoRA",
+        _pattern(
+            r"[._]lora[._]", r"lora_(?:up|down|[ABab])\b", r"hada_w", r"lokr_w", r"oft_blocks"
+        ),
+    ),
+    (
+        "a ControlNet",
+        _pattern(r"^control_model\.", r"controlnet_", r"input_hint_block", r"^control_"),
+    ),
+    ("an IP-Adapter", _pattern(r"^ip_adapter\.", r"^image_proj\.")),
+    ("a motion module", _pattern(r"motion_modules\.")),
+)
+"""What is added to a model, by patterns in the names of its tensors."""
+_FAMILIES: Final = (
+    ("Stable Diffusion 3", _pattern(_PREFIX + r"joint_blocks\.")),
+    ("Hunyuan Video", _pattern(r"individual_token_refiner")),
+    ("Chroma", _pattern(_PREFIX + r"distilled_guidance_layer\.")),
+    ("HiDream", _pattern(_PREFIX + r"double_stream_blocks\.")),
+    ("FLUX.2", _pattern(_PREFIX + r"single_stream_modulation\.")),
+    ("FLUX", _pattern(_PREFIX + r"double_blocks\.", _PREFIX + r"single_blocks\.")),
+    ("Z-Image", _pattern(_PREFIX + r"layers\.0\.adaLN_modulation\.0\.")),
+    ("Lumina", _pattern(_PREFIX + r"cap_embedder\.")),
+    ("Qwen-Image", _pattern(_PREFIX + r"transformer_blocks\.\d+\.txt_mlp\.", r"txt_in\.text_norm")),
+    ("AuraFlow", _pattern(_PREFIX + r"double_layers\.")),
+    ("Wan", _pattern(_PREFIX + r"head\.modulation$")),
+    ("LTX-Video", _pattern(_PREFIX + r"patchify_proj\.")),
+    ("Stable Cascade", _pattern(r"clip_txt_mapper", r"\.channelwise\.")),
+    ("Playground 2.5", _pattern(r"^edm_mean$")),
+    ("PixArt or Sana", _pattern(_PREFIX + r"(?:caption_projection|adaln_single|y_embedder)\.")),
+    ("a transformer", _pattern(_PREFIX + r"(?:transformer_blocks|blocks|layers)\.\d+\.")),
+)
+"""Models of other families."""
+_PARTS: Final = (
+    ("a UNet alone", _pattern(r"^(?:unet\.)?(?:down_blocks|mid_block|input_blocks)\.")),
+    ("an upscaler", _pattern(r"^(?:params(?:_ema)?\.)?conv_first\.", r"^model\.0\.weight$")),
+    (
+        "a VAE alone",
+        _pattern(r"^(?:first_stage_model\.|vae\.)?(?:encoder|decoder)\.(?:conv_in|down|up|mid)"),
+    ),
+    (
+        "a text encoder alone",
+        _pattern(
+            r"text_model\.", r"^transformer\.resblocks\.", r"^encoder\.block\.", r"resblocks\."
+        ),
+    ),
+)
+"""Parts of a model."""
+
+
+def description(tensors: Mapping[str, TensorShape]) -> str | None:
+    """What a file with these tensors is, as the predicate of a sentence; None if it has a UNet of
+    Stable Diffusion 1 or 2 or of SDXL."""
+    if not tensors:
+        return "empty: it has no tensors"
+    if addition := _first(_ADDITIONS, tensors):
+        return f"{addition}, which is no model by itself"
+    if (unet := _unet_description(tensors)) is not None:
+        return unet or _quantisation(tensors)
+    if family := _first(_FAMILIES, tensors):
+        of_family = family if family.startswith("a ") else f"a model of the family {family}"
+        return f"{of_family}, which is not supported"
+    if part := _first(_PARTS, tensors):
+        return part
+    if len(tensors) < _FEW and all(len(tensor.shape) <= 2 for tensor in tensors.values()):
+        return "a textual inversion embedding, which is no model by itself"
+    return "of an unknown kind"
+
+
+def _first(
+    table: Iterable[tuple[str, re.Pattern[str]]], tensors: Mapping[str, TensorShape]
+) -> str | None:
+    return next((text for text, pattern in table if any(map(pattern.search, tensors))), None)
+
+
+def _unet_description(tensors: Mapping[str, TensorShape]) -> str | None:
+    """What another kind of UNet is for, "" for the supported kind, None if there is no UNet."""
+    first = tensors.get(f"{_UNET}input_blocks.0.0.weight")
+    last = tensors.get(f"{_UNET}out.2.weight")
+    if first is None or last is None:
+        return None
+    if len(first.shape) != 4 or len(last.shape) != 4:
+        return "damaged: its UNet has convolutions of another shape"
+    if _is_refiner(tensors):
+        return "an SDXL refiner, which is not supported"
+    if "edm_mean" in tensors:
+        return "a model of the family Playground 2.5, which is not supported"
+    added = first.shape[1] - last.shape[0]
+    names = {5: "an inpainting model", 4: "an editing model (InstructPix2Pix)", 1: "a depth model"}
+    names[3] = "an upscaling model"
+    if added:
+        name = names.get(added, "a model of another kind")
+        return f"{name}, because its UNet takes {first.shape[1]} channels; that is not supported"
+    return ""
+
+
+def _is_refiner(tensors: Mapping[str, TensorShape]) -> bool:
+    """A refiner has only the second text encoder of SDXL, and other time embeddings."""
+    if any(name.startswith("conditioner.embedders.0.model.") for name in tensors):
+        return True
+    embedding = tensors.get(f"{_UNET}label_emb.0.0.weight")
+    return embedding is not None and embedding.shape[-1:] == (2560,)
+
+
+def _quantisation(tensors: Mapping[str, TensorShape]) -> str | None:
+    """Weights of fewer than 16 bits need scales, for whose names there is no standard."""
+    for tensor in tensors.values():
+        if math.prod(tensor.shape) > 1 and _QUANTISED.fullmatch(tensor.dtype):
+            return f"quantised ({tensor.dtype}), which is not supported"
+    return None

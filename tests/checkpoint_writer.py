@@ -1,0 +1,202 @@
+"""Write pipelines as single-file checkpoints, with the names of the authors' own code."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import save_file
+
+Tensors = dict[str, torch.Tensor]
+_UNET: Final = {
+    "conv_in.": "input_blocks.0.0.",
+    "time_embedding.linear_1.": "time_embed.0.",
+    "time_embedding.linear_2.": "time_embed.2.",
+    "add_embedding.linear_1.": "label_emb.0.0.",
+    "add_embedding.linear_2.": "label_emb.0.2.",
+    "mid_block.resnets.0.": "middle_block.0.",
+    "mid_block.attentions.0.": "middle_block.1.",
+    "mid_block.resnets.1.": "middle_block.2.",
+    "conv_norm_out.": "out.0.",
+    "conv_out.": "out.2.",
+}
+_RESNET: Final = {
+    "norm1.": "in_layers.0.",
+    "conv1.": "in_layers.2.",
+    "time_emb_proj.": "emb_layers.1.",
+    "norm2.": "out_layers.0.",
+    "conv2.": "out_layers.3.",
+    "conv_shortcut.": "skip_connection.",
+}
+_VAE: Final = {
+    "mid_block.resnets.0.": "mid.block_1.",
+    "mid_block.attentions.0.": "mid.attn_1.",
+    "mid_block.resnets.1.": "mid.block_2.",
+    "conv_norm_out.": "norm_out.",
+    "conv_shortcut.": "nin_shortcut.",
+    "group_norm.": "norm.",
+    "to_q.": "q.",
+    "to_k.": "k.",
+    "to_v.": "v.",
+    "to_out.0.": "proj_out.",
+}
+_OPENCLIP: Final = {
+    "embeddings.token_embedding.": "token_embedding.",
+    "embeddings.position_embedding.weight": "positional_embedding",
+    "final_layer_norm.": "ln_final.",
+    "encoder.layers.": "transformer.resblocks.",
+    "layer_norm1.": "ln_1.",
+    "layer_norm2.": "ln_2.",
+    "mlp.fc1.": "mlp.c_fc.",
+    "mlp.fc2.": "mlp.c_proj.",
+    "self_attn.": "attn.",
+}
+
+
+def sd1_tensors(pipeline: StableDiffusionPipeline) -> Tensors:
+    """All tensors of a checkpoint of Stable Diffusion 1."""
+    return {
+        **_base(pipeline),
+        **_prefixed("cond_stage_model.transformer.text_model.", _clip(pipeline.text_encoder)),
+    }
+
+
+def sd2_tensors(pipeline: StableDiffusionPipeline) -> Tensors:
+    """All tensors of a checkpoint of Stable Diffusion 2."""
+    return {
+        **_base(pipeline),
+        **_prefixed("cond_stage_model.model.", openclip(_clip(pipeline.text_encoder))),
+    }
+
+
+def xl_tensors(pipeline: Any) -> Tensors:  # noqa: ANN401 - diffusers has no types
+    """All tensors of a checkpoint of SDXL."""
+    second = openclip(_clip(pipeline.text_encoder_2))
+    projection = pipeline.text_encoder_2.text_projection.weight
+    return {
+        **_base(pipeline),
+        **_prefixed(
+            "conditioner.embedders.0.transformer.text_model.", _clip(pipeline.text_encoder)
+        ),
+        **_prefixed("conditioner.embedders.1.model.", second),
+        "conditioner.embedders.1.model.text_projection": projection.T,
+    }
+
+
+def write(
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    *,
+    dtype: torch.dtype = torch.float32,
+    metadata: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a safetensors file; floating-point tensors get this type."""
+    converted = {
+        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).detach().contiguous()
+        for name, tensor in tensors.items()
+    }
+    save_file(converted, path, None if metadata is None else dict(metadata))
+    return path
+
+
+def without(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
+    """The tensors whose names do not begin so."""
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+
+
+def _base(pipeline: StableDiffusionPipeline) -> Tensors:
+    return {
+        **_prefixed("model.diffusion_model.", unet(pipeline.unet)),
+        **_prefixed("first_stage_model.", vae(pipeline.vae)),
+    }
+
+
+def unet(network: UNet2DConditionModel) -> Tensors:
+    """The tensors of a UNet, without a prefix."""
+    config = network.config
+    per_block = config.layers_per_block + 1
+    return {
+        _unet_name(name, per_block, config.down_block_types, config.up_block_types): tensor
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def _unet_name(
+    name: str, per_block: int, down_types: Iterable[str], up_types: Iterable[str]
+) -> str:
+    match = re.match(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.*)", name)
+    if match is None:
+        return _resnet_name(_replaced(name, _UNET))
+    block, layer, rest = int(match[2]), int(match[4]), match[5]
+    is_down = match[1] == "down"
+    types = [*(down_types if is_down else up_types)]
+    place = "input_blocks" if is_down else "output_blocks"
+    first = block * per_block + (1 if is_down else 0)
+    if match[3] == "downsamplers":
+        return f"{place}.{first + per_block - 1}.0.{rest.replace('conv.', 'op.')}"
+    if match[3] == "upsamplers":
+        return f"{place}.{first + per_block - 1}.{2 if 'Attn' in types[block] else 1}.{rest}"
+    part = 0 if match[3] == "resnets" else 1
+    return f"{place}.{first + layer}.{part}.{rest if part else _resnet_name(rest)}"
+
+
+def _resnet_name(name: str) -> str:
+    return name if "transformer_blocks" in name else _replaced(name, _RESNET)
+
+
+def vae(network: AutoencoderKL) -> Tensors:
+    """The tensors of a VAE, without a prefix; its attention layers are convolutions."""
+    blocks = len(network.config.block_out_channels)
+    tensors: Tensors = {}
+    for name, tensor in network.state_dict().items():
+        other = re.sub(r"down_blocks\.(\d+)\.resnets\.(\d+)", r"down.\1.block.\2", name)
+        other = re.sub(r"down_blocks\.(\d+)\.downsamplers\.0", r"down.\1.downsample", other)
+        other = re.sub(
+            r"up_blocks\.(\d+)\.(resnets\.|upsamplers\.0)",
+            lambda match: (
+                f"up.{blocks - 1 - int(match[1])}."
+                + ("block." if match[2] == "resnets." else "upsample")
+            ),
+            other,
+        )
+        is_attention = "attentions" in name and tensor.ndim == 2
+        tensors[_replaced(other, _VAE)] = tensor[:, :, None, None] if is_attention else tensor
+    return tensors
+
+
+def openclip(tensors: Tensors) -> Tensors:
+    """The tensors of a text encoder by the names of OpenCLIP."""
+    renamed = {_replaced(name, _OPENCLIP): tensor for name, tensor in tensors.items()}
+    return dict(_joined_attention(renamed))
+
+
+def _joined_attention(tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:
+    """OpenCLIP has one tensor for queries, keys and values."""
+    for name, tensor in tensors.items():
+        match = re.fullmatch(r"(.*attn\.)([qkv])_proj\.(weight|bias)", name)
+        if match is None:
+            yield name, tensor
+        elif match[2] == "q":
+            parts = [tensors[f"{match[1]}{part}_proj.{match[3]}"] for part in "qkv"]
+            yield f"{match[1]}in_proj_{match[3]}", torch.cat(parts)
+
+
+def _clip(network: Any) -> Tensors:  # noqa: ANN401 - transformers has no types
+    """The tensors of a text encoder by the names of CLIP, without its projection."""
+    return {
+        name.removeprefix("text_model."): tensor
+        for name, tensor in network.state_dict().items()
+        if not name.startswith("text_projection")
+    }
+
+
+def _replaced(name: str, table: Mapping[str, str]) -> str:
+    for old, new in table.items():
+        name = re.sub(rf"(^|\.){re.escape(old)}", rf"\g<1>{new}", name)
+    return name
+
+
+def _prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    return {prefix + name: tensor for name, tensor in tensors.items()}
