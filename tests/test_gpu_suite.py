@@ -66,7 +66,13 @@ def test_all_parts_pass_on_a_cpu(tmp_path: Path) -> None:
     measured = {"sd15: speed", "sd15: memory", "sdxl: memory", "sdxl: lack of memory"}
     passed = {
         *("sd15: pictures of diffusers", "sd15: row classes", "sd15: graphs"),
-        *("sdxl: row classes", "sdxl: graphs", "sdxl: pictures in company"),
+        *(
+            "sd15: decoder",
+            "sdxl: decoder",
+            "sdxl: row classes",
+            "sdxl: graphs",
+            "sdxl: pictures in company",
+        ),
         *("sdxl: NaN", "sdxl: cancel", "sdxl: simulated lack of memory", "sdxl: moved weights"),
         "several models",
     }

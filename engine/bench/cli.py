@@ -74,7 +74,7 @@ def bench_command(options: argparse.Namespace) -> None:
 
 def _run_suite(options: argparse.Namespace) -> None:
     device = select_quiet_device()
-    from engine.bench.suite import gpu
+    from engine.bench.suite import gpu, painting
     from engine.bench.suite.models import Models, loaders_for
     from engine.bench.suite.runner import SuiteRunner, new_report
 
@@ -91,7 +91,10 @@ def _run_suite(options: argparse.Namespace) -> None:
         release_memory=device.empty_cache,
     )
     _show(device.fingerprint)
-    runner.run(chosen)
+    try:
+        runner.run(chosen)
+    finally:
+        painting.close()
     report.check()
 
 

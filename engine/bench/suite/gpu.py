@@ -117,7 +117,7 @@ def parts(models: Models, scale: Scale) -> list[Part]:
     peaks = [
         _part(models, scale, name, "memory", 8, "none", memory.measure_memory) for name in models
     ]
-    return [*correct, *_failures(models, scale), *speed, *peaks]
+    return [*correct, *_failures(models, scale), *speed, *peaks, _lack_of_memory(models, scale)]
 
 
 def _correctness(models: Models, scale: Scale, name: str) -> Iterator[Part]:
@@ -129,6 +129,7 @@ def _correctness(models: Models, scale: Scale, name: str) -> Iterator[Part]:
         yield add("pictures of diffusers", 15, parity.BOUND, check)
     yield add("row classes", 15, "a row has equal bits in all slots", invariance.check_row_classes)
     yield add("graphs", 15, "a captured pass has the bits of an eager one", invariance.check_graphs)
+    yield add("decoder", 5, "equal latents give equal pixels", invariance.check_decoder)
     if name in scale.company:
         jobs, steps = scale.company[name]
         yield add(
@@ -141,8 +142,7 @@ def _correctness(models: Models, scale: Scale, name: str) -> Iterator[Part]:
 
 def _failures(models: Models, scale: Scale) -> Iterator[Part]:
     """Failures and moves of the second model, which has the size of most models in use."""
-    names = list(models)
-    add = partial(_part, models, scale, names[min(1, len(names) - 1)])
+    add = partial(_part, models, scale, _second(models))
     yield add("NaN", 5, "the other picture has the pixels that it has alone", faults.check_nan)
     yield add("cancel", 5, "the other job has the pixels that it has alone", faults.check_cancel)
     yield add(
@@ -151,19 +151,31 @@ def _failures(models: Models, scale: Scale) -> Iterator[Part]:
         "smaller batches, or a sentence; later pictures have the same pixels",
         faults.check_simulated_lack_of_memory,
     )
-    yield add(
-        "lack of memory",
-        10,
-        "smaller batches, or a sentence; later pictures have the same pixels",
-        faults.check_lack_of_memory,
-    )
     yield add("moved weights", 5, "the pixels are the same", faults.check_moves)
     yield Part(
         "several models",
         "the pictures of each have the pixels that they have alone",
         10 * scale.seconds_factor,
-        lambda: faults.check_several_models(models.__getitem__, names[:2]),
+        lambda: faults.check_several_models(models.__getitem__, list(models)[:2]),
     )
+
+
+def _lack_of_memory(models: Models, scale: Scale) -> Part:
+    """The last part: if the device is lost in it, nothing else is."""
+    return _part(
+        models,
+        scale,
+        _second(models),
+        "lack of memory",
+        10,
+        "smaller batches, or a sentence; later pictures have the same pixels",
+        faults.check_lack_of_memory,
+    )
+
+
+def _second(models: Models) -> str:
+    """The name of the second model, if there is one."""
+    return list(models)[:2][-1]
 
 
 def _part(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -22,7 +23,7 @@ from engine.bench.suite.painting import (
     used_recipe,
 )
 from engine.bench.suite.report import Check
-from engine.contract import MIN_SIZE, Paint, Recipe
+from engine.contract import MIN_SIZE, Paint, Recipe, pixels_sha256
 from engine.errors import EngineError
 from engine.models.base import Conditioning, DiffusionModel, dummy_recipe
 from engine.models.latent_diffusion import LatentDiffusion
@@ -33,6 +34,7 @@ MAX_PICTURES: Final = 4
 """Of a job of the mixed load."""
 _SEED: Final = 22
 _TIMED_PASSES: Final = 5
+_DECODINGS: Final = 3
 
 
 def check_row_classes(model: DiffusionModel) -> Iterator[Check]:
@@ -68,6 +70,37 @@ def check_graphs(model: DiffusionModel) -> Iterator[Check]:
             }
             passed = all(torch.equal(eager, output) for output in outputs)
             yield Check(subject=subject, passed=passed, values=values)
+
+
+@torch.inference_mode()
+def check_decoder(model: DiffusionModel) -> Iterator[Check]:
+    """Equal latents are decoded to equal pixels, also in another thread beside forward passes, as
+    the engine does it."""
+    rows = min(model.card.row_classes(model.card.native_size, model.card.native_size))
+    for width, height in sizes(model)[1:]:
+        inputs = _inputs(model, width, height, rows)
+        latents = inputs[0][:1].float()
+        alone = [pixels_sha256(model.decode_latents(latents)) for _ in range(_DECODINGS)]
+        with ThreadPoolExecutor(1) as executor:
+            event = model.device.record_event()
+            decoding = executor.submit(_decode_repeatedly, model, latents, event)
+            passes = 0
+            while not decoding.done():
+                model.predict(*inputs)
+                model.device.synchronize()
+                passes += 1
+            beside = decoding.result()
+        values = {"alone": len(set(alone)), "beside": len(set(beside)), "forward passes": passes}
+        passed = len({*alone, *beside}) == 1
+        yield Check(subject=f"{width} x {height}", passed=passed, values=values)
+
+
+@torch.inference_mode()
+def _decode_repeatedly(
+    model: DiffusionModel, latents: torch.Tensor, event: "torch.cuda.Event | None"
+) -> list[str]:
+    with model.device.side_stream(event):
+        return [pixels_sha256(model.decode_latents(latents)) for _ in range(_DECODINGS)]
 
 
 def check_company(

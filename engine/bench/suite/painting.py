@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -91,7 +92,7 @@ def paint(
     models: Sequence[DiffusionModel], jobs: Sequence[Paint], on_tick: OnTick | None = None
 ) -> list[JobResult]:
     """Paint jobs at the same time, until all of them have ended."""
-    core = EngineCore(models, Postprocessor(), MAX_RUNNING)
+    core = EngineCore(models, _postprocessor(), MAX_RUNNING)
     start = time.monotonic()
     results = [JobResult(job, {}) for job in jobs]
     requests = [Request(result.job, _event_sink(result, start)) for result in results]
@@ -107,8 +108,19 @@ def paint(
         core.postprocessor.flush()
     finally:
         core.close()
-        core.postprocessor.close()
     return results
+
+
+@cache
+def _postprocessor() -> Postprocessor:
+    """One for all jobs: its thread has a CUDA stream, of which torch has only 32 different ones."""
+    return Postprocessor()
+
+
+def close() -> None:
+    """End the postprocessor's thread. Further jobs get a new one."""
+    _postprocessor().close()
+    _postprocessor.cache_clear()
 
 
 def paint_alone(model: DiffusionModel, recipe: Recipe) -> str:
