@@ -77,7 +77,7 @@ def check_decoder(model: DiffusionModel) -> Iterator[Check]:
     """Equal latents are decoded to equal pixels, also in another thread beside forward passes, as
     the engine does it."""
     rows = min(model.card.row_classes(model.card.native_size, model.card.native_size))
-    for width, height in sizes(model)[1:]:
+    for width, height in sizes(model)[-2:]:
         inputs = _inputs(model, width, height, rows)
         latents = inputs[0][:1].float()
         alone = [pixels_sha256(model.decode_latents(latents)) for _ in range(_DECODINGS)]
