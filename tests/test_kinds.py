@@ -25,7 +25,16 @@ from bot.domain.plan import (
 from bot.domain.plan_inputs import with_input
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import SEED_LIMIT, Capture, Img2Img, Recipe, Sampler, Subseed, Work
+from engine.contract import (
+    SEED_LIMIT,
+    Capture,
+    Img2Img,
+    PromptFormat,
+    Recipe,
+    Sampler,
+    Subseed,
+    Work,
+)
 from engine.errors import UsageError
 from engine.offline.job_file import JobSpec, to_command
 from tests.fake_engine import MODEL
@@ -73,6 +82,7 @@ def test_unset_options_are_the_models_defaults() -> None:
         model="flat",
         revision="0" * 40,
         prompt="a red house",
+        prompt_format=PromptFormat.A1111,
         seed=5,
         steps=4,
         guidance=5.0,

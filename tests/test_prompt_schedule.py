@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.domain.kinds import draft, imagine
 from bot.domain.plan import PlanContext
-from engine.contract import Change, PictureOptions, Recipe, make_recipes
+from engine.contract import Change, PictureOptions, PromptFormat, Recipe, make_recipes
 from engine.contract.prompt_schedule import PromptSchedule, parse, write
 from tests.fake_engine import MODEL
 
@@ -40,6 +40,39 @@ def test_a_schedule_of_ten_steps(
 ) -> None:
     """A number with a dot is a share of the steps, another one a number of steps."""
     assert parse(text, 10) == PromptSchedule(prompt, changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "prompt", "changes"),
+    [
+        ("a [cat:dog:3] (on:1.2) grass", "a cat (on:1.2) grass", ((3, "a dog (on:1.2) grass"),)),
+        ("[(cat:1.3):(dog):0.5]", "(cat:1.3)", ((5, "(dog)"),)),
+        ("(a [cat:dog:0.5]:1.3)", "(a cat:1.3)", ((5, "(a dog:1.3)"),)),
+        ("a [red:0.5] cat", "a  cat", ((5, "a red cat"),)),
+        ("a [red] cat", "a [red] cat", ()),
+        ("a [[red]:blue:5] cat", "a [red] cat", ((5, "a blue cat"),)),
+        (r"\[a:b:5\] \(c\) \\", r"\[a:b:5\] \(c\) \\", ()),
+        (r"[\]:\(:5]", r"\]", ((5, r"\("),)),
+        (r"[a\:b:c:5]", r"a\:b", ((5, "c"),)),
+        ("[a (b:c:0.5]", "[a (b:c:0.5]", ()),
+        ("((((", "((((", ()),
+        ("[a) b:c:5]", "a) b", ((5, "c"),)),
+        ("a BREAK [b:c:5]", "a BREAK b", ((5, "a BREAK c"),)),
+    ],
+)
+def test_a_schedule_of_a_prompt_with_weights(
+    text: str, prompt: str, changes: tuple[tuple[int, str], ...]
+) -> None:
+    """Weights and backslashes stay in the prompts."""
+    assert parse(text, 10) == PromptSchedule(prompt, changes)
+
+
+@pytest.mark.parametrize(
+    "text", ["a (cat:1.3)", r"\(a\) [b]", "((((", "a [cat:(dog:1.2):5] x", "[a|b] c", "[(a:2)|b]"]
+)
+def test_a_schedule_with_weights_is_written_as_it_was(text: str) -> None:
+    """So other programs read it too."""
+    assert write(parse(text, 10), 10) == text
 
 
 def test_a_share_is_exact() -> None:
@@ -77,7 +110,6 @@ def test_an_alternation_changes_at_each_step(text: str, prompts: list[str]) -> N
         "\\ [a:b:0.5",
         "[cat]",
         "[cat:dog]",
-        "[cat:0.5]",
         "[cat:dog:half]",
         "[cat:dog:-1]",
         "[cat:dog:bird:0.5]",
@@ -93,9 +125,9 @@ def test_everything_else_is_words(text: str) -> None:
 
 
 def test_a_backslash_makes_a_bracket_a_word() -> None:
-    """Other backslashes are words."""
-    assert parse(r"\[cat:dog:0.5\] \o/", 10) == PromptSchedule(r"[cat:dog:0.5] \o/")
-    assert parse(r"[a\]:b:5]", 10) == PromptSchedule("a]", ((5, "b"),))
+    """It stays, because weights have brackets too."""
+    assert parse(r"\[cat:dog:0.5\] \o/", 10) == PromptSchedule(r"\[cat:dog:0.5\] \o/")
+    assert parse(r"[a\]:b:5]", 10) == PromptSchedule(r"a\]", ((5, "b"),))
 
 
 @given(st.text("ab[]:|\\.05 ", max_size=60), st.integers(0, 20))
@@ -127,6 +159,8 @@ def test_both_prompts_may_have_a_schedule() -> None:
 def test_raw_prompts_have_no_schedule() -> None:
     """The brackets are painted as words."""
     raw = made(prompt="a [cat:dog:0.5]", negative=r"\[a|b]", raw=True)
+    assert raw.prompt_format is PromptFormat.PLAIN
+    assert made().prompt_format is PromptFormat.A1111
     assert (raw.prompt, raw.negative, raw.changes) == ("a [cat:dog:0.5]", r"\[a|b]", ())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.contract.prompt_weights import MAX_WEIGHT, parse_weights
+from engine.contract.prompt_weights import MAX_WEIGHT, WeightedText, as_words, parse_weights
 from engine.models.prompt_chunks import MAX_CHUNKS, Token, cut_into_chunks
 
 COMMA = 9
@@ -77,6 +77,21 @@ def test_weights(prompt: str, expected: list[tuple[str, float]]) -> None:
 def test_breaks(prompt: str, expected: list[list[tuple[str, float]]]) -> None:
     """A bracket may contain a break."""
     assert sections(prompt) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a red house: 1|2", "a red house: 1|2"),
+        ("a (red:1.3) [house]", r"a \(red:1.3\) \[house\]"),
+        ("\\o/", "\\\\o/"),
+        ("a BREAK b", "a B\\REAK b"),
+    ],
+)
+def test_words_are_written_as_a_prompt(text: str, expected: str) -> None:
+    """Its weights are 1, and it has no break."""
+    assert as_words(text) == expected
+    assert parse_weights(expected) == ((WeightedText(text),),)
 
 
 def chunks(*lengths: int, commas: tuple[int, ...] = (), length: int = 75) -> list[int]:

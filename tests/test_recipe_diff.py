@@ -3,7 +3,7 @@
 import pytest
 
 from bot.domain.recipe_diff import recipe_changes
-from engine.contract import Change, Detail, Img2Img, Sampler, Subseed, Upscale, Work
+from engine.contract import Change, Detail, Img2Img, PromptFormat, Sampler, Subseed, Upscale, Work
 from tests.samples import recipe
 
 SKETCH = Img2Img("b" * 64, 0.5)
@@ -27,6 +27,8 @@ FORK = Change(step=2, prompt="a dog", guidance=3.0)
         ({"subseeds": (FIRST,)}, {"subseeds": (SECOND,)}, ["other noise"]),
         ({}, {"prompt": "a blue house"}, ["prompt a blue house"]),
         ({}, {"negative": "rain"}, ["negative rain"]),
+        ({}, {"prompt_format": PromptFormat.A1111}, ["brackets as weights"]),
+        ({"prompt_format": PromptFormat.A1111}, {}, ["brackets as words"]),
         ({"negative": "rain"}, {}, ["negative removed"]),
         ({}, {"source": SKETCH}, ["with a sketch"]),
         ({"source": SKETCH}, {}, ["without the sketch"]),

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bot.playground import Fault, Interaction, Message, Playground, Upload
-from engine.contract import Recipe
+from engine.contract import PromptFormat, Recipe
 from engine.contract.images.png_text import with_texts
 from engine.contract.metadata import read_metadata, with_metadata
 from tests.bot_harness import BotHarness
@@ -159,7 +159,13 @@ async def test_a_picture_of_the_web_ui_is_painted(harness: BotHarness, engine: F
     await harness.result(await harness.ada.click(offered, PAINT))
     [painted] = engine.paints[0].recipes
     assert painted == recipe(
-        prompt="a boat", steps=8, sampler="euler_a", guidance=3.0, seed=12, row_class=2
+        prompt="a boat",
+        prompt_format=PromptFormat.A1111,
+        steps=8,
+        sampler="euler_a",
+        guidance=3.0,
+        seed=12,
+        row_class=2,
     )
 
 

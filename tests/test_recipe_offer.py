@@ -8,7 +8,17 @@ from bot.domain.plan import PlanContext
 from bot.domain.recipe_offer import offer, plan_again
 from bot.errors import Refused
 from bot.messages import recipe_texts
-from engine.contract import Adapter, Change, Img2Img, Recipe, Sampler, Subseed, Upscale, Work
+from engine.contract import (
+    Adapter,
+    Change,
+    Img2Img,
+    PromptFormat,
+    Recipe,
+    Sampler,
+    Subseed,
+    Upscale,
+    Work,
+)
 from engine.contract.infotext import read_infotext
 from engine.contract.metadata import Metadata, decode_recipes
 from tests.fake_engine import MODEL
@@ -120,6 +130,7 @@ def test_a_text_of_another_program_is_adapted() -> None:
     assert painted == recipe(
         prompt="a house",
         negative="rain",
+        prompt_format=PromptFormat.A1111,
         steps=9,
         sampler=Sampler.EULER_A,
         guidance=3.0,
@@ -163,7 +174,7 @@ def described(*recipes: Work, notes: tuple[str, ...] = ()) -> recipe_texts.Recip
 
 def test_a_recipe_is_two_blocks() -> None:
     """The text of the web UI, and the command."""
-    assert described(recipe(negative="rain")) == (
+    assert described(recipe(negative="rain", prompt_format=PromptFormat.A1111)) == (
         "```\na red house\nNegative prompt: rain\nSteps: 4, Sampler: Euler, "
         "Schedule type: Uniform, CFG scale: 5, Seed: 7, Size: 64x64, Model hash: 0000000000, "
         "Model: flat\n```\n"
@@ -171,6 +182,13 @@ def test_a_recipe_is_two_blocks() -> None:
         "count:1\n```",
         False,
     )
+
+
+def test_words_are_described_as_words() -> None:
+    """The command has `raw`; in the text of the web UI, brackets have backslashes."""
+    content, _ = described(recipe(prompt="a (red:1.3) house"))
+    assert content.startswith("```\na \\(red:1.3\\) house\n")
+    assert "prompt:a (red:1.3) house seed:7" in content and "count:1 raw:True\n" in content
 
 
 def test_a_grid_lists_how_its_pictures_differ() -> None:

@@ -28,6 +28,7 @@ async def test_a_prompt_may_change_unless_it_is_raw(
         "a [naked|clothed] [child|woman|dog]",
         "na[|]ked [child|dog]",
         "[a house:a naked child:8]",
+        r"a na\k(ed:1.3) c[hi]ld",
     ],
 )
 async def test_every_prompt_that_takes_effect_is_checked(

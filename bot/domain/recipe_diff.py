@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.contract import Change, Detail, Recipe, Upscale, Work
+from engine.contract import Change, Detail, PromptFormat, Recipe, Upscale, Work
 from engine.contract.infotext import public_model_name
 
 
@@ -62,6 +62,9 @@ def _noise(old: Recipe, new: Recipe) -> Iterator[str]:
 
 
 def _words(old: Recipe, new: Recipe) -> Iterator[str]:
+    if old.prompt_format != new.prompt_format:
+        is_plain = new.prompt_format is PromptFormat.PLAIN
+        yield "brackets as words" if is_plain else "brackets as weights"
     if old.prompt != new.prompt:
         yield f"prompt {new.prompt}"
     if old.negative != new.negative:

@@ -41,7 +41,7 @@ Count = app_commands.Range[int, 1, 50]
     guidance="How closely to follow the prompt",
     count=f"How many pictures a row has, {DEFAULT_COUNT} by default",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
-    raw="Take brackets as words; else [cat:dog:0.5] is a cat that turns into a dog",
+    raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)

@@ -36,7 +36,7 @@ Values = app_commands.Range[str, 1, MAX_TEXT]
     negative="What the pictures should not show",
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
-    raw="Take brackets as words; else [cat:dog:0.5] is a cat that turns into a dog",
+    raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(preset=[app_commands.Choice(name=name, value=name) for name in PRESETS])
 @app_commands.autocomplete(model=model_option.autocomplete)

@@ -54,7 +54,7 @@ Strength = app_commands.Range[float, 0.0, 1.0]
     strength="How much to change the sketch: from just above 0 to 1",
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
-    raw="Take brackets as words; else [cat:dog:0.5] is a cat that turns into a dog",
+    raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
 @app_commands.autocomplete(model=model_option.autocomplete)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from bot.domain.kinds.imagine import ASPECTS
 from bot.domain.model_names import short_names
 from bot.domain.recipe_diff import recipe_changes
-from engine.contract import ModelCard, Recipe, Work, size_for_aspect
+from engine.contract import ModelCard, PromptFormat, Recipe, Work, size_for_aspect
 from engine.contract.infotext import write_infotext
 from engine.contract.metadata import encode_recipes
 
@@ -102,6 +102,7 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
         "sampler": f"{first.sampler}",
         "count": f"{count}",
         "model": "" if model is models[0] else name,
+        "raw": "True" if first.prompt_format is PromptFormat.PLAIN else "",
     }
     return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)
 

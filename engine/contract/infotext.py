@@ -17,8 +17,15 @@ import msgspec
 
 from engine.contract.prompt_schedule import PromptSchedule
 from engine.contract.prompt_schedule import write as write_schedule
+from engine.contract.prompt_weights import as_words
 from engine.contract.recipe import MAX_STEPS, Recipe
-from engine.contract.recipe_parts import MAX_GUIDANCE, MAX_PROMPT_CHARS, SEED_LIMIT, Change
+from engine.contract.recipe_parts import (
+    MAX_GUIDANCE,
+    MAX_PROMPT_CHARS,
+    SEED_LIMIT,
+    Change,
+    PromptFormat,
+)
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, MIN_SIZE, SIZE_MULTIPLE
 from engine.contract.work import Work
@@ -136,9 +143,10 @@ def _written(recipe: Recipe, field: str) -> str | None:
     """The prompt, or the negative prompt, with its changes in brackets; None if that is not
     possible."""
     changes = ((change.step, getattr(change, field)) for change in recipe.changes)
+    notation = as_words if recipe.prompt_format is PromptFormat.PLAIN else str
     schedule = PromptSchedule(
-        getattr(recipe, field),
-        tuple((step, prompt) for step, prompt in changes if prompt is not None),
+        notation(getattr(recipe, field)),
+        tuple((step, notation(prompt)) for step, prompt in changes if prompt is not None),
     )
     text = write_schedule(schedule, recipe.executed_steps)
     return None if text is None or len(text) > MAX_PROMPT_CHARS else text

@@ -12,6 +12,7 @@ from engine.contract.recipe_parts import (
     SEED_LIMIT,
     Change,
     Img2Img,
+    PromptFormat,
     Subseed,
     Txt2Img,
     check_seed,
@@ -31,7 +32,8 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The options of a request. One that is None has a default, which may depend on the model."""
 
     prompt: str
-    """May change from step to step, as `prompt_schedule` describes; the negative prompt too."""
+    """May change from step to step, as `prompt_schedule` describes, and may have weights, as
+    `prompt_weights` describes; the negative prompt too."""
     negative: str | None = None
     raw: bool = False
     """Brackets in prompts are words."""
@@ -96,6 +98,7 @@ def make_recipes(
         revision=model.revision,
         prompt=prompt,
         negative=negative,
+        prompt_format=PromptFormat.PLAIN if options.raw else PromptFormat.A1111,
         seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
         subseeds=_subseeds(options),
         steps=steps,

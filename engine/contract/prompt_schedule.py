@@ -2,7 +2,8 @@
 
 `[cat:dog:0.5]` is a cat for half of the steps, then a dog; `[cat::5]` is a cat for five steps, and
 `[:dog:5]` a dog after them. `[cat|dog]` is a cat and a dog in turn. These may contain each other.
-`\\[` and `\\]` are brackets.
+`[dog:5]` is `[:dog:5]`. What is left has weights (`prompt_weights`): `[cat]` and backslashes stay,
+and `:` and `|` between round brackets separate nothing.
 """
 
 import re
@@ -13,9 +14,8 @@ from typing import Final
 
 _MAX_DEPTH: Final = 20
 """Brackets within brackets; a prompt with more is taken as words."""
-_TOKEN: Final = re.compile(r"\\[\[\]]|[\[\]:|]|[^\\\[\]:|]+|\\")
+_TOKEN: Final = re.compile(r"\\.|[()\[\]:|]|[^\\()\[\]:|]+|\\", re.DOTALL)
 _WHEN: Final = re.compile(r"\s*(\d{1,9}|\d{0,9}\.\d{1,9}|\d{1,9}\.)\s*")
-_SCHEDULE_PARTS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,10 @@ class _Group:
 
     def at(self, step: int, steps: int) -> str:
         """Its text after this number of completed steps."""
-        if self.separators == "::" and (when := self._when(steps)) is not None:
-            return _at(self.parts[0 if step < when else 1], step, steps)
+        if (when := self._when(steps)) is not None:
+            *before, after, _ = self.parts
+            [part] = [after] if step >= when else before or [()]
+            return _at(part, step, steps)
         if self.separators and ":" not in self.separators:
             return _at(self.parts[step % len(self.parts)], step, steps)
         texts = [_at(part, step, steps) for part in self.parts]
@@ -45,10 +47,12 @@ class _Group:
         return f"[{''.join(words)}]"
 
     def _when(self, steps: int) -> int | None:
-        """The step of the change; None if the last part is no number."""
+        """The step of the change; None if it is no change."""
+        if self.separators not in (":", "::"):
+            return None
         [*_, last] = self.parts
         number = _WHEN.fullmatch("".join(item for item in last if isinstance(item, str)))
-        if number is None or len(last) > 1 or len(self.parts) != _SCHEDULE_PARTS:
+        if number is None or len(last) > 1:
             return None
         return int(Decimal(number[1]) * steps) if "." in number[1] else int(number[1])
 
@@ -77,20 +81,14 @@ def parse(text: str, steps: int) -> PromptSchedule:
 def write(schedule: PromptSchedule, steps: int) -> str | None:
     """A text that `parse` reads as this schedule; None if there is none in this notation."""
     prompts = [schedule.prompt, *(prompt for _, prompt in schedule.changes)]
-    for escape in (str, _escaped):
-        texts = [escape(prompt) for prompt in prompts]
-        for start, end in (_common_ends(texts), (0, 0)):
-            parts = [text[start : len(text) - end] for text in texts]
-            last = len(texts[0]) - end
-            middle = _written(parts, [step for step, _ in schedule.changes])
-            text = texts[0][:start] + middle + texts[0][last:]
-            if parse(text, steps) == schedule:
-                return text
+    for start, end in (_common_ends(prompts), (0, 0)):
+        parts = [prompt[start : len(prompt) - end] for prompt in prompts]
+        last = len(prompts[0]) - end
+        middle = _written(parts, [step for step, _ in schedule.changes])
+        text = prompts[0][:start] + middle + prompts[0][last:]
+        if parse(text, steps) == schedule:
+            return text
     return None
-
-
-def _escaped(text: str) -> str:
-    return re.sub(r"[\[\]]", r"\\\g<0>", text)
 
 
 def _common_ends(texts: Sequence[str]) -> tuple[int, int]:
@@ -136,15 +134,23 @@ class _OpenGroup:
     def __init__(self) -> None:
         self.parts: list[list[str | _Group]] = [[]]
         self.separators = ""
+        self._depth = 0
+        """The number of open round brackets in it."""
 
-    def separate(self, mark: str) -> None:
-        """Begin the next part."""
-        self.separators += mark
-        self.parts.append([])
+    def add(self, mark: str) -> None:
+        """Add a mark, a word, or a backslash with what it stands before."""
+        if mark in ("(", ")"):
+            self._depth = max(0, self._depth + (1 if mark == "(" else -1))
+        if mark in (":", "|") and self._depth == 0:
+            self.separators += mark
+            self.parts.append([])
+        else:
+            self.parts[-1].append(mark)
 
     def close(self) -> _Group:
         """The group."""
-        return _Group(tuple(tuple(_joined(part)) for part in self.parts), self.separators)
+        parts = tuple(tuple(_joined(part)) for part in self.parts)
+        return _Group(parts, self.separators)
 
 
 def _joined(part: list[str | _Group]) -> list[str | _Group]:
@@ -171,9 +177,9 @@ def _parse(text: str) -> _Text | None:
                 return None
             group = groups.pop().close()
             groups[-1].parts[-1].append(group)
-        elif token in (":", "|") and len(groups) > 1:
-            groups[-1].separate(token)
+        elif len(groups) > 1:
+            groups[-1].add(token)
         else:
-            groups[-1].parts[-1].append(token.removeprefix("\\") if len(token) > 1 else token)
+            groups[-1].parts[-1].append(token)
     [whole, *unclosed] = groups
     return None if unclosed else tuple(_joined(whole.parts[0]))

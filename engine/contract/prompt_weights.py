@@ -50,6 +50,14 @@ def words_of(prompt: str) -> str:
     return " ".join(sections)
 
 
+def as_words(text: str) -> str:
+    """A prompt without weights and breaks whose words are this text."""
+    if parse_weights(text) == ((WeightedText(text),),):
+        return text
+    escaped = re.sub(r"[\\()\[\]]", r"\\\g<0>", text)
+    return re.sub(r"\bBREAK\b", r"B\\REAK", escaped)
+
+
 class _Parser:
     """Reads the tokens of a prompt one after the other."""
 
