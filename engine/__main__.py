@@ -84,6 +84,11 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("--count", type=int, help=f"number of pictures (default {DEFAULT_COUNT})")
     add("--steps", type=int)
     add("--guidance", type=float)
+    add(
+        "--clip-skip",
+        type=int,
+        help="layer of the text encoder that is used, counted from the last one (1) back",
+    )
     add("--sampler", metavar="NAME", help=", ".join(Sampler))
     add("--width", type=int)
     add("--height", type=int)

@@ -1,6 +1,7 @@
 """The images of diffusers' own pipelines, to compare the engine's images with."""
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any, Final
 
 import diffusers
@@ -32,6 +33,10 @@ def diffusers_image(
         "guidance_scale": recipe.guidance,
         "generator": torch.Generator("cpu").manual_seed(recipe.seed),
     }
+    if recipe.clip_skip > 1:
+        options["clip_skip"] = recipe.clip_skip - 1
+        encoder = pipeline.text_encoder  # diffusers looks for a part that transformers 5 inlined
+        encoder.text_model = SimpleNamespace(final_layer_norm=encoder.final_layer_norm)
     if source is None:
         options |= {"width": recipe.width, "height": recipe.height}
     else:

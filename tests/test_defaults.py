@@ -9,6 +9,7 @@ import pytest
 from engine.contract import (
     MAX_GUIDANCE,
     MAX_STEPS,
+    Distilled,
     ModelCard,
     PictureOptions,
     Recipe,
@@ -37,9 +38,7 @@ TURBO_CARD: Final = msgspec.structs.replace(
     name="a/sdxl-turbo",
     steps=4,
     guidance=1.0,
-    distillation="Turbo",
-    most_steps=10,
-    most_guidance=3.0,
+    distilled=Distilled("Turbo", 10, 3.0),
 )
 
 

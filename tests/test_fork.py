@@ -13,7 +13,7 @@ from bot.domain.plan import Edge, PlanContext, Relation
 from bot.errors import Refused
 from bot.features.fork import modal
 from bot.playground import Interaction, Message, Playground
-from engine.contract import Change, Img2Img, Recipe, Sampler
+from engine.contract import Change, Distilled, Img2Img, Recipe, Sampler
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
 from tests.samples import picture, recipe
@@ -142,7 +142,7 @@ def test_texts_that_are_left_alone_change_nothing(guidance: float) -> None:
 
 def test_a_guidance_that_is_too_high_for_the_model_is_refused() -> None:
     """An older picture that has it already can be forked with other changes."""
-    card = msgspec.structs.replace(MODEL, distillation="Turbo", most_guidance=3.0)
+    card = msgspec.structs.replace(MODEL, distilled=Distilled("Turbo", 10, 3.0))
     context = PlanContext(models=(card,), parents=(picture(recipe=recipe(guidance=7.0)),), seed=1)
     fork.plan(request(guidance=7.0, prompt="a boat"), context)
     with pytest.raises(Refused, match="choose at most 3"):

@@ -133,10 +133,11 @@ def test_the_text_of_the_web_ui_is_read() -> None:
         subseed=5,
         subseed_strength=0.1,
         size=(512, 768),
+        clip_skip=2,
         model="dreamshaper, 8",
         notes=(
             "Its extra networks (LoRA) are not used.",
-            "Not used: Clip skip, Lora hashes.",
+            "Not used: Lora hashes.",
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 
 from engine.__main__ import main
-from engine.contract import Sampler
+from engine.contract import Distilled, Sampler
 from engine.device import select_device
 from engine.errors import ExitCode, ModelCorrupt
 from engine.models import registry
@@ -140,8 +140,8 @@ def test_a_distilled_model_gets_defaults_of_its_own(complete_model: Path, tmp_pa
     folder = Path(shutil.copytree(complete_model, tmp_path / "tiny"))
     (folder / "README.md").write_text("---\nbase_model: stabilityai/sd-turbo\n---\n")
     card = load(folder).card
-    assert (card.distillation, card.steps, card.guidance) == ("Turbo", 4, 1.0)
-    assert (card.sampler, card.most_steps, card.most_guidance) == (Sampler.EULER_A, 10, 3.0)
+    assert card.distilled == Distilled("Turbo", 10, 3.0)
+    assert (card.steps, card.guidance, card.sampler) == (4, 1.0, Sampler.EULER_A)
     plain = load(complete_model).card
-    assert (plain.distillation, plain.steps, plain.guidance) == ("", 20, 7.5)
+    assert (plain.distilled, plain.steps, plain.guidance) == (None, 20, 7.5)
     assert card.revision == plain.revision

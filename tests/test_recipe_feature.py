@@ -154,7 +154,7 @@ async def test_a_sketch_is_used_again_by_its_user_only(
 async def test_a_picture_of_the_web_ui_is_painted(harness: BotHarness, engine: FakeEngine) -> None:
     """The response says what is not used."""
     offered = await read(harness, with_texts(PLAIN, {"parameters": WEB_UI}))
-    assert "- Not used: Clip skip." in offered.content
+    assert "- The model takes no clip skip of 2; 1 is used." in offered.content
     assert "similar picture, not the same one" in offered.content
     await harness.result(await harness.ada.click(offered, PAINT))
     [painted] = engine.paints[0].recipes

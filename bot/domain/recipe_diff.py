@@ -34,6 +34,8 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
         yield f"steps {old.steps} -> {new.steps}"
     if old.guidance != new.guidance:
         yield f"guidance {old.guidance:g} -> {new.guidance:g}"
+    if old.clip_skip != new.clip_skip:
+        yield f"clip skip {old.clip_skip} -> {new.clip_skip}"
     if old.sampler != new.sampler:
         yield f"{old.sampler} -> {new.sampler}"
     if old.size != new.size:

@@ -130,6 +130,10 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
     if size[0] * size[1] > model.max_pixels:
         notes.append(f"The model paints no {size[0]}x{size[1]}; its usual size is used.")
         size = size_for_aspect(size[0] / size[1], model.native_size)
+    clip_skip = infotext.clip_skip
+    if clip_skip is not None and clip_skip > model.most_clip_skip:
+        notes.append(f"The model takes no clip skip of {clip_skip}; 1 is used.")
+        clip_skip = None
     strength = infotext.subseed_strength
     options = PictureOptions(
         prompt=rules.strip_invisible(infotext.prompt),
@@ -140,6 +144,7 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
         count=1,
         steps=infotext.steps,
         guidance=infotext.guidance,
+        clip_skip=clip_skip,
         sampler=sampler,
     )
     try:

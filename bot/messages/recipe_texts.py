@@ -90,7 +90,7 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
         ),
         None,
     )
-    if aspect is None or first.subseeds or first.changes or first.images:
+    if aspect is None or first.subseeds or first.changes or first.images or first.clip_skip > 1:
         return None
     options = {
         "prompt": " ".join(first.prompt.split()),

@@ -6,6 +6,7 @@ from engine.contract.digest import (
 )
 from engine.contract.model_card import (
     BatchSizes,
+    Distilled,
     ModelCard,
     card_for,
     with_row_classes_for_load,
@@ -48,6 +49,7 @@ from engine.contract.protocol import (
 )
 from engine.contract.recipe import (
     INITIAL_SECONDS_PER_PIXEL,
+    MAX_CLIP_SKIP,
     MAX_STEPS,
     RANDOM_SEED,
     ROW_CLASSES,
@@ -105,6 +107,7 @@ __all__ = [
     "DETAIL_SCALE",
     "HEARTBEAT_SECONDS",
     "INITIAL_SECONDS_PER_PIXEL",
+    "MAX_CLIP_SKIP",
     "MAX_COUNT",
     "MAX_GUIDANCE",
     "MAX_PROMPT_CHARS",
@@ -129,6 +132,7 @@ __all__ = [
     "Completed",
     "Control",
     "Detail",
+    "Distilled",
     "Edit",
     "Ending",
     "Event",

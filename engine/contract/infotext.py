@@ -18,7 +18,7 @@ import msgspec
 from engine.contract.prompt_schedule import PromptSchedule
 from engine.contract.prompt_schedule import write as write_schedule
 from engine.contract.prompt_weights import as_words
-from engine.contract.recipe import MAX_STEPS, Recipe
+from engine.contract.recipe import MAX_CLIP_SKIP, MAX_STEPS, Recipe
 from engine.contract.recipe_parts import (
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
@@ -80,7 +80,7 @@ _SCHEDULE_SUFFIX: Final = re.compile(r" (karras|exponential|polyexponential)$")
 _SILENT: Final = frozenset({
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash"),
     *("Variation seed", "Variation seed strength", "Version", "RNG", "Hashes", "User"),
-    *("Denoising strength", "VAE", "VAE hash", "Changes"),
+    *("Denoising strength", "VAE", "VAE hash", "Changes", "Clip skip"),
     *("Postprocess upscale by", "Postprocess upscaler"),
 })  # fmt: skip
 """Settings that are used, or that make no picture."""
@@ -98,6 +98,7 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
     subseed: int | None = None
     subseed_strength: float | None = None
     size: tuple[int, int] | None = None
+    clip_skip: int | None = None
     model: str | None = None
     strength: float | None = None
     """The picture was painted over an image, which the text does not contain."""
@@ -134,6 +135,7 @@ def _settings(recipe: Recipe) -> dict[str, str]:
         "Model": public_model_name(recipe.model),
         "Variation seed": f"{recipe.subseeds[0].seed}" if recipe.subseeds else None,
         "Variation seed strength": f"{recipe.subseeds[0].share:g}" if recipe.subseeds else None,
+        "Clip skip": f"{recipe.clip_skip}" if recipe.clip_skip > 1 else None,
         "Denoising strength": None if recipe.strength is None else f"{recipe.strength:g}",
     }
     return {name: value for name, value in settings.items() if value is not None}
@@ -231,6 +233,7 @@ def read_infotext(text: str) -> Infotext | None:
         subseed=reader.integer("Variation seed", 0, SEED_LIMIT - 1),
         subseed_strength=reader.number("Variation seed strength", 0.0, 1.0),
         size=reader.size(),
+        clip_skip=reader.integer("Clip skip", 1, MAX_CLIP_SKIP),
         model=settings.get("Model"),
         strength=reader.number("Denoising strength", 0.0, 1.0),
         notes=tuple(notes),

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.contract.recipe import MAX_STEPS, Recipe
-from engine.contract.recipe_parts import MAX_GUIDANCE
 from engine.contract.samplers import Sampler
 
 
@@ -18,6 +17,18 @@ class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
     """For jobs whose row class depends on their own pictures alone."""
     under_load: tuple[int, ...]
     """For jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
+
+
+class Distilled(msgspec.Struct, frozen=True):
+    """How a model was distilled, and what spoils its pictures if there is more of it.
+
+    New requests may not have more; older recipes are painted as they are.
+    """
+
+    name: str
+    """Such as `Turbo`."""
+    most_steps: int
+    most_guidance: float
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -38,12 +49,10 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     not work with the model's noise schedule."""
     guidance_embedding: bool = False
     """Whether the guidance is an input of the denoiser; then recipes have `guidance_embedding`."""
-    distillation: str = ""
-    """How the model was distilled, such as `Turbo`; empty if it was not, or if that is unknown."""
-    most_steps: int = MAX_STEPS
-    most_guidance: float = MAX_GUIDANCE
-    """More than `most_steps` and `most_guidance` spoil the pictures of a distilled model. New
-    requests may not have more; older recipes are painted as they are."""
+    most_clip_skip: int = 1
+    """The highest `clip_skip` of recipes; 1 for a model that always uses the same layer."""
+    distilled: Distilled | None = None
+    """None if the model was not distilled, or if that is unknown."""
     max_concurrent_batches: int = 1
     batch_sizes: tuple[BatchSizes, ...]
     """By picture size, smallest first."""
@@ -130,24 +139,35 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 f"guidance_embedding must be {str(self.guidance_embedding).lower()}."
             )
 
+    def check_clip_skip(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the recipe skips too many layers."""
+        if recipe.clip_skip > self.most_clip_skip:
+            allowed = "1" if self.most_clip_skip == 1 else f"1 to {self.most_clip_skip}"
+            raise ValueError(
+                f"The model {self.name} takes a clip skip of {allowed}; this request has "
+                f"{recipe.clip_skip}."
+            )
+
     def check_distillation(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the model was distilled and the recipe
         has more steps or guidance than it was distilled for."""
-        if recipe.steps > self.most_steps:
+        limits = self.distilled
+        if limits is not None and recipe.steps > limits.most_steps:
             raise ValueError(
-                f"The model {self.name} is distilled ({self.distillation}) and paints in a few "
-                f"steps: choose at most {self.most_steps}, best {self.steps}; this request has "
+                f"The model {self.name} is distilled ({limits.name}) and paints in a few "
+                f"steps: choose at most {limits.most_steps}, best {self.steps}; this request has "
                 f"{recipe.steps}."
             )
         self.check_guidance(max(phase.guidance for phase in recipe.phases))
 
     def check_guidance(self, guidance: float) -> None:
         """Raise ValueError, with a sentence for the user, if the model was distilled for less."""
-        if guidance > self.most_guidance:
+        limits = self.distilled
+        if limits is not None and guidance > limits.most_guidance:
             raise ValueError(
-                f"The model {self.name} is distilled ({self.distillation}) for a low guidance: "
-                f"choose at most {self.most_guidance:g}, best {self.guidance:g}; this request has "
-                f"{guidance:g}."
+                f"The model {self.name} is distilled ({limits.name}) for a low guidance: "
+                f"choose at most {limits.most_guidance:g}, best {self.guidance:g}; this request "
+                f"has {guidance:g}."
             )
 
     def _sizes_for(self, width: int, height: int) -> BatchSizes:

@@ -45,6 +45,8 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """By default DEFAULT_COUNT."""
     steps: int | None = None
     guidance: float | None = None
+    clip_skip: int | None = None
+    """By default 1: none of the text encoder's layers is left out."""
     sampler: str | None = None
     strength: float | None = None
     """By default DEFAULT_STRENGTH."""
@@ -99,6 +101,7 @@ def make_recipes(
         prompt=prompt,
         negative=negative,
         prompt_format=PromptFormat.PLAIN if options.raw else PromptFormat.A1111,
+        clip_skip=1 if options.clip_skip is None else options.clip_skip,
         seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
         subseeds=_subseeds(options),
         steps=steps,
@@ -114,6 +117,7 @@ def make_recipes(
     model.check_sampler(first)
     model.check_steps(first)
     model.check_distillation(first)
+    model.check_clip_skip(first)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
 

@@ -33,6 +33,8 @@ MAX_CHANGED_CHARS: Final = 50_000
 MAX_DISTINCT_CHARS: Final = 4_000
 """The same, if each different prompt is counted once: prompt filters read them all."""
 MAX_SUBSEEDS: Final = 64
+MAX_CLIP_SKIP: Final = 12
+"""Layers of the text encoder of Stable Diffusion 1."""
 RANDOM_SEED: Final = -1
 """Stands for any seed in requests, as in other programs; no recipe has it."""
 ROW_CLASSES: Final = (2, 4, 8, 16, 32)
@@ -95,6 +97,10 @@ class Recipe(
     """diffusers: `negative_prompt`."""
     prompt_format: PromptFormat = PromptFormat.PLAIN
     """Of all its prompts, also those of the changes."""
+    clip_skip: int = 1
+    """The layer of the text encoder, counted from the last one (1) back as in AUTOMATIC1111's web
+    UI, whose output is used for the prompt; the negative prompt has the last one. diffusers:
+    `clip_skip` is one less, and None for 1."""
     seed: int
     """diffusers: the seed of `generator`."""
     subseeds: tuple[Subseed, ...] = ()
@@ -138,6 +144,8 @@ class Recipe(
         if not 1 <= self.steps <= MAX_STEPS:
             raise ValueError(f"Steps is {self.steps}; it must be 1 to {MAX_STEPS}.")
         check_range("guidance", self.guidance, 0.0, MAX_GUIDANCE)
+        if not 1 <= self.clip_skip <= MAX_CLIP_SKIP:
+            raise ValueError(f"The clip skip is {self.clip_skip}; it must be 1 to {MAX_CLIP_SKIP}.")
         for name, size in (("width", self.width), ("height", self.height)):
             check_size(name, size)
         if self.row_class not in ROW_CLASSES:

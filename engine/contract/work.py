@@ -210,6 +210,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             prompt=phase.prompt,
             negative=phase.negative,
             prompt_format=self.recipe.prompt_format,
+            clip_skip=self.recipe.clip_skip,
             seed=self.seed,
             subseeds=self.subseeds,
             steps=self.steps,

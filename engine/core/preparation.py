@@ -148,6 +148,7 @@ def _check_recipe(recipe: Recipe, model: DiffusionModel) -> None:
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
         card.check_steps(recipe)
+        card.check_clip_skip(recipe)
         card.check_guidance_embedding(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error

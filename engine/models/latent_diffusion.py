@@ -43,6 +43,7 @@ class Prompt(NamedTuple):
     format: PromptFormat = PromptFormat.PLAIN
     chunks: int = 1
     """A prompt of the format A1111 is padded to at least so many."""
+    clip_skip: int = 1
 
 
 class LatentDiffusion(ABC):
@@ -69,7 +70,14 @@ class LatentDiffusion(ABC):
         device = device.for_model(self._denoiser.num_parameters() * latent_pixels(pipeline))
         batch_sizes = self.batch_sizes(device)
         self.card = model_card(
-            pipeline, name, revision, device, self.guidance, distillation, batch_sizes
+            pipeline,
+            name,
+            revision,
+            device,
+            self.guidance,
+            distillation,
+            batch_sizes,
+            self.most_clip_skip(pipeline),
         )
         self.device = device
         self.scheduler_config: Mapping[str, object] = noise_schedule(pipeline.scheduler.config)
@@ -99,6 +107,11 @@ class LatentDiffusion(ABC):
     @abstractmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
         """The row classes by image size, smallest first, for a device that can batch."""
+
+    @staticmethod
+    def most_clip_skip(pipeline: DiffusionPipeline) -> int:
+        """The highest `clip_skip` of recipes."""
+        return 1
 
     @abstractmethod
     def _encode_text(self, prompt: Prompt) -> Any:  # noqa: ANN401 - as `encode_prompt` needs it

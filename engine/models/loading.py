@@ -15,7 +15,7 @@ from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPImageProcessor, PreTrainedModel
 
-from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, ModelCard, Sampler
+from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, Distilled, ModelCard, Sampler
 from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, first_line
@@ -121,6 +121,7 @@ def model_card(
     guidance: float,
     distillation: Distillation | None,
     batch_sizes: tuple[BatchSizes, ...],
+    most_clip_skip: int,
 ) -> ModelCard:
     """The card of a loaded model; `guidance` is the default of models that are not distilled."""
     native_size = round(math.sqrt(latent_pixels(pipeline))) * pipeline.vae_scale_factor
@@ -139,6 +140,7 @@ def model_card(
         sampler=default_sampler(samplers, distillation),
         max_concurrent_batches=device.max_concurrent_batches,
         guidance_embedding=_embedding_size(pipeline) is not None,
+        most_clip_skip=most_clip_skip,
         max_steps={
             sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None
         },
@@ -153,9 +155,7 @@ def _distilled(card: ModelCard, distillation: Distillation) -> ModelCard:
         card,
         steps=distillation.steps,
         guidance=distillation.guidance,
-        distillation=distillation.name,
-        most_steps=distillation.most_steps,
-        most_guidance=distillation.most_guidance,
+        distilled=Distilled(distillation.name, distillation.most_steps, distillation.most_guidance),
     )
 
 

@@ -7,14 +7,14 @@ import torch
 from diffusers import StableDiffusionPipeline
 from transformers import CLIPTextModel
 
-from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
+from engine.contract import MAX_CLIP_SKIP, MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in
 from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
-from engine.models.prompt_tokens import EncoderInput, weighted
+from engine.models.prompt_tokens import weighted
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTER
@@ -24,6 +24,12 @@ class StableDiffusion(LatentDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
     guidance = STABLE_DIFFUSION.guidance
+
+    @staticmethod
+    def most_clip_skip(pipeline: StableDiffusionPipeline) -> int:
+        """The number of the text encoder's layers."""
+        layers: int = pipeline.text_encoder.config.num_hidden_layers
+        return min(MAX_CLIP_SKIP, layers)
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
@@ -45,10 +51,11 @@ class StableDiffusion(LatentDiffusion):
 
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels)."""
-        texts = [recipe.negative, recipe.prompt] if recipe.uses_cfg else [recipe.prompt]
-        prompt_embeds = [
-            self._prompt_cache(Prompt(text, recipe.prompt_format, text_chunks)) for text in texts
-        ]
+        form, clip_skip = recipe.prompt_format, recipe.clip_skip
+        prompts = [Prompt(recipe.prompt, form, text_chunks, clip_skip)]
+        if recipe.uses_cfg:  # diffusers skips no layers for the negative prompt
+            prompts.insert(0, Prompt(recipe.negative, form, text_chunks))
+        prompt_embeds = [self._prompt_cache(prompt) for prompt in prompts]
         return {
             "encoder_hidden_states": torch.cat(prompt_embeds),
             **guidance_embedding(self.pipeline, recipe.guidance),
@@ -65,22 +72,39 @@ class StableDiffusion(LatentDiffusion):
 
     def _encode_text(self, prompt: Prompt) -> torch.Tensor:
         if prompt.format is PromptFormat.A1111:
-            chunks = (self._encode_chunk(chunk) for [chunk] in self._encoder_inputs(prompt))
+            chunks = (
+                weighted(self._encode(chunk.ids, chunk.mask, prompt.clip_skip), chunk.weights)
+                for [chunk] in self._encoder_inputs(prompt)
+            )
             return torch.cat(list(chunks), dim=1)
+        if prompt.clip_skip > 1:
+            tokens = self.pipeline.tokenizer(
+                prompt.text,
+                padding="max_length",
+                max_length=self.pipeline.tokenizer.model_max_length,
+                truncation=True,
+            )
+            return self._encode(tokens.input_ids, tokens.attention_mask, prompt.clip_skip)
         prompt_embeds: torch.Tensor = self.pipeline.encode_prompt(
             prompt.text, self.device.torch_device, 1, do_classifier_free_guidance=False
         )[0]
         return prompt_embeds
 
-    def _encode_chunk(self, chunk: EncoderInput) -> torch.Tensor:
-        """As diffusers' `encode_prompt`, but with weights."""
+    def _encode(self, ids: Sequence[int], mask: Sequence[int], clip_skip: int) -> torch.Tensor:
+        """The embeddings (1, tokens, channels) of one chunk of tokens, as in diffusers'
+        `encode_prompt`."""
         encoder, device = self.pipeline.text_encoder, self.device.torch_device
         uses_mask = getattr(encoder.config, "use_attention_mask", False)
-        embeds: torch.Tensor = encoder(
-            torch.tensor([chunk.ids], device=device),
-            attention_mask=torch.tensor([chunk.mask], device=device) if uses_mask else None,
-        )[0]
-        return weighted(embeds, chunk.weights)
+        output = encoder(
+            torch.tensor([ids], device=device),
+            attention_mask=torch.tensor([mask], device=device) if uses_mask else None,
+            output_hidden_states=clip_skip > 1,
+        )
+        embeds: torch.Tensor = output[0]
+        if clip_skip > 1:
+            norm = getattr(encoder, "text_model", encoder).final_layer_norm
+            embeds = norm(output.hidden_states[-clip_skip])
+        return embeds
 
 
 class StarterModel(StableDiffusion):
