@@ -67,6 +67,11 @@ class Distillation(NamedTuple):
     most_steps: int
     most_guidance: float
 
+    @property
+    def is_trailing(self) -> bool:
+        """Whether its few steps must begin at the last timestep, as the pages below say."""
+        return self.name in ("Turbo", "Lightning", "Hyper", "Hyper with guidance")
+
 
 TURBO: Final = Distillation("Turbo", 4, 1.0, Sampler.EULER_A, 10, 3.0)
 """Adversarial diffusion distillation: 1 to 4 steps without guidance

@@ -109,6 +109,10 @@ def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
             f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
             "sampler."
         )
+    distillation = distillation_in(files)
+    if files.checkpoint is not None and distillation is not None and distillation.is_trailing:
+        # The config is that of the model before it was distilled.
+        return {**config, "timestep_spacing": "trailing"}
     return config
 
 
