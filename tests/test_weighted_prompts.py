@@ -287,6 +287,17 @@ def test_every_prompt_is_painted(core: Callable[[], EngineCore], prompt: str) ->
     assert image.png
 
 
+def test_weights_in_the_starter_change_no_other_word() -> None:
+    """The mean of its embeddings is near 0, so restoring it would change all of them."""
+    model = load_engine_core("starter").model
+    plain, weighted = (
+        model.encode_prompt(weighted_recipe(sd_core(), prompt, guidance=1.0))
+        for prompt in ("a red circle", "a (red:1.6) circle")
+    )
+    [difference] = (plain["encoder_hidden_states"] != weighted["encoder_hidden_states"]).any(-1)
+    assert difference.nonzero().tolist() == [[2]]
+
+
 def test_a_mean_near_zero_is_not_restored() -> None:
     """The factor would be huge."""
     embeds = torch.tensor([[[1.0, 2.0], [2.0, 1.0]]])

@@ -74,7 +74,9 @@ class PromptTokenizer:
         return ids
 
 
-def weighted(embeds: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+def weighted(
+    embeds: torch.Tensor, weights: Sequence[float], *, restores_mean: bool = True
+) -> torch.Tensor:
     """Embeddings (1, tokens, channels), each multiplied by its token's weight, and then all by one
     factor that restores their mean, as AUTOMATIC1111's web UI does (modules/sd_emphasis.py)."""
     if all(weight == 1.0 for weight in weights):
@@ -82,6 +84,6 @@ def weighted(embeds: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
     factors = torch.tensor(weights, device=embeds.device)[None, :, None]
     products = embeds.float() * factors
     ratio = embeds.float().mean() / products.mean()
-    if 1 / _MAX_MEAN_RATIO <= ratio <= _MAX_MEAN_RATIO:  # NaN fails this
+    if restores_mean and 1 / _MAX_MEAN_RATIO <= ratio <= _MAX_MEAN_RATIO:  # NaN fails this
         products = products * ratio
     return products.to(embeds.dtype)

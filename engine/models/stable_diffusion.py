@@ -1,7 +1,7 @@
 """Stable Diffusion 1 and 2, from the components of diffusers."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -24,6 +24,8 @@ class StableDiffusion(LatentDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
     guidance = STABLE_DIFFUSION.guidance
+    restores_mean: ClassVar[bool] = True
+    """Whether weights of words keep the mean of the embeddings."""
 
     @staticmethod
     def most_clip_skip(pipeline: StableDiffusionPipeline) -> int:
@@ -72,11 +74,11 @@ class StableDiffusion(LatentDiffusion):
 
     def _encode_text(self, prompt: Prompt) -> torch.Tensor:
         if prompt.format is PromptFormat.A1111:
-            chunks = (
-                weighted(self._encode(chunk.ids, chunk.mask, prompt.clip_skip), chunk.weights)
-                for [chunk] in self._encoder_inputs(prompt)
-            )
-            return torch.cat(list(chunks), dim=1)
+            chunks = []
+            for [chunk] in self._encoder_inputs(prompt):
+                embeds = self._encode(chunk.ids, chunk.mask, prompt.clip_skip)
+                chunks.append(weighted(embeds, chunk.weights, restores_mean=self.restores_mean))
+            return torch.cat(chunks, dim=1)
         if prompt.clip_skip > 1:
             tokens = self.pipeline.tokenizer(
                 prompt.text,
@@ -111,6 +113,8 @@ class StarterModel(StableDiffusion):
     """The model that is part of the project; it was trained for a lower guidance scale."""
 
     guidance = STARTER_GUIDANCE
+    restores_mean = False
+    """The mean is so near 0 that a weight of 1.6 can halve or double all embeddings."""
 
 
 def load(
