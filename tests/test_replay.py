@@ -14,6 +14,7 @@ from bot.settings import Settings
 from engine.contract import sha256
 from tests.bot_harness import BotHarness, settings_for
 from tests.fake_engine import FakeEngine, flat, flat_image, png
+from tests.fake_server import UPSCALER
 
 
 @pytest.fixture
@@ -148,8 +149,15 @@ async def test_forbidden_pictures_are_not_replayed(
     assert engine.starts == starts
 
 
+@pytest.fixture
+def enlarging_engine(engine: FakeEngine) -> FakeEngine:
+    """The engine, with an upscaler."""
+    engine.upscalers = (UPSCALER,)
+    return engine
+
+
 async def test_an_enlarged_picture_is_enlarged_again(
-    harness: BotHarness, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+    enlarging_engine: FakeEngine, harness: BotHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The engine gets the picture that it was made from."""
     grid = await harness.imagine(count=1)
@@ -158,6 +166,6 @@ async def test_an_enlarged_picture_is_enlarged_again(
     await harness.stop()
     settings = settings_for(harness.discord, harness.data)
     [row] = harness.query("SELECT id FROM pictures WHERE recipe LIKE '%Upscale%'")
-    assert await replay(settings, row["id"], None, start(engine)) is ExitCode.STOPPED
+    assert await replay(settings, row["id"], None, start(enlarging_engine)) is ExitCode.STOPPED
     assert "The same bits" in capsys.readouterr().out
-    assert engine.paints[-1].inputs == engine.paints[-2].inputs
+    assert enlarging_engine.paints[-1].inputs == enlarging_engine.paints[-2].inputs

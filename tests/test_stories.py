@@ -229,7 +229,7 @@ async def test_a_job_survives_a_killed_engine(bot: BotProcess, ada: Person) -> N
         lambda: shows_percent(interaction), timeout=PATIENCE, why="it is painted"
     )
     bot.engine().kill()
-    message = await final_response(bot.discord, interaction)
+    message = await final_response(bot.discord, interaction, 2 * PATIENCE)
     assert message.buttons == ALL_BUTTONS
     (row,) = query(bot.data, "SELECT * FROM jobs ORDER BY rowid DESC LIMIT 1")
     assert (row["attempt"], row["crashes"]) == (2, 1)
@@ -245,7 +245,8 @@ async def test_a_job_survives_a_killed_bot(bot: BotProcess, ada: Person) -> None
     await bot.kill()
     await eventually(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE)
     await bot.start()
-    assert (await final_response(bot.discord, interaction)).buttons == ALL_BUTTONS
+    response = await final_response(bot.discord, interaction, 2 * PATIENCE)
+    assert response.buttons == ALL_BUTTONS
     await imagine(bot, ada)
     assert len(bot.discord.messages()) == before + 1
 
