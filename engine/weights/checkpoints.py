@@ -13,14 +13,13 @@ from typing import Final
 import msgspec
 
 from engine.errors import ModelCorrupt, unreadable
-from engine.weights.other_files import description
+from engine.weights.unsupported_files import UNET, unsupported_kind
 
 SUFFIX: Final = ".safetensors"
 MAX_HEADER_BYTES: Final = 100_000_000
 """The limit of the safetensors library."""
 _LENGTH_BYTES: Final = 8
 _METADATA: Final = "__metadata__"
-_UNET: Final = "model.diffusion_model."
 _CLIP: Final = "cond_stage_model.transformer."
 _OPENCLIP: Final = "cond_stage_model.model."
 _XL_CLIP: Final = "conditioner.embedders.0.transformer."
@@ -98,7 +97,7 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
     """
     header = read_header(path, name)
     tensors = header.tensors
-    if other := description(tensors):
+    if other := unsupported_kind(tensors):
         raise ModelCorrupt(
             f"The file {name} is {other}; give a whole checkpoint of Stable Diffusion 1, 2 or SDXL."
         )
@@ -107,7 +106,7 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         path=path,
         kind=kind,
         components=_components(tensors, kind),
-        channels=tensors[f"{_UNET}input_blocks.0.0.weight"].shape[0],
+        channels=tensors[f"{UNET}input_blocks.0.0.weight"].shape[0],
         context_size=_context_size(tensors),
         licence=" ".join(header.metadata.get("modelspec.license", "").split())[:100] or None,
         scheduler_changes=_scheduler_changes(header),
@@ -159,7 +158,7 @@ def _kind(tensors: Mapping[str, Tensor]) -> Kind:
     for kind, prefixes in _TEXT_ENCODERS.items():
         if any(name.startswith(tuple(prefixes.values())) for name in tensors):
             return kind
-    if f"{_UNET}label_emb.0.0.weight" in tensors or _context_size(tensors) == _XL_CONTEXT:
+    if f"{UNET}label_emb.0.0.weight" in tensors or _context_size(tensors) == _XL_CONTEXT:
         return Kind.SDXL
     # Stable Diffusion 2 has linear layers where Stable Diffusion 1 has convolutions.
     projections = [tensor for name, tensor in tensors.items() if name.endswith("1.proj_in.weight")]
@@ -171,14 +170,14 @@ def _context_size(tensors: Mapping[str, Tensor]) -> int:
     sizes = (
         tensor.shape[-1]
         for name, tensor in tensors.items()
-        if name.startswith(_UNET) and name.endswith("attn2.to_k.weight") and tensor.shape
+        if name.startswith(UNET) and name.endswith("attn2.to_k.weight") and tensor.shape
     )
     return next(sizes, 0)
 
 
 def _components(tensors: Mapping[str, Tensor], kind: Kind) -> dict[str, dict[str, str]]:
     vae = next((prefix for prefix in _VAES if _has(tensors, prefix)), _VAES[0])
-    prefixes = {"unet": _UNET, "vae": vae, **_TEXT_ENCODERS[kind]}
+    prefixes = {"unet": UNET, "vae": vae, **_TEXT_ENCODERS[kind]}
     names = {
         component: {_standard_name(name): name for name in tensors if name.startswith(prefix)}
         for component, prefix in prefixes.items()

@@ -71,8 +71,8 @@ def find_model_files(name: str, *, prefer_fp16: bool = False, download: bool = T
     """The files of the model of this name, which are downloaded from the hub if necessary.
 
     `prefer_fp16` chooses the variant of the weights where there are several; without `download`,
-    only what is on this machine is used. Raises ModelNotFound, ModelGated,
-    ModelCorrupt or StorageFailed.
+    only what is on this machine is used. Raises ModelNotFound, ModelGated, ModelCorrupt or
+    StorageFailed.
     """
     path = _find_file(name)
     if path is not None:

@@ -56,9 +56,8 @@ class ModelFolder:
     """The folder of a model, which is downloaded from the hub if necessary.
 
     `prefer_fp16` chooses the variant of the weights where there are several; without `download`,
-    only what is on this machine is used. Constructor and
-    methods raise ModelNotFound, ModelGated, ModelCorrupt, StorageFailed or NoSafetyChecker, with a
-    sentence for the operator.
+    only what is on this machine is used. Constructor and methods raise ModelNotFound, ModelGated,
+    ModelCorrupt, StorageFailed or NoSafetyChecker, with a sentence for the operator.
     """
 
     def __init__(self, name: str, *, prefer_fp16: bool = False, download: bool = True) -> None:

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
-_UNET: Final = "model.diffusion_model."
+UNET: Final = "model.diffusion_model."
+"""The prefix of the UNet's tensors."""
 _QUANTISED: Final = re.compile(r"[FIU][468](?:_.*)?")
 """Data types of weights with fewer than 16 bits."""
 _FEW: Final = 8
@@ -80,14 +81,14 @@ _PARTS: Final = (
 """Parts of a model."""
 
 
-def description(tensors: Mapping[str, TensorShape]) -> str | None:
+def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     """What a file with these tensors is, as the predicate of a sentence; None if it has a UNet of
     Stable Diffusion 1 or 2 or of SDXL."""
     if not tensors:
         return "empty: it has no tensors"
     if addition := _first(_ADDITIONS, tensors):
         return f"{addition}, which is no model by itself"
-    if (unet := _unet_description(tensors)) is not None:
+    if (unet := _unsupported_unet(tensors)) is not None:
         return unet or _quantisation(tensors)
     if family := _first(_FAMILIES, tensors):
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
@@ -105,10 +106,10 @@ def _first(
     return next((text for text, pattern in table if any(map(pattern.search, tensors))), None)
 
 
-def _unet_description(tensors: Mapping[str, TensorShape]) -> str | None:
+def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
     """What another kind of UNet is for, "" for the supported kind, None if there is no UNet."""
-    first = tensors.get(f"{_UNET}input_blocks.0.0.weight")
-    last = tensors.get(f"{_UNET}out.2.weight")
+    first = tensors.get(f"{UNET}input_blocks.0.0.weight")
+    last = tensors.get(f"{UNET}out.2.weight")
     if first is None or last is None:
         return None
     if len(first.shape) != 4 or len(last.shape) != 4:
@@ -130,7 +131,7 @@ def _is_refiner(tensors: Mapping[str, TensorShape]) -> bool:
     """A refiner has only the second text encoder of SDXL, and other time embeddings."""
     if any(name.startswith("conditioner.embedders.0.model.") for name in tensors):
         return True
-    embedding = tensors.get(f"{_UNET}label_emb.0.0.weight")
+    embedding = tensors.get(f"{UNET}label_emb.0.0.weight")
     return embedding is not None and embedding.shape[-1:] == (2560,)
 
 
