@@ -151,6 +151,23 @@ def test_quantised_weights_are_refused(path: Path, dtype: str) -> None:
     assert f"quantised ({dtype})" in refusal(path, unet(), dtype=dtype)
 
 
+@pytest.mark.parametrize("dtype", ["F8_\x1b[2J", f"F8_{'E' * 1000}"])
+def test_only_names_of_data_types_are_repeated(path: Path, dtype: str) -> None:
+    """The sentence goes to the terminal and into the log."""
+    write_header(path, unet(), dtype=dtype)
+    assert read(path).kind is Kind.SD1
+
+
+def test_a_licence_is_one_line_of_printable_characters(path: Path) -> None:
+    """It is shown in the terminal."""
+    write_header(path, unet(), metadata={"modelspec.license": "Open\x1b[2J\r\n RAIL" + "x" * 1000})
+    licence = read(path).licence
+    assert licence is not None
+    assert licence.isprintable()
+    assert licence.startswith("Open [2J RAILx")
+    assert len(licence) <= 100
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [

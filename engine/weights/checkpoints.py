@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from engine.errors import ModelCorrupt, unreadable
+from engine.weights.readme import one_line
 from engine.weights.unsupported_files import UNET, unsupported_kind
 
 SUFFIX: Final = ".safetensors"
@@ -108,7 +109,7 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         components=_components(tensors, kind),
         channels=tensors[f"{UNET}input_blocks.0.0.weight"].shape[0],
         context_size=_context_size(tensors),
-        licence=" ".join(header.metadata.get("modelspec.license", "").split())[:100] or None,
+        licence=one_line(header.metadata.get("modelspec.license", "")) or None,
         scheduler_changes=_scheduler_changes(header),
     )
 

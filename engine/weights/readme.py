@@ -50,10 +50,11 @@ def _front_matter(path: Path) -> dict[str, Any]:
 def _texts(value: object) -> list[str]:
     """The texts in a value, which is one or a list; each in one line of printable characters."""
     values = value if isinstance(value, list) else [value]
-    texts = (_line(text) for text in values if isinstance(text, str))
+    texts = (one_line(text) for text in values if isinstance(text, str))
     return [text for text in texts if text][:_MAX_TEXTS]
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The beginning of a text, in one line of printable characters."""
     printable = "".join(char if char.isprintable() else " " for char in text[:_MAX_TEXT])
     return " ".join(printable.split())

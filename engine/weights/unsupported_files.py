@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 UNET: Final = "model.diffusion_model."
 """The prefix of the UNet's tensors."""
-_QUANTISED: Final = re.compile(r"[FIU][468](?:_.*)?")
+_QUANTISED: Final = re.compile(r"[FIU][468](?:_[A-Z0-9]{1,12})?")
 """Data types of weights with fewer than 16 bits."""
 _FEW: Final = 8
 """An embedding has fewer tensors than this, and a network more."""
