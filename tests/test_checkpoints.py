@@ -117,6 +117,8 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
         (unet(channels=8), "an editing model"),
         (unet(channels=5), "a depth model"),
         (unet(1280) | REFINER_TEXT, "an SDXL refiner"),
+        (unet() | {f"{UNET}time_embed.cond_proj.weight": (320, 256)}, "a latent consistency model"),
+        (unet() | {f"{UNET}time_embedding.cond_proj.weight": (320, 256)}, "with the guidance as"),
         ({"model.diffusion_model.joint_blocks.0.x": (1,)}, "of the family Stable Diffusion 3"),
         ({"double_blocks.0.img_attn.norm.key_norm.scale": (1,)}, "of the family FLUX,"),
         ({"single_stream_modulation.lin.weight": (1,)}, "of the family FLUX.2"),
@@ -311,6 +313,18 @@ def test_a_configuration_has_to_fit(path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(STARTER_FOLDER))
     write_header(path, unet(64) | SD1_TEXT | VAE)
     assert "a UNet of unusual size (320 channels, context of 64)" in str(config_error(path))
+
+
+def test_the_configuration_has_no_guidance_as_an_input(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint has no weights for it, so the next folder is taken."""
+    config = {"block_out_channels": [320], "cross_attention_dim": 768}
+    lcm = cache_repository(tmp_path, "any/lcm", config | {"time_cond_proj_dim": 256})
+    plain = cache_repository(tmp_path, "any/plain", config | {"time_cond_proj_dim": None})
+    monkeypatch.setenv("IMAGINE_MODEL_CONFIG", f"{lcm},{plain}")
+    write_header(path, unet() | SD1_TEXT | VAE)
+    assert CheckpointFiles("x", path).folder == plain
 
 
 def test_the_starter_is_a_configuration_where_it_fits(path: Path) -> None:

@@ -49,6 +49,8 @@ class _UnetConfig(msgspec.Struct):
 
     block_out_channels: tuple[int, ...]
     cross_attention_dim: int
+    time_cond_proj_dim: int | None = None
+    """Of UNets with the guidance as an input; such checkpoints are not supported."""
 
 
 class CheckpointFiles:
@@ -218,6 +220,7 @@ def _fits(folder: Path, checkpoint: Checkpoint) -> bool:
         is_xl == (checkpoint.kind is Kind.SDXL)
         and unet.block_out_channels[:1] == (checkpoint.channels,)
         and unet.cross_attention_dim == checkpoint.context_size
+        and unet.time_cond_proj_dim is None
     )
 
 

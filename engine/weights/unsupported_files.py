@@ -118,6 +118,11 @@ def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
         return "an SDXL refiner, which is not supported"
     if "edm_mean" in tensors:
         return "a model of the family Playground 2.5, which is not supported"
+    if any(name.startswith(UNET) and "cond_proj" in name for name in tensors):
+        return (
+            "a latent consistency model with the guidance as an input of its UNet, which is "
+            "supported only as a diffusers folder"
+        )
     added = first.shape[1] - last.shape[0]
     names = {5: "an inpainting model", 4: "an editing model (InstructPix2Pix)", 1: "a depth model"}
     names[3] = "an upscaling model"
