@@ -370,6 +370,21 @@ def test_a_missing_component_is_named(
         files.require("vae")
 
 
+def test_an_incomplete_configuration_in_the_cache_is_named(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as the safety checker alone; the hub cannot be reached."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    repository = "stable-diffusion-v1-5/stable-diffusion-v1-5"
+    (cache_repository(tmp_path, repository, {}) / "model_index.json").unlink()
+    write_header(path, unet() | SD1_TEXT | VAE)
+    error = config_error(path)
+    assert isinstance(error, ModelCorrupt)
+    assert f"{path.name} (Stable Diffusion 1) needs the configuration of {repository}" in str(error)
+    assert "in IMAGINE_MODEL_CONFIG" in str(error)
+
+
 @pytest.mark.parametrize(
     ("prediction", "repository"),
     [(None, "2-1"), ("v", "2-1"), ("epsilon", "2-1-base")],

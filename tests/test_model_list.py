@@ -17,6 +17,7 @@ from engine.errors import ExitCode
 from engine.models import registry
 from tests import tiny_model
 from tests.checkpoint_writer import sd1_tensors, write
+from tests.test_checkpoints import SD1_TEXT, VAE, unet, write_header
 
 WITHOUT_TORCH: Final = (
     "import sys; sys.modules['torch'] = None\n"
@@ -129,6 +130,20 @@ def test_a_model_of_the_hub_is_not_downloaded(
     [row] = described(capsys, "a/b")
     assert row["is_missing"]
     assert "it is downloaded when the engine starts" in row["error"]
+
+
+def test_a_checkpoint_without_its_configuration_is_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence says what is missing."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("IMAGINE_MODEL_CONFIG", raising=False)
+    path = write_header(tmp_path / "x.safetensors", unet() | SD1_TEXT | VAE)
+    file, missing, homeless = described(capsys, path, tmp_path / "y.safetensors", "~nobody/y")
+    assert "needs the configuration of stable-diffusion-v1-5" in file["error"]
+    assert "is_missing" not in file
+    assert missing["is_missing"]
+    assert homeless["is_missing"]
 
 
 def test_a_cached_model_of_the_hub_is_described(

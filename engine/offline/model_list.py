@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
@@ -68,13 +69,21 @@ def models_command(options: argparse.Namespace) -> None:
         try:
             rows.append(_row(name, weight_bytes, has_torch=device is not None))
         except EngineError as error:
-            is_missing = isinstance(error, ModelNotFound)
+            is_missing = isinstance(error, ModelNotFound) and not _is_file(name)
             rows.append(ModelRow(name=name, error=str(error), is_missing=is_missing))
             errors.append(error)
     sys.stdout.write(_json(rows) if options.json else _table(rows))
     sys.stdout.flush()
     if errors:
         raise type(errors[0])("\n".join(map(str, errors)))
+
+
+def _is_file(name: str) -> bool:
+    """Whether this is a checkpoint on this machine; its configuration may be missing."""
+    try:
+        return Path(name).expanduser().is_file()
+    except (RuntimeError, OSError):  # RuntimeError: of a home directory that does not exist
+        return False
 
 
 def _device() -> "Device | None":

@@ -245,12 +245,12 @@ def _from_hub(name: str, checkpoint: Checkpoint, prefer_fp16: bool, download: bo
             if download
             else cached_snapshot(repository)
         )
+        return ModelFolder(str(snapshot), prefer_fp16=prefer_fp16)
     except EngineError as error:
         raise type(error)(
             f"The checkpoint {name} ({checkpoint.kind}) needs the configuration of {repository}: "
             f"name a diffusers folder with it in {CONFIG_VARIABLE}. {error}"
         ) from error
-    return ModelFolder(str(snapshot), prefer_fp16=prefer_fp16)
 
 
 def _has_weights(folder: Path) -> bool:
