@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import torch
 from diffusers import StableDiffusionPipeline
 
 from engine.__main__ import main
@@ -185,11 +186,12 @@ def test_torch_is_not_needed(tiny: Path) -> None:
 def test_a_checkpoint_is_described(
     tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The model card of its configuration is about another model."""
+    """The model card of its configuration is not its own; averaged weights are not loaded."""
     config = Path(shutil.copytree(tiny, tmp_path / "config"))
     (config / "README.md").write_text("---\nlicense: mit\ntags: [turbo]\n---\n")
     monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(config))
     tensors = sd1_tensors(StableDiffusionPipeline.from_pretrained(tiny))
+    tensors["model_ema.diffusion_modelout2weight"] = torch.zeros(1000, 1000)
     metadata = {"modelspec.license": "CreativeML\nOpen RAIL-M"}
     path = write(tmp_path / "x.safetensors", tensors, metadata=metadata)
     folder, checkpoint = described(capsys, tiny, path)
