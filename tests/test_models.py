@@ -204,6 +204,32 @@ def test_a_component_with_its_own_code_is_refused(folder: Path) -> None:
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("own.py", {"_class_name": ["own", "Own"]}),
+        ("None.py", {}),
+        ("tokenizer/own.py", {"tokenizer": ["own", "Own"]}),
+    ],
+)
+def test_code_in_the_folder_is_never_run(
+    folder: Path, file: str, changes: dict[str, list[str]]
+) -> None:
+    """The folder is refused before diffusers reads it."""
+    (folder / file).write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Own: pass\n")
+    change_index(folder, **changes)
+    with pytest.raises(ModelCorrupt, match="the code of a model is never run"):
+        find_model_files(str(folder))
+    assert not (folder / "ran").exists()
+
+
+def test_code_that_nothing_names_does_not_matter(folder: Path) -> None:
+    """Repositories have some for servers and for training."""
+    (folder / "handler.py").write_text("raise SystemExit")
+    (folder / "unet" / "train.py").write_text("raise SystemExit")
+    assert find_model_files(str(folder)).folder == folder
+
+
 def loaders(path: Path) -> Iterator[ast.Call]:
     """The calls in a file that load weights."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -217,7 +217,25 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
     if not isinstance(index, dict):
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.")
+    if _has_own_code(folder, index):
+        raise ModelCorrupt(
+            f"The model {name} has a pipeline or a component of its own; the code of a model is "
+            "never run."
+        )
     return index
+
+
+def _has_own_code(folder: Path, index: Mapping[str, Any]) -> bool:
+    """Whether diffusers might run Python code of the folder; not all versions ask before."""
+    modules = {f"{name}/{entry[0]}.py" for name, entry in index.items() if _is_class(entry)}
+    files = {path.relative_to(folder).as_posix() for path in folder.glob("*/*.py")}
+    has_pipeline = isinstance(index.get("_class_name"), list) or (folder / "None.py").exists()
+    return has_pipeline or not modules.isdisjoint(files)
+
+
+def _is_class(entry: object) -> bool:
+    """Whether this is the library and the name of a component's class."""
+    return isinstance(entry, list) and bool(entry)
 
 
 def variant_in(folder: Path, *, prefer_fp16: bool = False) -> str | None:
