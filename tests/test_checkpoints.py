@@ -421,6 +421,25 @@ def test_a_checkpoint_without_any_safety_checker_is_refused(
         files.safety_checker_folder()
 
 
+def test_a_safety_checker_needs_its_feature_extractor(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the folder of the configuration; that of Stable Diffusion 1.5 is complete."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    config = {"block_out_channels": [320], "cross_attention_dim": 768}
+    folder = cache_repository(tmp_path, "any/other", config)
+    (folder / "safety_checker").mkdir()
+    write_header(folder / "safety_checker" / "model.safetensors", {})
+    monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(folder))
+    write_header(path, unet() | SD1_TEXT | VAE)
+    files = CheckpointFiles("x", path)
+    with pytest.raises(NoSafetyChecker):
+        files.safety_checker_folder()
+    (folder / "feature_extractor").mkdir()
+    assert files.safety_checker_folder() == folder
+
+
 def test_a_large_header_is_read(path: Path) -> None:
     """SDXL has some thousand tensors."""
     shapes: Shapes = {f"{UNET}middle_block.{number}.weight": (4, 4) for number in range(5000)}

@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
-from engine.errors import EngineError, ModelCorrupt, NoSafetyChecker, unreadable
+from engine.errors import EngineError, ModelCorrupt, unreadable
 from engine.weights.checkpoints import SUFFIX, Checkpoint, Kind, read_checkpoint
 from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     INDEX,
     SAFETY_CHECKER_MODEL,
+    SAFETY_PARTS,
     STARTER_FOLDER,
     ModelFolder,
     download_safety_checker,
@@ -126,15 +127,10 @@ class CheckpointFiles:
 
     def safety_checker_folder(self) -> Path:
         """The folder of the configuration if it has a safety checker, else one from the hub."""
-        if _has_weights(self.folder / "safety_checker"):
+        checker, *others = (self.folder / part for part in SAFETY_PARTS)
+        if _has_weights(checker) and all(map(Path.is_dir, others)):
             return self.folder
-        try:
-            return download_safety_checker(prefer_fp16=self._prefer_fp16)
-        except EngineError as error:
-            raise NoSafetyChecker(
-                f"The checkpoint {self.name} has no safety checker, and that of Stable Diffusion "
-                f"1.5 could not be downloaded, so its pictures could not be shown: {error}"
-            ) from error
+        return download_safety_checker(f"The checkpoint {self.name}", prefer_fp16=self._prefer_fp16)
 
     def require_tokenizer(self, *tokenizers: str) -> None:
         """Raise ModelCorrupt if a tokenizer has no vocabulary."""

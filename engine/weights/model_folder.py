@@ -26,9 +26,10 @@ INDEX: Final = "model_index.json"
 _FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 """The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
 SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-_SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
+SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
+"""The folders of a safety checker."""
 _SAFETY_PATTERNS: Final = tuple(
-    f"{part}/{pattern}" for part in _SAFETY_PARTS for pattern in ("*.safetensors", "*.json")
+    f"{part}/{pattern}" for part in SAFETY_PARTS for pattern in ("*.safetensors", "*.json")
 )
 _PICKLES: Final = (".bin", ".ckpt", ".pkl", ".pt", ".pth")
 LOAD_ERRORS: Final = (
@@ -119,15 +120,9 @@ class ModelFolder:
 
         It is this model's if it has both, else that of Stable Diffusion 1.5, from the hub.
         """
-        if all((self.folder / part).is_dir() for part in _SAFETY_PARTS):
+        if all((self.folder / part).is_dir() for part in SAFETY_PARTS):
             return self.folder
-        try:
-            return download_safety_checker(prefer_fp16=self.prefer_fp16)
-        except EngineError as error:
-            raise NoSafetyChecker(
-                f"The model {self.name} has no safety checker, and that of Stable Diffusion 1.5 "
-                f"could not be downloaded, so its pictures could not be shown: {error}"
-            ) from error
+        return download_safety_checker(f"The model {self.name}", prefer_fp16=self.prefer_fp16)
 
     def require_tokenizer(self, *tokenizers: str) -> None:
         """Raise ModelCorrupt if a tokenizer has no vocabulary; transformers would not raise."""
@@ -154,9 +149,18 @@ class ModelFolder:
         return library is not None and (self.folder / component).is_dir()
 
 
-def download_safety_checker(*, prefer_fp16: bool) -> Path:
-    """The folder of Stable Diffusion 1.5 in the hub's cache, with its safety checker."""
-    return download_snapshot(SAFETY_CHECKER_MODEL, _SAFETY_PATTERNS, prefer_fp16=prefer_fp16)
+def download_safety_checker(owner: str, *, prefer_fp16: bool) -> Path:
+    """The folder of Stable Diffusion 1.5 in the hub's cache, with its safety checker.
+
+    `owner` is the subject of the error message, such as "The model x". Raises NoSafetyChecker.
+    """
+    try:
+        return download_snapshot(SAFETY_CHECKER_MODEL, _SAFETY_PATTERNS, prefer_fp16=prefer_fp16)
+    except EngineError as error:
+        raise NoSafetyChecker(
+            f"{owner} has no safety checker, and that of Stable Diffusion 1.5 could not be "
+            f"downloaded, so its pictures could not be shown: {error}"
+        ) from error
 
 
 def is_pickle(path: Path) -> bool:
