@@ -1,5 +1,6 @@
 """Models from single-file checkpoints paint what diffusers' own pipelines paint."""
 
+import hashlib
 import math
 import shutil
 from collections.abc import Callable, Iterator
@@ -115,14 +116,14 @@ def networks_of(core: EngineCore) -> dict[str, torch.nn.Module]:
 def test_a_checkpoint_paints_the_bits_of_its_folder(
     sources: dict[str, Source], kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Alone and in company; the metadata does not matter, and the revision is the file's sha256."""
+    """Alone and in company, whatever the metadata; the revision begins with the file's sha256."""
     folder, pipeline, tensors = sources[kind]
     monkeypatch.setenv(CONFIG, str(folder))
     path = write(tmp_path / "x.safetensors", tensors, metadata={"format": "pt", "x": "ä{}\n"})
     core = load_engine_core(str(path))
     assert_same_weights(core, pipeline)
     assert core.model.card.name == str(path)
-    assert len(core.model.card.revision) == 64
+    assert core.model.card.revision.startswith(hashlib.sha256(path.read_bytes()).hexdigest())
     grid = [recipe(core, row_class=8, seed=seed, steps=3) for seed in range(4)]
     alone = [painted_images(job(single), core)[0].sha256 for single in grid]
     assert [image.sha256 for image in painted_images(job(*grid), core)] == alone
@@ -300,6 +301,35 @@ def test_the_revision_is_that_of_the_file(source: Source, tmp_path: Path) -> Non
     tensors = load_file(path)
     next(iter(tensors.values())).view(-1)[0] += 1
     assert find_model_files(str(write(path, tensors))).revision != copy.revision
+
+
+@pytest.mark.parametrize(
+    ("file", "is_other"),
+    [
+        ("vae/config.json", True),
+        ("model_index.json", True),
+        ("scheduler/scheduler_config.json", True),
+        ("tokenizer/vocab.json", True),
+        ("vae/diffusion_pytorch_model.safetensors", True),
+        ("unet/diffusion_pytorch_model.safetensors", False),
+        ("safety_checker/model.safetensors", False),
+        ("safety_checker/other.safetensors", False),
+        ("README.md", False),
+    ],
+)
+def test_what_is_loaded_from_the_configuration_is_part_of_the_revision(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, is_other: bool
+) -> None:
+    """It determines pictures; the rest of a snapshot of the hub may come and go."""
+    folder = Path(shutil.copytree(source.folder, tmp_path / "config"))
+    monkeypatch.setenv(CONFIG, str(folder))
+    path = write(tmp_path / "x.safetensors", without(source.tensors, "first_stage_model."))
+    revision = find_model_files(str(path)).revision
+    with (folder / file).open("a") as config:
+        config.write("\n")
+    other = find_model_files(str(path)).revision
+    assert (other != revision) is is_other
+    assert other[:64] == revision[:64]
 
 
 def test_a_distilled_checkpoint_begins_at_the_last_timestep(source: Source, tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ FORK = Change(step=2, prompt="a dog", guidance=3.0)
         ({}, {"width": 128, "height": 96}, ["64x64 -> 128x96"]),
         ({}, {"model": "/srv/m/dream"}, ["model flat -> dream"]),
         ({}, {"revision": "1" * 40}, ["revision 0000000 -> 1111111"]),
+        (
+            {"revision": f"{'1' * 64}-{'2' * 16}"},
+            {"revision": f"{'1' * 64}-{'3' * 16}"},
+            ["revision 1111111-2222222 -> 1111111-3333333"],
+        ),
         ({}, {"seed": 9}, ["seed 9"]),
         ({}, {"subseeds": (FIRST,)}, ["noise 0.15"]),
         ({"subseeds": (FIRST,)}, {"subseeds": (FIRST, SECOND)}, ["noise 0.1"]),

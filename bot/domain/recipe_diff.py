@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.contract import Change, Detail, PromptFormat, Recipe, Upscale, Work
+from engine.contract import Change, Detail, PromptFormat, Recipe, Upscale, Work, short_revision
 from engine.contract.infotext import public_model_name
 
 
@@ -29,7 +29,8 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
     if names != names[::-1]:
         yield f"model {names[0]} -> {names[1]}"
     elif old.revision != new.revision:
-        yield f"revision {old.revision[:7]} -> {new.revision[:7]}"
+        revisions = short_revision(old.revision, 7), short_revision(new.revision, 7)
+        yield f"revision {revisions[0]} -> {revisions[1]}"
     if old.steps != new.steps:
         yield f"steps {old.steps} -> {new.steps}"
     if old.guidance != new.guidance:

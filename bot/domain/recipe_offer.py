@@ -19,6 +19,7 @@ from engine.contract import (
     Work,
     check_supported,
     make_recipes,
+    short_revision,
     size_for_aspect,
 )
 from engine.contract.infotext import Infotext, public_model_name
@@ -114,8 +115,8 @@ def _same_model(recipe: Recipe, models: Sequence[ModelCard]) -> ModelCard:
             return model
     offered = ", ".join(short_names(models))
     raise Refused(
-        f"This was painted with the model {recipe.model[:100]} ({recipe.revision[:12]}), which is "
-        f"not offered here now. These are: {offered}."
+        f"This was painted with the model {recipe.model[:100]} "
+        f"({short_revision(recipe.revision)}), which is not offered here now. These are: {offered}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from bot.domain.job import Job, Status
 from bot.domain.picture import Picture
 from bot.errors import Refused
-from engine.contract import ModelCard, Upscale, Work
+from engine.contract import ModelCard, Upscale, Work, short_revision
 
 REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
@@ -38,10 +38,12 @@ def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
         if isinstance(recipe, Upscale):
             continue
         if (recipe.model, recipe.revision) not in loaded:
-            names = " and ".join(f"{model.name} ({model.revision[:12]})" for model in models)
+            names = " and ".join(
+                f"{model.name} ({short_revision(model.revision)})" for model in models
+            )
             raise Refused(
-                f"That was painted with the model {recipe.model} ({recipe.revision[:12]}); "
-                f"I paint with {names} now."
+                f"That was painted with the model {recipe.model} "
+                f"({short_revision(recipe.revision)}); I paint with {names} now."
             )
 
 

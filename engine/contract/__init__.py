@@ -73,6 +73,7 @@ from engine.contract.recipe_parts import (
     Txt2Img,
     check_seed,
     check_strength,
+    short_revision,
 )
 from engine.contract.samplers import (
     Sampler,
@@ -174,6 +175,7 @@ __all__ = [
     "make_recipes",
     "pixels_sha256",
     "sha256",
+    "short_revision",
     "size_for_aspect",
     "size_for_init_image",
     "strip_steps",

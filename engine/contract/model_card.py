@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.contract.recipe import MAX_STEPS, Recipe
+from engine.contract.recipe_parts import short_revision
 from engine.contract.samplers import Sampler
 
 
@@ -183,9 +184,9 @@ def card_for(recipe: Recipe, cards: Sequence[ModelCard]) -> ModelCard:
     for card in cards:
         if (recipe.model, recipe.revision) == (card.name, card.revision):
             return card
-    names = " and ".join(f"{card.name} ({card.revision[:12]})" for card in cards)
+    names = " and ".join(f"{card.name} ({short_revision(card.revision)})" for card in cards)
     raise ValueError(
-        f"This picture needs the model {recipe.model} ({recipe.revision[:12]}), but "
+        f"This picture needs the model {recipe.model} ({short_revision(recipe.revision)}), but "
         f"{names} {'is' if len(cards) == 1 else 'are'} loaded."
     )
 

@@ -91,7 +91,7 @@ class Recipe(
     model: str
     """As in IMAGINE_MODEL: `starter`, a folder, a file or a hub id."""
     revision: str
-    """Of the weights: a digest of the model's files, or the hub's commit."""
+    """A digest of the model's files, or the hub's commit."""
     prompt: str
     negative: str = ""
     """diffusers: `negative_prompt`."""

@@ -157,6 +157,15 @@ class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scale: float
 
 
+def short_revision(revision: str, chars: int = 12) -> str:
+    """The beginning of a revision, for people to read.
+
+    For a checkpoint, it is followed by the beginning of the digest of its configuration.
+    """
+    weights, dash, configuration = revision.partition("-")
+    return weights[:chars] + dash + configuration[:chars]
+
+
 class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Weights that are added to the model's (LoRA)."""
 

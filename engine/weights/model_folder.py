@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ class ModelFolder:
     def revision(self) -> str:
         """The hub's commit; for a local folder, a digest of all files that are loaded."""
         try:
-            return self._commit or _digest(self.folder)
+            return self._commit or digest(self.folder, find_files(self.folder, _FILE_PATTERNS))
         except OSError as error:
             raise unreadable(f"the model {self.name}", error) from error
 
@@ -280,10 +280,14 @@ def _pickle_weights(folder: Path) -> list[str]:
     return [name for name in shards if not name.endswith(".safetensors")]
 
 
-def _digest(folder: Path) -> str:
-    """sha256 over the names and contents of all files that a pipeline loads."""
+def find_files(folder: Path, patterns: Iterable[str]) -> set[Path]:
+    """The files in a folder that match one of these patterns."""
+    return {path for pattern in patterns for path in folder.glob(pattern)}
+
+
+def digest(folder: Path, files: Iterable[Path]) -> str:
+    """sha256 over the names and contents of files in a folder. Raises OSError."""
     total = hashlib.sha256()
-    files = {path for pattern in _FILE_PATTERNS for path in folder.glob(pattern)}
     for path in sorted(files, key=lambda path: path.relative_to(folder).as_posix()):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
