@@ -17,8 +17,8 @@ from engine.device import select_device
 from engine.errors import ExitCode
 from engine.models import registry
 from tests import tiny_model
+from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import sd1_tensors, write
-from tests.test_checkpoints import SD1_TEXT, VAE, unet, write_header
 
 WITHOUT_TORCH: Final = (
     "import sys; sys.modules['torch'] = None\n"
