@@ -48,6 +48,10 @@ class FileStorage:
         except OSError:
             return None
 
+    def has_display_version(self, job_id: str, nth: int) -> bool:
+        """Whether a picture has an enlarged version."""
+        return (self._folder / f"pictures/{job_id}/{nth}-{DISPLAY_FILE}").is_file()
+
     def delete_file(self, path: str) -> None:
         """Delete the file at this path, if there is one, as far as possible."""
         with suppress(OSError):

@@ -305,6 +305,19 @@ async def test_a_lost_response_is_sent_again(harness: BotHarness) -> None:
     assert "seed is -2" in await harness.refusal(refused)
 
 
+async def test_a_private_response_whose_acknowledgement_is_lost_is_completed(
+    harness: BotHarness,
+) -> None:
+    """Discord shows that the bot is thinking, until the sentence takes its place."""
+    fault = Fault(drop=True, after_commit=True)
+    harness.discord.faults.next("POST", "/callback", fault)
+    interaction = await harness.ada.slash("privacy show")
+    await harness.discord.until(
+        lambda: interaction.response is not None and interaction.response.content, why="a sentence"
+    )
+    harness.discord.violations.clear()  # the repeated response is a violation
+
+
 async def test_an_unknown_response_counts_as_sent(harness: BotHarness) -> None:
     """If neither the response nor its state can be fetched, the message must not stay empty."""
     harness.discord.faults.next("POST", "/callback", Fault(drop=True, after_commit=True))

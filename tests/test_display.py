@@ -13,9 +13,10 @@ from bot.domain.plan import Plan
 from bot.domain.visibility import VisiblePictures
 from bot.messages.picture_files import grid_file, picture_file
 from bot.playground import Message
+from bot.playground.client.options import Value
 from bot.services import display_versions
 from bot.storage import FileMissing, FileStorage
-from engine.contract import Capture, Recipe, Upscale
+from engine.contract import Capture, ModelCard, Recipe, Upscale
 from tests.bot_harness import BotHarness, eventually
 from tests.deletion import DELETION_NOTE, delete, files
 from tests.fake_engine import MODEL, FakeEngine
@@ -152,15 +153,17 @@ async def test_without_an_enlargement_pictures_are_shown_as_they_are(
     """The job is not affected; the next message tries again."""
     engine.display_gate.clear()
     result = await harness.imagine()
+    attachments = list(result.attachments)
     engine.failure = reason
     engine.display_gate.set()
     await eventually(lambda: "pictures are not shown enlarged" in caplog.messages)
     await eventually(lambda: harness.query("SELECT 1 FROM deliveries WHERE delivered_at > 0"))
-    assert side(result) == 64
+    assert result.attachments == attachments, "they are not sent again"
     assert [row["status"] for row in harness.query("SELECT status FROM jobs")] == ["done"]
     engine.failure = None
     shown = await harness.result(await harness.ada.click(result, "U1"))
     assert side(shown) == 128
+    assert [len(paint.recipes) for paint in engine.display_paints] == [4, 1], "U1 needs only one"
 
 
 async def test_a_restart_does_not_prevent_the_enlargement(
@@ -243,3 +246,38 @@ async def test_pictures_that_are_deleted_meanwhile_are_not_shown_again(
         lambda: not result.attachments and DELETION_NOTE in result.content, why="the note"
     )
     await eventually(lambda: files(harness) == set())
+
+
+async def test_a_flagged_enlargement_is_not_shown(harness: BotHarness, engine: FakeEngine) -> None:
+    """The picture itself passed the safety check, and is shown."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    engine.sends_flagged, engine.flagged = True, {2}
+    engine.display_gate.set()
+    await until_enlarged(harness, result)
+    names = {path.name for path in harness.data.glob("pictures/*/*-display.png")}
+    assert names == {f"{nth}-display.png" for nth in (1, 3, 4)}
+
+
+@pytest.fixture
+def large_model(engine: FakeEngine) -> ModelCard:
+    """The engine's only model."""
+    card = msgspec.structs.replace(MODEL, native_size=640, max_pixels=640 * 640)
+    engine.models = (card,)
+    return card
+
+
+async def test_pictures_that_would_be_too_large_are_shown_as_they_are(
+    large_model: ModelCard, harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The scale of a server may be more than the largest size allows."""
+    boss = harness.discord.person("Boss", admin=True)
+    options: dict[str, Value] = {"setting": "display_scale", "value": "4"}
+    await harness.refusal(await boss.invoke("admin settings", options))
+    result = await harness.imagine(count=1)
+    await eventually(
+        lambda: not harness.query("SELECT 1 FROM deliveries WHERE delivered_at IS NULL")
+    )
+    with Image.open(BytesIO(result.attachments[0].data)) as image:
+        assert image.width == large_model.native_size
+    assert engine.display_paints == []

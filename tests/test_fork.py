@@ -149,6 +149,16 @@ def test_a_guidance_that_is_too_high_for_the_model_is_refused() -> None:
         fork.plan(request(guidance=8.0), context)
 
 
+def test_a_picture_that_the_model_no_longer_paints_has_no_steps() -> None:
+    """The reason is known before anything is queued."""
+    skipping = picture(recipe=recipe(clip_skip=2))
+    context = PlanContext(models=(MODEL,), seed=5, parents=(skipping,))
+    with pytest.raises(Refused, match="clip skip"):
+        steps.plan(steps.StepsRequest(), context)
+    with pytest.raises(Refused, match="clip skip"):
+        fork.plan(request(prompt="a boat"), context)
+
+
 def test_numbers_may_have_a_comma() -> None:
     """As in many languages; names may be capitalised."""
     parsed = fork.parse(1, prompt="a", negative="", guidance="7,5", sampler="Euler")

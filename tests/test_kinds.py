@@ -367,6 +367,8 @@ def test_a_film_repeats_its_picture() -> None:
         ({"revision": "2" * 40}, "needs the model flat"),
         ({"width": 512, "height": 512}, "too large for this model"),
         ({"sampler": Sampler.LCM, "steps": 60}, "takes at most 50 steps"),
+        ({"clip_skip": 2}, "clip skip"),
+        ({"guidance_embedding": True}, "guidance as an input"),
     ],
 )
 def test_a_picture_that_cannot_be_painted_again_has_no_film(

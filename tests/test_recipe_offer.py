@@ -95,6 +95,12 @@ def test_of_an_enlargement_the_picture_is_painted() -> None:
     assert needs_file and "Postprocess upscaler: esrgan" in content
 
 
+def test_a_recipe_that_the_model_cannot_paint_is_refused() -> None:
+    """Before anything is queued."""
+    with pytest.raises(Refused, match="clip skip"):
+        offer(Metadata(recipes=(recipe(clip_skip=2),)), CONTEXT)
+
+
 def test_a_stored_sketch_is_used() -> None:
     """It has the digest of the recipe."""
     sketched = recipe(source=Img2Img("b" * 64, 0.5))

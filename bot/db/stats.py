@@ -23,8 +23,8 @@ class PeriodStats(msgspec.Struct, frozen=True, kw_only=True):
 
     endings: dict[Status, int]
     median_seconds: float | None
-    """From the request to the delivery, of the done jobs that are delivered; None if there are
-    none."""
+    """From the request to the delivery, which may wait for enlarged pictures, of the done jobs that
+    are delivered; None if there are none."""
 
 
 class StatsStore(Store):

@@ -14,6 +14,7 @@ from bot.domain.model_names import short_names
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from bot.errors import Refused
 from engine.contract import ModelCard
+from engine.contract.infotext import public_model_name
 
 _AUTOMATIC: Final = "automatic"
 _SWITCH: Final = {True: "on", False: "off"}
@@ -149,7 +150,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         """What users call the current value."""
         value = getattr(settings, self.name)
         return next(
-            (label for label, each in self._values(models).items() if each == value), str(value)
+            (label for label, each in self._values(models).items() if each == value),
+            public_model_name(str(value)),
         )
 
     def warning(self, settings: GuildSettings, models: Models) -> str | None:

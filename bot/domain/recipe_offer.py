@@ -94,9 +94,7 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
                 for change in recipe.changes
             ),
         )
-        model.check_area(*recipe.size)
-        model.check_sampler(recipe)
-        model.check_steps(recipe)
+        model.check_recipe(recipe)
     except ValueError as error:
         raise Refused(str(error)) from error
     if recipe.row_class not in model.row_classes(*recipe.size):

@@ -81,11 +81,10 @@ async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
     content = content[:_MAX_CONTENT]
     if not interaction.response.is_done():
         return await _respond_first(interaction, content)
+    if _PRIVATE in interaction.extras:
+        return await _edit_private(interaction, content)
     messages, target = services(interaction).message_client, response_target(interaction)
     try:
-        if _PRIVATE in interaction.extras:
-            await messages.edit_ephemeral(target, content)
-            return True
         await messages.respond_ephemeral(target, content)
         await messages.delete_response(target)
     except REQUEST_ERRORS as error:
@@ -99,8 +98,20 @@ async def _respond_first(interaction: Interaction, content: str) -> bool:
         await retry_once(lambda: _send_response(interaction, content))
     except DISCORD_ERRORS as error:
         if meaning(error, by_token=True) is Meaning.ACKNOWLEDGED:
+            if _PRIVATE in interaction.extras:  # the defer arrived, and its answer was lost
+                return await _edit_private(interaction, content)
             return True  # the first attempt arrived, and its answer was lost
         log.warning("Could not respond to interaction %s: %s", interaction.id, describe(error))
+        return False
+    return True
+
+
+async def _edit_private(interaction: Interaction, content: str) -> bool:
+    target = response_target(interaction)
+    try:
+        await services(interaction).message_client.edit_ephemeral(target, content)
+    except REQUEST_ERRORS as error:
+        log.warning("Could not respond to interaction %s: %s", interaction.id, error)
         return False
     return True
 
@@ -112,8 +123,8 @@ async def _send_response(interaction: Interaction, content: str) -> None:
 
 async def defer_privately(interaction: Interaction) -> None:
     """Show only this user that the bot is thinking; an error takes the place of it."""
+    interaction.extras[_PRIVATE] = True  # first: Discord may accept it, and its answer be lost
     await interaction.response.defer(ephemeral=True, thinking=True)
-    interaction.extras[_PRIVATE] = True
 
 
 async def defer(interaction: Interaction) -> int | None:

@@ -48,7 +48,7 @@ class FullSizeContent:
         if not pictures or job is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         [picture], models = pictures, self._engine.models
-        await self._display_versions.make(job)
+        await self._display_versions.make(job, picture.nth)
         return MessageContent(
             content=captions.full_size(picture, models=models),
             without_prompt=captions.full_size(picture, has_prompt=False, models=models),

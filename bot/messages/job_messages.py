@@ -186,17 +186,19 @@ class JobMessages:
             await self._messages.delete_response(job.target)
             self._privately_informed.discard(job.id)
         else:
-            are_small = await self._display_versions.are_missing(job)
+            missing = await self._display_versions.missing(job)
             await self._upsert_result(job, await self._result_content(job, pictures))
-            if are_small:  # nobody has to wait for the enlargement
-                await self._enlarge(job, pictures)
+            if missing:  # nobody has to wait for the enlargement
+                await self._enlarge(job, pictures, missing)
             current = await retry_until_written(lambda: self._jobs.job(job.id))
             if current is not None and current.deletion_reason is not None:  # since then
                 await self._replace_with_deleted_note(current, current.deletion_reason)
 
-    async def _enlarge(self, job: Job, pictures: Sequence[Picture]) -> None:
-        """Replace the pictures of a result by their display versions."""
+    async def _enlarge(self, job: Job, pictures: Sequence[Picture], missing: Sequence[int]) -> None:
+        """Replace the pictures of a result by their display versions; these are missing."""
         await self._display_versions.make(job)
+        if await self._display_versions.missing(job) == missing:
+            return
         current = await retry_until_written(lambda: self._jobs.job(job.id))
         if current is None or current.deletion_reason is not None:
             return
@@ -204,7 +206,7 @@ class JobMessages:
         current = msgspec.structs.replace(current, target=target)
         try:
             await self._upsert(current, await self._result_content(current, pictures))
-        except (MessageGone, ContentRejected) as error:  # somebody may have deleted it
+        except (MessageGone, ContentRejected, TokenExpired) as error:
             log.info("the result is not shown enlarged", extra={"reason": str(error)})
 
     async def _respond_privately(self, job: Job) -> bool:

@@ -15,7 +15,16 @@ from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.storage import DISPLAY_FILE, FileStorage
-from engine.contract import Failed, ImageDone, JobEvent, Paint, Upscale, UpscalerCard, sha256
+from engine.contract import (
+    MAX_SIZE,
+    Failed,
+    ImageDone,
+    JobEvent,
+    Paint,
+    Upscale,
+    UpscalerCard,
+    sha256,
+)
 
 TIMEOUT_SECONDS: Final = 30.0
 """After it, the pictures of a job are shown as they are."""
@@ -37,38 +46,40 @@ class DisplayVersions:
         self._attempts = itertools.count(1)
         """The engine may not have stopped the last one of a job before the next begins."""
 
-    async def are_missing(self, job: Job) -> bool:
-        """Whether pictures of the job are to be shown enlarged, but have no such file yet."""
-        return bool(await self._pictures(job))
+    async def missing(self, job: Job) -> tuple[int, ...]:
+        """The numbers of the pictures that are to be shown enlarged, but have no such file yet."""
+        return tuple(picture.nth for picture in await self._pictures(job))
 
-    async def make(self, job: Job) -> None:
-        """Make those that are missing. If that fails, it is logged, and they stay missing."""
+    async def make(self, job: Job, nth: int | None = None) -> None:
+        """Make those that are missing, or only that of the nth picture.
+
+        If that fails or takes too long, it is logged, and they stay missing.
+        """
         lock = self._locks.setdefault(job.id, asyncio.Lock())
-        async with lock:
-            pictures = await self._pictures(job)
-            if not pictures:
-                return
-            try:
-                async with asyncio.timeout(TIMEOUT_SECONDS):
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS), lock:
+                pictures = [item for item in await self._pictures(job) if nth in (None, item.nth)]
+                if pictures:
                     await self._make(job, pictures)
-            except (BotError, TimeoutError, OSError) as error:
-                reason = str(error) or "The engine took too long."
-                log.warning("pictures are not shown enlarged", extra={"reason": reason})
+        except (BotError, TimeoutError, OSError) as error:
+            reason = str(error) or "The engine took too long."
+            log.warning("pictures are not shown enlarged", extra={"reason": reason})
 
     async def _pictures(self, job: Job) -> list[Picture]:
         """Those that are to be enlarged."""
         if job.status is not Status.DONE or self._upscaler(job) is None:
             return []
         pictures = await retry_until_written(lambda: self._jobs.pictures(job.id))
-        return await asyncio.to_thread(self._without_file, pictures)
+        return await asyncio.to_thread(self._to_enlarge, job, pictures)
 
-    def _without_file(self, pictures: Sequence[Picture]) -> list[Picture]:
+    def _to_enlarge(self, job: Job, pictures: Sequence[Picture]) -> list[Picture]:
         return [
             picture
             for picture in pictures
             if picture.unavailable_reason is None
             and picture.sha256 is not None
-            and self._storage.display_version(picture.job_id, picture.nth) is None
+            and max(picture.recipe.size) * job.plan.display_scale <= MAX_SIZE
+            and not self._storage.has_display_version(job.id, picture.nth)
         ]
 
     def _upscaler(self, job: Job) -> UpscalerCard | None:
@@ -94,7 +105,9 @@ class DisplayVersions:
 
         def on_event(event: JobEvent) -> None:
             if isinstance(event, ImageDone) and event.image.png:
-                enlarged.append((pictures[event.index], event.image.png))
+                picture = pictures[event.index]
+                if picture.is_flagged_but_kept or not event.image.flagged:
+                    enlarged.append((picture, event.image.png))
 
         ending = await self._engine.submit(paint, on_event, files)
         if isinstance(ending, Failed):

@@ -7,6 +7,7 @@ import msgspec
 from engine.contract.recipe import MAX_STEPS, Recipe
 from engine.contract.recipe_parts import short_revision
 from engine.contract.samplers import Sampler
+from engine.contract.support import check_supported
 
 
 class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,6 +100,15 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         row_classes = self.row_classes(recipe.width, recipe.height)
         smaller = [row_class for row_class in row_classes if row_class < recipe.row_class]
         return msgspec.structs.replace(recipe, row_class=max(smaller)) if smaller else None
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the model cannot paint the recipe."""
+        check_supported(recipe)
+        self.check_area(recipe.width, recipe.height)
+        self.check_sampler(recipe)
+        self.check_steps(recipe)
+        self.check_clip_skip(recipe)
+        self.check_guidance_embedding(recipe)
 
     def check_area(self, width: int, height: int) -> None:
         """Raise ValueError, with a sentence for the user, if pictures of this size are too large

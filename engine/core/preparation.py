@@ -15,7 +15,6 @@ from engine.contract import (
     Upscale,
     Work,
     card_for,
-    check_supported,
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
@@ -142,14 +141,8 @@ def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
 
 
 def _check_recipe(recipe: Recipe, model: DiffusionModel) -> None:
-    card = model.card
     try:
-        check_supported(recipe)
-        card.check_area(recipe.width, recipe.height)
-        card.check_sampler(recipe)
-        card.check_steps(recipe)
-        card.check_clip_skip(recipe)
-        card.check_guidance_embedding(recipe)
+        model.card.check_recipe(recipe)
     except ValueError as error:
         raise InvalidJob(str(error)) from error
 

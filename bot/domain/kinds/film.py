@@ -7,7 +7,7 @@ import msgspec
 
 from bot.domain.plan import Edge, Film, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
-from engine.contract import Capture, ModelCard, Recipe, card_for, check_supported
+from engine.contract import Capture, ModelCard, Recipe, card_for
 
 NO_ENCODER: Final = (
     "I cannot make films. Whoever runs me can add them with the extra `film` of the installation."
@@ -42,11 +42,7 @@ def plan(request: FilmRequest, context: PlanContext) -> Plan:
 def _check(recipe: Recipe, models: Sequence[ModelCard]) -> None:
     """Raise Refused if no model paints such a recipe now."""
     try:
-        check_supported(recipe)
-        card = card_for(recipe, models)
-        card.check_area(recipe.width, recipe.height)
-        card.check_sampler(recipe)
-        card.check_steps(recipe)
+        card_for(recipe, models).check_recipe(recipe)
     except ValueError as error:
         raise Refused(str(error)) from error
 

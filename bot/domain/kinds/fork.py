@@ -58,8 +58,7 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
     rules.check_models((recipe,), context.models)
     card = next(card for card in context.models if card.name == recipe.model)
     try:
-        card.check_sampler(recipe)
-        card.check_steps(recipe)
+        card.check_recipe(recipe)
         if all(request.guidance != phase.guidance for phase in parent.recipe.recipe.phases):
             card.check_guidance(request.guidance)
     except ValueError as error:

@@ -7,7 +7,7 @@ import msgspec
 from bot.domain import rules
 from bot.domain.plan import Edge, Film, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
-from engine.contract import Capture, Recipe
+from engine.contract import Capture, Recipe, card_for
 
 MAX_FRAMES: Final = 25
 """Options of a Discord menu."""
@@ -28,6 +28,10 @@ def plan(_: StepsRequest, context: PlanContext) -> Plan:
     recipe = parent.recipe.recipe  # that of an enlargement is the recipe of what it enlarges
     check_forkable(recipe)
     rules.check_models((recipe,), context.models)
+    try:
+        card_for(recipe, context.models).check_recipe(recipe)
+    except ValueError as error:
+        raise Refused(str(error)) from error
     return Plan(
         recipes=(recipe,),
         layout=Film(),
