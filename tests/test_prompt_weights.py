@@ -1,7 +1,10 @@
 """Weights in prompts, and chunks of tokens."""
 
+from time import process_time
+
 import pytest
 
+from engine.contract import MAX_PROMPT_CHARS
 from engine.contract.prompt_weights import MAX_WEIGHT, WeightedText, as_words, parse_weights
 from engine.models.prompt_chunks import MAX_CHUNKS, Token, cut_into_chunks
 
@@ -77,6 +80,16 @@ def test_weights(prompt: str, expected: list[tuple[str, float]]) -> None:
 def test_breaks(prompt: str, expected: list[list[tuple[str, float]]]) -> None:
     """A bracket may contain a break."""
     assert sections(prompt) == expected
+
+
+@pytest.mark.parametrize("half", ["(a", "[a"])
+def test_many_brackets_are_read_quickly(half: str) -> None:
+    """The bot reads the prompts of a request between other events."""
+    prompt = half * (MAX_PROMPT_CHARS // 2)
+    start = process_time()
+    for number in range(20):
+        parse_weights(f"{number}{prompt}"[:MAX_PROMPT_CHARS])
+    assert process_time() - start < 2
 
 
 @pytest.mark.parametrize(

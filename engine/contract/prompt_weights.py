@@ -9,7 +9,7 @@ words.
 
 import re
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -62,16 +62,19 @@ class _Parser:
     """Reads the tokens of a prompt one after the other."""
 
     def __init__(self) -> None:
-        self._sections: list[list[WeightedText]] = [[]]
-        self._open: dict[str, list[tuple[int, int]]] = {"(": [], "[": []}
-        """By kind, the section and the part with which each open bracket begins."""
+        self._texts: list[str] = []
+        self._weights: list[float] = []
+        self._section_starts = [0]
+        """The index of the part with which each section begins."""
+        self._open: dict[str, list[int]] = {"(": [], "[": []}
+        """By kind, the index of the part with which each open bracket begins."""
 
     def read(self, mark: str, weight: str | None) -> None:
         """Read the next token; `weight` is the number in `:1.3)`."""
         if mark.startswith("\\"):
             self._add(mark[1:])
         elif mark in self._open:
-            self._open[mark].append((len(self._sections) - 1, len(self._sections[-1])))
+            self._open[mark].append(len(self._texts))
         elif weight is not None and self._open["("]:
             self._multiply(self._open["("].pop(), float(weight))
         elif mark == ")" and self._open["("]:
@@ -82,7 +85,7 @@ class _Parser:
             first, *others = _BREAK.split(mark)
             self._add(first)
             for text in others:
-                self._sections.append([])
+                self._section_starts.append(len(self._texts))
                 self._add(text)
 
     def finish(self) -> tuple[Section, ...]:
@@ -90,26 +93,27 @@ class _Parser:
         for kind, factor in (("(", _ROUND), ("[", _SQUARE)):
             for start in self._open[kind]:
                 self._multiply(start, factor)
-        return tuple(_joined(section) for section in self._sections)
+        parts = list(map(WeightedText, self._texts, self._weights))
+        return tuple(
+            _joined(parts[start:end])
+            for start, end in pairwise([*self._section_starts, len(parts)])
+        )
 
     def _add(self, text: str) -> None:
-        self._sections[-1].append(WeightedText(text))
+        self._texts.append(text)
+        self._weights.append(1.0)
 
-    def _multiply(self, start: tuple[int, int], factor: float) -> None:
-        """Multiply the weights from this section and part on."""
-        first_section, first_part = start
-        for number, section in enumerate(self._sections[first_section:], first_section):
-            for index in range(first_part if number == first_section else 0, len(section)):
-                section[index] = _weighted(section[index], factor)
+    def _multiply(self, start: int, factor: float) -> None:
+        """Multiply the weights from this part on.
 
-
-def _weighted(part: WeightedText, factor: float) -> WeightedText:
-    weight = part.weight * _limited(factor)
-    return part._replace(weight=_limited(weight))
-
-
-def _limited(weight: float) -> float:
-    return max(-MAX_WEIGHT, min(weight, MAX_WEIGHT))
+        A prompt may have hundreds of brackets around hundreds of parts, so a product costs no call.
+        """
+        factor = max(-MAX_WEIGHT, min(factor, MAX_WEIGHT))
+        most, least = MAX_WEIGHT, -MAX_WEIGHT
+        self._weights[start:] = [
+            most if (product := weight * factor) > most else least if product < least else product
+            for weight in self._weights[start:]
+        ]
 
 
 def _joined(section: list[WeightedText]) -> Section:
