@@ -13,7 +13,7 @@ from bot.domain.plan import Edge, PlanContext, Relation
 from bot.errors import Refused
 from bot.features.fork import modal
 from bot.playground import Interaction, Message, Playground
-from engine.contract import Change, Distilled, Img2Img, Recipe, Sampler
+from engine.contract import Change, Distilled, Img2Img, PromptFormat, Recipe, Sampler
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
 from tests.samples import picture, recipe
@@ -157,6 +157,18 @@ def test_a_picture_that_the_model_no_longer_paints_has_no_steps() -> None:
         steps.plan(steps.StepsRequest(), context)
     with pytest.raises(Refused, match="clip skip"):
         fork.plan(request(prompt="a boat"), context)
+
+
+def test_a_prompt_with_too_many_parts_is_refused() -> None:
+    """An older picture that has one can be forked with other changes; words have no parts."""
+    long = "a BREAK " * 8 + "b"
+    parent = recipe(steps=8, prompt=long, prompt_format=PromptFormat.A1111)
+    assert planned(parent, request(prompt=long, guidance=2.0)).changes == (
+        Change(step=3, guidance=2.0),
+    )
+    with pytest.raises(Refused, match="9 parts"):
+        planned(parent, request(prompt=long, negative=long))
+    assert planned(recipe(steps=8), request(prompt=long)).changes[0].prompt == long
 
 
 def test_numbers_may_have_a_comma() -> None:

@@ -177,6 +177,16 @@ def test_a_prompt_that_becomes_empty_is_refused() -> None:
         made(prompt="[cat::0.5]")
 
 
+def test_a_prompt_with_too_many_parts_is_refused() -> None:
+    """At any step, and the negative prompt too."""
+    parts = "a BREAK " * 8
+    assert made(prompt=f"{parts}b", raw=True).prompt == f"{parts}b"
+    assert made(prompt=parts).prompt == parts
+    for name, text in (("prompt", "{}b"), ("prompt", "[a:{}b:0.5]"), ("negative", "{}b")):
+        with pytest.raises(ValueError, match="into 9 parts"):
+            made(**{name: text.format(parts)})
+
+
 def test_messages_show_the_users_own_words() -> None:
     """The plan has them."""
     context = PlanContext(models=(MODEL,), seed=5)

@@ -5,7 +5,14 @@ from time import process_time
 import pytest
 
 from engine.contract import MAX_PROMPT_CHARS
-from engine.contract.prompt_weights import MAX_WEIGHT, WeightedText, as_words, parse_weights
+from engine.contract.prompt_weights import (
+    MAX_SECTIONS,
+    MAX_WEIGHT,
+    WeightedText,
+    as_words,
+    check_sections,
+    parse_weights,
+)
 from engine.models.prompt_chunks import MAX_CHUNKS, Token, cut_into_chunks
 
 COMMA = 9
@@ -90,6 +97,16 @@ def test_many_brackets_are_read_quickly(half: str) -> None:
     for number in range(20):
         parse_weights(f"{number}{prompt}"[:MAX_PROMPT_CHARS])
     assert process_time() - start < 2
+
+
+def test_too_many_parts_are_refused() -> None:
+    """Those that are beyond the last chunk would be left out."""
+    assert MAX_SECTIONS == MAX_CHUNKS
+    parts = ["BREAKFAST"] * MAX_SECTIONS
+    for prompt in (" BREAK ".join(parts), " BREAK ".join([*parts, ""]), "B\\REAK " * 9, ""):
+        check_sections(prompt)
+    with pytest.raises(ValueError, match="into 9 parts; at most 8 are allowed"):
+        check_sections(" BREAK ".join([*parts, "a"]))
 
 
 @pytest.mark.parametrize(

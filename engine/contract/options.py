@@ -7,6 +7,7 @@ import msgspec
 
 from engine.contract.model_card import ModelCard
 from engine.contract.prompt_schedule import parse as parse_prompt
+from engine.contract.prompt_weights import check_sections
 from engine.contract.recipe import MAX_STEPS, RANDOM_SEED, ROW_CLASSES, Recipe, executed_steps
 from engine.contract.recipe_parts import (
     SEED_LIMIT,
@@ -114,6 +115,9 @@ def make_recipes(
         source=Txt2Img() if source is None else Img2Img(source, options.init_image_strength),
         row_class=ROW_CLASSES[0],
     )
+    if first.prompt_format is PromptFormat.A1111:
+        for text in {text for phase in first.phases for text in (phase.prompt, phase.negative)}:
+            check_sections(text)
     model.check_sampler(first)
     model.check_steps(first)
     model.check_distillation(first)

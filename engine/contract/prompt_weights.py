@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 
 MAX_WEIGHT: Final = 10.0
 """Larger weights count as this one, as do smaller ones than its negative."""
+MAX_SECTIONS: Final = 8
+"""Of a prompt of a request. Each is at least one chunk of tokens, and a model takes so many."""
 _ROUND: Final = 1.1
 _SQUARE: Final = 1 / 1.1
 _TOKEN: Final = re.compile(
@@ -48,6 +50,18 @@ def words_of(prompt: str) -> str:
     """The words of a prompt without the notation."""
     sections = ("".join(part.text for part in section) for section in parse_weights(prompt))
     return " ".join(sections)
+
+
+def check_sections(prompt: str) -> None:
+    """Raise ValueError, with a sentence for the user, if the last sections would be left out."""
+    if prompt.count("BREAK") < MAX_SECTIONS:  # most prompts need not be parsed
+        return
+    sections = parse_weights(prompt)
+    count = len(sections) if sections[-1] else len(sections) - 1  # an empty last one is no chunk
+    if count > MAX_SECTIONS:
+        raise ValueError(
+            f"BREAK divides a prompt into {count} parts; at most {MAX_SECTIONS} are allowed."
+        )
 
 
 def as_words(text: str) -> str:

@@ -35,11 +35,6 @@ class PromptTokenizer:
         self.chunks = lru_cache(_CACHE_SIZE)(self._chunks)
         """The tokens of a prompt with weights and breaks."""
 
-    def text(self, tokens: Sequence[Token]) -> str:
-        """The words of these tokens."""
-        text: str = self._tokenizer.decode([token.id for token in tokens])
-        return text
-
     def inputs(self, prompt: str, count: int) -> list[EncoderInput]:
         """The chunks of a prompt as inputs of the text encoder, and empty ones up to this count."""
         inputs = [self._input(chunk) for chunk in self.chunks(prompt).chunks]

@@ -9,7 +9,8 @@ from bot.domain import rules
 from bot.domain.kinds.steps import check_forkable
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
-from engine.contract import Change, Phase, Recipe, Sampler
+from engine.contract import Change, Phase, PromptFormat, Recipe, Sampler
+from engine.contract.prompt_weights import check_sections
 
 NOTHING_CHANGED: Final = (
     "Nothing is changed: these are the settings that the picture had at that step."
@@ -90,6 +91,9 @@ def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
     }
     changes[request.step] = changes.get(request.step, {}) | values
     try:
+        if recipe.prompt_format is PromptFormat.A1111:
+            for name in {"prompt", "negative"} & set(values):
+                check_sections(values[name])
         return msgspec.structs.replace(
             recipe,
             changes=tuple(
