@@ -10,7 +10,7 @@ _MAX_CHARS: Final = 100_000
 """Front matter that is longer is not read."""
 _MAX_TEXTS: Final = 100
 _MAX_TEXT: Final = 100
-_FRONT_MATTER: Final = re.compile(r"\A\s*---\s*\n(.*?)\n---[ \t]*(\n|\Z)", re.DOTALL)
+_FRONT_MATTER: Final = re.compile(r"\A\s*---[ \t]*\n(.*?)\n---[ \t]*(\n|\Z)", re.DOTALL)
 
 
 class Readme(NamedTuple):
@@ -41,9 +41,10 @@ def _front_matter(path: Path) -> dict[str, Any]:
         return {}
     match = _FRONT_MATTER.match(text)
     try:
-        data = yaml.safe_load(match[1]) if match else None
-    except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: of impossible dates
-        return {}
+        # Only texts, lists and mappings: the merge keys of `safe_load` may double with each line.
+        data = yaml.load(match[1], yaml.BaseLoader) if match else None  # noqa: S506 - no objects
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        return {}  # the last two are of escapes for characters that do not exist
     return data if isinstance(data, dict) else {}
 
 
