@@ -11,6 +11,7 @@ from bot.messages import recipe_texts
 from engine.contract import (
     Adapter,
     Change,
+    Distilled,
     Img2Img,
     PromptFormat,
     Recipe,
@@ -162,6 +163,24 @@ def test_what_is_not_offered_is_replaced_and_said() -> None:
     assert painted.width * painted.height <= MODEL.max_pixels and painted.width > painted.height
     assert "The model dreamshaper is not offered; flat is used." in notes
     assert "The model paints no 1024x512; its usual size is used." in notes
+
+
+def test_a_distilled_model_paints_with_its_own_settings() -> None:
+    """Other models need more steps and guidance than it takes; what it takes stays."""
+    card = msgspec.structs.replace(
+        MODEL, steps=4, guidance=1.0, distilled=Distilled("Turbo", 10, 3.0)
+    )
+    context = msgspec.structs.replace(CONTEXT, models=(card,))
+    for settings, used, count in (
+        ("Steps: 20, CFG scale: 7, Model: flat", (4, 1.0), 2),
+        ("Steps: 10, CFG scale: 3, Model: flat", (10, 3.0), 0),
+    ):
+        infotext = read_infotext(f"a house\n{settings}")
+        result = offer(Metadata(infotext=infotext), context)
+        [painted] = result.plan.recipes
+        assert (painted.recipe.steps, painted.recipe.guidance) == used
+        replaced = [note for note in result.notes if "at most" in note]
+        assert len(replaced) == count
 
 
 def test_a_file_without_a_recipe_is_refused() -> None:

@@ -133,6 +133,16 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
     if clip_skip is not None and clip_skip > model.most_clip_skip:
         notes.append(f"The model takes no clip skip of {clip_skip}; 1 is used.")
         clip_skip = None
+    steps, guidance, limits = infotext.steps, infotext.guidance, model.distilled
+    if limits is not None and steps is not None and steps > limits.most_steps:
+        notes.append(f"The model takes at most {limits.most_steps} steps; {model.steps} are used.")
+        steps = None
+    if limits is not None and guidance is not None and guidance > limits.most_guidance:
+        notes.append(
+            f"The model takes a guidance of at most {limits.most_guidance:g}; {model.guidance:g} "
+            "is used."
+        )
+        guidance = None
     strength = infotext.subseed_strength
     options = PictureOptions(
         prompt=rules.strip_invisible(infotext.prompt),
@@ -141,8 +151,8 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
         subseed=infotext.subseed if strength else None,
         subseed_strength=strength if infotext.subseed is not None and strength else None,
         count=1,
-        steps=infotext.steps,
-        guidance=infotext.guidance,
+        steps=steps,
+        guidance=guidance,
         clip_skip=clip_skip,
         sampler=sampler,
     )
