@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import torch
 
+from engine.bench.backends import pipeline_of
 from engine.contract import (
     Cancelled,
     Completed,
@@ -28,7 +29,7 @@ from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
 from engine.core.warmup import warmup
 from engine.models import graphs
-from engine.models.base import DiffusionModel
+from engine.models.base import Conditioning, DiffusionModel
 from tests import tiny_model
 from tests.budget_device import load_within
 from tests.engine_parts import job, load_engine_core, recipe, sketch
@@ -71,10 +72,10 @@ def residents(pool: ModelPool) -> list[int]:
     return [index for index, model in enumerate(pool.models) if model.is_resident]
 
 
-def predict(model: DiffusionModel) -> torch.Tensor:
-    """The output of a forward pass with fixed inputs."""
+def predict(model: DiffusionModel, conditioning: Conditioning | None = None) -> torch.Tensor:
+    """The output of a forward pass with fixed inputs, if there is no other conditioning."""
     with torch.inference_mode():
-        conditioning = model.encode_prompt(recipe(guidance=1.0))
+        conditioning = conditioning or model.encode_prompt(recipe(guidance=1.0))
         latents = torch.linspace(-1, 1, 4 * 8 * 8).reshape(1, 4, 8, 8)
         return model.predict(latents, torch.tensor([500.0]), conditioning).clone()
 
@@ -85,14 +86,30 @@ def test_moved_weights_give_the_same_bits(names: list[str]) -> None:
     with torch.inference_mode():
         image = model.decode_latents(torch.zeros(1, 4, 8, 8).fill_(0.3))
         before, verdicts = predict(model), model.check_safety(image)
+        conditioning = model.encode_prompt(recipe(guidance=1.0))
     for _ in range(2):
         model.to_host()
         assert not model.is_resident
         with pytest.raises(RuntimeError):
-            predict(model)
+            predict(model, conditioning)
         model.to_device()
         assert torch.equal(predict(model), before)
     assert model.check_safety(image) == verdicts
+
+
+def test_a_model_on_the_host_keeps_no_encoded_prompts(names: list[str]) -> None:
+    """They are on the device."""
+    [model] = load_within(names[:1], 1.0)
+    encoded = list[object]()
+    encoder = pipeline_of(model).text_encoder
+    encoder.register_forward_hook(lambda *_: encoded.append(None))
+    for count in (1, 1):
+        predict(model)
+        assert len(encoded) == count
+    model.to_host()
+    model.to_device()
+    predict(model)
+    assert len(encoded) == 2
 
 
 def test_the_weights_of_the_checker_move_too(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 MEMORY_HEADROOM: Final = 0.25
 """Memory left free for the decoder, which runs at the same time, as a share of the batch's memory.
 """
-PROMPT_CACHE_SIZE: Final = 256
-"""Number of prompts whose encodings are cached."""
+PROMPT_CACHE_SIZE: Final = 64
+"""Number of prompts whose encodings are cached; one of SDXL takes up to 2.5 MB in float16."""
 
 
 class Prompt(NamedTuple):
@@ -165,9 +165,11 @@ class LatentDiffusion(ABC):
         return self._weights.bytes + round(batch_bytes * (1 + MEMORY_HEADROOM))
 
     def to_host(self) -> None:
-        """Move its weights to the host's memory, and drop its captured forward passes, which read
-        the weights where they were. What was proved about batch shapes stays true."""
+        """Move its weights to the host's memory, and drop the encoded prompts, and its captured
+        forward passes, which read the weights where they were. What was proved about batch shapes
+        stays true."""
         self.graphs.clear()
+        self._prompt_cache.cache_clear()
         self._known_to_fit.clear()
         self._weights.to_host()
 
