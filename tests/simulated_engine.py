@@ -89,7 +89,7 @@ class NullModel:
         """Always true."""
         return True
 
-    def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
+    def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Always true."""
         return True
 

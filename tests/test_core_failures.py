@@ -169,7 +169,7 @@ def test_all_images_of_a_job_without_enough_memory_are_restarted() -> None:
 def test_a_batch_that_cannot_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The measurements lead to smaller batches from the start."""
     core = engine_core()
-    monkeypatch.setattr(core.model, "fits_in_memory", lambda width, height, rows: rows <= 2)
+    monkeypatch.setattr(core.model, "fits_in_memory", lambda *shape: shape[2] <= 2)
     with memory_for(core, 2):
         [image] = painted_images(job(recipe(row_class=8)))
     assert image.row_class == 2
@@ -187,6 +187,7 @@ def test_memory_is_estimated_from_measurements(monkeypatch: pytest.MonkeyPatch) 
     assert not model.fits_in_memory(256, 64, 8)
     assert model.is_batch_invariant(256, 64, 8)
     assert model.fits_in_memory(256, 64, 8), "its memory is reserved"
+    assert not model.fits_in_memory(256, 64, 8, text_chunks=2), "this one would need its own"
 
 
 def test_running_out_of_memory_is_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,7 +172,8 @@ def _largest_fitting_batch(
 
     Other models make room first, because a smaller row class has other bits.
     """
-    while not model.fits_in_memory(recipe.width, recipe.height, recipe.row_class):
+    text_chunks = model.text_chunks(recipe)
+    while not model.fits_in_memory(*recipe.size, recipe.row_class, text_chunks):
         if make_room(model):
             continue
         smaller = model.card.with_smaller_row_class(recipe)

@@ -67,7 +67,7 @@ class DiffusionModel(Protocol):
         Tested at the first call for a shape, which can take seconds.
         """
 
-    def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
+    def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
 
     def decode_latents(self, latents: torch.Tensor) -> Image.Image:

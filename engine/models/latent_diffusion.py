@@ -97,9 +97,9 @@ class LatentDiffusion(ABC):
         self._invariant = cache(self._check_invariant)
         self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
-        self._known_to_fit: set[tuple[int, int, int]] = set()
-        """(width, height, rows) that fitted before; their memory stays reserved, so they fit
-        again."""
+        self._known_to_fit: set[tuple[int, int, int, int]] = set()
+        """(width, height, rows, text_chunks) that fitted before; their memory stays reserved, so
+        they fit again."""
         self._bytes_per_row_pixel = 0.0
         """Memory of a forward pass per pixel and row: the maximum of the measurements."""
 
@@ -190,10 +190,10 @@ class LatentDiffusion(ABC):
         """
         return self.device.can_batch and self._invariant(width, height, rows, text_chunks)
 
-    def fits_in_memory(self, width: int, height: int, rows: int) -> bool:
+    def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
         available = self.device.available_memory()
-        if available is None or (width, height, rows) in self._known_to_fit:
+        if available is None or (width, height, rows, text_chunks) in self._known_to_fit:
             return True
         required_bytes = width * height * rows * self._bytes_per_row_pixel
         return required_bytes * (1 + MEMORY_HEADROOM) <= available
@@ -213,7 +213,7 @@ class LatentDiffusion(ABC):
             if is_out_of_memory(error) and available is not None:
                 self._learn_memory(row_pixels, available)
             raise
-        self._known_to_fit.add((width, height, rows))
+        self._known_to_fit.add((width, height, rows, text_chunks))
         if not is_invariant:
             log.warning(
                 "batches of %d rows of %d x %d are not batch-invariant: each picture of this size "
