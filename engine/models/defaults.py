@@ -66,24 +66,23 @@ class Distillation(NamedTuple):
     sampler: Sampler
     most_steps: int
     most_guidance: float
-
-    @property
-    def is_trailing(self) -> bool:
-        """Whether its few steps must begin at the last timestep, as the pages below say."""
-        return self.name in ("Turbo", "Lightning", "Hyper", "Hyper with guidance")
+    is_trailing: bool = False
+    """Whether its few steps must begin at the last timestep, as the pages below say."""
 
 
-TURBO: Final = Distillation("Turbo", 4, 1.0, Sampler.EULER_A, 10, 3.0)
+TURBO: Final = Distillation("Turbo", 4, 1.0, Sampler.EULER_A, 10, 3.0, is_trailing=True)
 """Adversarial diffusion distillation: 1 to 4 steps without guidance
 (https://huggingface.co/stabilityai/sdxl-turbo); models that were trained on from it are used with
 up to 8 steps and a guidance of 2 (https://huggingface.co/Lykon/dreamshaper-xl-v2-turbo)."""
-LIGHTNING: Final = Distillation("Lightning", 4, 1.0, Sampler.EULER, 12, 3.0)
+LIGHTNING: Final = Distillation("Lightning", 4, 1.0, Sampler.EULER, 12, 3.0, is_trailing=True)
 """2, 4 or 8 steps of Euler without guidance (https://huggingface.co/ByteDance/SDXL-Lightning);
 models that were trained on from it use a guidance of 2
 (https://huggingface.co/Lykon/dreamshaper-xl-lightning)."""
-HYPER: Final = Distillation("Hyper", 8, 1.0, Sampler.DDIM, 20, 3.0)
+HYPER: Final = Distillation("Hyper", 8, 1.0, Sampler.DDIM, 20, 3.0, is_trailing=True)
 """1 to 16 steps of DDIM without guidance (https://huggingface.co/ByteDance/Hyper-SD)."""
-HYPER_CFG: Final = Distillation("Hyper with guidance", 8, 5.0, Sampler.DDIM, 20, MAX_GUIDANCE)
+HYPER_CFG: Final = Distillation(
+    "Hyper with guidance", 8, 5.0, Sampler.DDIM, 20, MAX_GUIDANCE, is_trailing=True
+)
 """The variants with `CFG` in their names: 8 or 12 steps with a guidance of 5 to 8 (same page)."""
 DMD: Final = Distillation("DMD2", 4, 1.0, Sampler.LCM, 12, 3.0)
 """4 steps of LCM without guidance (https://huggingface.co/tianweiy/DMD2)."""
