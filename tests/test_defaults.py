@@ -60,6 +60,8 @@ TURBO_CARD: Final = msgspec.structs.replace(
         ("/turbo/lightning/sd15", None),
         ("x/hyperrealism-v1", None),
         ("x/calcmodel", None),
+        ("x/pytorch-lightning", None),
+        ("x/PyTorchLightning", None),
     ],
 )
 def test_the_name_of_a_model_tells_how_it_was_distilled(
@@ -103,6 +105,8 @@ def test_labels_tell_how_a_model_was_distilled() -> None:
     """These are tags and base models of its model card."""
     assert distillation_of("x", {}, {}, ["art", "ByteDance/SDXL-Lightning"]) == LIGHTNING
     assert distillation_of("x", {}, {}, ["art", "stabilityai/sdxl-base"]) is None
+    assert distillation_of("x", {}, {}, ["pytorch-lightning"]) is None
+    assert distillation_of("x", {}, {}, ["pytorch-lightning", "sdxl-lightning"]) == LIGHTNING
 
 
 @pytest.mark.parametrize(

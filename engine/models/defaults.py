@@ -98,7 +98,7 @@ LCM_EMBEDDED: Final = Distillation("LCM", 4, 8.0, Sampler.LCM, 12, 15.0)
 
 _WORDS: Final = (
     (re.compile(r"turbo"), TURBO),
-    (re.compile(r"lightning"), LIGHTNING),
+    (re.compile(r"(?<!torch )lightning"), LIGHTNING),  # PyTorch Lightning trains any model
     (re.compile(r"\bhyper(sd|sdxl|xl)?\b.*cfg"), HYPER_CFG),
     (re.compile(r"\bhyper(sd|sdxl|xl)?\b"), HYPER),
     (re.compile(r"\bdmd2?\b"), DMD),
