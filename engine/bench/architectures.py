@@ -50,17 +50,7 @@ def sd15(device: Device) -> DiffusionModel:
             "unet": sd15_unet(),
             "safety_checker": None,
         }
-    scheduler = PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1)
-    pipeline = StableDiffusionPipeline(
-        **frozen(parts),
-        tokenizer=tokenizer(TOKENS),
-        scheduler=scheduler,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    return StableDiffusion(
-        on_device(pipeline, device), _checker(device), "random sd15", "0", device
-    )
+    return stable_diffusion("random sd15", parts, _checker(device), device)
 
 
 def sdxl(device: Device) -> DiffusionModel:
@@ -74,16 +64,7 @@ def sdxl(device: Device) -> DiffusionModel:
             ),
             "unet": sdxl_unet(),
         }
-    pipeline = StableDiffusionXLPipeline(
-        **frozen(parts),
-        tokenizer=tokenizer(TOKENS),
-        tokenizer_2=tokenizer(TOKENS),
-        scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
-        add_watermarker=False,
-    )
-    return StableDiffusionXL(
-        on_device(pipeline, device), _checker(device), "random sdxl", "0", device
-    )
+    return stable_diffusion_xl("random sdxl", parts, _checker(device), device)
 
 
 ARCHITECTURES: Final[dict[str, Callable[[Device], DiffusionModel]]] = {"sd15": sd15, "sdxl": sdxl}
@@ -92,6 +73,34 @@ BETAS: Final[dict[str, Any]] = {
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
 }
+
+
+def stable_diffusion(
+    name: str, parts: dict[str, Any], safety: CheckerSet, device: Device
+) -> StableDiffusion:
+    """A Stable Diffusion 1 model of these networks."""
+    pipeline = StableDiffusionPipeline(
+        **frozen(parts),
+        tokenizer=tokenizer(TOKENS),
+        scheduler=PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1),
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    return StableDiffusion(on_device(pipeline, device), safety, name, "0", device)
+
+
+def stable_diffusion_xl(
+    name: str, parts: dict[str, Any], safety: CheckerSet, device: Device
+) -> StableDiffusionXL:
+    """An SDXL model of these networks."""
+    pipeline = StableDiffusionXLPipeline(
+        **frozen(parts),
+        tokenizer=tokenizer(TOKENS),
+        tokenizer_2=tokenizer(TOKENS),
+        scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
+        add_watermarker=False,
+    )
+    return StableDiffusionXL(on_device(pipeline, device), safety, name, "0", device)
 
 
 def sd15_unet() -> UNet2DConditionModel:

@@ -8,10 +8,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from diffusers import (
-    EulerDiscreteScheduler,
-    PNDMScheduler,
-    StableDiffusionPipeline,
-    StableDiffusionXLPipeline,
     UNet2DConditionModel,
 )
 from transformers import (
@@ -23,20 +19,15 @@ from transformers import (
 )
 
 from engine.bench.architectures import (
-    BETAS,
-    TOKENS,
     autoencoder,
     checker,
-    frozen,
-    on_device,
     seeded_weights,
+    stable_diffusion,
+    stable_diffusion_xl,
     text_config,
-    tokenizer,
 )
 from engine.device import Device
 from engine.models.base import DiffusionModel
-from engine.models.stable_diffusion import StableDiffusion
-from engine.models.stable_diffusion_xl import StableDiffusionXL
 from engine.safety import CheckerSet
 from engine.safety.concepts import ConceptChecker
 
@@ -53,16 +44,7 @@ def small_sd15(device: Device) -> DiffusionModel:
             "unet": _small_unet(cross_attention_dim=_WIDTH),
             "safety_checker": None,
         }
-    pipeline = StableDiffusionPipeline(
-        **frozen(parts),
-        tokenizer=tokenizer(TOKENS),
-        scheduler=PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1),
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    return StableDiffusion(
-        on_device(pipeline, device), _small_checker(device), "small sd15", "0", device
-    )
+    return stable_diffusion("small sd15", parts, _small_checker(device), device)
 
 
 def small_sdxl(device: Device) -> DiffusionModel:
@@ -80,16 +62,7 @@ def small_sdxl(device: Device) -> DiffusionModel:
                 projection_class_embeddings_input_dim=6 * 8 + _WIDTH,
             ),
         }
-    pipeline = StableDiffusionXLPipeline(
-        **frozen(parts),
-        tokenizer=tokenizer(TOKENS),
-        tokenizer_2=tokenizer(TOKENS),
-        scheduler=EulerDiscreteScheduler(**BETAS, steps_offset=1),
-        add_watermarker=False,
-    )
-    return StableDiffusionXL(
-        on_device(pipeline, device), _small_checker(device), "small sdxl", "0", device
-    )
+    return stable_diffusion_xl("small sdxl", parts, _small_checker(device), device)
 
 
 SMALL_ARCHITECTURES: Final[dict[str, Callable[[Device], DiffusionModel]]] = {
