@@ -150,7 +150,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         """What users call the current value."""
         value = getattr(settings, self.name)
         return next(
-            (label for label, each in self._values(models).items() if each == value),
+            (label for label, item in self._values(models).items() if item == value),
             public_model_name(str(value)),
         )
 

@@ -50,22 +50,22 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the user chooses one."""
     await check_not_blocked(interaction)
     finder = services(interaction).job_finder
-    shown = await finder.by_message(message.id)
-    if shown is None:
+    result = await finder.by_message(message.id)
+    if result is None:
         deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
         if deleted_job is not None:
             rules.check_not_deleted(deleted_job)
         raise Refused(_NO_PICTURE)
-    pictures = await finder.pictures(shown)
+    pictures = await finder.pictures(result)
     rules.check_not_removed(pictures)
-    rules.check_any_finished(shown.job, pictures)
+    rules.check_any_finished(result.job, pictures)
     if len(pictures) == 1:
         await _start(interaction, pictures[0])
         return
     numbers = [picture.nth for picture in pictures if picture.unavailable_reason is None]
     if not numbers:
         raise Refused("This message shows no picture that a film could be made of.")
-    view = picture_menu_view(MENU, shown.job, numbers, "Film of…")
+    view = picture_menu_view(MENU, result.job, numbers, "Film of…")
     await interaction.response.send_message("A film of which picture?", view=view, ephemeral=True)
 
 

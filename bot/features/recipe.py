@@ -37,11 +37,11 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
     await check_not_blocked(interaction)
     finder = services(interaction).job_finder
-    shown = await finder.by_message(message.id)
-    if shown is not None:
-        pictures = await finder.pictures(shown)
+    result = await finder.by_message(message.id)
+    if result is not None:
+        pictures = await finder.pictures(result)
         rules.check_not_removed(pictures)
-        rules.check_any_finished(shown.job, pictures)
+        rules.check_any_finished(result.job, pictures)
         await _show_pictures(interaction, pictures)
         return
     deleted_job = await finder.deleted_job(message_parser.job_id_of(message))

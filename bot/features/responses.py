@@ -187,8 +187,8 @@ async def respond_with_file(interaction: Interaction, delivery: Delivery) -> Non
         message_id = await defer(interaction)
         if message_id is not None:
             target = msgspec.structs.replace(delivery.target, message_id=message_id)
-            shown = msgspec.structs.replace(delivery, target=target)
-            await outbox.deliver_now(shown, partial(respond_ephemeral, interaction))
+            current = msgspec.structs.replace(delivery, target=target)
+            await outbox.deliver_now(current, partial(respond_ephemeral, interaction))
 
 
 # Errors

@@ -44,8 +44,8 @@ def format_report(report: StatusReport) -> str:
 
 
 def _models(names: tuple[str, ...]) -> str:
-    shown = ", ".join(f"`{name}`" for name in names)
-    return f"Model: {shown}" if len(names) == 1 else f"Models: {shown} (the first is the default)"
+    text = ", ".join(f"`{name}`" for name in names)
+    return f"Model: {text}" if len(names) == 1 else f"Models: {text} (the first is the default)"
 
 
 def _results(report: StatusReport) -> str:

@@ -94,10 +94,10 @@ def _recipe_words(work: Work, has_prompt: bool) -> str:
     if not changes or not has_prompt:
         return _words(work.prompt, has_prompt)
     words = _words(work.prompt, has_prompt, _PART_CHARS)
-    shown = [_change(change) for change in changes[:_MAX_CHANGES]]
+    first = [_change(change) for change in changes[:_MAX_CHANGES]]
     more = len(changes) - _MAX_CHANGES
     rest = [f"{more} more {'change' if more == 1 else 'changes'}"] if more > 0 else []
-    return ", ".join([words, *shown, *rest])
+    return ", ".join([words, *first, *rest])
 
 
 def _change(change: Change) -> str:

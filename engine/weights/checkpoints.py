@@ -183,7 +183,7 @@ def _components(tensors: Mapping[str, Tensor], kind: Kind) -> dict[str, dict[str
         component: {_standard_name(name): name for name in tensors if name.startswith(prefix)}
         for component, prefix in prefixes.items()
     }
-    return {component: found for component, found in names.items() if found}
+    return {component: members for component, members in names.items() if members}
 
 
 def _has(tensors: Mapping[str, Tensor], prefix: str) -> bool:

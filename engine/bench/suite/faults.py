@@ -89,8 +89,8 @@ def check_simulated_lack_of_memory(model: DiffusionModel) -> Iterator[Check]:
     recipes = [
         recipe(model, steps=STEPS, seed=seed, row_class=largest) for seed in range(largest // 2)
     ]
-    small = [msgspec.structs.replace(each, row_class=smallest) for each in recipes]
-    expected = [paint_alone(model, each) for each in small[:2]]
+    small = [msgspec.structs.replace(item, row_class=smallest) for item in recipes]
+    expected = [paint_alone(model, item) for item in small[:2]]
     with intercepted(model, _failing_above(smallest)):
         [result] = paint([model], [job(*recipes)])
     passed = result.images[0].row_class == smallest and result.digests[:2] == expected
@@ -133,13 +133,13 @@ def check_lack_of_memory(model: DiffusionModel) -> Iterator[Check]:
 
 def check_moves(model: DiffusionModel) -> Iterator[Check]:
     """Weights that were moved to the host and back give the same pixels."""
-    wanted = recipe(model, steps=STEPS)
-    before, available = paint_alone(model, wanted), model.device.available_memory()
+    target = recipe(model, steps=STEPS)
+    before, available = paint_alone(model, target), model.device.available_memory()
     model.to_host()
     model.device.empty_cache()
     freed = None if available is None else (model.device.available_memory() or 0) - available
     model.to_device()
-    again = paint_alone(model, wanted)
+    again = paint_alone(model, target)
     passed = again == before and (freed is None or freed > 0)
     yield Check(subject="to the host and back", passed=passed, values={"freed bytes": freed})
 
@@ -152,7 +152,7 @@ def check_several_models(
     models = [get(name) for name in names]
     recipes = [[recipe(model, steps=STEPS, seed=seed) for seed in range(2)] for model in models]
     alone = [
-        [paint_alone(model, each) for each in own]
+        [paint_alone(model, item) for item in own]
         for model, own in zip(models, recipes, strict=True)
     ]
     if models[-1].device.available_memory() is not None:

@@ -22,11 +22,11 @@ def measure_memory(model: DiffusionModel) -> Iterator[Check]:
     side = model.card.native_size
     for width, height in ((side, side), (side * 3 // 2 // 8 * 8, side)):
         for rows in sorted(model.card.row_classes(width, height)):
-            wanted = recipe(model, steps=_STEPS, width=width, height=height, row_class=rows)
+            target = recipe(model, steps=_STEPS, width=width, height=height, row_class=rows)
             model.is_batch_invariant(width, height, rows)  # measures a peak of its own
             peaks: list[int] = []
             with model.device.measure_peak(peaks.append):
-                paint([model], [job(wanted)])
+                paint([model], [job(target)])
             yield Check(subject=f"{width} x {height}, {rows} rows", values=_values(peaks))
 
 

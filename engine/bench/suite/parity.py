@@ -85,14 +85,14 @@ def check_parity(model: DiffusionModel, samplers: Sequence[Sampler], steps: int)
     pipeline = diffusers_pipeline(model, model.device.dtype)
     usable = [sampler for sampler in samplers if sampler in model.card.samplers]
     for sampler in sorted(usable, key=STOCHASTIC.__contains__):
-        wanted = recipe(model, sampler=sampler, steps=steps)
-        theirs = diffusers_pixels(pipeline, model, wanted)
-        difference = Differences.between(engine_pixels(model, wanted), theirs)
+        target = recipe(model, sampler=sampler, steps=steps)
+        theirs = diffusers_pixels(pipeline, model, target)
+        difference = Differences.between(engine_pixels(model, target), theirs)
         values: dict[str, Any] = {"max": difference.largest, "mean": difference.mean}
         if rounding is None:
             passed = difference.largest <= MAX_LEVELS
         else:
-            values["rounding"] = rounding.of(wanted, theirs)
+            values["rounding"] = rounding.of(target, theirs)
             limit = ROUNDING_FACTOR * values["rounding"] + ROUNDING_MARGIN
             passed = difference.mean <= limit
         values["contrast"] = round(float(theirs.std()), 1)
