@@ -66,6 +66,9 @@ class NullModel:
         """The same for all prompts."""
         return 1
 
+    def omission(self, recipe: Recipe) -> None:
+        """It reads all of a prompt."""
+
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """The same for all prompts."""
         return {"encoder_hidden_states": torch.zeros(recipe.rows, 1, 1)}

@@ -8,7 +8,7 @@ from bot.domain.job import Progress, Status
 from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
-from engine.contract import Change, Img2Img, Sampler, Subseed
+from engine.contract import Change, Img2Img, Omission, Sampler, Subseed
 from tests.fake_engine import MODEL
 from tests.samples import job, picture, recipe
 
@@ -44,6 +44,24 @@ def test_settings_that_differ_are_left_out() -> None:
     recipes = [recipe(), recipe(steps=8, seed=99), recipe(guidance=7.5, seed=3)]
     assert captions.settings(recipes) == "euler · 64x64"
     assert captions.settings([recipe(), recipe(seed=6)]) == SETTINGS
+
+
+def test_a_result_says_how_many_words_were_left_out() -> None:
+    """The most of all pictures; in the message of one picture, its own."""
+    pictures = [
+        picture(nth=1),
+        picture(nth=2, omission=Omission(prompt=1)),
+        picture(nth=3, omission=Omission(prompt=12, negative=1)),
+    ]
+    text = captions.ending(job(status=Status.DONE), pictures)
+    assert text.splitlines()[2:] == [
+        "The last 12 words of the prompt and the last word of the negative prompt were left out: "
+        "the model reads no more."
+    ]
+    hidden = captions.ending(job(status=Status.DONE), pictures[:2], has_prompt=False)
+    assert hidden.endswith("\nThe last word of the prompt was left out: the model reads no more.")
+    assert captions.full_size(pictures[0]).count("\n") == 1
+    assert captions.full_size(pictures[2]).splitlines()[2] == text.splitlines()[2]
 
 
 def test_a_message_has_the_words_of_the_user() -> None:

@@ -12,7 +12,7 @@ from bot.domain.job import ResponseTarget, Status
 from bot.domain.kinds import variation
 from bot.domain.limits import QueueDepth
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
-from engine.contract import Adapter, Capture, Verdict
+from engine.contract import Adapter, Capture, Omission, Verdict
 from tests.samples import full_recipe, full_size, job, picture, recipe
 
 FLAGGED = (Verdict(checker="model", score=0.9, flagged=True),)
@@ -142,7 +142,11 @@ async def test_pictures_and_status_are_stored_together(db: Database) -> None:
 async def test_pictures_round_trip(db: Database) -> None:
     """Each field of the recipe is set."""
     await run_job(db)
-    pictures = [picture(recipe=full_recipe()), picture(nth=2, path=None, is_withheld=True)]
+    omission = Omission(prompt=3, negative=1)
+    pictures = [
+        picture(recipe=full_recipe(), omission=omission),
+        picture(nth=2, path=None, is_withheld=True),
+    ]
     pictures.append(picture(nth=3, path=None, sha256=None, failure_reason="Too bright."))
     verdicts = (
         Verdict(checker="model", score=0.25, flagged=False),

@@ -61,6 +61,16 @@ def test_paint_writes_a_folder(tiny: str, tmp_path: Path) -> None:
     assert {recipe.prompt for recipe in written} == {"a boat"}
 
 
+def test_paint_says_what_was_left_out(
+    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the file, on the standard error."""
+    options = ["--steps", "1", "--count", "1", "--model", tiny, "--out", str(tmp_path)]
+    assert main(["paint", "a " * 180, *options]) == 0
+    left_out = "The last 4 words of the prompt were left out: the model reads no more."
+    assert f"{tmp_path / '0.png'}: {left_out}\n" in capsys.readouterr().err
+
+
 def test_paint_writes_films(tiny: str, tmp_path: Path) -> None:
     """The film of the first picture has the name of the option, the others have numbers."""
     film = tmp_path / "steps.mp4"

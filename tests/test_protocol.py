@@ -26,6 +26,7 @@ from engine.contract import (
     Img2Img,
     Input,
     ModelCard,
+    Omission,
     Paint,
     PaintedImage,
     Queued,
@@ -73,7 +74,14 @@ CARD = ModelCard(
     batch_sizes=(BatchSizes(pixels=65536, default=(2, 8), under_load=(2, 8, 16)),),
     fingerprint="cpu",
 )
-PICTURE = PaintedImage(png=b"PNG", sha256="cd", verdicts=(VERDICT,), row_class=8, fingerprint="cpu")
+PICTURE = PaintedImage(
+    png=b"PNG",
+    sha256="cd",
+    verdicts=(VERDICT,),
+    row_class=8,
+    fingerprint="cpu",
+    omission=Omission(prompt=2),
+)
 MESSAGES: list[Command | Event] = [
     Hello("secret"),
     Input(sha256="ab", data=b"PNG"),
@@ -163,10 +171,10 @@ FRAMES: dict[type, bytes] = {
         b"peak_memory\x14"
     ),
     ImageDone: (
-        b"\x85\xa4type\xa9ImageDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa5image\x86\xa3"
+        b"\x85\xa4type\xa9ImageDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa5image\x87\xa3"
         b"png\xc4\x03PNG\xa6sha256\xa2cd\xa6failed\xc0\xa8verdicts\x91\x83\xa7checker\xa5mod"
         b"el\xa5score\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa7flagged\xc3\xa9row_class\x08\xabfi"
-        b"ngerprint\xa3cpu"
+        b"ngerprint\xa3cpu\xa8omission\x82\xa6prompt\x02\xa8negative\x00"
     ),
     ArtifactDone: (
         b"\x88\xa4type\xacArtifactDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa4role\xa4fi"

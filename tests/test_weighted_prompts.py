@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from engine.bench.backends import pipeline_of
-from engine.contract import Change, PromptFormat, Recipe, Sampler
+from engine.contract import Change, Omission, PromptFormat, Recipe, Sampler
 from engine.core.engine_core import EngineCore
+from engine.models.prompt_chunks import MAX_CHUNKS
 from engine.models.prompt_tokens import weighted
 from tests import tiny_model
 from tests.diffusers_pipeline import (
@@ -285,6 +286,60 @@ def test_every_prompt_is_painted(core: Callable[[], EngineCore], prompt: str) ->
     [image] = painted_images(job(run), core())
     assert image.failed is None
     assert image.png
+
+
+LONG: Final = " ".join("a" * (MAX_CHUNKS * CHUNK))
+"""It fills all chunks: a letter is a token of the tiny model."""
+
+
+@core_of
+@pytest.mark.parametrize(
+    ("plain", "prompt", "negative", "omission"),
+    [
+        (False, LONG, LONG, None),
+        (False, f"{LONG} house", "", Omission(1)),
+        (False, f"{LONG[4:]} house", "", Omission(1)),
+        (False, f"{LONG} a house,  and a\ntree", LONG, Omission(5)),
+        (False, f"{LONG} (a house, and:1.3) [a tree]", "", Omission(5)),
+        (False, "blue BREAK " * 7 + " a" * (CHUNK + 2), "", Omission(2)),
+        (False, "a", f"{LONG} blue sky", Omission(0, 2)),
+        (False, f"{LONG} caf\N{LATIN SMALL LETTER E WITH ACUTE} \u4e00\u7ea2", "", Omission(3)),
+        (True, "a " * CHUNK, "a " * CHUNK, None),
+        (True, "a " * (CHUNK + 3), "", Omission(3)),
+        (True, "a", "a " * CHUNK + "sky", Omission(0, 1)),
+        (True, "a " * (CHUNK - 1) + "(house:1.3)", "", Omission(1)),
+    ],
+)
+def test_words_that_are_not_read_are_counted(
+    core: Callable[[], EngineCore],
+    plain: bool,
+    prompt: str,
+    negative: str,
+    omission: Omission | None,
+) -> None:
+    """Each picture has their number; a word of which a part is read counts too."""
+    form = PromptFormat.PLAIN if plain else PromptFormat.A1111
+    run = recipe(core(), prompt=prompt, negative=negative, prompt_format=form, steps=1)
+    [image] = painted_images(job(run), core())
+    assert image.omission == omission
+
+
+def test_only_prompts_that_take_effect_are_counted() -> None:
+    """Without guidance there is no negative prompt; of the changes, the longest prompt counts."""
+    longer = f"{LONG} a b"
+    free = weighted_recipe(sd_core(), "red", negative=longer, guidance=1.0)
+    assert sd_core().model.omission(free) is None
+    changed = weighted_recipe(sd_core(), f"{LONG} a", changes=(Change(step=2, prompt=longer),))
+    assert sd_core().model.omission(changed) == Omission(2)
+
+
+def test_words_that_are_not_read_change_no_bit() -> None:
+    """They are left out whatever they are."""
+    first, second = (
+        painted_images(job(weighted_recipe(sd_core(), f"{LONG} {end}", steps=1)), sd_core())
+        for end in ("a house", "blue")
+    )
+    assert first[0].sha256 == second[0].sha256
 
 
 def test_weights_in_the_starter_change_no_other_word() -> None:

@@ -11,7 +11,7 @@ from bot.domain.job import DeletionReason, Job, JobTimings, ResponseTarget, Stat
 from bot.domain.kinds import kind_named
 from bot.domain.picture import Picture
 from bot.domain.plan import PlanDetails
-from engine.contract import Verdict, Work, sha256
+from engine.contract import Omission, Verdict, Work, sha256
 
 JOBS: Final = (
     "SELECT jobs.*, result.* FROM jobs LEFT JOIN ("
@@ -28,6 +28,7 @@ _RECIPE: Final[msgspec.json.Decoder[Work]] = msgspec.json.Decoder(Work)
 _RECIPES: Final[msgspec.json.Decoder[tuple[Work, ...]]] = msgspec.json.Decoder(tuple[Work, ...])
 _PLAN = msgspec.json.Decoder(PlanDetails)
 _VERDICTS = msgspec.json.Decoder(tuple[Verdict, ...])
+_OMISSION = msgspec.json.Decoder(Omission)
 
 
 def json(value: object) -> str:
@@ -142,6 +143,7 @@ def from_picture(picture: Picture) -> dict[str, Value]:
         "restricted": int(picture.is_flagged_but_kept),
         "verdicts": json(picture.verdicts),
         "failed": picture.failure_reason,
+        "omission": None if picture.omission is None else json(picture.omission),
         "fingerprint": picture.fingerprint,
     }
     return columns | _settings(picture.recipe)
@@ -183,5 +185,6 @@ def to_picture(row: sqlite3.Row) -> Picture:
         verdicts=_VERDICTS.decode(row["verdicts"]),
         failure_reason=row["failed"],
         is_removed=row["removed_at"] is not None,
+        omission=None if row["omission"] is None else _OMISSION.decode(row["omission"]),
         fingerprint=row["fingerprint"],
     )

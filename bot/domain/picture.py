@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.contract import Verdict, Work
+from engine.contract import Omission, Verdict, Work
 
 
 class Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +30,8 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """Why this picture of the job could not be painted."""
     is_removed: bool = False
     """Whether moderators removed it."""
+    omission: Omission | None = None
+    """What the model did not read of its prompts; None if it read all of them."""
     fingerprint: str
     """The software and hardware that painted it."""
 

@@ -15,7 +15,7 @@ from bot.domain.job import Job, Progress, Status
 from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
-from engine.contract import Change, Detail, ModelCard, Upscale, Work
+from engine.contract import Change, Detail, ModelCard, Omission, Upscale, Work
 from engine.contract.infotext import public_model_name
 
 _MAX_CONTENT: Final = 2000
@@ -122,9 +122,21 @@ def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) 
     recipes = [picture.recipe for picture in pictures]
     parts = _axes(job.plan.layout), _model(recipes, models), settings(recipes)
     lines = [" · ".join(part for part in parts if part)]
+    if omission := _omission(pictures):
+        lines.append(omission)
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
     return "\n".join(lines)
+
+
+def _omission(pictures: Sequence[Picture]) -> str:
+    """How many words of the prompts the model did not read; empty if it read all."""
+    omissions = [picture.omission for picture in pictures if picture.omission is not None]
+    most = Omission(
+        max((omission.prompt for omission in omissions), default=0),
+        max((omission.negative for omission in omissions), default=0),
+    )
+    return most.sentence if omissions else ""
 
 
 def _reason(picture: Picture) -> str:
@@ -244,7 +256,8 @@ def full_size(
     """The message of one picture at full size; it names the model if several are offered."""
     recipe = picture.recipe
     details = [part for part in (_model([recipe], models), settings([recipe])) if part]
-    return f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}\n{' · '.join(details)}"
+    headline = f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}"
+    return "\n".join(filter(None, [headline, " · ".join(details), _omission([picture])]))
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:

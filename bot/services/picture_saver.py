@@ -157,5 +157,6 @@ class PictureSaver:
             is_flagged_but_kept=image.flagged and path is not None,
             verdicts=image.verdicts,
             failure_reason=image.failed,
+            omission=image.omission,
             fingerprint=image.fingerprint,
         )

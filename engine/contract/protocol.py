@@ -198,6 +198,26 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
             )
 
 
+class Omission(msgspec.Struct, frozen=True):
+    """How many words at the end of a picture's prompts the model does not read; of several prompts,
+    the most."""
+
+    prompt: int = 0
+    negative: int = 0
+
+    @property
+    def sentence(self) -> str:
+        """For the user."""
+        parts = [
+            f"the last {'word' if count == 1 else f'{count} words'} of the {name}"
+            for name, count in (("prompt", self.prompt), ("negative prompt", self.negative))
+            if count
+        ]
+        verb = "was" if self.prompt + self.negative == 1 else "were"
+        text = f"{' and '.join(parts)} {verb} left out: the model reads no more."
+        return text[:1].upper() + text[1:]
+
+
 class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one recipe.
 
@@ -216,6 +236,8 @@ class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
     row_class: int
     """The row class used: the recipe's, unless the engine chose another by load."""
     fingerprint: str
+    omission: Omission | None = None
+    """None if the model reads the prompts to their ends."""
 
     def __post_init__(self) -> None:
         if self.failed is not None:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeVar
 import torch
 from PIL import Image
 
-from engine.contract import Paint, PaintedImage, Work, pixels_sha256, with_row_class
+from engine.contract import Omission, Paint, PaintedImage, Work, pixels_sha256, with_row_class
 from engine.contract.images.encode import encode_png
 from engine.contract.metadata import with_metadata
 from engine.core.capture import Frame
@@ -30,6 +30,8 @@ class Origin(NamedTuple):
     """What the file says about itself."""
     row_class: int
     fingerprint: str
+    omission: Omission | None = None
+    """What the model does not read of its prompts."""
 
 
 class Result(NamedTuple):
@@ -74,6 +76,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
         verdicts=verdicts,
         row_class=origin.row_class,
         fingerprint=origin.fingerprint,
+        omission=origin.omission,
     )
     return Result(painted, None if is_withheld else Frame(picture, painted.flagged))
 
@@ -98,7 +101,8 @@ def origin_of(state: DenoisingState) -> Origin:
         canvas = state.init_image.canvas
         fingerprint = f"{fingerprint}, {canvas.upscaler_fingerprint}"
         work = with_row_class(canvas.detail, state.recipe.row_class)
-    return Origin(state.model, work, state.recipe.row_class, fingerprint)
+    omission = state.model.omission(state.recipe)
+    return Origin(state.model, work, state.recipe.row_class, fingerprint, omission)
 
 
 def decode(state: DenoisingState) -> Image.Image:

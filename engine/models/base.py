@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 import torch
 from PIL import Image
 
-from engine.contract import ROW_CLASSES, ModelCard, PromptFormat, Recipe, Verdict
+from engine.contract import ROW_CLASSES, ModelCard, Omission, PromptFormat, Recipe, Verdict
 from engine.device import Device
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
@@ -45,6 +45,9 @@ class DiffusionModel(Protocol):
 
     def text_chunks(self, recipe: Recipe) -> int:
         """The number of chunks of the longest of the recipe's prompts; see `prompt_chunks`."""
+
+    def omission(self, recipe: Recipe) -> Omission | None:
+        """What the text encoders do not read of the recipe's prompts; None if they read all."""
 
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and

@@ -12,7 +12,7 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from torch.nn import Module
 
-from engine.contract import ROW_CLASSES, BatchSizes, PromptFormat, Recipe, Verdict
+from engine.contract import ROW_CLASSES, BatchSizes, Omission, PromptFormat, Recipe, Verdict
 from engine.device import Device
 from engine.device.errors import is_out_of_memory
 from engine.errors import InvalidJob
@@ -133,6 +133,25 @@ class LatentDiffusion(ABC):
         return max(
             len(tokenizer.chunks(text).chunks) for tokenizer in self._tokenizers for text in texts
         )
+
+    def omission(self, recipe: Recipe) -> Omission | None:
+        """What the text encoders do not read of the recipe's prompts; None if they read all."""
+        is_plain = recipe.prompt_format is PromptFormat.PLAIN
+        phases = recipe.phases
+        prompts = {phase.prompt for phase in phases}
+        negatives = {phase.negative for phase in phases if phase.uses_cfg}
+        prompt_words, negative_words = (
+            max(
+                (
+                    tokenizer.omitted_words(text, is_plain=is_plain)
+                    for tokenizer in self._tokenizers
+                    for text in texts
+                ),
+                default=0,
+            )
+            for texts in (prompts, negatives)
+        )
+        return Omission(prompt_words, negative_words) if prompt_words or negative_words else None
 
     def _encoder_inputs(self, prompt: Prompt) -> list[tuple[EncoderInput, ...]]:
         """For each chunk of a prompt, the inputs of the text encoders."""

@@ -18,6 +18,8 @@ class Token(NamedTuple):
 
     id: int
     weight: float = 1.0
+    place: int = 0
+    """Where it begins in the words of the prompt."""
 
 
 class TokenChunks(NamedTuple):

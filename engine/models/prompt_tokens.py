@@ -1,19 +1,23 @@
 """Tokenize prompts with weights, and weight their embeddings."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from engine.contract.prompt_weights import parse_weights
+from engine.contract.prompt_weights import WeightedText, parse_weights
 from engine.models.prompt_chunks import Token, TokenChunks, cut_into_chunks
 
 _CACHE_SIZE: Final = 256
 """Number of prompts whose tokens are cached."""
 _MAX_MEAN_RATIO: Final = 10.0
 """A mean that the weights change more than so many times is near 0 and is not restored."""
+_IDEOGRAPHS: Final = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""Chinese and Japanese have no spaces between words, so each of their characters counts."""
+_WORD: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
 
 
 class EncoderInput(NamedTuple):
@@ -40,6 +44,19 @@ class PromptTokenizer:
         inputs = [self._input(chunk) for chunk in self.chunks(prompt).chunks]
         return [*inputs, *[self._input(())] * (count - len(inputs))]
 
+    def omitted_words(self, prompt: str, *, is_plain: bool = False) -> int:
+        """How many words at the end of a prompt are not encoded, or not as a whole.
+
+        A plain prompt has one chunk, and brackets are words there.
+        """
+        if is_plain:
+            tokens = list(self._tokens(prompt))
+            words, rest = prompt, tokens[self._length :]
+        else:
+            chunks = self.chunks(prompt)
+            words, rest = _words(parse_weights(prompt)), list(chunks.rest)
+        return len(_WORD.findall(words[rest[0].place :])) if rest else 0
+
     def _input(self, chunk: Sequence[Token]) -> EncoderInput:
         """A chunk with begin, end and padding."""
         size = self._tokenizer.model_max_length
@@ -52,12 +69,30 @@ class PromptTokenizer:
         )
 
     def _chunks(self, prompt: str) -> TokenChunks:
-        sections = [
-            [Token(id, part.weight) for part in section for id in self._ids(part.text)]
-            for section in parse_weights(prompt)
-        ]
-        length = self._tokenizer.model_max_length - len((self._begin, self._end))
-        return cut_into_chunks(sections, length, self._comma)
+        sections: list[list[Token]] = []
+        place = 0
+        for section in parse_weights(prompt):
+            tokens: list[Token] = []
+            for part in section:
+                tokens += self._tokens(part.text, part.weight, place)
+                place += len(part.text)
+            sections.append(tokens)
+            place += 1  # of the space between two sections
+        return cut_into_chunks(sections, self._length, self._comma)
+
+    @property
+    def _length(self) -> int:
+        """The tokens that fit into a chunk."""
+        size: int = self._tokenizer.model_max_length
+        return size - len((self._begin, self._end))
+
+    def _tokens(self, text: str, weight: float = 1.0, place: int = 0) -> Iterator[Token]:
+        """The tokens of a text that begins at this place in the words of the prompt."""
+        encoding = self._tokenizer(
+            text, add_special_tokens=False, verbose=False, return_offsets_mapping=True
+        )
+        for id, (start, _) in zip(encoding.input_ids, encoding.offset_mapping, strict=True):
+            yield Token(id, weight, place + start)
 
     def _comma_id(self) -> int | None:
         """The id of the comma, if it is one token."""
@@ -67,6 +102,10 @@ class PromptTokenizer:
     def _ids(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids
         return ids
+
+
+def _words(sections: Sequence[Sequence[WeightedText]]) -> str:
+    return " ".join("".join(part.text for part in section) for section in sections)
 
 
 def weighted(

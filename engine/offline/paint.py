@@ -99,6 +99,8 @@ class _Output:
         if image.png:
             file.write_bytes(image.png)
             sys.stdout.write(f"{file}: seed {recipe.seed_text}\n")
+            if image.omission is not None:
+                sys.stderr.write(f"{file}: {image.omission.sentence}\n")
             return
         file.unlink(missing_ok=True)  # from an earlier run
         self._delete_film(index)
