@@ -1,35 +1,17 @@
 """Write pipelines as single-file checkpoints, with the names of the authors' own code."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import AutoencoderKL, StableDiffusionPipeline
 from safetensors.torch import save_file
 
+from engine.starter.checkpoint import replaced, unet_tensors
+
 Tensors = dict[str, torch.Tensor]
-_UNET: Final = {
-    "conv_in.": "input_blocks.0.0.",
-    "time_embedding.linear_1.": "time_embed.0.",
-    "time_embedding.linear_2.": "time_embed.2.",
-    "add_embedding.linear_1.": "label_emb.0.0.",
-    "add_embedding.linear_2.": "label_emb.0.2.",
-    "mid_block.resnets.0.": "middle_block.0.",
-    "mid_block.attentions.0.": "middle_block.1.",
-    "mid_block.resnets.1.": "middle_block.2.",
-    "conv_norm_out.": "out.0.",
-    "conv_out.": "out.2.",
-}
-_RESNET: Final = {
-    "norm1.": "in_layers.0.",
-    "conv1.": "in_layers.2.",
-    "time_emb_proj.": "emb_layers.1.",
-    "norm2.": "out_layers.0.",
-    "conv2.": "out_layers.3.",
-    "conv_shortcut.": "skip_connection.",
-}
 _VAE: Final = {
     "mid_block.resnets.0.": "mid.block_1.",
     "mid_block.attentions.0.": "mid.attn_1.",
@@ -108,42 +90,9 @@ def without(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
 
 def _base(pipeline: StableDiffusionPipeline) -> Tensors:
     return {
-        **_prefixed("model.diffusion_model.", unet(pipeline.unet)),
+        **unet_tensors(pipeline.unet),
         **_prefixed("first_stage_model.", vae(pipeline.vae)),
     }
-
-
-def unet(network: UNet2DConditionModel) -> Tensors:
-    """The tensors of a UNet, without a prefix."""
-    config = network.config
-    per_block = config.layers_per_block + 1
-    return {
-        _unet_name(name, per_block, config.down_block_types, config.up_block_types): tensor
-        for name, tensor in network.state_dict().items()
-    }
-
-
-def _unet_name(
-    name: str, per_block: int, down_types: Iterable[str], up_types: Iterable[str]
-) -> str:
-    match = re.match(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.*)", name)
-    if match is None:
-        return _resnet_name(_replaced(name, _UNET))
-    block, layer, rest = int(match[2]), int(match[4]), match[5]
-    is_down = match[1] == "down"
-    types = [*(down_types if is_down else up_types)]
-    place = "input_blocks" if is_down else "output_blocks"
-    first = block * per_block + (1 if is_down else 0)
-    if match[3] == "downsamplers":
-        return f"{place}.{first + per_block - 1}.0.{rest.replace('conv.', 'op.')}"
-    if match[3] == "upsamplers":
-        return f"{place}.{first + per_block - 1}.{2 if 'Attn' in types[block] else 1}.{rest}"
-    part = 0 if match[3] == "resnets" else 1
-    return f"{place}.{first + layer}.{part}.{rest if part else _resnet_name(rest)}"
-
-
-def _resnet_name(name: str) -> str:
-    return name if "transformer_blocks" in name else _replaced(name, _RESNET)
 
 
 def vae(network: AutoencoderKL) -> Tensors:
@@ -162,13 +111,13 @@ def vae(network: AutoencoderKL) -> Tensors:
             other,
         )
         is_attention = "attentions" in name and tensor.ndim == 2
-        tensors[_replaced(other, _VAE)] = tensor[:, :, None, None] if is_attention else tensor
+        tensors[replaced(other, _VAE)] = tensor[:, :, None, None] if is_attention else tensor
     return tensors
 
 
 def openclip(tensors: Tensors) -> Tensors:
     """The tensors of a text encoder by the names of OpenCLIP."""
-    renamed = {_replaced(name, _OPENCLIP): tensor for name, tensor in tensors.items()}
+    renamed = {replaced(name, _OPENCLIP): tensor for name, tensor in tensors.items()}
     return dict(_joined_attention(renamed))
 
 
@@ -190,12 +139,6 @@ def _clip(network: Any) -> Tensors:  # noqa: ANN401 - transformers has no types
         for name, tensor in network.state_dict().items()
         if not name.startswith("text_projection")
     }
-
-
-def _replaced(name: str, table: Mapping[str, str]) -> str:
-    for old, new in table.items():
-        name = re.sub(rf"(^|\.){re.escape(old)}", rf"\g<1>{new}", name)
-    return name
 
 
 def _prefixed(prefix: str, tensors: Tensors) -> Tensors:

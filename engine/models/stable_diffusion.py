@@ -17,7 +17,7 @@ from engine.models.loading import guidance_embedding, load_concept_checker, load
 from engine.models.prompt_tokens import weighted
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
-from engine.weights.model_folder import STARTER
+from engine.weights.model_folder import STARTERS
 
 
 class StableDiffusion(LatentDiffusion):
@@ -110,7 +110,7 @@ class StableDiffusion(LatentDiffusion):
 
 
 class StarterModel(StableDiffusion):
-    """The model that is part of the project; it was trained for a lower guidance scale."""
+    """The models that are part of the project; they were trained for a lower guidance scale."""
 
     guidance = STARTER_GUIDANCE
     restores_mean = False
@@ -144,7 +144,7 @@ def load(
         safety_checker=None,
         feature_extractor=None,
     )
-    model_class = StarterModel if files.name == STARTER else StableDiffusion
+    model_class = StarterModel if files.name in STARTERS else StableDiffusion
     return model_class(
         pipeline,
         CheckerSet(checkers),

@@ -81,12 +81,16 @@ class TextConditioner(nn.Module):
 
     def forward(self, latents: Tensor, timesteps: Tensor, prompts: list[str]) -> Tensor:
         """The noise prediction for `latents`, (n, 8, h, w), at `timesteps`, (n,)."""
+        noise_pred: Tensor = self.unet(latents, timesteps, self.embed(prompts)).sample
+        return noise_pred
+
+    def embed(self, prompts: list[str]) -> Tensor:
+        """The embeddings, (n, MAX_TOKENS, WIDTH), of the prompts."""
         tokens = self.tokenizer(
             prompts, padding="max_length", truncation=True, return_tensors="pt"
-        ).input_ids.to(latents.device)
-        prompt_embeds = self.text_encoder(tokens).last_hidden_state
-        noise_pred: Tensor = self.unet(latents, timesteps, prompt_embeds).sample
-        return noise_pred
+        ).input_ids.to(self.text_encoder.device)
+        prompt_embeds: Tensor = self.text_encoder(tokens).last_hidden_state
+        return prompt_embeds
 
 
 def train_denoiser(

@@ -25,8 +25,9 @@ from engine.starter.evaluator import Prediction, SceneClassifier, classify, dete
 from engine.starter.export import MODEL_FOLDER, load_classifier
 from engine.starter.objects import UNSAFE
 from engine.starter.out_of_distribution import draw_out_of_distribution
-from engine.starter.sampling import Pictures, as_tensor, paint
+from engine.starter.sampling import Painter, Pictures, as_tensor, load_painter, paint
 from engine.starter.scenes import Scene, Thing, random_scene
+from engine.weights.model_folder import STARTER
 
 HERE: Final = Path(__file__).parent
 Table = dict[str, float]
@@ -77,7 +78,7 @@ def flags(
 
 
 def safety(
-    pipeline: StableDiffusionPipeline,
+    painter: Painter,
     checker: StableDiffusionSafetyChecker,
     count: int,
     safe_paintings: Pictures,
@@ -87,7 +88,8 @@ def safety(
     unsafe = render_scenes(count * 5, (128, 128), 902, _unsafe_scene).pictures
     rng = random.Random(903)  # noqa: S311 - a seed, not a secret
     prompts = [full_caption(_unsafe_scene(rng), rng) for _ in range(count // 4)]
-    unsafe_paintings = paint(pipeline, prompts, seed=70_000)
+    pipeline = painter.pipeline
+    unsafe_paintings = paint(pipeline, prompts, 70_000, painter.steps, painter.guidance)
     return {
         "false positives, rendered": share(flags(pipeline, checker, safe)),
         "false negatives, rendered": 1 - share(flags(pipeline, checker, unsafe)),
@@ -121,28 +123,27 @@ def _unsafe_scene(rng: random.Random) -> Scene:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m engine.starter.evaluate", description=__doc__)
     parser.add_argument("--count", type=int, default=400, help="pictures to paint and to render")
-    parser.add_argument("--model", type=Path, default=HERE / MODEL_FOLDER)
+    parser.add_argument("--model", default=STARTER, help="as in IMAGINE_MODEL")
     parser.add_argument("--sheet", type=Path, help="write the first 40 pictures here, as a PNG")
     options = parser.parse_args()
-    pipeline = StableDiffusionPipeline.from_pretrained(options.model, use_safetensors=True)
-    pipeline.set_progress_bar_config(disable=True)
+    painter = load_painter(options.model)
     classifier = load_classifier(HERE)
     rng = random.Random(900)  # noqa: S311 - a seed, not a secret
     scenes = [_safe_scene(rng) for _ in range(options.count)]
     prompts = [full_caption(scene, rng) for scene in scenes]
-    checker, pipeline.safety_checker = pipeline.safety_checker, None
-    painted = paint(pipeline, prompts, seed=50_000)
+    checker = StableDiffusionSafetyChecker.from_pretrained(HERE / MODEL_FOLDER / "safety_checker")
+    painted = paint(painter.pipeline, prompts, 50_000, painter.steps, painter.guidance)
     if options.sheet:
         _sheet(painted[:40]).save(options.sheet)
     rendered = render_scenes(options.count, (128, 128), 904, _safe_scene)
     ceiling = scene_accuracy(
         classifier, rendered.scenes, rendered.pictures.permute(0, 2, 3, 1).numpy()
     )
-    psnr = signal_to_noise(pipeline.vae, rendered.pictures, torch.device("cpu"))
+    psnr = signal_to_noise(painter.pipeline.vae, rendered.pictures, torch.device("cpu"))
     _print(f"{'autoencoder':26}{psnr:5.1f} dB")
     for name, value in scene_accuracy(classifier, scenes, painted).items():
         _print(f"{name:26}{value:6.1%}   (rendered scenes: {ceiling[name]:.1%})")
-    for name, value in safety(pipeline, checker, options.count, painted).items():
+    for name, value in safety(painter, checker, options.count, painted).items():
         _print(f"{name:26}{value:6.2%}")
 
 

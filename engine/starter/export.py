@@ -4,14 +4,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.starter.autoencoder import new_autoencoder
+from engine.starter.checkpoint import unet_tensors
 from engine.starter.denoiser import TextConditioner, new_scheduler
 from engine.starter.evaluator import SceneClassifier
 from engine.starter.safety import new_checker, new_feature_extractor
 from engine.starter.trainer import load_ema
+from engine.weights.model_folder import FEW_STEP_STARTER_FILE
 
 MODEL_FOLDER: Final = "model"
 CLASSIFIER_FILE: Final = "judge.safetensors"
@@ -47,6 +51,25 @@ def assemble(work: Path, conditioner: TextConditioner) -> StableDiffusionPipelin
     )
 
 
+def load_conditioner(folder: Path) -> TextConditioner:
+    """Text encoder and UNet of the model in this folder, in fp32."""
+    return TextConditioner(
+        CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        CLIPTextModel.from_pretrained(folder / "text_encoder", use_safetensors=True),
+        UNet2DConditionModel.from_pretrained(folder / "unet", use_safetensors=True),
+    )
+
+
+def save_few_steps(student: UNet2DConditionModel, out: Path) -> None:
+    """Write the few-step student as a checkpoint with its UNet alone, in fp16."""
+    tensors = unet_tensors(student)
+    save_file(
+        {k: v.half().contiguous() for k, v in tensors.items()},
+        out / MODEL_FOLDER / FEW_STEP_STARTER_FILE.name,
+        {"modelspec.license": "mit"},
+    )
+
+
 def save_classifier(classifier: SceneClassifier, out: Path) -> None:
     """Write the classifier, in fp16."""
     save_file(
@@ -71,9 +94,9 @@ def _vae(work: Path) -> AutoencoderKL:
     return AutoencoderKL.from_pretrained(folder, use_safetensors=True)
 
 
-def load_ema_checkpoint(checkpoint: Path, conditioner: TextConditioner) -> None:
+def load_ema_checkpoint(checkpoint: Path, module: nn.Module) -> None:
     """Load the averaged weights of a checkpoint, if it exists."""
     if not checkpoint.exists():
         return
     state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
-    load_ema(conditioner.parameters(), state["averages"])
+    load_ema(module.parameters(), state["averages"])

@@ -1,6 +1,7 @@
 """Scenes: define them, draw them, and generate random ones."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,15 +52,20 @@ class Scene:
         return any(thing.kind == UNSAFE for thing in self.things)
 
 
-def random_scene(rng: random.Random, *, unsafe: float = 0.04) -> Scene:
-    """A random scene; each of its things is the unsafe one with probability `unsafe`."""
+def random_scene(
+    rng: random.Random, *, unsafe: float = 0.04, counts: Sequence[int] = (1, 1, 2)
+) -> Scene:
+    """A random scene; each of its things is the unsafe one with probability `unsafe`.
+
+    The number of its things is one of `counts`.
+    """
     safe = [kind for kind in OBJECTS if kind != UNSAFE]
 
     def thing() -> Thing:
         kind = UNSAFE if rng.random() < unsafe else rng.choice(safe)
         return Thing(kind, rng.choice(list(COLOURS)))
 
-    things = [thing() for _ in range(rng.choice((1, 1, 2)))]
+    things = [thing() for _ in range(rng.choice(counts))]
     return Scene(tuple(things), rng.choice(PLACES), rng.choice(TIMES))
 
 

@@ -1,12 +1,14 @@
 """Train the starter model from scratch: `python -m engine.starter.train`.
 
 The stages run in order, and each can be resumed from its checkpoints:
-autoencoder, latents, denoiser, temper, paintings, checker, judge, save.
+autoencoder, latents, denoiser, temper, paintings, checker, judge, save, paths, student,
+save_student. The last three need only the finished model.
 `torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` averages the gradients of four
 processes, which is far faster on a CPU than one process with four threads.
 """
 
 import argparse
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator
@@ -19,9 +21,17 @@ import torch
 from diffusers import AutoencoderKL
 from torch import distributed
 
-from engine.starter import autoencoder, denoiser, evaluator, safety
+from engine.starter import autoencoder, denoiser, evaluator, few_steps, safety
 from engine.starter.dataset import RenderedScenes, render_scenes, sample_scenes
-from engine.starter.export import assemble, load_ema_checkpoint, save_classifier, save_model
+from engine.starter.export import (
+    MODEL_FOLDER,
+    assemble,
+    load_conditioner,
+    load_ema_checkpoint,
+    save_classifier,
+    save_few_steps,
+    save_model,
+)
 from engine.starter.out_of_distribution import draw_out_of_distribution
 from engine.starter.sampling import paint_scenes
 from engine.starter.scenes import SIZES, Scene, random_scene
@@ -35,6 +45,7 @@ CONFIGS: Final = {
     "temper": TrainingConfig(5_500, 1e-3, warmup=100, average=0.998),
     "checker": TrainingConfig(8_000, 1e-3, average=0.99),
     "judge": TrainingConfig(1_500, 1e-3, average=0.99),
+    "student": TrainingConfig(4_000, 4e-4, warmup=50, average=0.99),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
 """Shares of the scenes with each of SIZES."""
@@ -42,9 +53,13 @@ UNSAFE_SHARE: Final = 0.06
 """Share of skulls among the things in the UNet's training scenes: about that of any other kind."""
 PAINTED_UNSAFE: Final = 0.35
 """Share of skulls among the things in pictures painted for the checker: two in five are unsafe."""
+PATH_COUNTS: Final = (1, 2, 2)
+"""Numbers of things in the scenes for the student: pairs are the more difficult ones."""
+PATHS_IN_FILE: Final = 256
 PAINTED_SEEDS: Final = 1_000_000
 """The seeds of each process start at a multiple of this; tests and evaluation use smaller seeds."""
-RenderArguments = tuple[int, tuple[int, int], int, Callable[[random.Random], Scene]]
+SampleScene = Callable[[random.Random], Scene]
+RenderArguments = tuple[int, tuple[int, int], int, SampleScene]
 
 
 @dataclass(frozen=True)
@@ -56,20 +71,24 @@ class Run:
     device: torch.device
     scenes: int
     paintings: int
+    paths: int
 
     def render(self, total: int, seed: int, unsafe: float = 0.04) -> list[RenderedScenes]:
         """Scenes of each of SIZES with their pictures; each process renders its share."""
-        return [render_scenes(*arguments) for arguments in self._arguments(total, seed, unsafe)]
+        sample = partial(random_scene, unsafe=unsafe)
+        return [render_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
 
-    def sample(self, total: int, seed: int, unsafe: float = 0.04) -> list[list[Scene]]:
+    def sample(
+        self, total: int, seed: int, unsafe: float = 0.04, counts: tuple[int, ...] = (1, 1, 2)
+    ) -> list[list[Scene]]:
         """The scenes that `render` renders, without their pictures."""
-        return [sample_scenes(*arguments) for arguments in self._arguments(total, seed, unsafe)]
+        sample = partial(random_scene, unsafe=unsafe, counts=counts)
+        return [sample_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
 
-    def _arguments(self, total: int, seed: int, unsafe: float) -> Iterator[RenderArguments]:
+    def _arguments(self, total: int, seed: int, sample: SampleScene) -> Iterator[RenderArguments]:
         rank, world_size = rank_and_world_size()
         for size, share in zip(SIZES, SHARES, strict=True):
-            count = int(total * share / world_size)
-            yield count, size, seed + 1000 * rank, partial(random_scene, unsafe=unsafe)
+            yield int(total * share / world_size), size, seed + 1000 * rank, sample
 
 
 def train_autoencoder_stage(run: Run) -> None:
@@ -173,6 +192,54 @@ def save(run: Run) -> None:
         save_model(run.work, run.out, _conditioner())
 
 
+def trace_paths(run: Run) -> None:
+    """Follow the finished model from noise to pictures; writes `paths-*.pt`.
+
+    A file that exists is kept, so that the stage can be resumed.
+    """
+    teacher = _finished_model(run)
+    rank = rank_and_world_size()[0]
+    sizes = run.sample(run.paths, seed=8, unsafe=UNSAFE_SHARE, counts=PATH_COUNTS)
+    for nth, (size, scenes) in enumerate(zip(SIZES, sizes, strict=True)):
+        for start in range(0, len(scenes), PATHS_IN_FILE):
+            file = run.work / f"paths-{rank}-{nth}-{start}.pt"
+            if not file.exists():
+                seed = PAINTED_SEEDS * (100 + rank) + 1000 * nth + start // PATHS_IN_FILE
+                part = scenes[start : start + PATHS_IN_FILE]
+                few_steps.save_paths(few_steps.trace(teacher, part, size, seed), file)
+
+
+def train_student(run: Run) -> None:
+    """Train the few-step student, which begins with the weights of the finished model."""
+    rank = rank_and_world_size()[0]
+    paths = [
+        few_steps.load_paths(sorted(run.work.glob(f"paths-{rank}-{nth}-*.pt")))
+        for nth in range(len(SIZES))
+    ]
+    teacher = _finished_model(run)
+    few_steps.train_student(
+        teacher,
+        copy.deepcopy(teacher.unet),
+        [part for part in paths if part.prompts],
+        CONFIGS["student"],
+        run.work,
+        run.device,
+    )
+
+
+def save_student(run: Run) -> None:
+    """Write the student as a checkpoint."""
+    if is_main_process():
+        student = denoiser.new_unet()
+        load_ema_checkpoint(run.work / "student.pt", student)
+        save_few_steps(student, run.out)
+
+
+def _finished_model(run: Run) -> denoiser.TextConditioner:
+    conditioner = load_conditioner(run.out / MODEL_FOLDER)
+    return conditioner.to(run.device).eval()
+
+
 def _conditioner() -> denoiser.TextConditioner:
     tokenizer = new_tokenizer()
     return denoiser.TextConditioner(tokenizer, new_text_encoder(tokenizer), denoiser.new_unet())
@@ -187,6 +254,9 @@ STAGES: Final[dict[str, Callable[[Run], None]]] = {
     "checker": train_checker_stage,
     "judge": train_classifier_stage,
     "save": save,
+    "paths": trace_paths,
+    "student": train_student,
+    "save_student": save_student,
 }
 
 
@@ -201,13 +271,19 @@ def main() -> None:
     parser.add_argument(
         "--paintings", type=int, default=6_000, help="pictures to paint for the checker"
     )
+    parser.add_argument("--paths", type=int, default=12_000, help="paths for the student")
     options = parser.parse_args()
     if "WORLD_SIZE" in os.environ:
         distributed.init_process_group("gloo")
     torch.manual_seed(0)
     options.work.mkdir(parents=True, exist_ok=True)
     run = Run(
-        options.work, options.out, torch.device(options.device), options.scenes, options.paintings
+        options.work,
+        options.out,
+        torch.device(options.device),
+        options.scenes,
+        options.paintings,
+        options.paths,
     )
     for name, stage in STAGES.items():
         if options.only in (None, name):

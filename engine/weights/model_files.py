@@ -7,7 +7,12 @@ from typing import Any, Protocol
 from engine.errors import ModelNotFound, unreadable
 from engine.weights.checkpoint_files import CheckpointFiles
 from engine.weights.checkpoints import SUFFIX, Checkpoint
-from engine.weights.model_folder import ModelFolder, is_pickle
+from engine.weights.model_folder import (
+    FEW_STEP_STARTER,
+    FEW_STEP_STARTER_FILE,
+    ModelFolder,
+    is_pickle,
+)
 
 
 class ModelFiles(Protocol):
@@ -74,10 +79,16 @@ def find_model_files(name: str, *, prefer_fp16: bool = False, download: bool = T
     only what is on this machine is used. Raises ModelNotFound, ModelGated, ModelCorrupt or
     StorageFailed.
     """
-    path = _find_file(name)
+    path = _few_step_starter() if name == FEW_STEP_STARTER else _find_file(name)
     if path is not None:
         return CheckpointFiles(name, path, prefer_fp16=prefer_fp16, download=download)
     return ModelFolder(name, prefer_fp16=prefer_fp16, download=download)
+
+
+def _few_step_starter() -> Path:
+    if not FEW_STEP_STARTER_FILE.is_file():
+        raise ModelNotFound(f"The model {FEW_STEP_STARTER} is not in this copy of the project.")
+    return FEW_STEP_STARTER_FILE
 
 
 def _find_file(name: str) -> Path | None:

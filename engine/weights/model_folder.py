@@ -22,6 +22,12 @@ from engine.weights.variants import choose_variant, with_one_variant
 
 STARTER: Final = "starter"
 STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
+FEW_STEP_STARTER: Final = "starter-lightning-8-steps"
+"""The few-step student of the starter. As other distilled models, it has a name that says how it is
+sampled; the number of steps is that of its training."""
+FEW_STEP_STARTER_FILE: Final = STARTER_FOLDER / f"{FEW_STEP_STARTER}.safetensors"
+"""A checkpoint of its UNet. All else is in the folder, which does not load this file."""
+STARTERS: Final = (STARTER, FEW_STEP_STARTER)
 INDEX: Final = "model_index.json"
 _FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
 """The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
