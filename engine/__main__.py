@@ -9,7 +9,7 @@ from typing import Final, NoReturn
 
 from engine import log
 from engine.bench.cli import ARCHITECTURES, BACKENDS, SUITES, bench_command
-from engine.contract import DEFAULT_COUNT, Sampler
+from engine.contract import DEFAULT_COUNT, Backend, Sampler
 from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
 from engine.log.redaction import register_secret
@@ -99,6 +99,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="also write an MP4 of the first picture's steps; those of others get -1, -2, …",
     )
+    add("--backend", metavar="NAME", help=", ".join(Backend))
     add("--upscale", type=int, choices=(2, 4), help="enlarge the pictures by this factor")
     add("--subseed", type=int)
     add(

@@ -13,6 +13,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from engine.contract import (
+    Backend,
     Cancelled,
     Capture,
     Completed,
@@ -99,10 +100,13 @@ def before_each_pass(core: EngineCore, hook: Callable[[torch.Tensor], object]) -
     predict = core.model.predict
 
     def hooked(
-        latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         hook(conditioning["encoder_hidden_states"])
-        return predict(latents, timesteps, conditioning)
+        return predict(latents, timesteps, conditioning, backend)
 
     core.model.predict = hooked  # type: ignore[method-assign] # the tests share the model
     try:

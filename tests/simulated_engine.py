@@ -12,6 +12,7 @@ from PIL import Image
 from bot.engine_client.base import NO_FILES, EngineStatus, EventCallback
 from engine.bench.architectures import BETAS
 from engine.contract import (
+    Backend,
     Capture,
     Ending,
     Event,
@@ -82,13 +83,31 @@ class NullModel:
         raise NotImplementedError
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """Let the time of a pass go by."""
         self.now += SECONDS * latents[0].numel()
         return latents
 
-    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
+    def prove_backends(self) -> None:
+        """There is only one."""
+
+    def backend_fingerprint(self, backend: Backend) -> str:
+        """Nothing."""
+        return ""
+
+    def is_batch_invariant(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
         """Always true."""
         return True
 
@@ -96,11 +115,15 @@ class NullModel:
         """Always true."""
         return True
 
-    def decode_latents(self, latents: torch.Tensor) -> Image.Image:
+    def decode_latents(
+        self, latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> Image.Image:
         """A black image, as small as possible."""
         return Image.new("RGB", (1, 1))
 
-    def decode_frames(self, latents: torch.Tensor) -> list[Image.Image | None]:
+    def decode_frames(
+        self, latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> list[Image.Image | None]:
         """Black images."""
         return [Image.new("RGB", (1, 1)) for _ in latents]
 

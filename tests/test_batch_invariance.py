@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from engine.contract import Backend
 from engine.device import Device
 from engine.models.base import Conditioning
 from engine.models.batch_invariance import is_batch_invariant
@@ -29,7 +30,11 @@ class FormulaModel:
         self.kind = kind
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows."""
         embeds = conditioning["encoder_hidden_states"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.contract import Backend
 from engine.core.batching import BatchKey, Deficit, DrrState, select_batch
 
 SMALL, LARGE = BatchKey("tiny", 64, 64, 8), BatchKey("tiny", 256, 256, 8)
@@ -30,6 +31,7 @@ KEYS = st.builds(
     st.sampled_from([64, 96]),
     st.sampled_from([2, 8]),
     st.sampled_from([0, 0, 0, 5]),
+    st.sampled_from(Backend),
 )
 KINDS = st.lists(st.tuples(KEYS, st.sampled_from([1, 2])), min_size=1, max_size=20)
 

@@ -17,6 +17,7 @@ from PIL import Image, ImageChops, ImageStat
 from engine.contract import (
     ArtifactDone,
     ArtifactRole,
+    Backend,
     Cancelled,
     Capture,
     Change,
@@ -220,9 +221,11 @@ def held_frames(core: EngineCore) -> Iterator[None]:
     """Hold the first frame that is decoded, until the block ends."""
     decode_frames, is_open = core.model.decode_frames, threading.Event()
 
-    def decode_later(latents: torch.Tensor) -> list[Image.Image | None]:
+    def decode_later(
+        latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> list[Image.Image | None]:
         assert is_open.wait(60)
-        return decode_frames(latents)
+        return decode_frames(latents, backend)
 
     core.model.decode_frames = decode_later  # type: ignore[method-assign] # a shared model
     try:

@@ -13,6 +13,7 @@ from engine.contract import (
     MAX_SIZE,
     MIN_SIZE,
     SIZE_MULTIPLE,
+    Backend,
     Change,
     Control,
     Edit,
@@ -173,6 +174,14 @@ def test_plain_recipes_are_stored_as_before() -> None:
     stored = msgspec.json.encode(weighted)
     assert b'"prompt_format":"a1111"' in stored
     assert msgspec.json.decode(stored, type=Recipe) == weighted
+
+
+def test_recipes_of_torch_are_stored_as_before() -> None:
+    """The backend is left out, so that stored recipes mean torch."""
+    assert b"backend" not in msgspec.json.encode(Recipe(**GOOD))
+    stored = msgspec.json.encode(Recipe(**GOOD, backend=Backend.OPENVINO))
+    assert b'"backend":"openvino"' in stored
+    assert msgspec.json.decode(stored, type=Recipe).backend is Backend.OPENVINO
 
 
 def test_guidance_at_any_step_needs_two_rows() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 import torch
 
-from engine.contract import Cancelled, Event, Img2Img, Recipe, Sampler, Stepped, Subseed, sha256
+from engine.contract import (
+    Backend,
+    Cancelled,
+    Event,
+    Img2Img,
+    Recipe,
+    Sampler,
+    Stepped,
+    Subseed,
+    sha256,
+)
 from engine.contract.images.encode import encode_png
 from engine.core.executor import BatchExecutor
 from engine.core.preparation import prepare
@@ -176,10 +186,12 @@ def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatc
         core.tick()
     before = slow.step
 
-    def wait_for_steps(width: int, height: int, rows: int, text_chunks: int) -> bool:
+    def wait_for_steps(
+        width: int, height: int, rows: int, text_chunks: int, backend: Backend
+    ) -> bool:
         while slow.step < before + 5:
             time.sleep(0.001)
-        return is_batch_invariant(width, height, rows, text_chunks)
+        return is_batch_invariant(width, height, rows, text_chunks, backend)
 
     monkeypatch.setattr(core.model, "is_batch_invariant", wait_for_steps)
     events = list[Event]()
@@ -210,7 +222,7 @@ def test_warmup_measures_the_batches_of_the_native_size(monkeypatch: pytest.Monk
     """Batches are measured in descending order of size."""
     model, shapes = engine_core().model, list[tuple[int, int, int]]()
 
-    def record_shape(width: int, height: int, rows: int) -> bool:
+    def record_shape(width: int, height: int, rows: int, backend: Backend) -> bool:
         shapes.append((width, height, rows))
         return True
 
@@ -278,12 +290,15 @@ def test_nan_stays_with_its_image() -> None:
     predict = core.model.predict
 
     def overflow(
-        latents: torch.Tensor, timesteps: torch.Tensor, conditioning: dict[str, torch.Tensor]
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: dict[str, torch.Tensor],
+        backend: Backend,
     ) -> torch.Tensor:
         embeds = conditioning["encoder_hidden_states"]
         is_bad = torch.tensor([torch.equal(row, poison) for row in embeds])
         latents = torch.where(is_bad[:, None, None, None], torch.nan, latents)
-        return predict(latents, timesteps, conditioning)
+        return predict(latents, timesteps, conditioning, backend)
 
     core.model.predict = overflow  # type: ignore[method-assign, assignment]
     try:

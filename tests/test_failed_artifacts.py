@@ -7,6 +7,7 @@ from PIL import Image
 from engine.contract import (
     ArtifactDone,
     ArtifactRole,
+    Backend,
     Capture,
     Completed,
     Event,
@@ -57,7 +58,7 @@ def test_frames_that_cannot_be_decoded_cost_no_picture() -> None:
     """The job has its picture, but neither film nor strip."""
     core = new_engine_core()
 
-    def fail(latents: torch.Tensor) -> list[Image.Image | None]:
+    def fail(latents: torch.Tensor, backend: Backend = Backend.TORCH) -> list[Image.Image | None]:
         raise RuntimeError(f"No {len(latents)} frames today.")
 
     core.model.decode_frames = fail  # type: ignore[method-assign] # a shared model

@@ -17,7 +17,7 @@ from engine.bench.suite.painting import Predict, intercepted
 from engine.bench.suite.report import Outcome, SuiteReport
 from engine.bench.suite.runner import SuiteRunner, new_report
 from engine.bench.suite.speed import Load, SpeedPlan, measure_speed
-from engine.contract import MAX_SIZE, BatchSizes, Sampler
+from engine.contract import MAX_SIZE, Backend, BatchSizes, Sampler
 from engine.device import Device, select_device
 from engine.errors import ExitCode
 from engine.models.base import Conditioning, DiffusionModel
@@ -100,9 +100,12 @@ def test_a_row_that_depends_on_its_batch_is_found() -> None:
 
     def wrap(predict: Predict) -> Predict:
         def depend(
-            latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+            latents: torch.Tensor,
+            timesteps: torch.Tensor,
+            conditioning: Conditioning,
+            backend: Backend,
         ) -> torch.Tensor:
-            return predict(latents, timesteps, conditioning) + latents.mean()
+            return predict(latents, timesteps, conditioning, backend) + latents.mean()
 
         return depend
 

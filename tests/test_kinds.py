@@ -27,6 +27,7 @@ from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import (
     SEED_LIMIT,
+    Backend,
     Capture,
     Img2Img,
     PromptFormat,
@@ -335,6 +336,14 @@ def test_row_classes_are_those_of_each_model_and_size() -> None:
     sizes = [recipe(), recipe(width=128, height=128)]
     alone = [with_row_classes([item], [MODEL])[0].row_class for item in sizes]
     assert [item.row_class for item in with_row_classes(sizes, [MODEL])] == alone
+
+
+def test_planned_pictures_have_the_backend_of_the_model() -> None:
+    """Also if the picture that they are made of has another."""
+    card = msgspec.structs.replace(MODEL, backends=(Backend.OPENVINO, Backend.TORCH))
+    assert with_row_classes([recipe()], [card])[0].backend is Backend.OPENVINO
+    old = recipe(backend=Backend.OPENVINO)
+    assert with_row_classes([old], [MODEL])[0].backend is Backend.TORCH
 
 
 def test_a_plan_with_a_model_that_is_not_offered_is_refused() -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Recipe
+from engine.contract import Backend, Recipe
 from engine.core.capture import FILM_TOO_LARGE
 from engine.errors import EngineError, ExitCode, InvalidJob
 from engine.imaging import video
@@ -215,10 +215,10 @@ def test_a_failed_picture_does_not_affect_the_others(
     by = load_engine_core(tiny)
     decode, calls = by.model.decode_latents, itertools.count()
 
-    def spoil(latents: torch.Tensor) -> Image.Image:
+    def spoil(latents: torch.Tensor, backend: Backend = Backend.TORCH) -> Image.Image:
         if next(calls) == 1:
             raise InvalidJob("The numbers overflowed.")
-        return decode(latents)
+        return decode(latents, backend)
 
     by.model.decode_latents = spoil  # type: ignore[method-assign]
     spec = JobSpec(id="one", prompt="a boat", steps=1, count=3)

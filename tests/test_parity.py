@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine import samplers
-from engine.contract import Recipe, Sampler
+from engine.contract import Backend, Recipe, Sampler
 from engine.device import Device
 from engine.models.base import Conditioning
 from engine.pipeline.denoise import DenoisingState, InitImage, forward_batch
@@ -33,7 +33,7 @@ class FormulaModel:
     def __init__(self, config: Mapping[str, object], dtype: torch.dtype = torch.float32) -> None:
         self.scheduler_config = config
         self.device = Device(torch.device("cpu"), dtype, 1)
-        self.card = SimpleNamespace(fingerprint="")
+        self.card = SimpleNamespace(fingerprint="", backends=(Backend.TORCH,))
 
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:
         return SHAPE
@@ -44,11 +44,22 @@ class FormulaModel:
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         return {}
 
-    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
+    def is_batch_invariant(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
         return True
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         times = timesteps.reshape(-1, 1, 1, 1) / 1000
         return 0.9 * times * latents + 0.3 * torch.sin(2 * latents + 5 * times)

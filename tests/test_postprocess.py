@@ -8,7 +8,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageChops
 
-from engine.contract import Event, Failed, Img2Img, Paint, Stepped, Verdict, sha256
+from engine.contract import Backend, Event, Failed, Img2Img, Paint, Stepped, Verdict, sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
@@ -207,10 +207,10 @@ def test_decoding_is_retried_once_for_lack_of_memory() -> None:
     core, failures = engine_core(), [1, 2, 3]
     decode_latents = core.model.decode_latents
 
-    def fail(latents: torch.Tensor) -> Image.Image:
+    def fail(latents: torch.Tensor, backend: Backend = Backend.TORCH) -> Image.Image:
         if failures:
             raise torch.OutOfMemoryError(f"CUDA out of memory, {failures.pop()}")
-        return decode_latents(latents)
+        return decode_latents(latents, backend)
 
     core.model.decode_latents = fail  # type: ignore[method-assign] # a shared model
     try:

@@ -3,7 +3,17 @@
 import pytest
 
 from bot.domain.recipe_diff import recipe_changes
-from engine.contract import Change, Detail, Img2Img, PromptFormat, Sampler, Subseed, Upscale, Work
+from engine.contract import (
+    Backend,
+    Change,
+    Detail,
+    Img2Img,
+    PromptFormat,
+    Sampler,
+    Subseed,
+    Upscale,
+    Work,
+)
 from tests.samples import recipe
 
 SKETCH = Img2Img("b" * 64, 0.5)
@@ -26,6 +36,7 @@ FORK = Change(step=2, prompt="a dog", guidance=3.0)
             {"revision": f"{'1' * 64}-{'3' * 16}"},
             ["revision 1111111-2222222 -> 1111111-3333333"],
         ),
+        ({}, {"backend": Backend.OPENVINO}, ["backend torch -> openvino"]),
         ({}, {"seed": 9}, ["seed 9"]),
         ({}, {"subseeds": (FIRST,)}, ["noise 0.15"]),
         ({"subseeds": (FIRST,)}, {"subseeds": (FIRST, SECOND)}, ["noise 0.1"]),

@@ -10,15 +10,18 @@ from bot.errors import Refused
 from bot.messages import recipe_texts
 from engine.contract import (
     Adapter,
+    Backend,
     Change,
     Distilled,
     Img2Img,
+    PictureOptions,
     PromptFormat,
     Recipe,
     Sampler,
     Subseed,
     Upscale,
     Work,
+    make_recipes,
 )
 from engine.contract.infotext import read_infotext
 from engine.contract.metadata import Metadata, decode_recipes
@@ -152,6 +155,22 @@ def test_a_text_of_another_program_is_adapted() -> None:
     )
     plain, _ = adapted("a house")
     assert (plain.seed, plain.steps, plain.size) == (5, 4, (64, 64))
+
+
+@pytest.mark.parametrize("backend", Backend)
+def test_a_backend_that_the_engine_lacks_is_replaced(backend: Backend) -> None:
+    """Others stay, because they paint the same pixels; new requests have the card's first one."""
+    both = msgspec.structs.replace(MODEL, backends=(Backend.OPENVINO, Backend.TORCH))
+    for card, expected in ((both, backend), (MODEL, Backend.TORCH)):
+        context = msgspec.structs.replace(CONTEXT, models=(card,))
+        painted = plan_again((recipe(backend=backend),), context).recipes[0]
+        assert isinstance(painted, Recipe) and painted.backend is expected
+        [new] = make_recipes(PictureOptions(prompt="a", count=1), card, size=(64, 64), seed=1)
+        assert new.backend is card.backend
+    with pytest.raises(ValueError, match=r"run by openvino here\. Choose one of: torch\."):
+        make_recipes(
+            PictureOptions(prompt="a", backend=Backend.OPENVINO), MODEL, size=(64, 64), seed=1
+        )
 
 
 def test_what_is_not_offered_is_replaced_and_said() -> None:

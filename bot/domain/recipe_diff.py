@@ -39,6 +39,8 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
         yield f"clip skip {old.clip_skip} -> {new.clip_skip}"
     if old.sampler != new.sampler:
         yield f"{old.sampler} -> {new.sampler}"
+    if old.backend != new.backend:
+        yield f"backend {old.backend} -> {new.backend}"
     if old.size != new.size:
         yield f"{old.width}x{old.height} -> {new.width}x{new.height}"
     yield from _source(old, new)

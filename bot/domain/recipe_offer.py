@@ -99,6 +99,8 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
         raise Refused(str(error)) from error
     if recipe.row_class not in model.row_classes(*recipe.size):
         [recipe] = model.with_row_class([recipe])
+    if recipe.backend not in model.backends:
+        recipe = msgspec.structs.replace(recipe, backend=model.backend)
     return recipe
 
 

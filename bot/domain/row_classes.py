@@ -1,13 +1,16 @@
-"""The row classes of the recipes of one plan; pure."""
+"""The row classes and backends of the recipes of one plan; pure."""
 
 from collections.abc import Sequence
+
+import msgspec
 
 from bot.domain import rules
 from engine.contract import ModelCard, Recipe, card_for
 
 
 def with_row_classes(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> tuple[Recipe, ...]:
-    """The recipes with the default row classes of their models, one for each model and size.
+    """The recipes with the backends of their models, and with their default row classes, one for
+    each model and size.
 
     Raises Refused if one of the models is not offered.
     """
@@ -17,8 +20,11 @@ def with_row_classes(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> 
         groups.setdefault((recipe.model, recipe.size), []).append(index)
     result = list(recipes)
     for indexes in groups.values():
-        members = [recipes[index] for index in indexes]
-        classed = card_for(members[0], models).with_row_class(members)
+        card = card_for(recipes[indexes[0]], models)
+        members = [
+            msgspec.structs.replace(recipes[index], backend=card.backend) for index in indexes
+        ]
+        classed = card.with_row_class(members)
         for index, recipe in zip(indexes, classed, strict=True):
             result[index] = recipe
     return tuple(result)

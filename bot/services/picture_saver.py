@@ -149,7 +149,7 @@ class PictureSaver:
             id=picture_id(self._job.id, nth),
             job_id=self._job.id,
             nth=nth,
-            recipe=with_row_class(recipe, image.row_class),
+            recipe=with_row_class(recipe, image.row_class, image.backend),
             sha256=image.sha256 or None,
             file_sha256=sha256(image.png) if path else None,
             path=path,

@@ -124,8 +124,9 @@ def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
             images[event.index] = event.image
         elif isinstance(event, Completed):
             recipes = [
-                msgspec.structs.replace(recipe, row_class=images[index].row_class)
+                msgspec.structs.replace(recipe, row_class=image.row_class, backend=image.backend)
                 for index, recipe in enumerate(_recipes(job))
+                for image in [images[index]]
             ]
             on_done(recipes, [images[index].sha256 for index in range(len(recipes))])
         elif isinstance(event, Failed):

@@ -77,7 +77,9 @@ def _seconds(model: DiffusionModel, side: int, rows: int) -> float | None:
     try:
         for _ in range(_WARMUP_PASSES + _MEASURED_PASSES):
             start = time.monotonic()
-            model.predict(latents, timesteps, conditioning).cpu()  # waits for the device
+            model.predict(
+                latents, timesteps, conditioning, model.card.backend
+            ).cpu()  # waits for the device
             times.append(time.monotonic() - start)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):

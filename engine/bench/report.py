@@ -78,7 +78,9 @@ def run(model: DiffusionModel, config: BenchConfig) -> Iterator[Result]:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(config.jobs)]
             for size in {job.paint.recipes[0].size for job in jobs}:
                 for rows in model.card.row_classes(*size):
-                    model.is_batch_invariant(*size, rows)  # checked before the measurements
+                    model.is_batch_invariant(
+                        *size, rows, backend=model.card.backend
+                    )  # checked before the measurements
             for load in _loads(model, jobs, config):
                 first: Result | None = None
                 for backend in backends:

@@ -76,6 +76,7 @@ def _job(
         width=width,
         height=height,
         source=Img2Img(next(iter(files)), 0.75) if files else Txt2Img(),
+        backend=model.backend,
         row_class=2,
     )
     recipes = [msgspec.structs.replace(first, seed=first.seed + n) for n in range(pictures)]

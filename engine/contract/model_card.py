@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.contract.recipe import MAX_STEPS, Recipe
-from engine.contract.recipe_parts import short_revision
+from engine.contract.recipe_parts import Backend, short_revision
 from engine.contract.samplers import Sampler
 from engine.contract.support import check_supported
 
@@ -56,10 +56,17 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     distilled: Distilled | None = None
     """None if the model was not distilled, or if that is unknown."""
     max_concurrent_batches: int = 1
+    backends: tuple[Backend, ...] = (Backend.TORCH,)
+    """What can run the model's networks; the first is that of new requests."""
     batch_sizes: tuple[BatchSizes, ...]
     """By picture size, smallest first."""
     fingerprint: str
     """Software and hardware in one line. Equal recipes and fingerprints give equal bits."""
+
+    @property
+    def backend(self) -> Backend:
+        """That of new requests."""
+        return self.backends[0]
 
     @property
     def samplers(self) -> tuple[Sampler, ...]:
@@ -148,6 +155,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(
                 f"The model {self.name} {has} the guidance as an input, so the recipe's "
                 f"guidance_embedding must be {str(self.guidance_embedding).lower()}."
+            )
+
+    def check_backend(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if the recipe's backend is not there."""
+        if recipe.backend not in self.backends:
+            raise ValueError(
+                f"The model {self.name} cannot be run by {recipe.backend} here. "
+                f"Choose one of: {', '.join(self.backends)}."
             )
 
     def check_clip_skip(self, recipe: Recipe) -> None:

@@ -11,6 +11,7 @@ from engine.contract.prompt_weights import check_sections
 from engine.contract.recipe import MAX_STEPS, RANDOM_SEED, ROW_CLASSES, Recipe, executed_steps
 from engine.contract.recipe_parts import (
     SEED_LIMIT,
+    Backend,
     Change,
     Img2Img,
     PromptFormat,
@@ -51,6 +52,8 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sampler: str | None = None
     strength: float | None = None
     """By default DEFAULT_STRENGTH."""
+    backend: Backend | None = None
+    """By default the one that the model's card names first."""
 
     @property
     def init_image_strength(self) -> float:
@@ -113,6 +116,7 @@ def make_recipes(
         height=size[1],
         changes=changes,
         source=Txt2Img() if source is None else Img2Img(source, options.init_image_strength),
+        backend=model.backend if options.backend is None else options.backend,
         row_class=ROW_CLASSES[0],
     )
     if first.prompt_format is PromptFormat.A1111:
@@ -122,6 +126,7 @@ def make_recipes(
     model.check_steps(first)
     model.check_distillation(first)
     model.check_clip_skip(first)
+    model.check_backend(first)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
 

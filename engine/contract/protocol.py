@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from engine.contract.model_card import ModelCard
+from engine.contract.recipe_parts import Backend
 from engine.contract.work import Work
 
 PROTOCOL_VERSION: Final = 8
@@ -235,6 +236,8 @@ class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
     """One per checker."""
     row_class: int
     """The row class used: the recipe's, unless the engine chose another by load."""
+    backend: Backend = Backend.TORCH
+    """The backend used: the recipe's, unless the engine lacks it."""
     fingerprint: str
     omission: Omission | None = None
     """None if the model reads the prompts to their ends."""

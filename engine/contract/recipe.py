@@ -12,6 +12,7 @@ from engine.contract.recipe_parts import (
     MAX_GUIDANCE,
     SEED_LIMIT,
     Adapter,
+    Backend,
     Change,
     Control,
     PromptFormat,
@@ -123,6 +124,8 @@ class Recipe(
     references: tuple[Reference, ...] = ()
     controls: tuple[Control, ...] = ()
     adapters: tuple[Adapter, ...] = ()
+    backend: Backend = Backend.TORCH
+    """What runs the denoiser and the decoder. An engine that lacks it uses torch."""
     row_class: int
     """Padded batch size at which the picture is computed, one of ROW_CLASSES; compare vLLM's
     `cudagraph_capture_sizes` and TensorFlow Serving's `allowed_batch_sizes`."""

@@ -23,6 +23,14 @@ class PromptFormat(StrEnum):
     """With weights and breaks (`prompt_weights`), in as many chunks as it needs, up to 8."""
 
 
+class Backend(StrEnum):
+    """What runs the networks of a picture. Each gives bits of its own."""
+
+    TORCH = "torch"
+    OPENVINO = "openvino"
+    """Intel's OpenVINO on a CPU (https://docs.openvino.ai), in float32."""
+
+
 class Subseed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Noise that is mixed into the initial noise.
 

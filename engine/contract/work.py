@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from engine.contract.recipe import Phase, Recipe
-from engine.contract.recipe_parts import Img2Img, Subseed, check_strength
+from engine.contract.recipe_parts import Backend, Img2Img, Subseed, check_strength
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE
 from engine.contract.tiles import Box, overlapping_tiles
@@ -220,6 +220,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             width=min(self.tile, self.width),
             height=min(self.tile, self.height),
             source=Img2Img(image=self.image, strength=self.strength),
+            backend=self.recipe.backend,
             row_class=self.row_class,
         )
 
@@ -227,8 +228,12 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
 Work = Recipe | Upscale | Detail
 
 
-def with_row_class(work: Work, row_class: int) -> Work:
-    """The work with this row class; an Upscale has none of its own."""
+def with_row_class(work: Work, row_class: int, backend: Backend | None = None) -> Work:
+    """The work with this row class, of which an Upscale has none of its own; a recipe also with
+    this backend, if one is given."""
+    if isinstance(work, Recipe):
+        backend = work.backend if backend is None else backend
+        return msgspec.structs.replace(work, row_class=row_class, backend=backend)
     return work if isinstance(work, Upscale) else msgspec.structs.replace(work, row_class=row_class)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
-from engine.contract import Recipe
+from engine.contract import Backend, Recipe
 
 
 class BatchKey(NamedTuple):
@@ -18,6 +18,7 @@ class BatchKey(NamedTuple):
     """Rows of the padded batch: the images' row class."""
     text_chunks: int = 1
     """Chunks of the images' prompts."""
+    backend: Backend = Backend.TORCH
     exclusive_id: int = 0
     """If not 0, the images share batches only with images of the same id."""
 
@@ -72,7 +73,9 @@ class Selection:
 def batch_key(recipe: Recipe, text_chunks: int = 1, exclusive_id: int = 0) -> BatchKey:
     """The batch key of an image of this recipe."""
     model = f"{recipe.model} {recipe.revision}"
-    return BatchKey(model, *recipe.size, recipe.row_class, text_chunks, exclusive_id)
+    return BatchKey(
+        model, *recipe.size, recipe.row_class, text_chunks, recipe.backend, exclusive_id
+    )
 
 
 def select_batch(

@@ -75,6 +75,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
         sha256=pixels_sha256(picture),
         verdicts=verdicts,
         row_class=origin.row_class,
+        backend=origin.work.recipe.backend,
         fingerprint=origin.fingerprint,
         omission=origin.omission,
     )
@@ -88,6 +89,7 @@ def failed(origin: Origin, reason: str) -> Result:
         sha256="",
         failed=reason,
         row_class=origin.row_class,
+        backend=origin.work.recipe.backend,
         fingerprint=origin.fingerprint,
     )
     return Result(painted, None)
@@ -95,7 +97,9 @@ def failed(origin: Origin, reason: str) -> Result:
 
 def origin_of(state: DenoisingState) -> Origin:
     """What makes the picture of this state."""
-    fingerprint = state.model.card.fingerprint + (_UNBATCHED if state.is_unbatchable else "")
+    model, unbatched = state.model, _UNBATCHED if state.is_unbatchable else ""
+    fingerprint = model.card.fingerprint + model.backend_fingerprint(state.recipe.backend)
+    fingerprint += unbatched
     work: Work = state.recipe
     if isinstance(state.init_image, InitTile):
         canvas = state.init_image.canvas
@@ -107,12 +111,14 @@ def origin_of(state: DenoisingState) -> Origin:
 
 def decode(state: DenoisingState) -> Image.Image:
     """The image of the latents. Raises InvalidJob if they overflow or the image is black."""
-    return _with_memory(state, lambda: state.model.decode_latents(state.latents))
+    return _with_memory(
+        state, lambda: state.model.decode_latents(state.latents, state.recipe.backend)
+    )
 
 
 def decode_frames(state: DenoisingState, latents: torch.Tensor) -> list[Image.Image | None]:
     """The images of several latents; None for those that give no image."""
-    return _with_memory(state, lambda: state.model.decode_frames(latents))
+    return _with_memory(state, lambda: state.model.decode_frames(latents, state.recipe.backend))
 
 
 def _with_memory(state: DenoisingState, decode: Callable[[], T]) -> T:

@@ -27,6 +27,7 @@ def warmup(models: Sequence[DiffusionModel]) -> None:
         with model_errors(model.card.name):
             pool.place(model)
             previewer_for(model)
+            model.prove_backends()
             _warmup_model(model, pool)
 
 
@@ -43,7 +44,7 @@ def _warmup_model(model: DiffusionModel, pool: ModelPool) -> None:
 def _warmup_batch(model: DiffusionModel, size: int, rows: int) -> bool:
     """Whether there was enough memory for batches of this shape."""
     try:
-        model.is_batch_invariant(size, size, rows)
+        model.is_batch_invariant(size, size, rows, backend=model.card.backend)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise

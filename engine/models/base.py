@@ -6,7 +6,15 @@ from typing import NamedTuple, Protocol
 import torch
 from PIL import Image
 
-from engine.contract import ROW_CLASSES, ModelCard, Omission, PromptFormat, Recipe, Verdict
+from engine.contract import (
+    ROW_CLASSES,
+    Backend,
+    ModelCard,
+    Omission,
+    PromptFormat,
+    Recipe,
+    Verdict,
+)
 from engine.device import Device
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
@@ -60,11 +68,29 @@ class DiffusionModel(Protocol):
         """Encoded latents, normalised to the range of the denoiser's input."""
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
 
-    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
+    def prove_backends(self) -> None:
+        """Try the backends of this machine, and put those on the card that give torch's results, up
+        to rounding. Until then the card has torch alone."""
+
+    def backend_fingerprint(self, backend: Backend) -> str:
+        """What a backend adds to the card's fingerprint; empty for torch."""
+
+    def is_batch_invariant(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
         """Whether the bits of an image are independent of the rest of its batch of `rows` rows.
 
         Tested at the first call for a shape, which can take seconds.
@@ -73,13 +99,17 @@ class DiffusionModel(Protocol):
     def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
 
-    def decode_latents(self, latents: torch.Tensor) -> Image.Image:
+    def decode_latents(
+        self, latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> Image.Image:
         """One image from latents (1, channels, height / 8, width / 8).
 
         Raises InvalidJob if they overflow or the image is black.
         """
 
-    def decode_frames(self, latents: torch.Tensor) -> list[Image.Image | None]:
+    def decode_frames(
+        self, latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> list[Image.Image | None]:
         """The images of latents (frames, channels, height / 8, width / 8); None for those that
         overflow or are black.
 

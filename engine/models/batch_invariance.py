@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import torch
 
+from engine.contract import Backend
 from engine.device import Device
 from engine.models.base import Conditioning
 
@@ -21,14 +22,22 @@ class Predicts(Protocol):
     device: Device
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows."""
 
 
 @torch.inference_mode()
 def is_batch_invariant(
-    model: Predicts, shape: tuple[int, ...], conditioning: Conditioning, rows: int
+    model: Predicts,
+    shape: tuple[int, ...],
+    conditioning: Conditioning,
+    rows: int,
+    backend: Backend = Backend.TORCH,
 ) -> bool:
     """Whether a row has the same bits in every slot of a batch of `rows` rows.
 
@@ -57,7 +66,7 @@ def is_batch_invariant(
             for name, tensor in conditioning.items()
         }
         batch_timesteps = torch.where(is_probe, timesteps[0], timesteps)
-        outputs = model.predict(inputs, batch_timesteps, batch_conditioning)
+        outputs = model.predict(inputs, batch_timesteps, batch_conditioning, backend)
         for output in outputs[is_probe]:
             expected = output.clone() if expected is None else expected
             if not torch.equal(output, expected):

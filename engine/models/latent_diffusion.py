@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from functools import cache, lru_cache, partial
 from typing import Any, ClassVar, Final, NamedTuple
 
+import msgspec
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 from torch.nn import Module
 
-from engine.contract import ROW_CLASSES, BatchSizes, Omission, PromptFormat, Recipe, Verdict
+from engine.contract import (
+    ROW_CLASSES,
+    Backend,
+    BatchSizes,
+    Omission,
+    PromptFormat,
+    Recipe,
+    Verdict,
+)
 from engine.device import Device
 from engine.device.errors import is_out_of_memory
 from engine.errors import InvalidJob
@@ -165,10 +174,22 @@ class LatentDiffusion(ABC):
         """The denoiser's forward pass, without a captured graph."""
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
         return self.graphs(latents, timesteps, conditioning)
+
+    def prove_backends(self) -> None:
+        """Put the backends of this machine on the card."""
+        self.card = msgspec.structs.replace(self.card, backends=(Backend.TORCH,))
+
+    def backend_fingerprint(self, backend: Backend) -> str:
+        """What a backend adds to the card's fingerprint; empty for torch."""
+        return "" if backend is Backend.TORCH else f", {backend}"
 
     @property
     def is_resident(self) -> bool:
@@ -201,13 +222,20 @@ class LatentDiffusion(ABC):
         factor = self.pipeline.vae_scale_factor
         return 1, self._denoiser.config.in_channels, height // factor, width // factor
 
-    def is_batch_invariant(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
+    def is_batch_invariant(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
         """Whether the bits of an image are independent of the rest of its batch of `rows` rows.
 
         Tested at the first call for a shape. Raises RuntimeError or MemoryError if the batch does
         not fit in memory.
         """
-        return self.device.can_batch and self._invariant(width, height, rows, text_chunks)
+        return self.device.can_batch and self._invariant(width, height, rows, text_chunks, backend)
 
     def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
@@ -220,14 +248,16 @@ class LatentDiffusion(ABC):
     def _learn_memory(self, row_pixels: int, used_bytes: int) -> None:
         self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used_bytes / row_pixels)
 
-    def _check_invariant(self, width: int, height: int, rows: int, text_chunks: int) -> bool:
+    def _check_invariant(
+        self, width: int, height: int, rows: int, text_chunks: int, backend: Backend
+    ) -> bool:
         conditioning = self.encode_prompt(dummy_recipe(self.card, width, height), text_chunks)
         shape, row_pixels = self.latent_shape(width, height), width * height * rows
         available = self.device.available_memory()
         try:
             with self.device.measure_peak(partial(self._learn_memory, row_pixels)):
                 self._measure_convolutions(shape, conditioning, rows)
-                is_invariant = is_batch_invariant(self, shape, conditioning, rows)
+                is_invariant = is_batch_invariant(self, shape, conditioning, rows, backend)
         except (MemoryError, RuntimeError) as error:
             if is_out_of_memory(error) and available is not None:
                 self._learn_memory(row_pixels, available)
@@ -272,14 +302,18 @@ class LatentDiffusion(ABC):
         scaled: torch.Tensor = (latents - mean) * (self._vae.config.scaling_factor / std)
         return scaled
 
-    def decode_latents(self, latents: torch.Tensor) -> Image.Image:
+    def decode_latents(
+        self, latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> Image.Image:
         """One image from latents (1, channels, height / 8, width / 8).
 
         Raises InvalidJob if they overflow or the image is black.
         """
         return self._to_image(self._decode(latents))
 
-    def decode_frames(self, latents: torch.Tensor) -> list[Image.Image | None]:
+    def decode_frames(
+        self, latents: torch.Tensor, backend: Backend = Backend.TORCH
+    ) -> list[Image.Image | None]:
         """The images of latents (frames, channels, height / 8, width / 8); None for those that
         overflow or are black.
 

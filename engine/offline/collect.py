@@ -39,7 +39,7 @@ def upscaled(job: JobWithFiles, scale: int, models: Sequence[DiffusionModel]) ->
     try:
         works = tuple(
             Upscale(
-                picture=with_row_class(work, image.row_class),
+                picture=with_row_class(work, image.row_class, image.backend),
                 image=image.sha256,
                 upscaler=upscaler.name,
                 upscaler_revision=upscaler.revision,

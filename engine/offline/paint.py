@@ -119,8 +119,9 @@ class _Output:
         cells = [self._cell(index) for index in range(len(self.job.recipes))]
         grid.compose(cells).save(self._folder / "grid.png")
         recipes = (
-            with_row_class(recipe, self._images[index].row_class)
+            with_row_class(recipe, image.row_class, image.backend)
             for index, recipe in enumerate(self.job.recipes)
+            for image in [self._images[index]]
         )
         lines = b"".join(msgspec.json.encode(recipe) + b"\n" for recipe in recipes)
         (self._folder / "recipes.jsonl").write_bytes(lines)

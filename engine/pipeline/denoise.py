@@ -8,7 +8,7 @@ import msgspec
 import torch
 from PIL import Image
 
-from engine.contract import ROW_CLASSES, Phase, Recipe
+from engine.contract import ROW_CLASSES, Backend, Phase, Recipe
 from engine.device import Device
 from engine.imaging.init_image import resize_and_crop
 from engine.models.base import Conditioning, DiffusionModel
@@ -63,8 +63,10 @@ class DenoisingState:
         self.text_chunks = model.text_chunks(recipe)
         """Chunks of all its prompts, so that changes of the prompt keep the shape of its batches.
         """
+        if recipe.backend not in model.card.backends:
+            recipe = msgspec.structs.replace(recipe, backend=Backend.TORCH)
         self.is_unbatchable = not model.is_batch_invariant(
-            recipe.width, recipe.height, recipe.row_class, self.text_chunks
+            recipe.width, recipe.height, recipe.row_class, self.text_chunks, recipe.backend
         )
         """Whether it must not share a batch, because its slot there would change its bits."""
         if self.is_unbatchable:
@@ -219,6 +221,7 @@ def forward_batch(states: Sequence[DenoisingState], call_model: ModelCall = call
             latent_model_input[batch.row_to_image].to(model.device.dtype),
             coefficients.timestep[batch.row_to_image],
             batch.conditioning,
+            states[0].recipe.backend,
         )
     ).float()
     # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).

@@ -16,7 +16,7 @@ from engine.bench.suite.painting import (
     recipe,
 )
 from engine.bench.suite.report import Check
-from engine.contract import Cancelled, Completed, Failed, Recipe
+from engine.contract import Backend, Cancelled, Completed, Failed, Recipe
 from engine.core.request import Request
 from engine.models.base import Conditioning, DiffusionModel
 
@@ -39,9 +39,12 @@ def check_nan(model: DiffusionModel) -> Iterator[Check]:
 
     def wrap(predict: Predict) -> Predict:
         def predict_nan(
-            latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+            latents: torch.Tensor,
+            timesteps: torch.Tensor,
+            conditioning: Conditioning,
+            backend: Backend,
         ) -> torch.Tensor:
-            output = predict(latents, timesteps, conditioning).clone()
+            output = predict(latents, timesteps, conditioning, backend).clone()
             for row, embeds in enumerate(conditioning["encoder_hidden_states"]):
                 if torch.equal(embeds, rows):
                     output[row] = torch.nan
@@ -169,11 +172,14 @@ def _failing_above(rows: int) -> Callable[[Predict], Predict]:
 
     def wrap(predict: Predict) -> Predict:
         def predict_small(
-            latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+            latents: torch.Tensor,
+            timesteps: torch.Tensor,
+            conditioning: Conditioning,
+            backend: Backend,
         ) -> torch.Tensor:
             if len(latents) > rows:
                 raise torch.OutOfMemoryError("out of memory, simulated")
-            return predict(latents, timesteps, conditioning)
+            return predict(latents, timesteps, conditioning, backend)
 
         return predict_small
 

@@ -23,7 +23,7 @@ from engine.bench.suite.painting import (
     used_recipe,
 )
 from engine.bench.suite.report import Check
-from engine.contract import MIN_SIZE, Paint, Recipe, pixels_sha256
+from engine.contract import MIN_SIZE, Backend, Paint, Recipe, pixels_sha256
 from engine.errors import EngineError
 from engine.models.base import Conditioning, DiffusionModel, dummy_recipe
 from engine.models.latent_diffusion import LatentDiffusion
@@ -41,7 +41,7 @@ def check_row_classes(model: DiffusionModel) -> Iterator[Check]:
     """Each size and row class in use: a row has the same bits in every slot."""
     for width, height in sizes(model):
         for rows in sorted(model.card.row_classes(width, height)):
-            passed = model.is_batch_invariant(width, height, rows)
+            passed = model.is_batch_invariant(width, height, rows, backend=model.card.backend)
             yield Check(subject=_shape(width, height, rows), passed=passed)
 
 
@@ -164,9 +164,12 @@ class Trace:
         """`predict`, which also adds its rows."""
 
         def traced(
-            latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+            latents: torch.Tensor,
+            timesteps: torch.Tensor,
+            conditioning: Conditioning,
+            backend: Backend,
         ) -> torch.Tensor:
-            output = predict(latents, timesteps, conditioning)
+            output = predict(latents, timesteps, conditioning, backend)
             tensors = [latents, timesteps, *conditioning.values()]
             with self.lock:
                 for row in range(len(latents)):

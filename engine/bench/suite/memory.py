@@ -23,7 +23,9 @@ def measure_memory(model: DiffusionModel) -> Iterator[Check]:
     for width, height in ((side, side), (side * 3 // 2 // 8 * 8, side)):
         for rows in sorted(model.card.row_classes(width, height)):
             target = recipe(model, steps=_STEPS, width=width, height=height, row_class=rows)
-            model.is_batch_invariant(width, height, rows)  # measures a peak of its own
+            model.is_batch_invariant(
+                width, height, rows, backend=model.card.backend
+            )  # measures a peak of its own
             peaks: list[int] = []
             with model.device.measure_peak(peaks.append):
                 paint([model], [job(target)])

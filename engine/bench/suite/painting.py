@@ -11,6 +11,7 @@ import msgspec
 import torch
 
 from engine.contract import (
+    Backend,
     Capture,
     Completed,
     Ending,
@@ -28,7 +29,7 @@ from engine.errors import EngineError
 from engine.models.base import Conditioning, DiffusionModel
 
 MAX_RUNNING = 1024
-Predict = Callable[[torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
+Predict = Callable[[torch.Tensor, torch.Tensor, Conditioning, Backend], torch.Tensor]
 OnTick = Callable[[int, Sequence[Request]], None]
 """Called after each tick with the number of ticks so far and all requests."""
 
@@ -71,6 +72,7 @@ def recipe(model: DiffusionModel, **changes: Any) -> Recipe:  # noqa: ANN401 - a
         "sampler": Sampler.DPMPP_2M,
         "width": card.native_size,
         "height": card.native_size,
+        "backend": card.backend,
         "row_class": 2,
     }
     return Recipe(**(fields | changes))
@@ -141,8 +143,8 @@ def _event_sink(result: JobResult, start: float) -> Callable[[Event], None]:
 
 
 def used_recipe(recipe: Recipe, image: PaintedImage) -> Recipe:
-    """The recipe with the row class that was used."""
-    return msgspec.structs.replace(recipe, row_class=image.row_class)
+    """The recipe with the row class and the backend that were used."""
+    return msgspec.structs.replace(recipe, row_class=image.row_class, backend=image.backend)
 
 
 @contextmanager

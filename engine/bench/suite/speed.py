@@ -88,7 +88,7 @@ def _prepare(model: DiffusionModel) -> None:
     """Test and capture the batches in use, and call the decoder and the checker once."""
     side = model.card.native_size
     for rows in sorted(model.card.row_classes(side, side), reverse=True):
-        model.is_batch_invariant(side, side, rows)
+        model.is_batch_invariant(side, side, rows, backend=model.card.backend)
         paint([model], [job(recipe(model, steps=_WARMUP_STEPS, row_class=rows))])
 
 
