@@ -197,6 +197,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     add("--rounds", type=int, choices=range(1, 100), default=5, metavar="N", help="of --against")
     add("--film", action="store_true", help="measure a picture with its film and without")
     add("--matrix", action="store_true", help="measure a 4 x 4 matrix and 16 plain pictures")
+    add("--few-steps", action="store_true", help="measure a grid of a distilled model and another")
     add("--ticks", action="store_true", help="measure only the forward pass of each row class")
     add("--upscale", action="store_true", help="measure only the upscaler")
     _add_suite(parser)

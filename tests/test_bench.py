@@ -2,6 +2,7 @@
 
 import json
 import queue
+import shutil
 from pathlib import Path
 
 import pytest
@@ -209,3 +210,19 @@ def test_a_matrix_is_measured_beside_plain_pictures(
     [result] = json.loads(out.read_text())["results"]
     assert result["is_equal"]
     assert result["ratio"] == pytest.approx(result["matrix_seconds"] / result["plain_seconds"])
+
+
+def test_a_grid_of_a_distilled_model_is_measured_beside_another(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The distilled model has its own number of steps; one model alone is refused."""
+    monkeypatch.setattr("engine.bench.few_steps._ROUNDS", 1)
+    distilled = shutil.copytree(tiny, tmp_path / "tiny-lightning-2-steps")
+    out = tmp_path / "bench.json"
+    options = ["bench", "--few-steps", "--json", str(out)]
+    assert main([*options, "--model", f"{distilled},{tiny}"]) == 0
+    [result] = json.loads(out.read_text())["results"]
+    assert (result["steps"], result["other_steps"]) == (2, 20)
+    assert result["ratio"] == pytest.approx(result["seconds"] / result["other_seconds"])
+    assert main([*options, "--model", tiny]) == ExitCode.USAGE
+    assert "measures two models" in capsys.readouterr().err

@@ -38,6 +38,9 @@ def bench_command(options: argparse.Namespace) -> None:
     if options.upscale:
         _bench_upscaler(options)
         return
+    if options.few_steps:
+        _bench_few_steps(options)
+        return
     model = require_packages(
         lambda: _random(options.arch) if options.weights else load(options.model)[0]
     )
@@ -113,6 +116,14 @@ def _bench_matrix(options: argparse.Namespace, model: "DiffusionModel") -> None:
     from engine.bench import matrices
 
     _print(options, model.card.fingerprint, matrices.HEAD, matrices.run(model), matrices.line)
+
+
+def _bench_few_steps(options: argparse.Namespace) -> None:
+    from engine.bench import few_steps
+
+    models = require_packages(lambda: load(options.model or few_steps.MODELS))
+    fingerprint = models[0].card.fingerprint
+    _print(options, fingerprint, few_steps.HEAD, few_steps.run(models), few_steps.line)
 
 
 def _bench_upscaler(options: argparse.Namespace) -> None:

@@ -66,9 +66,9 @@ def run(model: DiffusionModel) -> Iterator[MatrixTimes]:
     matrix = [Paint(job="matrix", attempt=1, recipes=cells(model.card), capture=NO_PREVIEWS)]
     worker = start_worker([model], exit_bench)
     try:
-        _paint(worker, plain)  # warms up
-        _paint(worker, matrix)
-        rounds = [(_paint(worker, plain), _paint(worker, matrix)) for _ in range(_ROUNDS)]
+        paint(worker, plain)  # warms up
+        paint(worker, matrix)
+        rounds = [(paint(worker, plain), paint(worker, matrix)) for _ in range(_ROUNDS)]
         alone = [digest for cell in matrix[0].recipes for digest in _alone(worker, cell)]
     finally:
         worker.close()
@@ -98,7 +98,9 @@ def cells(card: ModelCard) -> tuple[Recipe, ...]:
 
 
 @dataclass(frozen=True)
-class _Run:
+class TimedJobs:
+    """Jobs that were painted at the same time."""
+
     seconds: float
     digests: list[str]
     """Of the pictures of the first job, in the order of its recipes."""
@@ -106,11 +108,11 @@ class _Run:
 
 def _alone(worker: Worker, recipe: Work) -> list[str]:
     job = Paint(job="alone", attempt=1, recipes=(recipe,), capture=NO_PREVIEWS)
-    return _paint(worker, [job]).digests
+    return paint(worker, [job]).digests
 
 
-def _paint(worker: Worker, jobs: Sequence[Paint]) -> _Run:
-    """Paint jobs at the same time."""
+def paint(worker: Worker, jobs: Sequence[Paint]) -> TimedJobs:
+    """Paint jobs at the same time. Raises EngineError if one is not painted."""
     events: queue.Queue[Event] = queue.Queue()
     start = time.monotonic()
     for job in jobs:
@@ -126,4 +128,4 @@ def _paint(worker: Worker, jobs: Sequence[Paint]) -> _Run:
                 raise EngineError(f"The pictures were not painted: {event}.")
             endings += 1
     seconds = time.monotonic() - start
-    return _Run(seconds, [digests[index] for index in sorted(digests)])
+    return TimedJobs(seconds, [digests[index] for index in sorted(digests)])
