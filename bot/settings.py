@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     by the hardware."""
     imagine_model_config: str | None = None
     """Diffusers folders with the configuration of single-file checkpoints, separated by commas."""
+    imagine_embeddings: str | None = None
+    """Folders of embeddings (textual inversion), separated by commas."""
     imagine_checkers: str | None = None
     """Safety checkers, separated by commas: `model`, or folders and hub ids of classifiers."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
@@ -100,6 +102,8 @@ class Settings(BaseSettings):
             environment["IMAGINE_MODEL"] = self.imagine_model
         if self.imagine_model_config is not None:
             environment["IMAGINE_MODEL_CONFIG"] = self.imagine_model_config
+        if self.imagine_embeddings is not None:
+            environment["IMAGINE_EMBEDDINGS"] = self.imagine_embeddings
         if self.imagine_checkers is not None:
             environment["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.https_proxy is not None:

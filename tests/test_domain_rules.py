@@ -4,6 +4,7 @@ import pytest
 
 from bot.domain import rules
 from bot.errors import Refused
+from engine.contract import Embedding
 from tests.fake_engine import MODEL
 from tests.samples import job, picture, recipe
 
@@ -13,6 +14,8 @@ def test_another_model_is_refused() -> None:
     rules.check_models([recipe()], [MODEL])
     with pytest.raises(Refused, match=r"model old \(abc\); I paint with flat"):
         rules.check_models([recipe(), recipe(model="old", revision="abc")], [MODEL])
+    with pytest.raises(Refused, match="needs the embedding bad, which the model"):
+        rules.check_models([recipe(embeddings=(Embedding("bad", "a" * 64),))], [MODEL])
 
 
 def test_a_withheld_picture_is_refused() -> None:

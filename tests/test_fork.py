@@ -13,7 +13,16 @@ from bot.domain.plan import Edge, PlanContext, Relation
 from bot.errors import Refused
 from bot.features.fork import modal
 from bot.playground import Interaction, Message, Playground
-from engine.contract import Change, Distilled, Img2Img, PromptFormat, Recipe, Sampler
+from engine.contract import (
+    Change,
+    Distilled,
+    Embedding,
+    Img2Img,
+    ModelCard,
+    PromptFormat,
+    Recipe,
+    Sampler,
+)
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
 from tests.samples import picture, recipe
@@ -30,9 +39,9 @@ def request(step: int = 3, **changes: Any) -> ForkRequest:  # noqa: ANN401 - any
     return ForkRequest(step=step, **plain | changes)
 
 
-def planned(parent: Recipe, wanted: ForkRequest) -> Recipe:
+def planned(parent: Recipe, wanted: ForkRequest, model: ModelCard = MODEL) -> Recipe:
     """The recipe of a fork of a picture with this recipe."""
-    context = PlanContext(models=(MODEL,), seed=5, parents=(picture(recipe=parent),))
+    context = PlanContext(models=(model,), seed=5, parents=(picture(recipe=parent),))
     plan = fork.plan(wanted, context)
     assert plan.edges == (Edge(1, "j1-1", Relation.FORK),)
     [forked] = plan.recipes
@@ -46,6 +55,18 @@ def test_a_fork_has_the_recipe_of_its_parent_with_a_change() -> None:
     forked = planned(parent, request(prompt="a boat", guidance=2.0))
     assert forked.changes == (Change(step=3, prompt="a boat", guidance=2.0),)
     assert (forked.seed, forked.row_class, forked.prompt) == (7, 16, "a red house")
+
+
+def test_a_fork_has_the_embeddings_that_its_new_prompt_names() -> None:
+    """What was words in the picture stays words, because the steps before keep their bits."""
+    old, new, unused = (Embedding(name, "a" * 64) for name in ("old", "new", "unused"))
+    model = msgspec.structs.replace(MODEL, embeddings=(old, new, unused))
+    weighted = recipe(steps=8, prompt="an old house", prompt_format=PromptFormat.A1111)
+    named = msgspec.structs.replace(weighted, embeddings=(old,))
+    wanted = request(prompt="an old new house")
+    assert planned(weighted, wanted, model).embeddings == (new,)
+    assert planned(named, wanted, model).embeddings == (old, new)
+    assert planned(named, request(prompt="a tree"), model).embeddings == (old,)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from engine.contract import (
     Backend,
     Change,
     Detail,
+    Embedding,
     Img2Img,
     PromptFormat,
     Sampler,
@@ -19,6 +20,7 @@ from tests.samples import recipe
 SKETCH = Img2Img("b" * 64, 0.5)
 FIRST, SECOND = Subseed(1, 0.15), Subseed(2, 0.1)
 FORK = Change(step=2, prompt="a dog", guidance=3.0)
+BAD = Embedding("bad", "a" * 64)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,7 @@ FORK = Change(step=2, prompt="a dog", guidance=3.0)
             ["revision 1111111-2222222 -> 1111111-3333333"],
         ),
         ({}, {"backend": Backend.OPENVINO}, ["backend torch -> openvino"]),
+        ({}, {"embeddings": (BAD,)}, ["embeddings none -> bad"]),
         ({}, {"seed": 9}, ["seed 9"]),
         ({}, {"subseeds": (FIRST,)}, ["noise 0.15"]),
         ({"subseeds": (FIRST,)}, {"subseeds": (FIRST, SECOND)}, ["noise 0.1"]),

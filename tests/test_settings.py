@@ -133,6 +133,13 @@ def test_the_engine_gets_the_checkers() -> None:
     assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
+def test_the_engine_gets_the_folders_of_embeddings() -> None:
+    """If none is set, there are none."""
+    assert "IMAGINE_EMBEDDINGS" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_EMBEDDINGS=/models/ti\n")
+    assert settings.load().engine_environment()["IMAGINE_EMBEDDINGS"] == "/models/ti"
+
+
 def test_the_engine_gets_the_configuration_of_checkpoints() -> None:
     """If none is set, the engine asks the hub."""
     assert "IMAGINE_MODEL_CONFIG" not in settings.load().engine_environment()

@@ -37,6 +37,8 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
         yield f"guidance {old.guidance:g} -> {new.guidance:g}"
     if old.clip_skip != new.clip_skip:
         yield f"clip skip {old.clip_skip} -> {new.clip_skip}"
+    if old.embeddings != new.embeddings:
+        yield f"embeddings {_names(old)} -> {_names(new)}"
     if old.sampler != new.sampler:
         yield f"{old.sampler} -> {new.sampler}"
     if old.backend != new.backend:
@@ -44,6 +46,11 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
     if old.size != new.size:
         yield f"{old.width}x{old.height} -> {new.width}x{new.height}"
     yield from _source(old, new)
+
+
+def _names(recipe: Recipe) -> str:
+    """The names of its embeddings."""
+    return ", ".join(embedding.name for embedding in recipe.embeddings) or "none"
 
 
 def _source(old: Recipe, new: Recipe) -> Iterator[str]:

@@ -29,11 +29,12 @@ _FLAG: Final = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 
 
 def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
-    """Raise Refused unless each recipe has the name and revision of one of these models.
+    """Raise Refused unless each recipe has the name and revision of one of these models, which has
+    its embeddings.
 
     An upscale needs no model.
     """
-    loaded = {(model.name, model.revision) for model in models}
+    loaded = {(model.name, model.revision): model for model in models}
     for recipe in recipes:
         if isinstance(recipe, Upscale):
             continue
@@ -45,6 +46,10 @@ def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
                 f"That was painted with the model {recipe.model} "
                 f"({short_revision(recipe.revision)}); I paint with {names} now."
             )
+        try:
+            loaded[recipe.model, recipe.revision].check_embeddings(recipe.recipe)
+        except ValueError as error:
+            raise Refused(str(error)) from error
 
 
 def check_not_deleted(job: Job) -> None:

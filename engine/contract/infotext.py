@@ -36,6 +36,7 @@ RECIPES_KEYWORD: Final = "imagine-recipes"
 """Of the text beside this one that has the recipes as JSON."""
 _NEGATIVE: Final = "Negative prompt:"
 _HASH_CHARS: Final = 10
+_EMBEDDING_HASH_CHARS: Final = 12
 _MAX_LINE_CHARS: Final = 20_000
 """Of the settings."""
 _MIN_SETTINGS: Final = 3
@@ -80,7 +81,7 @@ _SCHEDULE_SUFFIX: Final = re.compile(r" (karras|exponential|polyexponential)$")
 _SILENT: Final = frozenset({
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash"),
     *("Variation seed", "Variation seed strength", "Version", "RNG", "Hashes", "User"),
-    *("Denoising strength", "VAE", "VAE hash", "Changes", "Clip skip"),
+    *("Denoising strength", "VAE", "VAE hash", "Changes", "Clip skip", "TI hashes"),
     *("Postprocess upscale by", "Postprocess upscaler"),
 })  # fmt: skip
 """Settings that are used, or that make no picture."""
@@ -137,8 +138,18 @@ def _settings(recipe: Recipe) -> dict[str, str]:
         "Variation seed strength": f"{recipe.subseeds[0].share:g}" if recipe.subseeds else None,
         "Clip skip": f"{recipe.clip_skip}" if recipe.clip_skip > 1 else None,
         "Denoising strength": None if recipe.strength is None else f"{recipe.strength:g}",
+        "TI hashes": _embeddings(recipe) or None,
     }
     return {name: value for name, value in settings.items() if value is not None}
+
+
+def _embeddings(recipe: Recipe) -> str:
+    """The digests of its embeddings, as the web UI writes them."""
+    texts = (
+        f"{re.sub('[:,]', '', embedding.name)}: {embedding.sha256[:_EMBEDDING_HASH_CHARS]}"
+        for embedding in recipe.embeddings
+    )
+    return ", ".join(texts)
 
 
 def _written(recipe: Recipe, field: str) -> str | None:

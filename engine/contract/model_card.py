@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from engine.contract.embedding_names import names_in
 from engine.contract.recipe import MAX_STEPS, Recipe
-from engine.contract.recipe_parts import Backend, short_revision
+from engine.contract.recipe_parts import Backend, Embedding, PromptFormat, short_revision
 from engine.contract.samplers import Sampler
 from engine.contract.support import check_supported
 
@@ -53,6 +54,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether the guidance is an input of the denoiser; then recipes have `guidance_embedding`."""
     most_clip_skip: int = 1
     """The highest `clip_skip` of recipes; 1 for a model that always uses the same layer."""
+    embeddings: tuple[Embedding, ...] = ()
+    """Those that prompts may name."""
     distilled: Distilled | None = None
     """None if the model was not distilled, or if that is unknown."""
     max_concurrent_batches: int = 1
@@ -116,6 +119,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         self.check_steps(recipe)
         self.check_clip_skip(recipe)
         self.check_guidance_embedding(recipe)
+        self.check_embeddings(recipe)
 
     def check_area(self, width: int, height: int) -> None:
         """Raise ValueError, with a sentence for the user, if pictures of this size are too large
@@ -164,6 +168,33 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
                 f"The model {self.name} cannot be run by {recipe.backend} here. "
                 f"Choose one of: {', '.join(self.backends)}."
             )
+
+    def check_embeddings(self, recipe: Recipe) -> None:
+        """Raise ValueError, with a sentence for the user, if one of its embeddings is not here, or
+        has other vectors here."""
+        here = {embedding.name: embedding for embedding in self.embeddings}
+        for embedding in recipe.embeddings:
+            if embedding.name not in here:
+                raise ValueError(
+                    f"This picture needs the embedding {embedding.name}, which the model "
+                    f"{self.name} does not have here."
+                )
+            if embedding != here[embedding.name]:
+                raise ValueError(
+                    f"This picture needs the embedding {embedding.name} "
+                    f"({short_revision(embedding.sha256)}); here is another one of this name "
+                    f"({short_revision(here[embedding.name].sha256)})."
+                )
+
+    def with_embeddings(self, recipe: Recipe) -> Recipe:
+        """The recipe with the embeddings that its prompts name."""
+        if recipe.prompt_format is PromptFormat.PLAIN or not self.embeddings:
+            return recipe
+        texts = {text for phase in recipe.phases for text in (phase.prompt, phase.negative)}
+        names = tuple(embedding.name for embedding in self.embeddings)
+        used = {name for text in texts for name in names_in(text, names)}
+        embeddings = tuple(item for item in self.embeddings if item.name in used)
+        return msgspec.structs.replace(recipe, embeddings=embeddings)
 
     def check_clip_skip(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the recipe skips too many layers."""

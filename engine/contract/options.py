@@ -122,6 +122,7 @@ def make_recipes(
     if first.prompt_format is PromptFormat.A1111:
         for text in {text for phase in first.phases for text in (phase.prompt, phase.negative)}:
             check_sections(text)
+    first = model.with_embeddings(first)
     model.check_sampler(first)
     model.check_steps(first)
     model.check_distillation(first)

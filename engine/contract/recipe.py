@@ -15,6 +15,7 @@ from engine.contract.recipe_parts import (
     Backend,
     Change,
     Control,
+    Embedding,
     PromptFormat,
     Reference,
     Source,
@@ -126,6 +127,9 @@ class Recipe(
     adapters: tuple[Adapter, ...] = ()
     backend: Backend = Backend.TORCH
     """What runs the denoiser and the decoder. An engine that lacks it uses torch."""
+    embeddings: tuple[Embedding, ...] = ()
+    """Those whose names in the prompts of the format A1111 stand for their vectors; other names are
+    words. diffusers: `load_textual_inversion`."""
     row_class: int
     """Padded batch size at which the picture is computed, one of ROW_CLASSES; compare vLLM's
     `cudagraph_capture_sizes` and TensorFlow Serving's `allowed_batch_sizes`."""

@@ -182,6 +182,14 @@ class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     scale: float
 
 
+class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Vectors in place of a word of the prompts (textual inversion)."""
+
+    name: str
+    sha256: str
+    """Of its file, in hex."""
+
+
 def check_prompt(prompt: str) -> None:
     """Raise ValueError, with a sentence for the user, unless this prompt is allowed."""
     if not prompt.strip():

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache, partial
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -29,12 +29,14 @@ from engine.models.base import Conditioning, dummy_recipe
 from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.defaults import Distillation
+from engine.models.embeddings import add_embeddings
 from engine.models.graphs import GraphCache
 from engine.models.loading import denoiser_of, latent_pixels, model_card
 from engine.models.movable_weights import MovableWeights
 from engine.models.prompt_tokens import EncoderInput, PromptTokenizer
 from engine.safety import CheckerSet
 from engine.schedulers import noise_schedule
+from engine.weights.embeddings import EmbeddingFile
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,13 @@ class Prompt(NamedTuple):
     chunks: int = 1
     """A prompt of the format A1111 is padded to at least so many."""
     clip_skip: int = 1
+    embeddings: tuple[str, ...] = ()
+    """The names of those that it may use."""
+
+
+def embedding_names(recipe: Recipe) -> tuple[str, ...]:
+    """The names of a recipe's embeddings."""
+    return tuple(embedding.name for embedding in recipe.embeddings)
 
 
 class LatentDiffusion(ABC):
@@ -65,6 +74,8 @@ class LatentDiffusion(ABC):
     """The default guidance scale of the family's models that are not distilled."""
     tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
     """The components of the pipeline that tokenize prompts."""
+    text_encoders: ClassVar[tuple[str, ...]] = ()
+    """The component of each tokenizer for which there may be embeddings (textual inversion)."""
 
     def __init__(
         self,
@@ -112,6 +123,19 @@ class LatentDiffusion(ABC):
         self._bytes_per_row_pixel = 0.0
         """Memory of a forward pass per pixel and row: the maximum of the measurements."""
 
+    def add_embeddings(self, files: Sequence[EmbeddingFile]) -> None:
+        """Add the embeddings that fit, before the first picture; a warning is logged for others."""
+        if not files or not self.text_encoders:
+            return
+        added = add_embeddings(
+            self.card.name, self.pipeline, self.text_encoders, self.tokenizers, files
+        )
+        self.card = msgspec.structs.replace(self.card, embeddings=added.embeddings)
+        self._tokenizers = [
+            PromptTokenizer(getattr(self.pipeline, name), tokens)
+            for name, tokens in zip(self.tokenizers, added.tokens, strict=True)
+        ]
+
     @staticmethod
     @abstractmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
@@ -139,8 +163,11 @@ class LatentDiffusion(ABC):
         texts = {phase.prompt for phase in recipe.phases}
         if recipe.uses_cfg:
             texts |= {phase.negative for phase in recipe.phases}
+        embeddings = embedding_names(recipe)
         return max(
-            len(tokenizer.chunks(text).chunks) for tokenizer in self._tokenizers for text in texts
+            len(tokenizer.chunks(text, embeddings).chunks)
+            for tokenizer in self._tokenizers
+            for text in texts
         )
 
     def omission(self, recipe: Recipe) -> Omission | None:
@@ -152,7 +179,7 @@ class LatentDiffusion(ABC):
         prompt_words, negative_words = (
             max(
                 (
-                    tokenizer.omitted_words(text, is_plain=is_plain)
+                    tokenizer.omitted_words(text, embedding_names(recipe), is_plain=is_plain)
                     for tokenizer in self._tokenizers
                     for text in texts
                 ),
@@ -164,7 +191,10 @@ class LatentDiffusion(ABC):
 
     def _encoder_inputs(self, prompt: Prompt) -> list[tuple[EncoderInput, ...]]:
         """For each chunk of a prompt, the inputs of the text encoders."""
-        inputs = [tokenizer.inputs(prompt.text, prompt.chunks) for tokenizer in self._tokenizers]
+        inputs = [
+            tokenizer.inputs(prompt.text, prompt.chunks, prompt.embeddings)
+            for tokenizer in self._tokenizers
+        ]
         return list(zip(*inputs, strict=True))
 
     @abstractmethod

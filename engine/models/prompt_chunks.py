@@ -18,6 +18,8 @@ class Token(NamedTuple):
 
     id: int
     weight: float = 1.0
+    is_continuation: bool = False
+    """Whether it belongs to the one before, as all vectors of an embedding but the first."""
     place: int = 0
     """Where it begins in the words of the prompt."""
 
@@ -58,6 +60,8 @@ def _cut(section: Sequence[Token], length: int, comma: int | None) -> list[tuple
 
 def _end(section: Sequence[Token], length: int, comma: int | None) -> int:
     """The number of tokens in the first chunk of a section that is longer than one."""
+    if section[length].is_continuation:
+        return max(n for n in range(1, length) if not section[n].is_continuation)
     if section[length].id == comma:
         return length
     after_commas = (

@@ -1,14 +1,17 @@
 """Tokenize prompts with weights, and weight their embeddings."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from engine.contract.embedding_names import split_at_names
 from engine.contract.prompt_weights import WeightedText, parse_weights
+from engine.models.embeddings import EmbeddingTokens
 from engine.models.prompt_chunks import Token, TokenChunks, cut_into_chunks
 
 _CACHE_SIZE: Final = 256
@@ -32,19 +35,30 @@ class EncoderInput(NamedTuple):
 class PromptTokenizer:
     """Tokenizes prompts for one text encoder, in chunks of the length that it can take."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        embeddings: Mapping[str, EmbeddingTokens] = MappingProxyType({}),
+    ) -> None:
+        """`embeddings` are the tokens of each embedding of the text encoder by its name."""
         self._tokenizer = tokenizer
+        self._embeddings = embeddings
         self._begin, self._end = tokenizer("").input_ids
         self._comma = self._comma_id()
         self.chunks = lru_cache(_CACHE_SIZE)(self._chunks)
-        """The tokens of a prompt with weights and breaks."""
+        """The tokens of a prompt with weights and breaks, in which the names of these embeddings
+        stand for their vectors."""
 
-    def inputs(self, prompt: str, count: int) -> list[EncoderInput]:
+    def inputs(
+        self, prompt: str, count: int, embeddings: tuple[str, ...] = ()
+    ) -> list[EncoderInput]:
         """The chunks of a prompt as inputs of the text encoder, and empty ones up to this count."""
-        inputs = [self._input(chunk) for chunk in self.chunks(prompt).chunks]
+        inputs = [self._input(chunk) for chunk in self.chunks(prompt, embeddings).chunks]
         return [*inputs, *[self._input(())] * (count - len(inputs))]
 
-    def omitted_words(self, prompt: str, *, is_plain: bool = False) -> int:
+    def omitted_words(
+        self, prompt: str, embeddings: tuple[str, ...] = (), *, is_plain: bool = False
+    ) -> int:
         """How many words at the end of a prompt are not encoded, or not as a whole.
 
         A plain prompt has one chunk, and brackets are words there.
@@ -53,7 +67,7 @@ class PromptTokenizer:
             tokens = list(self._tokens(prompt))
             words, rest = prompt, tokens[self._length :]
         else:
-            chunks = self.chunks(prompt)
+            chunks = self.chunks(prompt, embeddings)
             words, rest = _words(parse_weights(prompt)), list(chunks.rest)
         return len(_WORD.findall(words[rest[0].place :])) if rest else 0
 
@@ -68,14 +82,18 @@ class PromptTokenizer:
             weights=(*(token.weight for token in tokens), *[1.0] * padding),
         )
 
-    def _chunks(self, prompt: str) -> TokenChunks:
+    def _chunks(self, prompt: str, embeddings: tuple[str, ...] = ()) -> TokenChunks:
         sections: list[list[Token]] = []
         place = 0
         for section in parse_weights(prompt):
             tokens: list[Token] = []
             for part in section:
-                tokens += self._tokens(part.text, part.weight, place)
-                place += len(part.text)
+                for span in split_at_names(part.text, embeddings):
+                    if span.name is None:
+                        tokens += self._tokens(span.text, part.weight, place)
+                    else:
+                        tokens += self._vectors(span.name, part.weight, place)
+                    place += len(span.text)
             sections.append(tokens)
             place += 1  # of the space between two sections
         return cut_into_chunks(sections, self._length, self._comma)
@@ -92,7 +110,13 @@ class PromptTokenizer:
             text, add_special_tokens=False, verbose=False, return_offsets_mapping=True
         )
         for id, (start, _) in zip(encoding.input_ids, encoding.offset_mapping, strict=True):
-            yield Token(id, weight, place + start)
+            yield Token(id, weight, place=place + start)
+
+    def _vectors(self, name: str, weight: float, place: int) -> Iterator[Token]:
+        """The tokens of an embedding."""
+        first_id, size = self._embeddings[name]
+        for nth in range(size):
+            yield Token(first_id + nth, weight, nth > 0, place)
 
     def _comma_id(self) -> int | None:
         """The id of the comma, if it is one token."""

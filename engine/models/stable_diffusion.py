@@ -12,10 +12,11 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in
-from engine.models.latent_diffusion import LatentDiffusion, Prompt
+from engine.models.latent_diffusion import LatentDiffusion, Prompt, embedding_names
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import weighted
 from engine.safety import Checker, CheckerSet
+from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTERS
 
@@ -24,6 +25,7 @@ class StableDiffusion(LatentDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
     guidance = STABLE_DIFFUSION.guidance
+    text_encoders = ("text_encoder",)
     restores_mean: ClassVar[bool] = True
     """Whether weights of words keep the mean of the embeddings."""
 
@@ -53,10 +55,16 @@ class StableDiffusion(LatentDiffusion):
 
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels)."""
-        form, clip_skip = recipe.prompt_format, recipe.clip_skip
-        prompts = [Prompt(recipe.prompt, form, text_chunks, clip_skip)]
+        prompt = Prompt(
+            recipe.prompt,
+            recipe.prompt_format,
+            text_chunks,
+            recipe.clip_skip,
+            embedding_names(recipe),
+        )
+        prompts = [prompt]
         if recipe.uses_cfg:  # diffusers skips no layers for the negative prompt
-            prompts.insert(0, Prompt(recipe.negative, form, text_chunks))
+            prompts.insert(0, prompt._replace(text=recipe.negative, clip_skip=1))
         prompt_embeds = [self._prompt_cache(prompt) for prompt in prompts]
         return {
             "encoder_hidden_states": torch.cat(prompt_embeds),
@@ -145,7 +153,7 @@ def load(
         feature_extractor=None,
     )
     model_class = StarterModel if files.name in STARTERS else StableDiffusion
-    return model_class(
+    model = model_class(
         pipeline,
         CheckerSet(checkers),
         files.name,
@@ -153,6 +161,8 @@ def load(
         device,
         distillation_in(files),
     )
+    model.add_embeddings(configured_embeddings())
+    return model
 
 
 FAMILY: Final = Family(STABLE_DIFFUSION.name, STABLE_DIFFUSION.pipelines, load)

@@ -12,10 +12,11 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
 from engine.models.description import distillation_in
-from engine.models.latent_diffusion import LatentDiffusion, Prompt
+from engine.models.latent_diffusion import LatentDiffusion, Prompt, embedding_names
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
+from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
 
 _HIDDEN_STATE: Final = -2
@@ -30,6 +31,7 @@ class StableDiffusionXL(LatentDiffusion):
 
     guidance = STABLE_DIFFUSION_XL.guidance
     tokenizers = ("tokenizer", "tokenizer_2")
+    text_encoders = ("text_encoder", "text_encoder_2")
 
     def __init__(
         self,
@@ -56,7 +58,12 @@ class StableDiffusionXL(LatentDiffusion):
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
         """Embeddings (1 or 2, tokens, channels), pooled embeddings (1 or 2, channels), and
         `time_ids` in pixels (1 or 2, 6)."""
-        prompt = Prompt(recipe.prompt, recipe.prompt_format, text_chunks)
+        prompt = Prompt(
+            recipe.prompt,
+            recipe.prompt_format,
+            text_chunks,
+            embeddings=embedding_names(recipe),
+        )
         embeds: list[_PromptEmbeds] = [self._prompt_cache(prompt)]
         if recipe.uses_cfg:
             negative = prompt._replace(text=recipe.negative)
@@ -134,7 +141,7 @@ def load(
         text_encoder=CLIPTextModel,
         text_encoder_2=CLIPTextModelWithProjection,
     )
-    return StableDiffusionXL(
+    model = StableDiffusionXL(
         pipeline,
         CheckerSet(checkers),
         files.name,
@@ -142,6 +149,8 @@ def load(
         device,
         distillation_in(files),
     )
+    model.add_embeddings(configured_embeddings())
+    return model
 
 
 FAMILY: Final = Family(STABLE_DIFFUSION_XL.name, STABLE_DIFFUSION_XL.pipelines, load)

@@ -9,7 +9,7 @@ from bot.domain import rules
 from bot.domain.kinds.steps import check_forkable
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
-from engine.contract import Change, Phase, PromptFormat, Recipe, Sampler
+from engine.contract import Change, ModelCard, Phase, PromptFormat, Recipe, Sampler
 from engine.contract.prompt_weights import check_sections
 
 NOTHING_CHANGED: Final = (
@@ -58,6 +58,7 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
     recipe = forked(parent.recipe.recipe, request)
     rules.check_models((recipe,), context.models)
     card = next(card for card in context.models if card.name == recipe.model)
+    recipe = _with_new_embeddings(recipe, parent.recipe.recipe, card)
     try:
         card.check_recipe(recipe)
         if all(request.guidance != phase.guidance for phase in parent.recipe.recipe.phases):
@@ -122,6 +123,14 @@ def phase_at(recipe: Recipe, step: int) -> Phase:
 def guidance_text(phase: Phase) -> str:
     """The guidance with at most six decimals, as `parse` reads it."""
     return f"{phase.guidance:.6f}".rstrip("0").rstrip(".")
+
+
+def _with_new_embeddings(recipe: Recipe, parent: Recipe, card: ModelCard) -> Recipe:
+    """The fork with the embeddings that only its new prompts name: what was words before the step
+    stays words."""
+    words = card.with_embeddings(parent).embeddings
+    new = [item for item in card.with_embeddings(recipe).embeddings if item not in words]
+    return msgspec.structs.replace(recipe, embeddings=(*parent.embeddings, *new))
 
 
 def _as_submitted(phase: Phase) -> dict[str, Any]:
