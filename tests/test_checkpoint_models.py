@@ -337,3 +337,13 @@ def test_a_distilled_checkpoint_begins_at_the_last_timestep(source: Source, tmp_
     for name, spacing in (("tiny_lightning_4step", "trailing"), ("tiny_lcm", "leading")):
         path = write(tmp_path / f"{name}.safetensors", source.tensors)
         assert read_scheduler_config(find_model_files(str(path)))["timestep_spacing"] == spacing
+
+
+def test_a_lightning_checkpoint_for_one_step_predicts_the_sample(
+    source: Source, tmp_path: Path
+) -> None:
+    """The others predict the noise, as the model before it was distilled."""
+    for steps, prediction in ((1, "sample"), (2, "epsilon")):
+        path = write(tmp_path / f"tiny_lightning_{steps}step.safetensors", source.tensors)
+        config = read_scheduler_config(find_model_files(str(path)))
+        assert config.get("prediction_type", "epsilon") == prediction

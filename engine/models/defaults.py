@@ -66,35 +66,45 @@ class Distillation(NamedTuple):
     sampler: Sampler
     most_steps: int
     most_guidance: float
+    """`most_steps` and `most_guidance` are limits of this program, above what the pages name."""
     is_trailing: bool = False
     """Whether its few steps must begin at the last timestep, as the pages below say."""
 
 
 TURBO: Final = Distillation("Turbo", 4, 1.0, Sampler.EULER_A, 10, 3.0, is_trailing=True)
-"""Adversarial diffusion distillation: 1 to 4 steps without guidance
-(https://huggingface.co/stabilityai/sdxl-turbo); models that were trained on from it are used with
-up to 8 steps and a guidance of 2 (https://huggingface.co/Lykon/dreamshaper-xl-v2-turbo)."""
+"""Adversarial diffusion distillation: 1 step, better 2 to 4, of Euler ancestral with trailing
+timesteps, without guidance (https://huggingface.co/docs/diffusers/using-diffusers/sdxl_turbo).
+Models that were trained on from it take 4 to 8 steps and a guidance of 2
+(https://huggingface.co/Lykon/dreamshaper-xl-v2-turbo, https://civitai.com/models/112902)."""
 LIGHTNING: Final = Distillation("Lightning", 4, 1.0, Sampler.EULER, 12, 3.0, is_trailing=True)
-"""2, 4 or 8 steps of Euler without guidance (https://huggingface.co/ByteDance/SDXL-Lightning);
-models that were trained on from it use a guidance of 2
-(https://huggingface.co/Lykon/dreamshaper-xl-lightning)."""
+"""2, 4 or 8 steps, as many as the checkpoint is for, of Euler with trailing timesteps, without
+guidance (https://huggingface.co/ByteDance/SDXL-Lightning). The one for 1 step predicts the sample.
+Models that were trained on from it take 3 to 6 steps and a guidance of 2
+(https://huggingface.co/Lykon/dreamshaper-xl-lightning, https://civitai.com/models/112902)."""
 HYPER: Final = Distillation("Hyper", 8, 1.0, Sampler.DDIM, 20, 3.0, is_trailing=True)
-"""1 to 16 steps of DDIM without guidance (https://huggingface.co/ByteDance/Hyper-SD)."""
+"""2, 4 or 8 steps, as many as the weights are for, of DDIM with trailing timesteps, without
+guidance (https://huggingface.co/ByteDance/Hyper-SD). The UNet for 1 step begins at timestep 800,
+which no sampler here does."""
 HYPER_CFG: Final = Distillation(
     "Hyper with guidance", 8, 5.0, Sampler.DDIM, 20, MAX_GUIDANCE, is_trailing=True
 )
 """The variants with `CFG` in their names: 8 or 12 steps with a guidance of 5 to 8 (same page)."""
 DMD: Final = Distillation("DMD2", 4, 1.0, Sampler.LCM, 12, 3.0)
-"""4 steps of LCM without guidance (https://huggingface.co/tianweiy/DMD2)."""
+"""4 steps of LCM without guidance (https://github.com/tianweiy/DMD2); 8 steps and a guidance of 1.4
+to 1.8 with a part of its weights (https://civitai.com/models/1608870). The UNet for 1 step begins
+at timestep 399, which no sampler here does."""
 TCD: Final = Distillation("TCD", 4, 1.0, Sampler.TCD, 50, 3.0)
-"""4 steps without guidance; more steps are allowed (https://huggingface.co/h1t/TCD-SDXL-LoRA)."""
+"""4 steps without guidance, with an eta of 0.3, which is the sampler's default here too
+(https://huggingface.co/h1t/TCD-SD15-LoRA); more steps are allowed
+(https://huggingface.co/docs/diffusers/using-diffusers/inference_with_tcd_lora)."""
 LCM: Final = Distillation("LCM", 4, 1.0, Sampler.LCM, 12, 3.0)
-"""4 to 8 steps with a guidance of 1 to 2
-(https://huggingface.co/latent-consistency/lcm-lora-sdxl)."""
+"""2 to 8 steps without guidance or with one of 1 to 2, as the model card of the LoRA says
+(https://huggingface.co/latent-consistency/lcm-lora-sdxl, read in a copy,
+https://huggingface.co/Linaqruf/lcm-lora-sdxl-rank1)."""
 LCM_EMBEDDED: Final = Distillation("LCM", 4, 8.0, Sampler.LCM, 12, 15.0)
-"""An LCM whose UNet has the guidance as an input: 1 to 8 steps with a guidance of 8
-(https://huggingface.co/SimianLuo/LCM_Dreamshaper_v7); it was distilled with guidances of 2 to 14
-(https://arxiv.org/abs/2310.04378, section 4.2)."""
+"""An LCM whose UNet has the guidance as an input: 1 to 50 steps, recommended 1 to 8, with a
+guidance of 8 (the example of https://huggingface.co/SimianLuo/LCM_Dreamshaper_v7, read in copies).
+Not confirmed: that it was distilled with guidances of 2 to 14 (https://arxiv.org/abs/2310.04378)."""
 
 _WORDS: Final = (
     (re.compile(r"turbo"), TURBO),

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from engine.errors import ModelCorrupt
 from engine.models.defaults import (
     FAMILIES,
+    LIGHTNING,
     STARTER_GUIDANCE,
     STEPS,
     Distillation,
@@ -112,7 +113,10 @@ def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
     distillation = distillation_in(files)
     if files.checkpoint is not None and distillation is not None and distillation.is_trailing:
         # The config is that of the model before it was distilled.
-        return {**config, "timestep_spacing": "trailing"}
+        changes = {"timestep_spacing": "trailing"}
+        if distillation.name == LIGHTNING.name and distillation.steps == 1:
+            changes["prediction_type"] = "sample"
+        return {**config, **changes}
     return config
 
 
