@@ -37,6 +37,8 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
         yield f"guidance {old.guidance:g} -> {new.guidance:g}"
     if old.clip_skip != new.clip_skip:
         yield f"clip skip {old.clip_skip} -> {new.clip_skip}"
+    elif old.negative_clip_skip != new.negative_clip_skip:
+        yield f"negative clip skip {old.negative_clip_skip} -> {new.negative_clip_skip}"
     if old.embeddings != new.embeddings:
         yield f"embeddings {_names(old)} -> {_names(new)}"
     if old.sampler != new.sampler:

@@ -22,6 +22,7 @@ from bot.features import model_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
+    MAX_CLIP_SKIP,
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
     MAX_STEPS,
@@ -37,6 +38,7 @@ Seed = app_commands.Range[int, RANDOM_SEED, SEED_LIMIT - 1]
 Steps = app_commands.Range[int, 1, MAX_STEPS]
 Guidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 Count = app_commands.Range[int, 1, MAX_COUNT]
+ClipSkip = app_commands.Range[int, 1, MAX_CLIP_SKIP]
 Strength = app_commands.Range[float, 0.0, 1.0]
 
 
@@ -54,6 +56,7 @@ Strength = app_commands.Range[float, 0.0, 1.0]
     strength="How much to change the sketch: from just above 0 to 1",
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
+    clip_skip="The text encoder's layer, counted from the last one; with Stable Diffusion 1 and 2",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
@@ -74,6 +77,7 @@ async def command(
     strength: Strength | None = None,
     model: str | None = None,
     draft: bool = False,
+    clip_skip: ClipSkip | None = None,
     raw: bool | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
@@ -90,6 +94,7 @@ async def command(
         count=count,
         strength=strength,
         model=model,
+        clip_skip=clip_skip,
         raw=raw,
     )
     options = _without_invisible_characters(options)

@@ -90,7 +90,9 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
         ),
         None,
     )
-    if aspect is None or first.subseeds or first.changes or first.images or first.clip_skip > 1:
+    is_plain = first.prompt_format is PromptFormat.PLAIN
+    has_own_skip = first.negative_clip_skip != (1 if is_plain else first.clip_skip)
+    if aspect is None or first.subseeds or first.changes or first.images or has_own_skip:
         return None
     options = {
         "prompt": " ".join(first.prompt.split()),
@@ -102,7 +104,8 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
         "sampler": f"{first.sampler}",
         "count": f"{count}",
         "model": "" if model is models[0] else name,
-        "raw": "True" if first.prompt_format is PromptFormat.PLAIN else "",
+        "clip_skip": f"{first.clip_skip}" if first.clip_skip > 1 else "",
+        "raw": "True" if is_plain else "",
     }
     return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)
 

@@ -198,11 +198,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def check_clip_skip(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the recipe skips too many layers."""
-        if recipe.clip_skip > self.most_clip_skip:
+        clip_skip = max(recipe.clip_skip, recipe.negative_clip_skip)
+        if clip_skip > self.most_clip_skip:
             allowed = "1" if self.most_clip_skip == 1 else f"1 to {self.most_clip_skip}"
             raise ValueError(
                 f"The model {self.name} takes a clip skip of {allowed}; this request has "
-                f"{recipe.clip_skip}."
+                f"{clip_skip}."
             )
 
     def check_distillation(self, recipe: Recipe) -> None:

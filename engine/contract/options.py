@@ -48,7 +48,8 @@ class PictureOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     steps: int | None = None
     guidance: float | None = None
     clip_skip: int | None = None
-    """By default 1: none of the text encoder's layers is left out."""
+    """By default 1: none of the text encoder's layers is left out. As in AUTOMATIC1111's web UI it
+    is that of both prompts; with `raw`, as in diffusers, not that of the negative prompt."""
     sampler: str | None = None
     strength: float | None = None
     """By default DEFAULT_STRENGTH."""
@@ -99,13 +100,15 @@ def make_recipes(
     steps = model.steps if options.steps is None else options.steps
     strength = None if source is None else options.init_image_strength
     prompt, negative, changes = _prompts(options, executed_steps(steps, strength))
+    clip_skip = 1 if options.clip_skip is None else options.clip_skip
     first = Recipe(
         model=model.name,
         revision=model.revision,
         prompt=prompt,
         negative=negative,
         prompt_format=PromptFormat.PLAIN if options.raw else PromptFormat.A1111,
-        clip_skip=1 if options.clip_skip is None else options.clip_skip,
+        clip_skip=clip_skip,
+        negative_clip_skip=1 if options.raw else clip_skip,
         seed=seed if options.seed in (None, RANDOM_SEED) else options.seed,
         subseeds=_subseeds(options),
         steps=steps,

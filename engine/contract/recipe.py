@@ -101,8 +101,10 @@ class Recipe(
     """Of all its prompts, also those of the changes."""
     clip_skip: int = 1
     """The layer of the text encoder, counted from the last one (1) back as in AUTOMATIC1111's web
-    UI, whose output is used for the prompt; the negative prompt has the last one. diffusers:
-    `clip_skip` is one less, and None for 1."""
+    UI, whose output is used for the prompt. diffusers: `clip_skip` is one less, and None for 1."""
+    negative_clip_skip: int = 1
+    """The same for the negative prompt. The web UI has one layer for both; diffusers has the last
+    one."""
     seed: int
     """diffusers: the seed of `generator`."""
     subseeds: tuple[Subseed, ...] = ()
@@ -151,8 +153,9 @@ class Recipe(
         if not 1 <= self.steps <= MAX_STEPS:
             raise ValueError(f"Steps is {self.steps}; it must be 1 to {MAX_STEPS}.")
         check_range("guidance", self.guidance, 0.0, MAX_GUIDANCE)
-        if not 1 <= self.clip_skip <= MAX_CLIP_SKIP:
-            raise ValueError(f"The clip skip is {self.clip_skip}; it must be 1 to {MAX_CLIP_SKIP}.")
+        for skip in (self.clip_skip, self.negative_clip_skip):
+            if not 1 <= skip <= MAX_CLIP_SKIP:
+                raise ValueError(f"The clip skip is {skip}; it must be 1 to {MAX_CLIP_SKIP}.")
         for name, size in (("width", self.width), ("height", self.height)):
             check_size(name, size)
         if self.row_class not in ROW_CLASSES:

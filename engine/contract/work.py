@@ -211,6 +211,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             negative=phase.negative,
             prompt_format=self.recipe.prompt_format,
             clip_skip=self.recipe.clip_skip,
+            negative_clip_skip=self.recipe.negative_clip_skip,
             embeddings=self.recipe.embeddings,
             seed=self.seed,
             subseeds=self.subseeds,

@@ -63,8 +63,9 @@ class StableDiffusion(LatentDiffusion):
             embedding_names(recipe),
         )
         prompts = [prompt]
-        if recipe.uses_cfg:  # diffusers skips no layers for the negative prompt
-            prompts.insert(0, prompt._replace(text=recipe.negative, clip_skip=1))
+        if recipe.uses_cfg:
+            clip_skip = recipe.negative_clip_skip
+            prompts.insert(0, prompt._replace(text=recipe.negative, clip_skip=clip_skip))
         prompt_embeds = [self._prompt_cache(prompt) for prompt in prompts]
         return {
             "encoder_hidden_states": torch.cat(prompt_embeds),
