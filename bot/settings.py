@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     by the hardware."""
     imagine_model_config: str | None = None
     """Diffusers folders with the configuration of single-file checkpoints, separated by commas."""
+    imagine_device: str | None = None
+    """What the engine computes on: `auto`, `cuda`, `rocm`, `mps`, `xpu` or `cpu`."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""
     imagine_checkers: str | None = None
@@ -102,6 +104,8 @@ class Settings(BaseSettings):
             environment["IMAGINE_MODEL"] = self.imagine_model
         if self.imagine_model_config is not None:
             environment["IMAGINE_MODEL_CONFIG"] = self.imagine_model_config
+        if self.imagine_device is not None:
+            environment["IMAGINE_DEVICE"] = self.imagine_device
         if self.imagine_embeddings is not None:
             environment["IMAGINE_EMBEDDINGS"] = self.imagine_embeddings
         if self.imagine_checkers is not None:

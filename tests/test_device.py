@@ -1,12 +1,15 @@
-"""The classification of torch's errors, and the measurement of device memory."""
+"""The choice of a device, the classification of torch's errors, and the device's memory."""
+
+import re
 
 import pytest
 import torch
 
-from engine.device import Device
+from engine.device import Device, select_device
+from engine.device.choice import choose_kind, offered_kinds
 from engine.device.errors import describe_failure, is_device_lost, is_out_of_memory, load_failure
 from engine.device.memory import CAPTURE_LOCK
-from engine.errors import DeviceLost, ModelCorrupt
+from engine.errors import DeviceLost, ModelCorrupt, UsageError
 
 GPU = Device(torch.device("cuda", 0), torch.float16, 1)
 """Without a real GPU: the tests replace torch's counters and allocator."""
@@ -40,6 +43,7 @@ def test_out_of_memory_is_no_lost_device(error: Exception) -> None:
         "CUDA error: an illegal memory access was encountered",
         "CUDA error: device-side assert triggered",
         "CUDA error: unspecified launch failure",
+        "HIP error: the operation cannot be performed in the present state",
     ],
 )
 def test_a_cuda_error_is_a_lost_device(message: str) -> None:
@@ -67,6 +71,72 @@ def test_other_errors_leave_the_device_usable(message: str) -> None:
     assert not is_out_of_memory(error)
     assert "The engine failed (RuntimeError)" in describe_failure(error, "job a")
     assert isinstance(load_failure(error, "the model", ModelCorrupt), ModelCorrupt)
+
+
+@pytest.mark.parametrize(
+    ("name", "offered", "is_rocm", "kind"),
+    [
+        ("", ["cuda", "cpu"], False, "cuda"),
+        ("auto", ["mps", "cpu"], False, "mps"),
+        (" CPU ", ["cuda", "cpu"], False, "cpu"),
+        ("cuda", ["cuda", "cpu"], True, "cuda"),
+        ("rocm", ["cuda", "cpu"], True, "cuda"),
+        ("xpu", ["xpu", "cpu"], False, "xpu"),
+    ],
+)
+def test_the_kind_of_device_is_chosen(
+    name: str, offered: list[str], is_rocm: bool, kind: str
+) -> None:
+    """By its name, else the first that torch offers."""
+    assert choose_kind(name, offered, is_rocm=is_rocm) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "is_rocm", "sentence"),
+    [
+        (
+            "metal",
+            False,
+            "IMAGINE_DEVICE is metal; it must be one of auto, cuda, mps, xpu, cpu, rocm.",
+        ),
+        (
+            "mps",
+            False,
+            "IMAGINE_DEVICE is mps, but the torch that is installed offers no such device on this "
+            "machine; it offers cuda, cpu.",
+        ),
+        ("rocm", False, "IMAGINE_DEVICE is rocm, but the torch"),
+    ],
+)
+def test_a_device_that_there_is_not_is_refused(name: str, is_rocm: bool, sentence: str) -> None:
+    """The sentence says what there is."""
+    with pytest.raises(UsageError, match=f"^{re.escape(sentence)}"):
+        choose_kind(name, ["cuda", "cpu"], is_rocm=is_rocm)
+
+
+def test_the_setting_chooses_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch offers a CPU everywhere."""
+    monkeypatch.setenv("IMAGINE_DEVICE", "cpu")
+    device = select_device()
+    assert (device.torch_device.type, device.dtype) == ("cpu", torch.float32)
+    assert "cpu" in offered_kinds()
+
+
+def test_a_device_without_an_allocator_of_its_own_has_no_memory_figures() -> None:
+    """Such as Apple's, whose memory is the host's: models are not moved, and all of it is tried."""
+    device = Device(torch.device("meta"), torch.float16, 1)
+    assert device.available_memory() is None
+    assert device.peak_memory() is None
+    assert device.record_event() is None
+    assert device.to_device(torch.ones(2)).device.type == "meta"
+    device.synchronize()
+    device.empty_cache()
+
+
+def test_tensors_of_a_cpu_are_not_copied() -> None:
+    """They are on the device already."""
+    tensor = torch.ones(2)
+    assert Device(torch.device("cpu"), torch.float32, 1).to_device(tensor) is tensor
 
 
 def test_the_cache_is_not_emptied_during_a_capture(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,13 @@ def test_the_engine_gets_the_checkers() -> None:
     assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
+def test_the_engine_gets_the_device() -> None:
+    """If none is set, the engine takes the first that torch offers."""
+    assert "IMAGINE_DEVICE" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_DEVICE=cpu\n")
+    assert settings.load().engine_environment()["IMAGINE_DEVICE"] == "cpu"
+
+
 def test_the_engine_gets_the_folders_of_embeddings() -> None:
     """If none is set, there are none."""
     assert "IMAGINE_EMBEDDINGS" not in settings.load().engine_environment()

@@ -1,6 +1,7 @@
 """The device that the engine computes on, and the settings that make its results repeatable."""
 
 import os
+import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,6 +11,7 @@ from typing import Final
 import torch
 
 from engine.device import memory
+from engine.device.choice import DEVICE_VARIABLE, choose_kind, offered_kinds
 from engine.device.sysinfo import available_cores, processor_name
 
 NUMERICS_VERSION: Final = 2
@@ -79,7 +81,7 @@ class Device:
         """Copy a tensor from the host to the device; on CUDA the copy is asynchronous."""
         if self.torch_device.type == "cuda":
             return tensor.pin_memory().to(self.torch_device, non_blocking=True)
-        return tensor
+        return tensor.to(self.torch_device)  # on a CPU, the tensor itself
 
     def to_host(self, tensor: torch.Tensor) -> torch.Tensor:
         """Copy a tensor of the device to the host; on CUDA into pinned memory, from which it can be
@@ -89,11 +91,16 @@ class Device:
 
     def synchronize(self) -> None:
         """Wait until all work that was queued on the device is done."""
-        if self.torch_device.type == "cuda":
-            torch.cuda.synchronize(self.torch_device)
+        match self.torch_device.type:
+            case "cuda":
+                torch.cuda.synchronize(self.torch_device)
+            case "mps":
+                torch.mps.synchronize()
+            case "xpu":
+                torch.xpu.synchronize(self.torch_device)
 
     def record_event(self) -> "torch.cuda.Event | None":
-        """Record an event in the current CUDA stream; None on a CPU."""
+        """Record an event in the current CUDA stream; None without CUDA."""
         if self.torch_device.type != "cuda":
             return None
         event = torch.cuda.Event()
@@ -113,15 +120,15 @@ class Device:
             yield
 
     def measure_peak(self, learn: Callable[[int], None]) -> AbstractContextManager[None]:
-        """Call `learn` with the peak of the bytes that the block allocates; never on a CPU."""
+        """Call `learn` with the peak of the bytes that the block allocates; never without CUDA."""
         return memory.measure_peak(self.torch_device, learn)
 
     def available_memory(self) -> int | None:
-        """Free device memory in bytes, including the allocator's cache; None on a CPU."""
+        """Free device memory in bytes, including the allocator's cache; None without CUDA."""
         return memory.available_memory(self.torch_device)
 
     def peak_memory(self) -> int | None:
-        """Peak of the allocated device memory so far, in bytes; None on a CPU."""
+        """Peak of the allocated device memory so far, in bytes; None without CUDA."""
         return memory.peak_memory(self.torch_device)
 
     def empty_cache(self) -> None:
@@ -133,13 +140,27 @@ class Device:
         memory.trim_cache(self.torch_device)
 
     def _name(self) -> str:
-        if self.torch_device.type == "cuda":
-            return f"{torch.cuda.get_device_name(self.torch_device)} CUDA {torch.version.cuda}"
+        match self.torch_device.type:
+            case "cuda" if torch.version.hip:
+                return f"{torch.cuda.get_device_name(self.torch_device)} ROCm {torch.version.hip}"
+            case "cuda":
+                return f"{torch.cuda.get_device_name(self.torch_device)} CUDA {torch.version.cuda}"
+            case "mps":
+                return f"{processor_name()} Metal, macOS {platform.mac_ver()[0]}"
+            case "xpu":
+                return f"{torch.xpu.get_device_name(self.torch_device)} XPU"
         return f"{processor_name()} {torch.backends.cpu.get_cpu_capability()}"
 
 
 def select_device() -> Device:
-    """The first CUDA device, else the CPU. Sets torch to deterministic kernels without TF32."""
+    """The device that IMAGINE_DEVICE names, else the first of CUDA or ROCm, Apple's GPU, Intel's
+    GPU, and the CPU. Sets torch to deterministic kernels without TF32.
+
+    Raises UsageError, with a sentence for the operator.
+    """
+    kind = choose_kind(
+        os.environ.get(DEVICE_VARIABLE, ""), offered_kinds(), is_rocm=torch.version.hip is not None
+    )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # deterministic cuBLAS
     threads = min(torch.get_num_threads(), available_cores())
     torch.set_num_threads(threads)
@@ -147,6 +168,6 @@ def select_device() -> Device:
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
-    if torch.cuda.is_available():
-        return Device(torch.device("cuda", 0), torch.float16, threads)
-    return Device(torch.device("cpu"), torch.float32, threads)
+    if kind == "cpu":
+        return Device(torch.device("cpu"), torch.float32, threads)
+    return Device(torch.device(kind, 0), torch.float16, threads)

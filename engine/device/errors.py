@@ -34,11 +34,13 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def is_device_lost(error: Exception) -> bool:
-    """Whether the CUDA context is unusable, so that only a new process can use the device."""
+    """Whether the context of CUDA or ROCm is unusable, so that only a new process can use the
+    device."""
     message = str(error)
     if is_out_of_memory(error) or "captur" in message:  # a failed capture leaves the context intact
         return False
-    return type(error).__name__ == "AcceleratorError" or "CUDA error" in message
+    is_accelerator_error = type(error).__name__ == "AcceleratorError"
+    return is_accelerator_error or "CUDA error" in message or "HIP error" in message
 
 
 def describe_failure(error: Exception, subject: str) -> str:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def measure_peak(device: torch.device, learn: Callable[[int], None]) -> Iterator[None]:
-    """Call `learn` with the peak of the bytes that the block allocates; never on a CPU."""
+    """Call `learn` with the peak of the bytes that the block allocates; never without CUDA."""
     if device.type != "cuda":
         yield
         return
@@ -32,7 +32,7 @@ def measure_peak(device: torch.device, learn: Callable[[int], None]) -> Iterator
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Free device memory in bytes, including the allocator's cache; None on a CPU."""
+    """Free device memory in bytes, including the allocator's cache; None without CUDA."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
@@ -41,7 +41,7 @@ def available_memory(device: torch.device) -> int | None:
 
 
 def peak_memory(device: torch.device) -> int | None:
-    """Peak of the allocated device memory so far, in bytes; None on a CPU."""
+    """Peak of the allocated device memory so far, in bytes; None without CUDA."""
     if device.type == "cuda":
         since_reset = torch.cuda.max_memory_allocated(device)
         return max(since_reset, _earlier_peaks.get(device, 0))
@@ -56,9 +56,14 @@ def empty_cache(device: torch.device) -> None:
 
 def trim_cache(device: torch.device) -> None:
     """Return the allocator's unused memory to the device, without collecting garbage."""
-    if device.type == "cuda":
-        with CAPTURE_LOCK:
-            _empty_cuda_cache()
+    match device.type:
+        case "cuda":
+            with CAPTURE_LOCK:
+                _empty_cuda_cache()
+        case "mps":
+            torch.mps.empty_cache()
+        case "xpu":
+            torch.xpu.empty_cache()
 
 
 def _empty_cuda_cache() -> None:

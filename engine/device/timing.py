@@ -19,7 +19,7 @@ class OverlapTimer(Generic[Pass]):
     """
 
     def __init__(self, device: Device, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` measures passes on a CPU; CUDA measures its own."""
+        """`clock` measures passes without CUDA, which measures its own."""
         self._device = device
         self._clock = clock
         self._queued: deque[tuple[Pass, torch.cuda.Event, torch.cuda.Event]] = deque()
@@ -33,6 +33,7 @@ class OverlapTimer(Generic[Pass]):
             return self._run_ahead(forward_pass, work)
         start = self._clock()
         work()
+        self._device.synchronize()
         return [(forward_pass, self._clock() - start)]
 
     def _run_ahead(self, forward_pass: Pass, work: Callable[[], None]) -> list[tuple[Pass, float]]:

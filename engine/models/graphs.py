@@ -104,7 +104,7 @@ class GraphCache:
                 if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
                     with CAPTURE_LOCK:
                         return self._capture_cuda(latents, timesteps, conditioning)
-            elif self._device.can_batch:
+            elif self._device.torch_device.type == "cpu" and self._device.can_batch:
                 return _Trace(self._forward, latents, timesteps, conditioning)
         except _CAPTURE_ERRORS as error:
             if is_out_of_memory(error) or is_device_lost(error):
