@@ -35,12 +35,7 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
         yield f"steps {old.steps} -> {new.steps}"
     if old.guidance != new.guidance:
         yield f"guidance {old.guidance:g} -> {new.guidance:g}"
-    if old.clip_skip != new.clip_skip:
-        yield f"clip skip {old.clip_skip} -> {new.clip_skip}"
-    elif old.negative_clip_skip != new.negative_clip_skip:
-        yield f"negative clip skip {old.negative_clip_skip} -> {new.negative_clip_skip}"
-    if old.embeddings != new.embeddings:
-        yield f"embeddings {_names(old)} -> {_names(new)}"
+    yield from _encoding(old, new)
     if old.sampler != new.sampler:
         yield f"{old.sampler} -> {new.sampler}"
     if old.backend != new.backend:
@@ -48,6 +43,15 @@ def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
     if old.size != new.size:
         yield f"{old.width}x{old.height} -> {new.width}x{new.height}"
     yield from _source(old, new)
+
+
+def _encoding(old: Recipe, new: Recipe) -> Iterator[str]:
+    if old.clip_skip != new.clip_skip:
+        yield f"clip skip {old.clip_skip} -> {new.clip_skip}"
+    elif old.negative_clip_skip != new.negative_clip_skip:
+        yield f"negative clip skip {old.negative_clip_skip} -> {new.negative_clip_skip}"
+    if old.embeddings != new.embeddings:
+        yield f"embeddings {_names(old)} -> {_names(new)}"
 
 
 def _names(recipe: Recipe) -> str:
