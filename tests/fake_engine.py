@@ -246,9 +246,11 @@ class FakeEngine(FakeServer):
         if self.failure:
             return self._failed(paint, self.failure)
         recipes = paint.recipes
-        if paint.adaptive:  # as if eight pictures were running
+        if paint.adaptive:  # as if many pictures were running
             recipes = tuple(
-                card_for(recipe, self.models).with_row_class_for_load([recipe], [recipe] * 7)[0]
+                msgspec.structs.replace(
+                    recipe, row_class=max(card_for(recipe, self.models).row_classes(*recipe.size))
+                )
                 for recipe in recipes
                 if isinstance(recipe, Recipe)
             )

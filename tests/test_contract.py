@@ -278,19 +278,6 @@ def test_a_job_has_a_row_class(pictures: int, guidance: float, side: int, rows: 
     assert [recipe.row_class for recipe in recipes] == [rows] * pictures
 
 
-def test_row_classes_under_load_are_larger() -> None:
-    """Running recipes of the same size count, because they share the batches; others do not."""
-    small, wide = Recipe(**GOOD), Recipe(**(GOOD | {"width": 72}))
-    assert MODEL.with_row_class_for_load([small], [])[0].row_class == 2
-    assert MODEL.with_row_class_for_load([small], [small] * 3)[0].row_class == 8
-    assert MODEL.with_row_class_for_load([small], [small] * 4)[0].row_class == 16
-    assert MODEL.with_row_class_for_load([small], [small] * 40)[0].row_class == 16
-    assert MODEL.with_row_class_for_load([small], [wide] * 4)[0].row_class == 2
-    several = msgspec.structs.replace(MODEL, max_concurrent_batches=3)
-    assert several.with_row_class_for_load([small], [small] * 2)[0].row_class == 2
-    assert several.with_row_class_for_load([small], [small] * 11)[0].row_class == 8
-
-
 @given(ratio=st.floats(0.01, 100), native=st.sampled_from([64, 128, 512, 1024]))
 def test_a_size_for_an_aspect_ratio_is_valid(ratio: float, native: int) -> None:
     """Width and height are multiples of 8 within the limits."""

@@ -204,20 +204,6 @@ def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatc
     core.tick()
 
 
-def test_adaptive_jobs_get_larger_batches_under_load() -> None:
-    """The row class depends on the other jobs, and each image has the one that was used."""
-    core = new_engine_core(engine_core().model)
-    jobs = (job(recipe(seed=seed), adaptive=True) for seed in range(12))
-    row_classes = []
-    for seed, ending in enumerate(run_together(core, *jobs)):
-        assert isinstance(ending, Painted)
-        [image] = ending.pictures
-        assert image.sha256 == digests(recipe(seed=seed, row_class=image.row_class))[0]
-        row_classes.append(image.row_class)
-    assert row_classes == sorted(row_classes)
-    assert row_classes[0] == 2 < row_classes[-1]
-
-
 def test_warmup_measures_the_batches_of_the_native_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches are measured in descending order of size."""
     model, shapes = engine_core().model, list[tuple[int, int, int]]()

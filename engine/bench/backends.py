@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final, Protocol
+from weakref import WeakKeyDictionary
 
 import msgspec
 import torch
@@ -27,15 +28,18 @@ from engine.contract import (
     Recipe,
     pixels_sha256,
 )
+from engine.core.batch_cost import BatchCostModel
+from engine.core.batching import BatchKey, batch_key
 from engine.core.engine_core import EngineCore
 from engine.core.job_files import JobWithFiles
 from engine.core.postprocess import Postprocessor
 from engine.core.request import EventSink, Request
+from engine.core.row_class_chooser import RowClassChooser
 from engine.core.worker import Worker
 from engine.device import Device
 from engine.errors import EngineError
 from engine.imaging.init_image import resize_and_crop
-from engine.models.base import DiffusionModel
+from engine.models.base import DiffusionModel, dummy_recipe
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import denoiser_name, denoiser_of
 from engine.schedulers import make_scheduler
@@ -43,6 +47,7 @@ from engine.schedulers import make_scheduler
 MAX_RUNNING: Final = 1024
 MAX_BATCH: Final = 8
 """Maximum number of pictures in one call of a pipeline that paints equal jobs together."""
+_costs: WeakKeyDictionary[DiffusionModel, BatchCostModel] = WeakKeyDictionary()
 log = logging.getLogger(__name__)
 
 OnDone = Callable[[list[Recipe], list[str]], None]
@@ -70,7 +75,13 @@ class Engine:
         self._adaptive = adaptive
         self._model_time = Stopwatch(model.device)
         postprocessor = Postprocessor(on_device_lost=exit_bench)
-        self.engine_core = EngineCore([model], postprocessor, MAX_RUNNING, self._model_time.time)
+        self.engine_core = EngineCore(
+            [model],
+            postprocessor,
+            MAX_RUNNING,
+            self._model_time.time,
+            row_class_costs=costs_of(model),
+        )
         self._worker = Worker(self.engine_core, exit_bench)
 
     def submit(self, job: JobWithFiles, on_done: OnDone) -> None:
@@ -108,6 +119,25 @@ class Engine:
     def overhead(self) -> float:
         """Share of the ticks' time so far outside the model; see Stopwatch."""
         return 1 - self._model_time.seconds / self.engine_core.meter.seconds
+
+
+def costs_of(model: DiffusionModel) -> BatchCostModel:
+    """The costs of a model's batches, which all backends and loads share."""
+    return _costs.setdefault(model, BatchCostModel())
+
+
+def measure_row_classes(model: DiffusionModel, width: int, height: int) -> None:
+    """Prove and measure the batches of this size, so that no load has to wait for it."""
+    for rows in sorted(model.card.row_classes(width, height), reverse=True):
+        model.is_batch_invariant(width, height, rows, backend=model.card.backend)
+    chooser = RowClassChooser(costs_of(model), model.device.max_concurrent_batches)
+    chooser.measure(model, default_key(model, width, height))
+
+
+def default_key(model: DiffusionModel, width: int, height: int) -> BatchKey:
+    """The batch key of short prompts of this size, with rows of 0 for any row class."""
+    key = batch_key(dummy_recipe(model.card, width, height))
+    return key._replace(rows=0, backend=model.card.backend)
 
 
 def _recipes(job: Paint) -> list[Recipe]:

@@ -1,16 +1,14 @@
 """Measure the forward pass of each row class, to choose the row classes of a model."""
 
 import statistics
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import torch
-
+from engine.bench.backends import default_key
 from engine.contract import ROW_CLASSES
-from engine.device.errors import is_out_of_memory
-from engine.models.base import Conditioning, DiffusionModel, dummy_recipe
+from engine.core.batch_timing import batch_seconds
+from engine.models.base import DiffusionModel
 
 MIN_INCREASE: Final = 0.15
 """A row class that takes less than this share longer than the next smaller class makes that class
@@ -47,7 +45,6 @@ def line(tick: Tick) -> str:
     return f"{tick.side:<6}{tick.rows:<6}{tick.seconds * 1000:<10.1f}{text}\n"
 
 
-@torch.inference_mode()
 def run(model: DiffusionModel) -> Iterator[Tick]:
     """Measure each size in each row class that fits in memory."""
     sides = {
@@ -55,34 +52,15 @@ def run(model: DiffusionModel) -> Iterator[Tick]:
         for share in _SIDES
     }
     for side in sorted(side for side in sides if side**2 <= model.card.max_pixels):
+        seconds = batch_seconds(
+            model,
+            default_key(model, side, side),
+            ROW_CLASSES,
+            warmup_passes=_WARMUP_PASSES,
+            passes=_MEASURED_PASSES,
+        )
         smaller: float | None = None
-        for rows in ROW_CLASSES:
-            seconds = _seconds(model, side, rows)
-            if seconds is None:
-                break
-            yield Tick(side, rows, seconds, None if smaller is None else seconds / smaller - 1)
-            smaller = seconds
-
-
-def _seconds(model: DiffusionModel, side: int, rows: int) -> float | None:
-    device = model.device
-    shape = model.latent_shape(side, side)
-    latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
-    timesteps = torch.full((rows,), 500.0, device=device.torch_device)
-    conditioning: Conditioning = {
-        name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
-        for name, tensor in model.encode_prompt(dummy_recipe(model.card, side, side)).items()
-    }
-    times = []
-    try:
-        for _ in range(_WARMUP_PASSES + _MEASURED_PASSES):
-            start = time.monotonic()
-            model.predict(
-                latents, timesteps, conditioning, model.card.backend
-            ).cpu()  # waits for the device
-            times.append(time.monotonic() - start)
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-        return None
-    return statistics.median(times[_WARMUP_PASSES:])
+        for rows, times in seconds.items():
+            median = statistics.median(times)
+            yield Tick(side, rows, median, None if smaller is None else median / smaller - 1)
+            smaller = median

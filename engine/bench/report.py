@@ -11,6 +11,7 @@ from engine.bench.backends import (
     Diffusers,
     Engine,
     available_backends,
+    measure_row_classes,
     pipeline_of,
 )
 from engine.bench.load_generator import Completed, LoadGenerator
@@ -77,10 +78,7 @@ def run(model: DiffusionModel, config: BenchConfig) -> Iterator[Result]:
         for pictures in config.pictures:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(config.jobs)]
             for size in {job.paint.recipes[0].size for job in jobs}:
-                for rows in model.card.row_classes(*size):
-                    model.is_batch_invariant(
-                        *size, rows, backend=model.card.backend
-                    )  # checked before the measurements
+                measure_row_classes(model, *size)
             for load in _loads(model, jobs, config):
                 first: Result | None = None
                 for backend in backends:

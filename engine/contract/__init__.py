@@ -9,7 +9,6 @@ from engine.contract.model_card import (
     Distilled,
     ModelCard,
     card_for,
-    with_row_classes_for_load,
 )
 from engine.contract.options import (
     DEFAULT_COUNT,
@@ -187,5 +186,4 @@ __all__ = [
     "strip_steps",
     "tile_size",
     "with_row_class",
-    "with_row_classes_for_load",
 ]

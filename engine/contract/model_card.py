@@ -19,7 +19,7 @@ class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
     default: tuple[int, ...]
     """For jobs whose row class depends on their own pictures alone."""
     under_load: tuple[int, ...]
-    """For jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
+    """Besides those, for jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
 
 
 class Distilled(msgspec.Struct, frozen=True):
@@ -84,20 +84,6 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """
         size = recipes[0].size
         row_class = _smallest(self._sizes_for(*size).default, recipes)
-        return tuple(msgspec.structs.replace(recipe, row_class=row_class) for recipe in recipes)
-
-    def with_row_class_for_load(
-        self, recipes: Sequence[Recipe], running: Sequence[Recipe]
-    ) -> tuple[Recipe, ...]:
-        """The recipes of one job, which have one size, with a row class for the current load.
-
-        It is the smallest class that also holds the running recipes of that size, if all of them
-        are spread over the concurrent batches.
-        """
-        size = recipes[0].size
-        together = [*recipes, *(recipe for recipe in running if recipe.size == size)]
-        sizes = self._sizes_for(*size).under_load
-        row_class = _smallest(sizes, together, self.max_concurrent_batches)
         return tuple(msgspec.structs.replace(recipe, row_class=row_class) for recipe in recipes)
 
     def row_classes(self, width: int, height: int) -> frozenset[int]:
@@ -248,32 +234,6 @@ def card_for(recipe: Recipe, cards: Sequence[ModelCard]) -> ModelCard:
     )
 
 
-def with_row_classes_for_load(
-    recipes: Sequence[Recipe], cards: Sequence[ModelCard], running: Sequence[Recipe]
-) -> tuple[Recipe, ...]:
-    """The recipes with row classes for the current load, one for each model and size.
-
-    `running` are recipes of any models. Raises ValueError if a recipe's model has no card.
-    """
-    result = list(recipes)
-    groups: dict[tuple[str, str, int, int], list[int]] = {}
-    for index, recipe in enumerate(recipes):
-        groups.setdefault(_batch_group(recipe), []).append(index)
-    for group, indices in groups.items():
-        members = [recipes[index] for index in indices]
-        same_model = [recipe for recipe in running if _batch_group(recipe) == group]
-        card = card_for(members[0], cards)
-        for index, recipe in zip(
-            indices, card.with_row_class_for_load(members, same_model), strict=True
-        ):
-            result[index] = recipe
-    return tuple(result)
-
-
-def _batch_group(recipe: Recipe) -> tuple[str, str, int, int]:
-    return recipe.model, recipe.revision, *recipe.size
-
-
-def _smallest(row_classes: tuple[int, ...], recipes: Sequence[Recipe], batches: int = 1) -> int:
-    rows = sum(recipe.rows for recipe in recipes) / batches
+def _smallest(row_classes: tuple[int, ...], recipes: Sequence[Recipe]) -> int:
+    rows = sum(recipe.rows for recipe in recipes)
     return next((size for size in row_classes if rows <= size), row_classes[-1])

@@ -16,6 +16,10 @@ class BatchCostModel:
     def __init__(self) -> None:
         self._seconds: dict[BatchKey, float] = {}
 
+    def is_measured(self, key: BatchKey) -> bool:
+        """Whether the estimate of this key comes from its own batches."""
+        return key._replace(exclusive_id=0) in self._seconds
+
     def estimate(self, key: BatchKey) -> float:
         """Seconds of one batch, above 0; proportional to its pixels if the key was not measured."""
         key = key._replace(exclusive_id=0)

@@ -8,7 +8,8 @@ from typing import Final
 
 import torch
 
-from engine.contract import Paint, Recipe, Upscale, Work, with_row_classes_for_load
+from engine.contract import Upscale, Work
+from engine.core.batch_cost import BatchCostModel
 from engine.core.enlarger import Enlarger, canvases_of, with_empty_canvases
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
@@ -16,6 +17,7 @@ from engine.core.model_pool import ModelPool, oldest_work
 from engine.core.postprocess import Postprocessor
 from engine.core.preparation import check_job, image_inputs, prepare
 from engine.core.request import ImageInput, Request, RequestStatus, RunningImage, WaitingImage
+from engine.core.row_class_chooser import Load, RowClassChooser, load_beside
 from engine.core.scheduler import BatchScheduler, seconds_by_owner
 from engine.core.usage import Batch, UsageMeter
 from engine.models.base import DiffusionModel
@@ -43,7 +45,9 @@ class EngineCore:
         call_model: ModelCall = call,
         clock: Callable[[], float] = time.monotonic,
         enlarger: Enlarger | None = None,
+        row_class_costs: BatchCostModel | None = None,
     ) -> None:
+        """`row_class_costs` has earlier measurements of the batches of these models."""
         self.models = tuple(models)
         self.postprocessor = postprocessor
         self._max_running = max_running
@@ -53,10 +57,10 @@ class EngineCore:
         """In order of arrival; the preparation of the first one may be in flight."""
         self._running: list[Request] = []
         """Those whose images are not all denoised, the one first whose images start next."""
-        self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(
-            min(model.device.max_concurrent_batches for model in self.models)
-        )
+        workers = min(model.device.max_concurrent_batches for model in self.models)
+        self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(workers)
         self.meter = UsageMeter(self.model.device, call_model, clock)
+        self._row_classes = RowClassChooser(row_class_costs or BatchCostModel(), workers)
         self._scheduler = BatchScheduler(self.meter.cost)
         self.pool = postprocessor.uses = ModelPool(self.models, clock)
 
@@ -143,7 +147,7 @@ class EngineCore:
         check_job(job, self.models, request.files)
         self.enlarger.check(job)
         request.added_at = self._clock()
-        request.inputs = image_inputs(self._works(job), self.models)
+        request.inputs = image_inputs(job.recipes, self.models)
         for index, work in enumerate(job.recipes):
             if isinstance(work, Upscale):
                 self.enlarger.upscale(request, index, self._model_of(work), self.postprocessor)
@@ -154,18 +158,6 @@ class EngineCore:
             self._preparing.append(request)
         else:
             request.set_status(RequestStatus.POSTPROCESSING)
-
-    def _works(self, job: Paint) -> Sequence[Work]:
-        """The work of a job, in adaptive mode with row classes for the load."""
-        recipes = [work for work in job.recipes if isinstance(work, Recipe)]
-        if not job.adaptive or len(recipes) < len(job.recipes):
-            return job.recipes
-        preparing = [image.recipe for other in self._preparing for image in other.inputs]
-        return with_row_classes_for_load(
-            recipes,
-            [model.card for model in self.models],
-            self._scheduler.recipes + preparing,
-        )
 
     def _model_of(self, work: Work) -> DiffusionModel:
         """A model on the device that can check a picture, if possible that which painted it."""
@@ -190,9 +182,23 @@ class EngineCore:
                 request.set_status(RequestStatus.PREPARING)
                 request.preparing_models = chosen
                 self.pool.acquire_all(chosen)
-                work = partial(prepare, request, chosen, self.pool.make_room)
+                load = None
+                if request.is_adaptable:
+                    load = load_beside(request, [*self._running, *self._preparing])
+                work = partial(self._prepare, request, chosen, load)
                 self._submit(request, [request], work)
                 return
+
+    def _prepare(
+        self, request: Request, models: Collection[DiffusionModel], load: Load | None
+    ) -> None:
+        """Prepare the request's images of these models, with row classes for the load if there is
+        one."""
+        if load is not None:
+            chosen = [image for image in request.inputs if image.init_image.model in models]
+            rest = [image for image in request.inputs if image.init_image.model not in models]
+            request.inputs = [*self._row_classes.with_row_classes(chosen, load), *rest]
+        prepare(request, models, self.pool.make_room)
 
     def _finish_preparation(self, request: Request, failure: Failure | None) -> None:
         if failure is None and request.inputs and not request.is_stopped:

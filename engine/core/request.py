@@ -110,6 +110,8 @@ class Request:
         """Whether it was restarted after a lack of memory."""
         self.retried_with_room = False
         """Whether it was restarted after other models had made room for it."""
+        self.is_adaptable = job.adaptive and all(isinstance(work, Recipe) for work in job.recipes)
+        """Whether its row classes are chosen when it is prepared."""
         self.step = 0
         """The `step` of its last Stepped event."""
         self.preview_step = 0
@@ -181,8 +183,10 @@ class Request:
         return frozenset(state.model for state in self.states)
 
     def restart(self, inputs: "Iterable[ImageInput]") -> None:
-        """Prepare these images again; those of other recipes, which are denoised, stay."""
+        """Prepare these images again, with the row classes that they have; those of other recipes,
+        which are denoised, stay."""
         self.inputs = list(inputs)
+        self.is_adaptable = False
         self.waiting.clear()
         repeated = {image.index for image in self.inputs}
         self.images = [image for image in self.images if image.index not in repeated]

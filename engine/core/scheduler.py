@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
-from engine.contract import Recipe
 from engine.core.batching import BatchKey, DrrState, select_batch
 from engine.core.request import Request, RunningImage, WaitingImage
 from engine.core.usage import Batch
@@ -25,11 +24,6 @@ class BatchScheduler:
         self._image_numbers = itertools.count(1)
         self._tick_numbers = itertools.count(1)
         self._drr_state: DrrState = ()
-
-    @property
-    def recipes(self) -> list[Recipe]:
-        """The recipes of the running images, in order of arrival."""
-        return [image.state.recipe for image in self.images]
 
     def add(self, request: Request, waiting: WaitingImage) -> RunningImage:
         """Start an image of a request."""

@@ -22,6 +22,7 @@ from engine.contract import (
     Recipe,
     Sampler,
 )
+from engine.core.batch_cost import BatchCostModel
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
@@ -91,10 +92,13 @@ def job(*recipes: Recipe, name: str = "a", **changes: Any) -> Paint:  # noqa: AN
 
 
 def paint(
-    models: Sequence[DiffusionModel], jobs: Sequence[Paint], on_tick: OnTick | None = None
+    models: Sequence[DiffusionModel],
+    jobs: Sequence[Paint],
+    on_tick: OnTick | None = None,
+    costs: BatchCostModel | None = None,
 ) -> list[JobResult]:
     """Paint jobs at the same time, until all of them have ended."""
-    core = EngineCore(models, _postprocessor(), MAX_RUNNING)
+    core = EngineCore(models, _postprocessor(), MAX_RUNNING, row_class_costs=costs)
     start = time.monotonic()
     results = [JobResult(job, {}) for job in jobs]
     requests = [Request(result.job, _event_sink(result, start)) for result in results]

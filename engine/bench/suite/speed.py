@@ -13,6 +13,7 @@ import msgspec
 import torch
 from diffusers import DiffusionPipeline
 
+from engine.bench.backends import costs_of, measure_row_classes
 from engine.bench.suite.painting import JobResult, job, paint, recipe
 from engine.bench.suite.parity import diffusers_pipeline
 from engine.bench.suite.report import Check
@@ -85,10 +86,10 @@ def measure_speed(model: DiffusionModel, plan: SpeedPlan) -> Iterator[Check]:
 
 
 def _prepare(model: DiffusionModel) -> None:
-    """Test and capture the batches in use, and call the decoder and the checker once."""
+    """Test, capture and measure the batches in use, and call the decoder and the checker once."""
     side = model.card.native_size
-    for rows in sorted(model.card.row_classes(side, side), reverse=True):
-        model.is_batch_invariant(side, side, rows, backend=model.card.backend)
+    measure_row_classes(model, side, side)
+    for rows in model.card.row_classes(side, side):
         paint([model], [job(recipe(model, steps=_WARMUP_STEPS, row_class=rows))])
 
 
@@ -116,7 +117,7 @@ def _engine_values(model: DiffusionModel, plan: SpeedPlan, load: Load) -> dict[s
     """Pictures per second from the submission of all jobs to the last picture, as a PNG."""
     runs = []
     for _ in range(_ROUNDS if load.jobs == 1 else 1):
-        results = paint([model], _jobs(model, plan, load))
+        results = paint([model], _jobs(model, plan, load), costs=costs_of(model))
         for result in results:
             if any(digest.startswith("failed") for digest in result.digests):
                 raise EngineError(f"The job {result.job.job} has failed pictures.")
