@@ -5,12 +5,12 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pytest
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from engine.contract import Sampler
 from engine.core.engine_core import EngineCore
@@ -267,6 +267,69 @@ def test_other_tensors_in_the_file_do_not_matter(source: Source, tmp_path: Path)
     }
     path = write(tmp_path / "x.safetensors", source.tensors | more)
     assert_same_weights(load_engine_core(str(path)), source.pipeline)
+
+
+KOHYA: Final = {
+    "modelspec.sai_model_spec": "1.0.0",
+    "modelspec.architecture": "stable-diffusion-v1",
+    "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+    "modelspec.title": "x\u2028y",
+    "modelspec.resolution": "512x512",
+    "modelspec.encoder_layer": "2",
+    "modelspec.hash_sha256": "0x00",
+    "ss_tag_frequency": '{"1_x": {"a": 1}}',
+    "ss_base_model_version": "sd_v1",
+}
+"""Metadata as trainers write them."""
+
+
+def as_merged(tensors: Tensors) -> Tensors:
+    """With a UNet of bfloat16, a VAE of float32 and text encoders of float16, and with positions
+    that a merge has made inexact."""
+    positions = {
+        name.replace("position_embedding.weight", "position_ids"): torch.arange(24)[None] - 0.01
+        for name in tensors
+        if name.endswith("transformer.text_model.embeddings.position_embedding.weight")
+    }
+    types = {"model.diffusion_model.": torch.bfloat16, "first_stage_model.": torch.float32}
+    merged = {
+        name: tensor.to(next((t for part, t in types.items() if name.startswith(part)), torch.half))
+        for name, tensor in tensors.items()
+    }
+    return merged | positions
+
+
+def nested(tensors: Tensors) -> Tensors:
+    """As if the whole file of a trainer were written."""
+    return {f"state_dict.{name}": tensor for name, tensor in tensors.items()} | {
+        "global_step": torch.tensor(1)
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("change", [dict, as_merged, nested])
+def test_checkpoints_of_other_programs_have_the_same_weights(
+    sources: dict[str, Source],
+    kind: str,
+    change: Callable[[Tensors], Tensors],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As far as their types hold them."""
+    folder, pipeline, tensors = sources[kind]
+    monkeypatch.setenv(CONFIG, str(folder))
+    path = tmp_path / "x.safetensors"
+    changed = {name: tensor.contiguous() for name, tensor in change(tensors).items()}
+    save_file(changed, path, KOHYA)
+    core = load_engine_core(str(path))
+    if change is not as_merged:
+        assert_same_weights(core, pipeline)
+        return
+    for name, network in networks_of(core).items():
+        weights, expected = network.state_dict(), pipeline.components[name].state_dict()
+        for key, tensor in weights.items():
+            assert tensor.dtype == torch.float32
+            torch.testing.assert_close(tensor, expected[key], rtol=2**-7, atol=1e-6)
 
 
 def test_a_velocity_model_is_recognised(source: Source, tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
         ({"encoder.block.0.layer.0.weight": (4, 4)}, "a text encoder alone"),
         ({"down_blocks.0.resnets.0.conv1.weight": (4, 4, 3, 3)}, "a UNet alone"),
         ({"conv_first.weight": (4, 4, 3, 3)}, "an upscaler"),
+        ({"model_ema.diffusion_modelinput_blocks00weight": (4, 4, 3, 3)}, "averaged weights (EMA)"),
+        (unet(2048) | {"edm_vpred.sigma_max": (1,)}, "of the family CosXL"),
         ({"emb_params": (8, 768)}, "a textual inversion embedding"),
         ({"clip_l": (8, 768), "clip_g": (8, 1280)}, "a textual inversion embedding"),
         ({"anything.weight": (4, 4, 4)}, "of an unknown kind"),
@@ -176,6 +178,13 @@ def test_metadata_that_is_no_text_is_refused(path: Path, metadata: object) -> No
         ({"modelspec.prediction_type": "v"}, {}, {"prediction_type": "v_prediction"}),
         ({"modelspec.prediction_type": "epsilon"}, {}, {"prediction_type": "epsilon"}),
         ({"modelspec.prediction_type": "?", "x": "\u0000"}, {}, {}),
+        (
+            {"modelspec.architecture": "stable-diffusion-v2-768-v"},
+            {},
+            {"prediction_type": "v_prediction"},
+        ),
+        ({"modelspec.architecture": "stable-diffusion-v2-512"}, {}, {"prediction_type": "epsilon"}),
+        ({"modelspec.architecture": "stable-diffusion-xl-v1-base"}, {}, {}),
         ({}, {"v_pred": (0,)}, {"prediction_type": "v_prediction"}),
         (
             {},

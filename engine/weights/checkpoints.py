@@ -20,6 +20,7 @@ SUFFIX: Final = ".safetensors"
 MAX_HEADER_BYTES: Final = 100_000_000
 """The limit of the safetensors library."""
 _LENGTH_BYTES: Final = 8
+_FIRST: Final = f"{UNET}input_blocks.0.0.weight"
 _METADATA: Final = "__metadata__"
 _CLIP: Final = "cond_stage_model.transformer."
 _OPENCLIP: Final = "cond_stage_model.model."
@@ -54,6 +55,13 @@ _SHORT_NAME: Final = re.compile(
     r"^(?:cond_stage_model|conditioner\.embedders\.0)\.transformer\."
     r"(?=embeddings\.|encoder\.|final_layer_norm\.)"
 )
+_NESTED: Final = "state_dict."
+"""Before all names, if a program wrote the whole file of a trainer."""
+_ARCHITECTURES: Final = {
+    "stable-diffusion-v2-512": "epsilon",
+    "stable-diffusion-v2-768-v": "v_prediction",
+}
+"""Values of `modelspec.architecture` that say what the model predicts."""
 _VAES: Final = ("first_stage_model.", "vae.")
 
 
@@ -97,7 +105,8 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
     read.
     """
     header = read_header(path, name)
-    tensors = header.tensors
+    prefix = _NESTED if f"{_NESTED}{_FIRST}" in header.tensors else ""
+    tensors = {key.removeprefix(prefix): tensor for key, tensor in header.tensors.items()}
     if other := unsupported_kind(tensors):
         raise ModelCorrupt(
             f"The file {name} is {other}; give a whole checkpoint of Stable Diffusion 1, 2 or SDXL."
@@ -106,11 +115,11 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
     return Checkpoint(
         path=path,
         kind=kind,
-        components=_components(tensors, kind),
-        channels=tensors[f"{UNET}input_blocks.0.0.weight"].shape[0],
+        components=_components(tensors, kind, prefix),
+        channels=tensors[_FIRST].shape[0],
         context_size=_context_size(tensors),
         licence=one_line(header.metadata.get("modelspec.license", "")) or None,
-        scheduler_changes=_scheduler_changes(header),
+        scheduler_changes=_scheduler_changes(tensors, header.metadata),
     )
 
 
@@ -176,12 +185,17 @@ def _context_size(tensors: Mapping[str, Tensor]) -> int:
     return next(sizes, 0)
 
 
-def _components(tensors: Mapping[str, Tensor], kind: Kind) -> dict[str, dict[str, str]]:
+def _components(
+    tensors: Mapping[str, Tensor], kind: Kind, prefix: str
+) -> dict[str, dict[str, str]]:
+    """`prefix` is what the names in the file have before those of `tensors`."""
     vae = next((prefix for prefix in _VAES if _has(tensors, prefix)), _VAES[0])
     prefixes = {"unet": UNET, "vae": vae, **_TEXT_ENCODERS[kind]}
     names = {
-        component: {_standard_name(name): name for name in tensors if name.startswith(prefix)}
-        for component, prefix in prefixes.items()
+        component: {
+            _standard_name(name): prefix + name for name in tensors if name.startswith(beginning)
+        }
+        for component, beginning in prefixes.items()
     }
     return {component: members for component, members in names.items() if members}
 
@@ -195,14 +209,19 @@ def _standard_name(name: str) -> str:
     return _SHORT_NAME.sub(r"\g<0>text_model.", name)
 
 
-def _scheduler_changes(header: Header) -> dict[str, object]:
+def _scheduler_changes(
+    tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> dict[str, object]:
     """From the metadata, or from the empty tensors that trainers of SDXL add."""
     changes: dict[str, object] = {}
-    prediction = _PREDICTION_TYPES.get(header.metadata.get("modelspec.prediction_type", "").lower())
-    if "v_pred" in header.tensors:
+    prediction = _PREDICTION_TYPES.get(
+        metadata.get("modelspec.prediction_type", "").lower(),
+        _ARCHITECTURES.get(metadata.get("modelspec.architecture", "").lower()),
+    )
+    if "v_pred" in tensors:
         prediction = "v_prediction"
     if prediction is not None:
         changes["prediction_type"] = prediction
-    if "ztsnr" in header.tensors:
+    if "ztsnr" in tensors:
         changes |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
     return changes

@@ -9,6 +9,8 @@ UNET: Final = "model.diffusion_model."
 """The prefix of the UNet's tensors."""
 _QUANTISED: Final = re.compile(r"[FIU][468](?:_[A-Z0-9]{1,12})?")
 """Data types of weights with fewer than 16 bits."""
+_AVERAGED: Final = "model_ema."
+"""Trainers remove the dots from the names of averaged weights."""
 _FEW: Final = 8
 """An embedding has fewer tensors than this, and a network more."""
 
@@ -93,6 +95,8 @@ def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     if family := _first(_FAMILIES, tensors):
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
         return f"{of_family}, which is not supported"
+    if any(name.startswith(_AVERAGED) for name in tensors):
+        return "without a UNet except for averaged weights (EMA), whose names are incomplete"
     if part := _first(_PARTS, tensors):
         return part
     if len(tensors) < _FEW and all(len(tensor.shape) <= 2 for tensor in tensors.values()):
@@ -118,6 +122,8 @@ def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
         return "an SDXL refiner, which is not supported"
     if "edm_mean" in tensors:
         return "a model of the family Playground 2.5, which is not supported"
+    if "edm_vpred.sigma_max" in tensors:
+        return "a model of the family CosXL, which is not supported"
     if any(name.startswith(UNET) and "cond_proj" in name for name in tensors):
         return (
             "a latent consistency model with the guidance as an input of its UNet, which is "
