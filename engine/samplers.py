@@ -17,12 +17,15 @@ from typing import Any, Final, NamedTuple
 import torch
 
 from engine.contract import Sampler
+from engine.contract.samplers import FLOW_PREDICTION
 from engine.errors import InvalidJob, first_line
 from engine.schedulers import (
     SCHEDULER_ERRORS,
     Scheduler,
     make_scheduler,
     noise_schedule_json,
+    samplers_for,
+    set_timesteps,
 )
 
 _USABLE_STEPS: Final = 2
@@ -108,12 +111,13 @@ def _probe_samplers(config: str) -> tuple[dict[Sampler, int | None], dict[Sample
     """The samplers that work, with their limits; and the others, with the reasons."""
     usable: dict[Sampler, int | None] = {}
     reasons: dict[Sampler, str] = {}
-    for sampler in Sampler:
+    values = json.loads(config)
+    for sampler in samplers_for(values):
         try:
-            scheduler = make_scheduler(sampler, json.loads(config))
+            scheduler = make_scheduler(sampler, values)
             limit = _max_steps(scheduler)
             steps = _USABLE_STEPS if limit is None else min(_USABLE_STEPS, limit)
-            _trace(scheduler, steps, None)
+            _trace(scheduler, steps, None, values)
         except SCHEDULER_ERRORS as error:
             reasons[sampler] = first_line(error)
         else:
@@ -154,7 +158,8 @@ def noise_level(
 @lru_cache(maxsize=256)
 def _schedule(sampler: Sampler, steps: int, begin: int | None, config: str) -> Schedule:
     try:
-        return _trace(make_scheduler(sampler, json.loads(config)), steps, begin)
+        values = json.loads(config)
+        return _trace(make_scheduler(sampler, values), steps, begin, values)
     except SCHEDULER_ERRORS as error:
         raise InvalidJob(
             f"The sampler {sampler} cannot take {steps} steps with this model: {first_line(error)}"
@@ -163,15 +168,19 @@ def _schedule(sampler: Sampler, steps: int, begin: int | None, config: str) -> S
 
 @lru_cache(maxsize=256)
 def _noise_level(sampler: Sampler, steps: int, index: int, config: str) -> InitWeights:
-    scheduler = make_scheduler(sampler, json.loads(config))
-    scheduler.set_timesteps(steps)
+    values = json.loads(config)
+    scheduler = make_scheduler(sampler, values)
+    set_timesteps(scheduler, steps, values)
     return _img2img_weights(scheduler, _timesteps_from(scheduler, index))
 
 
-def _trace(scheduler: Scheduler, steps: int, begin: int | None) -> Schedule:
-    scheduler.set_timesteps(steps)
+def _trace(
+    scheduler: Scheduler, steps: int, begin: int | None, config: Mapping[str, object]
+) -> Schedule:
+    set_timesteps(scheduler, steps, config)
     timesteps = _timesteps_from(scheduler, (begin or 0) * scheduler.order)
-    init = InitWeights(0.0, float(scheduler.init_noise_sigma))
+    # The schedulers for flow matching begin with pure noise and do not say so.
+    init = InitWeights(0.0, float(getattr(scheduler, "init_noise_sigma", 1.0)))
     if begin is not None:
         init = _img2img_weights(scheduler, timesteps)
     traced_steps = list(_Probe(scheduler).trace(timesteps))
@@ -191,7 +200,10 @@ def _timesteps_from(scheduler: Scheduler, index: int) -> torch.Tensor:
 
 def _img2img_weights(scheduler: Scheduler, timesteps: torch.Tensor) -> InitWeights:
     pair = torch.eye(2, dtype=torch.float64).reshape(2, 1, 1, 2)
-    mixed = scheduler.add_noise(pair[:1], pair[1:], timesteps[:1]).flatten()
+    if hasattr(scheduler, "scale_noise"):  # of schedulers for flow matching
+        mixed = scheduler.scale_noise(pair[:1], timesteps[:1], pair[1:]).flatten()
+    else:
+        mixed = scheduler.add_noise(pair[:1], pair[1:], timesteps[:1]).flatten()
     return InitWeights(float(mixed[0]), float(mixed[1]))
 
 
@@ -223,7 +235,7 @@ class _Probe:
             for slot, column in self._state_tensors():
                 self._set(slot, _impulse(column))
             ones = torch.ones(_SHAPE, dtype=torch.float64)
-            input_scale = self._scheduler.scale_model_input(ones, timestep).flatten()[0]
+            input_scale = self._scale_model_input(ones, timestep).flatten()[0]
             generator = torch.Generator().manual_seed(seed)
             initial_state = generator.get_state()
             options = self._options | (
@@ -240,6 +252,12 @@ class _Probe:
                 weights[column] = _weights(self._get(slot).double(), noises)
             x0 = _x0_weights(self._scheduler, float(timestep))
             yield _TracedStep(float(timestep), float(input_scale), weights, needs_noise, x0)
+
+    def _scale_model_input(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+        """The schedulers for flow matching do not scale it."""
+        if not hasattr(self._scheduler, "scale_model_input"):
+            return sample
+        return self._scheduler.scale_model_input(sample, timestep)
 
     def _state_tensors(self) -> Iterator[tuple[_Slot, int]]:
         """The slots in which the scheduler stores tensors of the sample's shape, and the column of
@@ -319,10 +337,15 @@ def _allocate_registers(traced_steps: list[_TracedStep]) -> Iterator[Step]:
 
 
 def _x0_weights(scheduler: Scheduler, timestep: float) -> X0Weights:
-    """The weights of x0 at a timestep; the scaled model input is variance preserving with every
-    sampler (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512, appendix D)."""
+    """The weights of x0 at a timestep.
+
+    Without flow matching, the scaled model input is variance preserving with every sampler
+    (Salimans and Ho 2022, https://arxiv.org/abs/2202.00512, appendix D).
+    """
+    prediction_type = scheduler.config.get("prediction_type", FLOW_PREDICTION)
+    if prediction_type == FLOW_PREDICTION:
+        return X0Weights(1.0, -timestep / scheduler.config.num_train_timesteps)
     alpha_prod = float(scheduler.alphas_cumprod[round(timestep)])
-    prediction_type = scheduler.config.prediction_type
     if prediction_type == "v_prediction":
         return X0Weights(alpha_prod**0.5, -((1 - alpha_prod) ** 0.5))
     if prediction_type == "sample":

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 import diffusers
 import torch
 
+from engine import flow_matching
 from engine.contract import Sampler
 
 NOISE_SCHEDULE: Final = frozenset(
@@ -71,9 +72,12 @@ def noise_schedule(config: Mapping[str, object]) -> dict[str, object]:
     Values that diffusers lists as defaults of the model's scheduler class are left out, because
     each class has its own defaults.
     """
+    known = NOISE_SCHEDULE
+    if flow_matching.is_flow(config):
+        known |= flow_matching.SCHEDULE
     defaults = config.get("_use_default_values")
     defaults = defaults if isinstance(defaults, list) else []
-    keys = (key for key in config if key in NOISE_SCHEDULE and key not in defaults)
+    keys = (key for key in config if key in known and key not in defaults)
     return {key: config[key] for key in keys}
 
 
@@ -85,6 +89,22 @@ def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
     return copy.deepcopy(_cached_scheduler(sampler, noise_schedule_json(config)))
 
 
+def samplers_for(config: Mapping[str, object]) -> tuple[Sampler, ...]:
+    """The samplers that may work with this kind of noise schedule."""
+    return flow_matching.SAMPLERS if flow_matching.is_flow(config) else tuple(Sampler)
+
+
+def set_timesteps(scheduler: Scheduler, steps: int, config: Mapping[str, object]) -> None:
+    """Set the timesteps of a scheduler of this noise schedule.
+
+    Raises one of SCHEDULER_ERRORS if the scheduler does not support the number of steps.
+    """
+    if flow_matching.is_flow(config):
+        flow_matching.set_timesteps(scheduler, steps, config)
+    else:
+        scheduler.set_timesteps(steps)
+
+
 def noise_schedule_json(config: Mapping[str, object]) -> str:
     """`noise_schedule` as JSON, which is hashable, for use as a key of caches."""
     return json.dumps(noise_schedule(config), sort_keys=True)
@@ -93,9 +113,13 @@ def noise_schedule_json(config: Mapping[str, object]) -> str:
 @lru_cache(maxsize=64)
 def _cached_scheduler(sampler: Sampler, config: str) -> Scheduler:
     """Cached because some schedulers are slow to construct."""
-    spec = sampler.scheduler
+    spec, values = sampler.scheduler, json.loads(config)
+    scheduler: Scheduler
+    if flow_matching.is_flow(values):
+        scheduler = flow_matching.make_flow_scheduler(sampler, values)
+        return scheduler
     scheduler_class = getattr(diffusers, spec.class_name)
-    scheduler: Scheduler = scheduler_class.from_config(json.loads(config), **spec.options)
+    scheduler = scheduler_class.from_config(values, **spec.options)
     alphas_cumprod = scheduler.alphas_cumprod
     if not ((alphas_cumprod >= 0) & (alphas_cumprod <= 1)).all():  # NaN fails this too
         raise ValueError("its betas are not between 0 and 1")

@@ -21,14 +21,21 @@ MAX_DIFFERENCE: Final = 2
 
 
 def diffusers_image(
-    recipe: Recipe, source: Image.Image | None = None, core: EngineCore | None = None
+    recipe: Recipe,
+    source: Image.Image | None = None,
+    core: EngineCore | None = None,
+    scheduler: Any = None,  # noqa: ANN401 - has no type
 ) -> Image.Image:
-    """The image of diffusers' own pipeline for this recipe, with the core's model."""
+    """The image of diffusers' own pipeline for this recipe, with the core's model.
+
+    `scheduler` is that of a model with flow matching.
+    """
     pipeline = unchecked_pipeline(core or engine_core())
-    pipeline.scheduler = make_scheduler(recipe.sampler.scheduler, pipeline.scheduler.config)
+    pipeline.scheduler = scheduler or make_scheduler(
+        recipe.sampler.scheduler, pipeline.scheduler.config
+    )
     options: dict[str, Any] = {
         "prompt": recipe.prompt,
-        "negative_prompt": recipe.negative or None,
         "num_inference_steps": recipe.steps,
         "guidance_scale": recipe.guidance,
         "generator": torch.Generator("cpu").manual_seed(recipe.seed),
@@ -37,9 +44,11 @@ def diffusers_image(
         options["clip_skip"] = recipe.clip_skip - 1
         encoder = pipeline.text_encoder  # diffusers looks for a part that transformers 5 inlined
         encoder.text_model = SimpleNamespace(final_layer_norm=encoder.final_layer_norm)
-    if source is None:
+    if recipe.negative:
+        options["negative_prompt"] = recipe.negative
+    if source is None or scheduler is not None:
         options |= {"width": recipe.width, "height": recipe.height}
-    else:
+    if source is not None:
         options |= {"image": source, "strength": recipe.strength}
         pipeline = AutoPipelineForImage2Image.from_pipe(pipeline)
     pipeline.set_progress_bar_config(disable=True)

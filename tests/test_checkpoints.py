@@ -84,7 +84,10 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
         (unet(1280) | REFINER_TEXT, "an SDXL refiner"),
         (unet() | {f"{UNET}time_embed.cond_proj.weight": (320, 256)}, "a latent consistency model"),
         (unet() | {f"{UNET}time_embedding.cond_proj.weight": (320, 256)}, "with the guidance as"),
-        ({"model.diffusion_model.joint_blocks.0.x": (1,)}, "of the family Stable Diffusion 3"),
+        (
+            {"model.diffusion_model.joint_blocks.0.x": (1,)},
+            "of the family Stable Diffusion 3, which is supported only as a diffusers folder",
+        ),
         ({"double_blocks.0.img_attn.norm.key_norm.scale": (1,)}, "of the family FLUX,"),
         ({"single_stream_modulation.lin.weight": (1,)}, "of the family FLUX.2"),
         ({"layers.0.adaLN_modulation.0.weight": (1,)}, "of the family Z-Image"),

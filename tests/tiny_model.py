@@ -48,7 +48,7 @@ def save(
     torch.manual_seed(20)
     pipeline = StableDiffusionPipeline(
         vae=_autoencoder(),
-        text_encoder=CLIPTextModel(_text_config()),
+        text_encoder=CLIPTextModel(text_config()),
         tokenizer=tokenizer(TOKENS),
         unet=_unet(sample_size=side, **unet),
         scheduler=PNDMScheduler(
@@ -80,8 +80,8 @@ def save_xl(
     torch.manual_seed(21)
     pipeline = StableDiffusionXLPipeline(
         vae=_autoencoder(),
-        text_encoder=CLIPTextModel(_text_config()),
-        text_encoder_2=CLIPTextModelWithProjection(_text_config()),
+        text_encoder=CLIPTextModel(text_config()),
+        text_encoder_2=CLIPTextModelWithProjection(text_config()),
         tokenizer=tokenizer(TOKENS),
         tokenizer_2=tokenizer(TOKENS),
         unet=_unet(
@@ -96,9 +96,14 @@ def save_xl(
         add_watermarker=False,
     )
     pipeline.save_pretrained(folder)
+    save_checker(folder, threshold)
+    return folder
+
+
+def save_checker(folder: Path, threshold: float = NEVER) -> None:
+    """Write a safety checker into the folder of a model that has none of its own."""
     _checker(threshold).save_pretrained(folder / "safety_checker")
     _extractor().save_pretrained(folder / "feature_extractor")
-    return folder
 
 
 def _autoencoder() -> AutoencoderKL:
@@ -123,7 +128,8 @@ def _unet(**changes: object) -> UNet2DConditionModel:
     return UNet2DConditionModel(**(options | changes))
 
 
-def _text_config() -> CLIPTextConfig:
+def text_config() -> CLIPTextConfig:
+    """The config of a text encoder."""
     return architectures.text_config(
         WIDTH,
         layers=2,

@@ -7,7 +7,7 @@ import msgspec
 
 from bot.domain.plan import PENDING_IMAGE, InputRole, PlanInput
 from bot.domain.row_classes import with_row_classes
-from engine.contract import Img2Img, ModelCard, Recipe, card_for, size_for_init_image
+from engine.contract import Img2Img, ModelCard, Recipe, card_for
 
 Size = tuple[int, int]
 
@@ -33,8 +33,8 @@ def _with_sketch(
 ) -> Recipe:
     if not isinstance(recipe.source, Img2Img) or recipe.source.image != PENDING_IMAGE:
         return recipe
-    native_size = card_for(recipe, models).native_size
-    width, height = recipe.size if plan_input.keep_size else size_for_init_image(*size, native_size)
+    card = card_for(recipe, models)
+    width, height = recipe.size if plan_input.keep_size else card.size_for_init_image(*size)
     source = Img2Img(image, recipe.source.strength)
     return msgspec.structs.replace(recipe, source=source, width=width, height=height)
 

@@ -20,7 +20,6 @@ from engine.contract import (
     check_supported,
     make_recipes,
     short_revision,
-    size_for_aspect,
 )
 from engine.contract.infotext import Infotext, public_model_name
 from engine.contract.metadata import Metadata
@@ -127,10 +126,10 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
     if sampler is not None and sampler not in model.samplers:
         notes.append(f"The model does not take {sampler}; {model.sampler} is used.")
         sampler = None
-    size = infotext.size or size_for_aspect(1.0, model.native_size)
-    if size[0] * size[1] > model.max_pixels:
+    size = infotext.size or model.size_for_aspect(1.0)
+    if not model.is_paintable(*size):
         notes.append(f"The model paints no {size[0]}x{size[1]}; its usual size is used.")
-        size = size_for_aspect(size[0] / size[1], model.native_size)
+        size = model.size_for_aspect(size[0] / size[1])
     clip_skip = infotext.clip_skip
     if clip_skip is not None and clip_skip > model.most_clip_skip:
         notes.append(f"The model takes no clip skip of {clip_skip}; 1 is used.")

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from bot.domain.kinds.imagine import ASPECTS
 from bot.domain.model_names import short_names
 from bot.domain.recipe_diff import recipe_changes
-from engine.contract import ModelCard, PromptFormat, Recipe, Work, size_for_aspect
+from engine.contract import ModelCard, PromptFormat, Recipe, Work
 from engine.contract.infotext import write_infotext
 from engine.contract.metadata import encode_recipes
 
@@ -83,11 +83,7 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
         return None
     model = short_names(models)[name]
     aspect = next(
-        (
-            a
-            for a, ratio in ASPECTS.items()
-            if size_for_aspect(ratio, model.native_size) == first.size
-        ),
+        (a for a, ratio in ASPECTS.items() if model.size_for_aspect(ratio) == first.size),
         None,
     )
     is_plain = first.prompt_format is PromptFormat.PLAIN

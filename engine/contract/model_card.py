@@ -8,6 +8,7 @@ from engine.contract.embedding_names import names_in
 from engine.contract.recipe import MAX_STEPS, Recipe
 from engine.contract.recipe_parts import Backend, Embedding, PromptFormat, short_revision
 from engine.contract.samplers import Sampler
+from engine.contract.sizes import SIZE_MULTIPLE, size_for_aspect, size_for_init_image
 from engine.contract.support import check_supported
 
 
@@ -41,6 +42,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     revision: str
     native_size: int
     """Side, in pixels, of the square pictures that the model was trained on."""
+    size_multiple: int = SIZE_MULTIPLE
+    """Widths and heights must be multiples of this number of pixels."""
     max_pixels: int
     """The largest area (width x height) of a picture."""
     steps: int
@@ -76,6 +79,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """The samplers that work with the model."""
         return tuple(sampler for sampler in Sampler if self.max_steps.get(sampler, MAX_STEPS) > 0)
 
+    def size_for_aspect(self, aspect_ratio: float) -> tuple[int, int]:
+        """Width and height in pixels with this aspect ratio and about the native area."""
+        return size_for_aspect(aspect_ratio, self.native_size, self.size_multiple)
+
+    def size_for_init_image(self, width: int, height: int) -> tuple[int, int]:
+        """The width and height in pixels at which to paint over an init image of this size."""
+        return size_for_init_image(width, height, self.native_size, self.size_multiple)
+
     def with_row_class(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
         """The recipes of one job, which have one size, with their default row class.
 
@@ -107,9 +118,19 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         self.check_guidance_embedding(recipe)
         self.check_embeddings(recipe)
 
+    def is_paintable(self, width: int, height: int) -> bool:
+        """Whether the model can paint pictures of this size in pixels."""
+        is_multiple = not (width % self.size_multiple or height % self.size_multiple)
+        return is_multiple and width * height <= self.max_pixels
+
     def check_area(self, width: int, height: int) -> None:
-        """Raise ValueError, with a sentence for the user, if pictures of this size are too large
-        for the model."""
+        """Raise ValueError, with a sentence for the user, if the model cannot paint this size."""
+        multiple = self.size_multiple
+        if width % multiple or height % multiple:
+            raise ValueError(
+                f"{width} x {height} does not suit this model: its widths and heights are "
+                f"multiples of {multiple}."
+            )
         if width * height > self.max_pixels:
             raise ValueError(
                 f"{width} x {height} is too large for this model: at most {self.max_pixels} "

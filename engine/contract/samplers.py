@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+FLOW_PREDICTION: Final = "flow_prediction"
+"""diffusers' prediction type of models with flow matching."""
 
 
 class SchedulerSpec(NamedTuple):

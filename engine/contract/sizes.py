@@ -18,31 +18,34 @@ def check_size(name: str, size: int) -> None:
         )
 
 
-def size_for_aspect(aspect_ratio: float, native_size: int) -> tuple[int, int]:
+def size_for_aspect(
+    aspect_ratio: float, native_size: int, multiple: int = SIZE_MULTIPLE
+) -> tuple[int, int]:
     """Width and height in pixels with this aspect ratio and an area of about native_size squared.
 
-    Both are multiples of SIZE_MULTIPLE; the ratio is clamped to 1:4 and 4:1.
+    Both are multiples of `multiple`, which divides MIN_SIZE and MAX_SIZE; the ratio is clamped to
+    1:4 and 4:1.
     """
     aspect_ratio = min(max(aspect_ratio, 0.25), 4.0)
-    return _snap(native_size * math.sqrt(aspect_ratio)), _snap(
-        native_size / math.sqrt(aspect_ratio)
-    )
+    ratio = math.sqrt(aspect_ratio)
+    return _snap(native_size * ratio, multiple), _snap(native_size / ratio, multiple)
 
 
-def size_for_init_image(width: int, height: int, native_size: int) -> tuple[int, int]:
+def size_for_init_image(
+    width: int, height: int, native_size: int, multiple: int = SIZE_MULTIPLE
+) -> tuple[int, int]:
     """The width and height in pixels at which to paint over an init image.
 
-    If the image's area is near the native one, its own size, rounded to SIZE_MULTIPLE; else a size
+    If the image's area is near the native one, its own size, rounded to `multiple`; else a size
     of its aspect ratio with the native area.
     """
-    size = _snap(width), _snap(height)
+    size = _snap(width, multiple), _snap(height, multiple)
     native_area = native_size**2
     is_near = native_area / 2 <= width * height <= native_area * 3 / 2
     if is_near and max(size) <= 2 * native_size:
         return size
-    return size_for_aspect(width / height, native_size)
+    return size_for_aspect(width / height, native_size, multiple)
 
 
-def _snap(pixels: float) -> int:
-    multiple = round(pixels / SIZE_MULTIPLE) * SIZE_MULTIPLE
-    return min(max(multiple, MIN_SIZE), MAX_SIZE)
+def _snap(pixels: float, multiple: int) -> int:
+    return min(max(round(pixels / multiple) * multiple, MIN_SIZE), MAX_SIZE)

@@ -7,12 +7,16 @@ follows from its configs, its name and its model card.
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from engine.contract import MAX_GUIDANCE, MAX_STEPS, Sampler
+from engine.contract import MAX_GUIDANCE, MAX_STEPS, SIZE_MULTIPLE, Sampler
+from engine.contract.samplers import FLOW_PREDICTION
 
 STEPS: Final = 20
 """Of models that are not distilled."""
+_TOKEN_SIDE: Final = 2
+"""The transformers for flow matching make one token of 2 x 2 latent pixels."""
 
 
 class FamilyDefaults(NamedTuple):
@@ -28,6 +32,36 @@ class FamilyDefaults(NamedTuple):
     """The components with weights that it needs."""
     tokenizers: tuple[str, ...]
     abilities: tuple[str, ...] = ("txt2img", "img2img")
+    optional_networks: tuple[str, ...] = ()
+    """The components with weights that a folder may lack."""
+    optional_tokenizers: tuple[str, ...] = ()
+    steps: int = STEPS
+    sampler: Sampler = Sampler.DPMPP_2M
+    """`steps` and `sampler` are those of models that are not distilled."""
+    flow_schedule: Mapping[str, object] = MappingProxyType({})
+    """Of a family with flow matching, the parts of the noise schedule that no scheduler config has,
+    as in `flow_matching.SCHEDULE`; else nothing."""
+    native_size: int | None = None
+    """Where the denoiser's config does not say it."""
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether its models are trained with flow matching."""
+        return bool(self.flow_schedule)
+
+    def size_multiple(self, vae_scale_factor: int) -> int:
+        """What the sides of pictures are multiples of, in pixels."""
+        return _TOKEN_SIDE * vae_scale_factor if self.is_flow else SIZE_MULTIPLE
+
+    def noise_schedule(self, vae_scale_factor: int) -> dict[str, object]:
+        """What the family adds to a model's scheduler config."""
+        if not self.is_flow:
+            return {}
+        return {
+            "prediction_type": FLOW_PREDICTION,
+            "token_side": self.size_multiple(vae_scale_factor),
+            **self.flow_schedule,
+        }
 
 
 STABLE_DIFFUSION: Final = FamilyDefaults(
@@ -49,7 +83,21 @@ STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     networks=("unet", "vae", "text_encoder", "text_encoder_2"),
     tokenizers=("tokenizer", "tokenizer_2"),
 )
-FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL)
+STABLE_DIFFUSION_3: Final = FamilyDefaults(
+    "Stable Diffusion 3",
+    ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"),
+    4.5,
+    networks=("transformer", "vae", "text_encoder", "text_encoder_2"),
+    tokenizers=("tokenizer", "tokenizer_2"),
+    optional_networks=("text_encoder_3",),
+    optional_tokenizers=("tokenizer_3",),
+    steps=28,
+    sampler=Sampler.EULER,
+    flow_schedule={"shift_rule": "linear"},
+)
+"""28 steps with a guidance of 3.5 for Large, 40 with 4.5 for Medium
+(https://huggingface.co/stabilityai/stable-diffusion-3.5-large and -medium)."""
+FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL, STABLE_DIFFUSION_3)
 STARTER_GUIDANCE: Final = 5.0
 """The starter was trained for a lower guidance scale than its family."""
 
@@ -121,6 +169,7 @@ _SCHEDULERS: Final = {"LCMScheduler": LCM, "TCDScheduler": TCD}
 _FEW_STEPS: Final = {
     "EulerDiscreteScheduler": Sampler.EULER,
     "EulerAncestralDiscreteScheduler": Sampler.EULER_A,
+    "FlowMatchEulerDiscreteScheduler": Sampler.EULER,
 }
 """Classes in the scheduler configs of Turbo and Lightning models, and their samplers."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -147,10 +196,12 @@ def distillation_of(
 
 
 def default_sampler(
-    samplers: Collection[Sampler], distillation: Distillation | None = None
+    samplers: Collection[Sampler],
+    distillation: Distillation | None = None,
+    family: FamilyDefaults = STABLE_DIFFUSION,
 ) -> Sampler:
     """The default of a model that works with these samplers, at least one."""
-    for sampler in (*([] if distillation is None else [distillation.sampler]), Sampler.DPMPP_2M):
+    for sampler in (*([] if distillation is None else [distillation.sampler]), family.sampler):
         if sampler in samplers:
             return sampler
     return next(iter(samplers))

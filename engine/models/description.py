@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from engine.errors import ModelCorrupt
@@ -10,7 +10,6 @@ from engine.models.defaults import (
     FAMILIES,
     LIGHTNING,
     STARTER_GUIDANCE,
-    STEPS,
     Distillation,
     FamilyDefaults,
     distillation_of,
@@ -23,6 +22,8 @@ DENOISERS: Final = ("unet", "transformer")
 """A pipeline has one of these components."""
 _OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
 """Prefixes of scheduler classes for models whose noise schedule is not defined by betas."""
+_FLOW_SCHEDULER: Final = "FlowMatchEulerDiscreteScheduler"
+"""The scheduler class of the families with flow matching."""
 _CHANNELS: Final = 4
 """diffusers' default for UNets and VAEs whose configs do not say it."""
 
@@ -48,25 +49,38 @@ def describe(files: ModelFiles) -> Description:
     Raises ModelCorrupt if the family is unknown or a component is missing, or one of LOAD_ERRORS.
     """
     family = family_of(files)
-    files.require(*family.networks, *family.tokenizers, "scheduler")
-    files.require_tokenizer(*family.tokenizers)
-    for network in family.networks:
+    require_components(files, family)
+    for network in (*family.networks, *optional_components(files, family.optional_networks)):
         files.require_safetensors(files.folder / network)
     distillation = distillation_in(files)
     guidance = STARTER_GUIDANCE if files.name == STARTER else family.guidance
     denoiser = _denoiser_name(files)
     config, vae_config = (read_config(files, name) for name in (denoiser, "vae"))
     check_channels(files.name, denoiser, config, vae_config)
-    latent_side = math.sqrt(latent_pixels(denoiser, config))
+    scale_factor = _vae_scale_factor(vae_config)
+    latent_side = math.sqrt(latent_pixels(denoiser, config, family, scale_factor))
     return Description(
         family,
         distillation,
-        STEPS if distillation is None else distillation.steps,
+        family.steps if distillation is None else distillation.steps,
         guidance if distillation is None else distillation.guidance,
-        round(latent_side) * _vae_scale_factor(vae_config),
+        round(latent_side) * scale_factor,
         read_scheduler_config(files),
         _readme(files).licence,
     )
+
+
+def require_components(files: ModelFiles, family: FamilyDefaults) -> None:
+    """Raise ModelCorrupt if a component is missing, or a tokenizer has no vocabulary."""
+    files.require(*family.networks, *family.tokenizers, "scheduler")
+    files.require_tokenizer(
+        *family.tokenizers, *optional_components(files, family.optional_tokenizers)
+    )
+
+
+def optional_components(files: ModelFiles, components: Iterable[str]) -> tuple[str, ...]:
+    """Those of these components that the model has."""
+    return tuple(name for name in components if (files.index.get(name) or [None])[0] is not None)
 
 
 def family_of(files: ModelFiles) -> FamilyDefaults:
@@ -101,11 +115,14 @@ def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
 
 
 def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
-    """The scheduler config. Raises ModelCorrupt if its noise schedule is not defined by betas, or
-    OSError, ValueError or TypeError."""
-    config = read_config(files, "scheduler")
+    """The scheduler config, with what the family adds. Raises ModelCorrupt if its noise schedule is
+    not of the kind that the family has, or OSError, ValueError or TypeError."""
+    family, config = family_of(files), read_config(files, "scheduler")
     class_name = str(config.get("_class_name"))
-    if class_name.startswith(_OTHER_SCHEDULERS):
+    if family.is_flow and class_name == _FLOW_SCHEDULER:
+        scale_factor = _vae_scale_factor(read_config(files, "vae"))
+        return {**config, **family.noise_schedule(scale_factor)}
+    if family.is_flow or class_name.startswith(_OTHER_SCHEDULERS):
         raise ModelCorrupt(
             f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
             "sampler."
@@ -137,12 +154,17 @@ def check_channels(
         )
 
 
-def latent_pixels(denoiser: str, config: Mapping[str, Any]) -> int:
-    """The number of latent pixels of an image of the native size, by the denoiser's config.
+def latent_pixels(
+    denoiser: str, config: Mapping[str, Any], family: FamilyDefaults, vae_scale_factor: int
+) -> int:
+    """The number of latent pixels of an image of the native size, by the denoiser's config or its
+    family.
 
     Raises TypeError or ValueError if `sample_size` is neither a side nor height and width.
     """
     sample_size: Any = config.get("sample_size")
+    if sample_size is None and family.native_size is not None:
+        sample_size = family.native_size // vae_scale_factor
     height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
     if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
         raise ValueError(f"the sample_size of the {denoiser} is {sample_size}")

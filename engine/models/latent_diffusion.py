@@ -28,14 +28,13 @@ from engine.errors import InvalidJob
 from engine.models.base import Conditioning, dummy_recipe
 from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
-from engine.models.defaults import Distillation
+from engine.models.defaults import Distillation, FamilyDefaults
 from engine.models.embeddings import add_embeddings
 from engine.models.graphs import GraphCache
-from engine.models.loading import denoiser_of, latent_pixels, model_card
+from engine.models.loading import denoiser_of, latent_pixels, model_card, scheduler_config
 from engine.models.movable_weights import MovableWeights
 from engine.models.prompt_tokens import EncoderInput, PromptTokenizer
 from engine.safety import CheckerSet
-from engine.schedulers import noise_schedule
 from engine.weights.embeddings import EmbeddingFile
 
 log = logging.getLogger(__name__)
@@ -70,8 +69,7 @@ class LatentDiffusion(ABC):
     The pipeline has a `vae`, and a `unet` or a `transformer` for its latents.
     """
 
-    guidance: ClassVar[float]
-    """The default guidance scale of the family's models that are not distilled."""
+    family: ClassVar[FamilyDefaults]
     tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
     """The components of the pipeline that tokenize prompts."""
     text_encoders: ClassVar[tuple[str, ...]] = ()
@@ -87,20 +85,22 @@ class LatentDiffusion(ABC):
         distillation: Distillation | None = None,
     ) -> None:
         self._denoiser = denoiser_of(pipeline)
-        device = device.for_model(self._denoiser.num_parameters() * latent_pixels(pipeline))
+        device = device.for_model(
+            self._denoiser.num_parameters() * latent_pixels(pipeline, self.family)
+        )
         batch_sizes = self.batch_sizes(device)
         self.card = model_card(
             pipeline,
             name,
             revision,
             device,
-            self.guidance,
+            self.family,
             distillation,
             batch_sizes,
             self.most_clip_skip(pipeline),
         )
         self.device = device
-        self.scheduler_config: Mapping[str, object] = noise_schedule(pipeline.scheduler.config)
+        self.scheduler_config: Mapping[str, object] = scheduler_config(pipeline, self.family)
         self.pipeline = pipeline
         self._vae: AutoencoderKL = pipeline.vae
         self._image_processor = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
@@ -379,9 +379,9 @@ class LatentDiffusion(ABC):
 
     def _latents_mean_and_std(self, like: torch.Tensor) -> tuple[Any, Any]:
         """Mean and standard deviation of encoded latents, (1, channels, 1, 1) each, from the VAE's
-        config; 0 and 1 if it has none."""
+        config, or one number each: its `shift_factor`, or 0, and 1."""
         config = self._vae.config
         mean, std = (config.get(name) for name in ("latents_mean", "latents_std"))
         if mean is None or std is None:
-            return 0.0, 1.0
+            return config.get("shift_factor") or 0.0, 1.0
         return like.new_tensor(mean).view(1, -1, 1, 1), like.new_tensor(std).view(1, -1, 1, 1)

@@ -21,12 +21,17 @@ from engine.device.errors import load_failure
 from engine.errors import MissingDependency, ModelCorrupt, first_line
 from engine.models.base import Conditioning
 from engine.models.checkpoint_loading import load_from_checkpoint
-from engine.models.defaults import STEPS, Distillation, default_sampler
-from engine.models.description import DENOISERS, check_channels, read_scheduler_config
+from engine.models.defaults import Distillation, FamilyDefaults, default_sampler
+from engine.models.description import (
+    DENOISERS,
+    check_channels,
+    family_of,
+    read_scheduler_config,
+)
 from engine.models.description import latent_pixels as native_latent_pixels
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
-from engine.schedulers import Scheduler, make_scheduler
+from engine.schedulers import Scheduler, make_scheduler, noise_schedule
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import LOAD_ERRORS
 
@@ -118,15 +123,16 @@ def model_card(
     name: str,
     revision: str,
     device: Device,
-    guidance: float,
+    family: FamilyDefaults,
     distillation: Distillation | None,
     batch_sizes: tuple[BatchSizes, ...],
     most_clip_skip: int,
 ) -> ModelCard:
-    """The card of a loaded model; `guidance` is the default of models that are not distilled."""
-    native_size = round(math.sqrt(latent_pixels(pipeline))) * pipeline.vae_scale_factor
-    samplers = usable_samplers(pipeline.scheduler.config)
-    log_unusable_samplers(pipeline.scheduler.config)
+    """The card of a loaded model."""
+    native_size = round(math.sqrt(latent_pixels(pipeline, family))) * pipeline.vae_scale_factor
+    config = scheduler_config(pipeline, family)
+    samplers = usable_samplers(config)
+    log_unusable_samplers(config)
     if not device.can_batch:  # images do not share batches, so larger classes would be padding
         smallest = ROW_CLASSES[:1]
         batch_sizes = (BatchSizes(pixels=MAX_SIZE**2, default=smallest, under_load=smallest),)
@@ -134,10 +140,11 @@ def model_card(
         name=name,
         revision=revision,
         native_size=native_size,
+        size_multiple=family.size_multiple(pipeline.vae_scale_factor),
         max_pixels=max(4 * native_size * native_size, MIN_MAX_PIXELS),
-        steps=STEPS,
-        guidance=guidance,
-        sampler=default_sampler(samplers, distillation),
+        steps=family.steps,
+        guidance=family.guidance,
+        sampler=default_sampler(samplers, distillation, family),
         max_concurrent_batches=device.max_concurrent_batches,
         guidance_embedding=_embedding_size(pipeline) is not None,
         most_clip_skip=most_clip_skip,
@@ -177,10 +184,17 @@ def _embedding_size(pipeline: DiffusionPipeline) -> int | None:
     return size
 
 
-def latent_pixels(pipeline: DiffusionPipeline) -> int:
+def latent_pixels(pipeline: DiffusionPipeline, family: FamilyDefaults) -> int:
     """The number of latent pixels of an image of the native size. Raises TypeError or ValueError
     if the config does not say it."""
-    return native_latent_pixels(denoiser_name(pipeline), denoiser_of(pipeline).config)
+    config = denoiser_of(pipeline).config
+    return native_latent_pixels(denoiser_name(pipeline), config, family, pipeline.vae_scale_factor)
+
+
+def scheduler_config(pipeline: DiffusionPipeline, family: FamilyDefaults) -> dict[str, object]:
+    """The noise schedule of a model, which all its samplers use."""
+    added = family.noise_schedule(pipeline.vae_scale_factor)
+    return noise_schedule({**pipeline.scheduler.config, **added})
 
 
 def _load_scheduler(files: ModelFiles) -> Scheduler:
@@ -190,7 +204,8 @@ def _load_scheduler(files: ModelFiles) -> Scheduler:
     that no sampler needs.
     """
     config = read_scheduler_config(files)
-    return make_scheduler(default_sampler(usable_samplers(config)), config)
+    sampler = default_sampler(usable_samplers(config), family=family_of(files))
+    return make_scheduler(sampler, config)
 
 
 def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMixin:

@@ -19,9 +19,10 @@ LOADING_HEADROOM: Final = 1.5
 
 def _families() -> tuple[Family, ...]:
     """All families; imported inside the function, because importing diffusers takes seconds."""
-    from engine.models import stable_diffusion, stable_diffusion_xl
+    from engine.models import stable_diffusion, stable_diffusion_3, stable_diffusion_xl
 
-    return stable_diffusion.FAMILY, stable_diffusion_xl.FAMILY
+    modules = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3)
+    return tuple(module.FAMILY for module in modules)
 
 
 def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> DiffusionModel:

@@ -11,7 +11,7 @@ from engine.contract import MAX_CLIP_SKIP, MAX_SIZE, BatchSizes, PromptFormat, R
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
-from engine.models.description import distillation_in
+from engine.models.description import distillation_in, require_components
 from engine.models.latent_diffusion import LatentDiffusion, Prompt, embedding_names
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import weighted
@@ -24,7 +24,7 @@ from engine.weights.model_folder import STARTERS
 class StableDiffusion(LatentDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
-    guidance = STABLE_DIFFUSION.guidance
+    family = STABLE_DIFFUSION
     text_encoders = ("text_encoder",)
     restores_mean: ClassVar[bool] = True
     """Whether weights of words keep the mean of the embeddings."""
@@ -121,7 +121,7 @@ class StableDiffusion(LatentDiffusion):
 class StarterModel(StableDiffusion):
     """The models that are part of the project; they were trained for a lower guidance scale."""
 
-    guidance = STARTER_GUIDANCE
+    family = STABLE_DIFFUSION._replace(guidance=STARTER_GUIDANCE)
     restores_mean = False
     """The mean is so near 0 that a weight of 1.6 can halve or double all embeddings."""
 
@@ -138,11 +138,9 @@ def load(
     Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """
     family = STABLE_DIFFUSION
-    files.require(*family.networks, *family.tokenizers, "scheduler")
+    require_components(files, family)
     if use_builtin_checker:
         files.require_safety_checker()
-    files.require_tokenizer(*family.tokenizers)
-    if use_builtin_checker:
         checker = load_concept_checker(files, files.safety_checker_folder(), device)
         checkers = [checker, *checkers]
     pipeline = load_pipeline(

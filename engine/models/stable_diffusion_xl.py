@@ -11,7 +11,7 @@ from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
-from engine.models.description import distillation_in
+from engine.models.description import distillation_in, require_components
 from engine.models.latent_diffusion import LatentDiffusion, Prompt, embedding_names
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, weighted
@@ -29,7 +29,7 @@ class StableDiffusionXL(LatentDiffusion):
     """SDXL. The conditioning is a sequence of embeddings of two text encoders, a pooled embedding,
     and `time_ids`: original size, crop and target size."""
 
-    guidance = STABLE_DIFFUSION_XL.guidance
+    family = STABLE_DIFFUSION_XL
     tokenizers = ("tokenizer", "tokenizer_2")
     text_encoders = ("text_encoder", "text_encoder_2")
 
@@ -129,8 +129,7 @@ def load(
     Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
     """
     family = STABLE_DIFFUSION_XL
-    files.require(*family.networks, *family.tokenizers, "scheduler")
-    files.require_tokenizer(*family.tokenizers)
+    require_components(files, family)
     if use_builtin_checker:
         checker = load_concept_checker(files, files.safety_checker_folder(), device)
         checkers = [checker, *checkers]

@@ -17,7 +17,6 @@ from engine.contract import (
     PictureOptions,
     make_recipes,
     sha256,
-    size_for_init_image,
 )
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
@@ -135,9 +134,7 @@ def _open_sketch(name: str | None) -> Image.Image | None:
 
 def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[int, int]:
     default_size = (
-        size_for_init_image(*sketch.size, card.native_size)
-        if sketch
-        else (card.native_size, card.native_size)
+        card.size_for_init_image(*sketch.size) if sketch else (card.native_size, card.native_size)
     )
     width = default_size[0] if spec.width is None else spec.width
     height = default_size[1] if spec.height is None else spec.height

@@ -117,7 +117,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         defaults=Defaults(
             description.steps,
             description.guidance,
-            default_sampler(samplers or tuple(Sampler), distillation),
+            default_sampler(samplers or tuple(Sampler), distillation, description.family),
         ),
         most_steps=_limit(distillation and distillation.most_steps, MAX_STEPS),
         most_guidance=_limit(distillation and distillation.most_guidance, MAX_GUIDANCE),

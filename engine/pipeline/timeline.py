@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.contract import Phase, Recipe, Sampler
+from engine.flow_matching import for_picture
 from engine.samplers import InitWeights, Schedule, Step, noise_level, schedule_from
 
 
@@ -44,6 +45,7 @@ def timeline_for(recipe: Recipe, config: Mapping[str, object]) -> Timeline:
 
     Raises InvalidJob if a sampler cannot take the recipe's number of steps.
     """
+    config = for_picture(config, *recipe.size, recipe.steps)
     begin = recipe.steps - recipe.executed_steps
     run = _Run(recipe, config, recipe.sampler, begin, is_img2img=recipe.strength is not None)
     first, *later = recipe.phases

@@ -66,6 +66,8 @@ _FAMILIES: Final = (
     ("a transformer", _pattern(_PREFIX + r"(?:transformer_blocks|blocks|layers)\.\d+\.")),
 )
 """Models of other families."""
+_FOLDERS: Final = frozenset({"Stable Diffusion 3"})
+"""Families of which a diffusers folder can be loaded."""
 _PARTS: Final = (
     ("a UNet alone", _pattern(r"^(?:unet\.)?(?:down_blocks|mid_block|input_blocks)\.")),
     ("an upscaler", _pattern(r"^(?:params(?:_ema)?\.)?conv_first\.", r"^model\.0\.weight$")),
@@ -93,6 +95,8 @@ def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     if (unet := _unsupported_unet(tensors)) is not None:
         return unet or _quantisation(tensors)
     if family := _first(_FAMILIES, tensors):
+        if family in _FOLDERS:
+            return f"a model of the family {family}, which is supported only as a diffusers folder"
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
         return f"{of_family}, which is not supported"
     if any(name.startswith(_AVERAGED) for name in tensors):

@@ -18,7 +18,6 @@ from engine.contract import (
     Recipe,
     check_seed,
     make_recipes,
-    size_for_aspect,
 )
 
 DEFAULT_COUNT: Final = 3
@@ -127,7 +126,7 @@ def _axis_name(request: CompareRequest) -> str:
 def _recipe(options: ImagineOptions, row: _Row, seed: int) -> Recipe:
     changes = {"seed": seed, "count": 1, "sampler": row.sampler or options.sampler}
     try:
-        size = size_for_aspect(1.0, row.model.native_size)
+        size = row.model.size_for_aspect(1.0)
         cell = msgspec.structs.replace(options, **changes)
         return make_recipes(cell, row.model, size=size, seed=seed)[0]
     except ValueError as error:

@@ -22,7 +22,7 @@ from bot.domain.plan import (
 )
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes, size_for_aspect
+from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes
 
 AXES: Final = (STEPS_AXIS, "guidance", "strength", SEED_AXIS, "sampler")
 """The options that can differ; the first of two is the one of the columns."""
@@ -155,7 +155,7 @@ def _recipe(
         values["seed"] = seed
     try:
         options = msgspec.convert(values, ImagineOptions)
-        size = size_for_aspect(1.0, model.native_size)
+        size = model.size_for_aspect(1.0)
         source = None if request.sketch_url is None else PENDING_IMAGE
         return make_recipes(options, model, size=size, seed=seed, source=source)[0]
     except ValueError as error:

@@ -18,7 +18,6 @@ from bot.errors import Refused
 from engine.contract import (
     PictureOptions,
     make_recipes,
-    size_for_aspect,
 )
 
 ASPECTS: Final = {
@@ -72,7 +71,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     most = context.limits.max_pictures
     if options.count is not None and not 1 <= options.count <= most:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
-    size = size_for_aspect(_ratio(options.aspect), model.native_size)
+    size = model.size_for_aspect(_ratio(options.aspect))
     source = None if request.sketch_url is None else PENDING_IMAGE
     try:
         recipes = make_recipes(options, model, size=size, seed=context.seed, source=source)

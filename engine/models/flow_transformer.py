@@ -1,0 +1,99 @@
+"""The base class of the families with flow matching and a transformer, and how they are loaded."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+import torch
+from diffusers import DiffusionPipeline
+from transformers import PreTrainedModel
+
+from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
+from engine.contract.prompt_weights import words_of
+from engine.device import Device
+from engine.flow_matching import for_picture
+from engine.models.defaults import Distillation
+from engine.models.description import distillation_in, optional_components, require_components
+from engine.models.latent_diffusion import LatentDiffusion, Prompt
+from engine.models.loading import load_concept_checker, load_pipeline
+from engine.safety import Checker, CheckerSet
+from engine.weights.model_files import ModelFiles
+
+
+class FlowTransformer(LatentDiffusion):
+    """A model whose prompts are padded to one length, so that all of them can share batches.
+
+    Its text encoders were not trained for weights: of a prompt of the format A1111, they read the
+    words without the notation.
+    """
+
+    tokenizers = ()
+
+    def __init__(
+        self,
+        pipeline: DiffusionPipeline,
+        checkers: CheckerSet,
+        name: str,
+        revision: str,
+        device: Device,
+        distillation: Distillation | None = None,
+    ) -> None:
+        super().__init__(pipeline, checkers, name, revision, device, distillation)
+        side = self.card.native_size
+        for_picture(self.scheduler_config, side, side, self.card.steps)  # raises if it is damaged
+
+    @staticmethod
+    def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
+        """As those of SDXL, which is as large."""
+        return (
+            BatchSizes(pixels=512 * 512, default=(2, 8), under_load=(2, 8, 16)),
+            BatchSizes(pixels=768 * 768, default=(2, 4), under_load=(2, 4, 8)),
+            BatchSizes(pixels=MAX_SIZE**2, default=(2,), under_load=(2, 4, 8)),
+        )
+
+    def text_chunks(self, recipe: Recipe) -> int:
+        """All prompts have one length."""
+        return 1
+
+
+Model = TypeVar("Model", bound=FlowTransformer)
+
+
+def text_of(prompt: Prompt) -> str:
+    """What the text encoders read of a prompt."""
+    return words_of(prompt.text) if prompt.format is PromptFormat.A1111 else prompt.text
+
+
+def load_flow_transformer(
+    model_class: type[Model],
+    pipeline_class: type[DiffusionPipeline],
+    files: ModelFiles,
+    device: Device,
+    checkers: Sequence[Checker],
+    *,
+    use_builtin_checker: bool,
+    **components: type[PreTrainedModel],
+) -> Model:
+    """Load a model with these safety checkers and optionally Stable Diffusion's.
+
+    `components` are the classes of its text encoders. Raises ModelCorrupt or NoSafetyChecker, whose
+    messages are for the operator.
+    """
+    family = model_class.family
+    require_components(files, family)
+    if device.dtype == torch.float16:  # these models were trained in bfloat16 and overflow
+        device = replace(device, dtype=torch.bfloat16)
+    if use_builtin_checker:
+        checker = load_concept_checker(files, files.safety_checker_folder(), device)
+        checkers = [checker, *checkers]
+    optional = (*family.optional_networks, *family.optional_tokenizers)
+    missing = dict.fromkeys(set(optional) - set(optional_components(files, optional)))
+    pipeline = load_pipeline(pipeline_class, files, device, **{**components, **missing})
+    return model_class(
+        pipeline,
+        CheckerSet(checkers),
+        files.name,
+        files.revision,
+        device,
+        distillation_in(files),
+    )
