@@ -127,4 +127,11 @@ def _linear_shift(config: Mapping[str, Any], tokens: int, steps: int) -> float:
     return float(calculate_shift(tokens, *values))
 
 
-_SHIFTS: Final = {"linear": _linear_shift}
+def _flux_2_shift(config: Mapping[str, Any], tokens: int, steps: int) -> float:
+    """That of the pipelines of FLUX.2, which depends on the number of steps too."""
+    from diffusers.pipelines.flux2.pipeline_flux2_klein import compute_empirical_mu
+
+    return float(compute_empirical_mu(image_seq_len=tokens, num_steps=steps))
+
+
+_SHIFTS: Final = {"linear": _linear_shift, "flux_2": _flux_2_shift}

@@ -68,6 +68,8 @@ def unchecked_pipeline(core: EngineCore) -> DiffusionPipeline:
     components = dict(pipeline.components)
     if "safety_checker" in components:
         components |= {"safety_checker": None, "requires_safety_checker": False}
+    if "is_distilled" in pipeline.config:
+        components["is_distilled"] = pipeline.config.is_distilled
     return type(pipeline)(**components)
 
 

@@ -6,11 +6,23 @@ from typing import Any, Final
 import torch
 from diffusers import (
     AutoencoderKL,
+    AutoencoderKLFlux2,
     FlowMatchEulerDiscreteScheduler,
+    Flux2KleinPipeline,
+    Flux2Transformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
 )
-from transformers import CLIPTextModelWithProjection, T5Config, T5EncoderModel, T5Tokenizer
+from transformers import (
+    CLIPTextModelWithProjection,
+    Qwen2Tokenizer,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5EncoderModel,
+    T5Tokenizer,
+)
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
 from engine.bench import architectures
 from engine.bench.architectures import tokenizer
@@ -54,6 +66,68 @@ def save_sd3(folder: Path, *, has_t5: bool = True, **scheduler: Any) -> Path:  #
     return save(pipeline, folder)
 
 
+def save_klein(folder: Path, *, is_distilled: bool = True) -> Path:
+    """Write a FLUX.2 klein as a diffusers folder, with a safety checker beside it."""
+    torch.manual_seed(23)
+    vae = AutoencoderKLFlux2(
+        block_out_channels=(8, 8, 16, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        latent_channels=8,
+    )
+    vae.bn.running_mean.normal_()
+    vae.bn.running_var.uniform_(0.5, 2.0)
+    pipeline = Flux2KleinPipeline(
+        transformer=Flux2Transformer2DModel(
+            in_channels=4 * 8,
+            num_layers=1,
+            num_single_layers=2,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=3 * 16,
+            timestep_guidance_channels=16,
+            axes_dims_rope=(4, 4, 4, 4),
+            guidance_embeds=False,
+        ),
+        vae=vae,
+        text_encoder=Qwen3ForCausalLM(qwen_config(layers=28)),
+        tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
+        is_distilled=is_distilled,
+    )
+    return save(pipeline, folder)
+
+
+def qwen_config(layers: int) -> Qwen3Config:
+    """The config of a text encoder for `qwen_tokenizer`."""
+    return Qwen3Config(
+        vocab_size=512,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        tie_word_embeddings=True,
+    )
+
+
+def qwen_tokenizer() -> Qwen2Tokenizer:
+    """A tokenizer of bytes with a chat template."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokens = [*sorted(bytes_to_unicode().values()), *special]
+    tokenizer = Qwen2Tokenizer(
+        vocab={token: nth for nth, token in enumerate(tokens)},
+        merges=[],
+        model_max_length=1024,
+    )
+    tokenizer.chat_template = (
+        "{% for message in messages %}<|im_start|>{{ message.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>{% endif %}"
+    )
+    return tokenizer
+
+
 def save(pipeline: Any, folder: Path) -> Path:  # noqa: ANN401 - a pipeline of diffusers
     """Write a pipeline whose denoiser tells inputs apart, with a safety checker beside it."""
     with torch.no_grad():
@@ -95,9 +169,9 @@ def _t5() -> T5EncoderModel:
 
 def _pieces() -> list[tuple[str, float]]:
     """A vocabulary of single characters."""
-    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    characters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
     special = [(piece, 0.0) for piece in ("<pad>", "</s>", "<unk>")]
-    return [*special, ("▁", -1.0), *((letter, -2.0) for letter in letters)]
+    return [*special, ("▁", -1.0), *((character, -2.0) for character in characters)]
 
 
 def _t5_tokenizer() -> T5Tokenizer:

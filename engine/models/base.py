@@ -61,8 +61,9 @@ class DiffusionModel(Protocol):
         """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and
         conditional, else 1. Shorter prompts are padded to so many chunks."""
 
-    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of an image's latents, before `scale_latents`."""
+    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mean and standard deviation of an image's latents, before `scale_latents`; without the
+        latter, the latents are the mean."""
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         """Encoded latents, normalised to the range of the denoiser's input."""

@@ -43,6 +43,11 @@ class FamilyDefaults(NamedTuple):
     as in `flow_matching.SCHEDULE`; else nothing."""
     native_size: int | None = None
     """Where the denoiser's config does not say it."""
+    packed_pixels: int = 1
+    """Latent pixels of the VAE that are channels of one pixel of the denoiser."""
+    distillation: "Distillation | None" = None
+    """Of all its models that are distilled, whatever their configs and names say; None for a family
+    with several kinds."""
 
     @property
     def is_flow(self) -> bool:
@@ -97,7 +102,6 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
 )
 """28 steps with a guidance of 3.5 for Large, 40 with 4.5 for Medium
 (https://huggingface.co/stabilityai/stable-diffusion-3.5-large and -medium)."""
-FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL, STABLE_DIFFUSION_3)
 STARTER_GUIDANCE: Final = 5.0
 """The starter was trained for a lower guidance scale than its family."""
 
@@ -153,6 +157,24 @@ LCM_EMBEDDED: Final = Distillation("LCM", 4, 8.0, Sampler.LCM, 12, 15.0)
 """An LCM whose UNet has the guidance as an input: 1 to 50 steps, recommended 1 to 8, with a
 guidance of 8 (the example of https://huggingface.co/SimianLuo/LCM_Dreamshaper_v7, read in copies).
 Not confirmed: that it was distilled with guidances of 2 to 14 (https://arxiv.org/abs/2310.04378)."""
+KLEIN: Final = Distillation("klein", 4, 1.0, Sampler.EULER, 12, 1.0)
+"""4 steps without guidance (https://huggingface.co/black-forest-labs/FLUX.2-klein-4B)."""
+FLUX_2_KLEIN: Final = FamilyDefaults(
+    "FLUX.2 klein",
+    ("Flux2KleinPipeline",),
+    4.0,
+    networks=("transformer", "vae", "text_encoder"),
+    tokenizers=("tokenizer",),
+    steps=50,
+    sampler=Sampler.EULER,
+    flow_schedule={"shift_rule": "flux_2", "has_even_sigmas": True},
+    native_size=1024,
+    packed_pixels=4,
+    distillation=KLEIN,
+)
+"""50 steps with a guidance of 4 for models that are not distilled
+(https://huggingface.co/black-forest-labs/FLUX.2-klein-base-4B)."""
+FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL, STABLE_DIFFUSION_3, FLUX_2_KLEIN)
 
 _WORDS: Final = (
     (re.compile(r"turbo"), TURBO),

@@ -56,7 +56,7 @@ def describe(files: ModelFiles) -> Description:
     guidance = STARTER_GUIDANCE if files.name == STARTER else family.guidance
     denoiser = _denoiser_name(files)
     config, vae_config = (read_config(files, name) for name in (denoiser, "vae"))
-    check_channels(files.name, denoiser, config, vae_config)
+    check_channels(files.name, denoiser, config, vae_config, family)
     scale_factor = _vae_scale_factor(vae_config)
     latent_side = math.sqrt(latent_pixels(denoiser, config, family, scale_factor))
     return Description(
@@ -97,12 +97,14 @@ def family_of(files: ModelFiles) -> FamilyDefaults:
 
 def distillation_in(files: ModelFiles) -> Distillation | None:
     """How a model was distilled, by its files. Raises one of LOAD_ERRORS."""
-    return distillation_of(
+    distillation = distillation_of(
         files.name,
         read_config(files, "scheduler"),
         read_config(files, _denoiser_name(files)),
         _readme(files).labels,
     )
+    is_distilled = distillation is not None or files.index.get("is_distilled") is True
+    return (is_distilled and family_of(files).distillation) or distillation
 
 
 def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
@@ -138,12 +140,16 @@ def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
 
 
 def check_channels(
-    model: str, denoiser: str, config: Mapping[str, Any], vae_config: Mapping[str, Any]
+    model: str,
+    denoiser: str,
+    config: Mapping[str, Any],
+    vae_config: Mapping[str, Any],
+    family: FamilyDefaults,
 ) -> None:
     """Raise ModelCorrupt unless the denoiser's inputs and outputs are latents of the VAE alone."""
     channels = {
         config.get("in_channels", _CHANNELS),
-        vae_config.get("latent_channels", _CHANNELS),
+        vae_config.get("latent_channels", _CHANNELS) * family.packed_pixels,
     }
     if denoiser == "unet":  # a transformer may also predict the variance
         channels.add(config.get("out_channels", _CHANNELS))

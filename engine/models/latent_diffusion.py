@@ -318,8 +318,9 @@ class LatentDiffusion(ABC):
         with self._convolutions.measure():
             self.forward(latents, timesteps, batch_conditioning)
 
-    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and standard deviation of an image's latents, before `scale_latents`."""
+    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mean and standard deviation of an image's latents, before `scale_latents`; without the
+        latter, the latents are the mean."""
         pixels = self._image_processor.preprocess(image)
         latent_dist = self._vae.encode(
             pixels.to(self.device.torch_device, self._vae.dtype)

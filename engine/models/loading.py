@@ -95,6 +95,7 @@ def load_pipeline(
         denoiser_name(pipeline),
         denoiser_of(pipeline).config,
         pipeline.vae.config,
+        family_of(files),
     )
     return pipeline
 

@@ -19,9 +19,14 @@ LOADING_HEADROOM: Final = 1.5
 
 def _families() -> tuple[Family, ...]:
     """All families; imported inside the function, because importing diffusers takes seconds."""
-    from engine.models import stable_diffusion, stable_diffusion_3, stable_diffusion_xl
+    from engine.models import (
+        flux_2_klein,
+        stable_diffusion,
+        stable_diffusion_3,
+        stable_diffusion_xl,
+    )
 
-    modules = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3)
+    modules = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux_2_klein)
     return tuple(module.FAMILY for module in modules)
 
 

@@ -33,13 +33,13 @@ class InitImage:
         self.sha256 = sha256
         self.image: Image.Image | None = None
         """None for txt2img, and until it is decoded."""
-        self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor]] = {}
+        self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor | None]] = {}
 
     def noise(self, recipe: Recipe) -> Noise:
         """The random numbers of an image of this recipe."""
         return Noise(recipe)
 
-    def latent_dist(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def latent_dist(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and standard deviation of its latents, (1, channels, height / 8, width / 8) each.
 
         The image is resized and cropped to this size in pixels. Raises ValueError without an image.
@@ -158,8 +158,9 @@ class DenoisingState:
         if self.recipe.strength is None:
             return self._noise.mixed_noise(shape, self._dtype).to(device) * init.noise
         mean, std = self.init_image.latent_dist(self.recipe.width, self.recipe.height)
-        sample_noise = self._noise.mixed_noise(shape, mean.dtype).to(device)
-        image_latents = self.model.scale_latents(mean + std * sample_noise)
+        if std is not None:
+            mean = mean + std * self._noise.mixed_noise(shape, mean.dtype).to(device)
+        image_latents = self.model.scale_latents(mean)
         noise = self._noise.mixed_noise(shape, self._dtype).to(device)
         return image_latents * init.image_latents + noise * init.noise
 

@@ -6,7 +6,7 @@ from typing import Final
 import torch
 from PIL import Image
 
-from engine.contract import SIZE_MULTIPLE, Detail, Recipe
+from engine.contract import Detail, Recipe
 from engine.contract.tiles import Box
 from engine.imaging.blend import blend, with_colours_of
 from engine.models.base import DiffusionModel
@@ -28,8 +28,7 @@ class TileNoise(Noise):
         """`size` is that of the whole picture in pixels."""
         super().__init__(recipe)
         self._whole = Noise(recipe)
-        self._left, self._top = box.left // SIZE_MULTIPLE, box.top // SIZE_MULTIPLE
-        self._columns, self._rows = (side // SIZE_MULTIPLE for side in size)
+        self._box, self._size = box, size
 
     def seed_noise(self, shape: Sequence[int], dtype: torch.dtype) -> torch.Tensor:
         """The next noise of the seed, for this tile."""
@@ -40,11 +39,18 @@ class TileNoise(Noise):
         return self._cut(self._whole.mixed_noise(self._whole_shape(shape), dtype), shape)
 
     def _whole_shape(self, shape: Sequence[int]) -> Sequence[int]:
-        return *shape[:-2], self._rows, self._columns
+        side = self._latent_pixel(shape)
+        width, height = self._size
+        return *shape[:-2], height // side, width // side
+
+    def _latent_pixel(self, shape: Sequence[int]) -> int:
+        """The side of a latent pixel of the tile, in pixels."""
+        return (self._box.right - self._box.left) // shape[-1]
 
     def _cut(self, noise: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-        rows = slice(self._top, self._top + shape[-2])
-        columns = slice(self._left, self._left + shape[-1])
+        side = self._latent_pixel(shape)
+        top, left = self._box.top // side, self._box.left // side
+        rows, columns = slice(top, top + shape[-2]), slice(left, left + shape[-1])
         return noise[..., rows, columns].contiguous()
 
 

@@ -29,7 +29,7 @@ FEW_STEP_STARTER_FILE: Final = STARTER_FOLDER / f"{FEW_STEP_STARTER}.safetensors
 """A checkpoint of its UNet. All else is in the folder, which does not load this file."""
 STARTERS: Final = (STARTER, FEW_STEP_STARTER)
 INDEX: Final = "model_index.json"
-_FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", INDEX)
+_FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", "*/*.jinja", INDEX)
 """The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
 SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")

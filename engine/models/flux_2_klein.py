@@ -1,0 +1,133 @@
+"""FLUX.2 klein (https://github.com/black-forest-labs/flux2), from the components of diffusers."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import torch
+from diffusers import Flux2KleinPipeline
+from PIL import Image
+from transformers import Qwen3ForCausalLM
+
+from engine.contract import Recipe
+from engine.device import Device
+from engine.models.base import Conditioning, Family
+from engine.models.defaults import FLUX_2_KLEIN
+from engine.models.flow_transformer import FlowTransformer, load_flow_transformer, text_of
+from engine.models.latent_diffusion import Prompt
+from engine.safety import Checker
+from engine.weights.model_files import ModelFiles
+
+_SIDE: Final = 2
+"""2 x 2 latent pixels of the VAE are the channels of one latent pixel of the transformer."""
+_CACHED_IDS: Final = 32
+"""Number of sizes whose positions are cached, since no data may be copied to a GPU while a forward
+pass is captured there."""
+
+
+class Flux2Klein(FlowTransformer):
+    """FLUX.2 klein. Its latents are (rows, channels, height / 16, width / 16), normalised with the
+    statistics in the VAE. The conditioning is one sequence of embeddings."""
+
+    family = FLUX_2_KLEIN
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(*args, **options)
+        self._ids = lru_cache(_CACHED_IDS)(self._positions)
+
+    def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """The shape of the latents of one image of this size in pixels."""
+        factor = self.pipeline.vae_scale_factor * _SIDE
+        return 1, self._denoiser.config.in_channels, height // factor, width // factor
+
+    def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
+        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels).
+
+        A distilled model takes no guidance, so that the negative prompt is the prompt too.
+        """
+        texts = [recipe.prompt]
+        if recipe.uses_cfg:
+            is_distilled = self.pipeline.config.is_distilled
+            texts.insert(0, recipe.prompt if is_distilled else recipe.negative)
+        embeds = [self._prompt_cache(Prompt(text, recipe.prompt_format)) for text in texts]
+        return {"encoder_hidden_states": torch.cat(embeds)}
+
+    def forward(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The transformer's forward pass, without a captured graph."""
+        embeds = conditioning["encoder_hidden_states"]
+        rows, channels, height, width = latents.shape
+        img_ids, txt_ids = self._ids(height, width, embeds.shape[1])
+        output: torch.Tensor = self._denoiser(
+            hidden_states=latents.reshape(rows, channels, height * width).permute(0, 2, 1),
+            timestep=timesteps.to(latents.dtype) / 1000,
+            encoder_hidden_states=embeds,
+            img_ids=img_ids,
+            txt_ids=txt_ids,
+            return_dict=False,
+        )[0]
+        return output.permute(0, 2, 1).reshape(rows, channels, height, width)
+
+    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, None]:
+        """An image's latents before `scale_latents`, which are not sampled."""
+        mean, _ = super().encode_image(image)
+        packed: torch.Tensor = self.pipeline._patchify_latents(mean)
+        return packed, None
+
+    def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
+        """Encoded latents, normalised to the range of the denoiser's input."""
+        mean, std = self._latents_mean_and_std(latents)
+        scaled: torch.Tensor = (latents - mean) / std
+        return scaled
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        latents = latents.to(self._vae.dtype)
+        mean, std = self._latents_mean_and_std(latents)
+        unpacked = self.pipeline._unpatchify_latents(latents * std + mean)
+        pixels: torch.Tensor = self._vae.decode(unpacked, return_dict=False)[0]
+        return pixels
+
+    def _latents_mean_and_std(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As diffusers' `_encode_vae_image`."""
+        statistics = self._vae.bn
+        std = torch.sqrt(statistics.running_var.view(1, -1, 1, 1) + self._vae.config.batch_norm_eps)
+        return statistics.running_mean.view(1, -1, 1, 1).to(like), std.to(like)
+
+    def _positions(self, height: int, width: int, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """diffusers' `img_ids` and `txt_ids` of one row."""
+        device = self.device.torch_device
+        img_ids = self.pipeline._prepare_latent_ids(torch.empty(1, 1, height, width))[0]
+        txt_ids = self.pipeline._prepare_text_ids(torch.empty(1, tokens, 1))[0]
+        return img_ids.to(device), txt_ids.to(device)
+
+    def _encode_text(self, prompt: Prompt) -> torch.Tensor:
+        prompt_embeds: torch.Tensor = self.pipeline.encode_prompt(
+            text_of(prompt), device=self.device.torch_device
+        )[0]
+        return prompt_embeds
+
+
+def load(
+    files: ModelFiles,
+    device: Device,
+    checkers: Sequence[Checker] = (),
+    *,
+    use_builtin_checker: bool = True,
+) -> Flux2Klein:
+    """Load a model with these safety checkers and optionally Stable Diffusion's.
+
+    Raises ModelCorrupt or NoSafetyChecker, whose messages are for the operator.
+    """
+    return load_flow_transformer(
+        Flux2Klein,
+        Flux2KleinPipeline,
+        files,
+        device,
+        checkers,
+        use_builtin_checker=use_builtin_checker,
+        text_encoder=Qwen3ForCausalLM,
+    )
+
+
+FAMILY: Final = Family(FLUX_2_KLEIN.name, FLUX_2_KLEIN.pipelines, load)
