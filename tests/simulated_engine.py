@@ -74,6 +74,11 @@ class NullModel:
         """The same for all prompts."""
         return {"encoder_hidden_states": torch.zeros(recipe.rows, 1, 1)}
 
+    def with_init_image(
+        self, conditioning: Conditioning, image_latents: torch.Tensor
+    ) -> Conditioning:
+        return conditioning
+
     def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
         """Not simulated."""
         raise NotImplementedError

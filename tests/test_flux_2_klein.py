@@ -7,14 +7,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
-from diffusers import FlowMatchEulerDiscreteScheduler
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinInpaintPipeline
+from PIL import Image
 
 from engine.__main__ import main
 from engine.contract import Capture, Img2Img, PromptFormat, Recipe, Sampler, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from tests import tiny_flow_models
-from tests.diffusers_pipeline import assert_alike, diffusers_image
+from tests.diffusers_pipeline import assert_alike, diffusers_image, unchecked_pipeline
 from tests.engine_parts import (
     Painted,
     failure_reason,
@@ -72,23 +74,59 @@ def test_guidance_of_a_model_that_is_not_distilled_equals_the_pipeline() -> None
     assert_alike(rendered_images(job(run), model)[0], theirs)
 
 
-def test_a_sketch_is_painted_over() -> None:
-    """Its latents are not sampled."""
-    data = encode_png(sketch())
-    runs = [klein_recipe(source=Img2Img(sha256(data), strength)) for strength in (0.5, 1.0)]
-    digests = {painted_images(job(run, source=data), core())[0].sha256 for run in runs}
-    assert len(digests) == 2
+@pytest.mark.parametrize("strength", [0.5, 1.0])
+def test_img2img_equals_the_inpainting_pipeline(strength: float) -> None:
+    """The mask is the whole picture; the sketch is a reference picture too."""
+    source = sketch()
+    data = encode_png(source)
+    run = klein_recipe(source=Img2Img(sha256(data), strength))
+    pipeline = Flux2KleinInpaintPipeline(**unchecked_pipeline(core()).components, is_distilled=True)
+    pipeline.scheduler = scheduler()
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        prompt=run.prompt,
+        image=source,
+        mask_image=Image.new("L", source.size, 255),
+        strength=strength,
+        width=64,
+        height=64,
+        num_inference_steps=run.steps,
+        generator=torch.Generator("cpu").manual_seed(run.seed),
+    ).images[0]
+    assert_alike(rendered_images(job(run, source=data), core())[0], theirs)
+
+
+def test_a_sketch_that_is_all_painted_over_is_a_reference_picture() -> None:
+    """As in diffusers' pipeline for edits by words."""
+    source = sketch()
+    data = encode_png(source)
+    run = klein_recipe(prompt="make the disc red", source=Img2Img(sha256(data), 1.0))
+    pipeline = unchecked_pipeline(core())
+    pipeline.scheduler = scheduler()
+    theirs = pipeline(
+        prompt=run.prompt,
+        image=source,
+        num_inference_steps=run.steps,
+        guidance_scale=1.0,
+        generator=torch.Generator("cpu").manual_seed(run.seed),
+    ).images[0]
+    assert_alike(rendered_images(job(run, source=data), core())[0], theirs)
 
 
 def test_other_images_change_no_bit() -> None:
-    """Images with other steps, samplers and prompts share batches."""
+    """Images with other steps, samplers and prompts share batches; those with sketches have their
+    own."""
+    data = encode_png(sketch())
+    source = Img2Img(sha256(data), 0.5)
     grid = [
         klein_recipe(row_class=4, prompt=LONG),
         klein_recipe(row_class=4, steps=6, sampler=Sampler.DPMPP_2M),
-        klein_recipe(row_class=4, steps=2, prompt="a boat"),
+        klein_recipe(row_class=4, source=source),
+        klein_recipe(row_class=4, source=source, prompt="a boat", seed=3),
     ]
-    alone = [painted_images(job(single), core())[0].sha256 for single in grid]
-    assert [image.sha256 for image in painted_images(job(*grid), core())] == alone
+    alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
+    together = painted_images(job(*grid, source=data), core())
+    assert [image.sha256 for image in together] == alone
 
 
 def test_weights_are_left_out_of_prompts() -> None:

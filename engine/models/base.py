@@ -61,6 +61,11 @@ class DiffusionModel(Protocol):
         """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and
         conditional, else 1. Shorter prompts are padded to so many chunks."""
 
+    def with_init_image(
+        self, conditioning: Conditioning, image_latents: torch.Tensor
+    ) -> Conditioning:
+        """The conditioning of an image that is painted over these latents of `scale_latents`."""
+
     def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and standard deviation of an image's latents, before `scale_latents`; without the
         latter, the latents are the mean."""

@@ -20,14 +20,19 @@ from engine.weights.model_files import ModelFiles
 
 _SIDE: Final = 2
 """2 x 2 latent pixels of the VAE are the channels of one latent pixel of the transformer."""
-_CACHED_IDS: Final = 32
-"""Number of sizes whose positions are cached, since no data may be copied to a GPU while a forward
-pass is captured there."""
+_WITH_REFERENCE: Final = 2
+"""The `text_chunks`, and the number of pictures, of a recipe with an init image."""
+_REFERENCE_TIME: Final = 10
+"""The first number in the positions of a reference picture's tokens; diffusers' `scale`."""
+_CACHED_IDS: Final = 256
+"""Number of sizes whose positions are cached: they cannot be made while a forward pass is captured.
+"""
 
 
 class Flux2Klein(FlowTransformer):
     """FLUX.2 klein. Its latents are (rows, channels, height / 16, width / 16), normalised with the
-    statistics in the VAE. The conditioning is one sequence of embeddings."""
+    statistics in the VAE. The conditioning is one sequence of embeddings, and the init image, which
+    is a reference picture too. So with a strength of 1 the prompt says how to change it."""
 
     family = FLUX_2_KLEIN
 
@@ -40,8 +45,12 @@ class Flux2Klein(FlowTransformer):
         factor = self.pipeline.vae_scale_factor * _SIDE
         return 1, self._denoiser.config.in_channels, height // factor, width // factor
 
+    def text_chunks(self, recipe: Recipe) -> int:
+        """1, or _WITH_REFERENCE: the tokens of an init image count as a second chunk."""
+        return 1 if recipe.strength is None else _WITH_REFERENCE
+
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
-        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels).
+        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels), and zeros as an init image.
 
         A distilled model takes no guidance, so that the negative prompt is the prompt too.
         """
@@ -50,7 +59,22 @@ class Flux2Klein(FlowTransformer):
             is_distilled = self.pipeline.config.is_distilled
             texts.insert(0, recipe.prompt if is_distilled else recipe.negative)
         embeds = [self._prompt_cache(Prompt(text, recipe.prompt_format)) for text in texts]
-        return {"encoder_hidden_states": torch.cat(embeds)}
+        conditioning = {"encoder_hidden_states": torch.cat(embeds)}
+        shape = self.latent_shape(*recipe.size)
+        self._ids(text_chunks, *shape[2:], embeds[0].shape[1])  # not while a pass is captured
+        if text_chunks < _WITH_REFERENCE:
+            return conditioning
+        return self.with_init_image(
+            conditioning, conditioning["encoder_hidden_states"].new_zeros(shape)
+        )
+
+    def with_init_image(
+        self, conditioning: Conditioning, image_latents: torch.Tensor
+    ) -> Conditioning:
+        """The conditioning with the init image as a reference picture."""
+        embeds = conditioning["encoder_hidden_states"]
+        reference = image_latents.to(embeds.dtype).expand(len(embeds), -1, -1, -1)
+        return {"encoder_hidden_states": embeds, "reference": reference}
 
     def forward(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
@@ -58,16 +82,21 @@ class Flux2Klein(FlowTransformer):
         """The transformer's forward pass, without a captured graph."""
         embeds = conditioning["encoder_hidden_states"]
         rows, channels, height, width = latents.shape
-        img_ids, txt_ids = self._ids(height, width, embeds.shape[1])
+        reference = conditioning.get("reference")
+        pictures = [latents] if reference is None else [latents, reference]
+        img_ids, txt_ids = self._ids(len(pictures), height, width, embeds.shape[1])
         output: torch.Tensor = self._denoiser(
-            hidden_states=latents.reshape(rows, channels, height * width).permute(0, 2, 1),
+            hidden_states=torch.cat(
+                [picture.flatten(2).permute(0, 2, 1) for picture in pictures], 1
+            ),
             timestep=timesteps.to(latents.dtype) / 1000,
             encoder_hidden_states=embeds,
             img_ids=img_ids,
             txt_ids=txt_ids,
             return_dict=False,
         )[0]
-        return output.permute(0, 2, 1).reshape(rows, channels, height, width)
+        tokens = output[:, : height * width]
+        return tokens.permute(0, 2, 1).reshape(rows, channels, height, width)
 
     def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, None]:
         """An image's latents before `scale_latents`, which are not sampled."""
@@ -94,10 +123,17 @@ class Flux2Klein(FlowTransformer):
         std = torch.sqrt(statistics.running_var.view(1, -1, 1, 1) + self._vae.config.batch_norm_eps)
         return statistics.running_mean.view(1, -1, 1, 1).to(like), std.to(like)
 
-    def _positions(self, height: int, width: int, tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """diffusers' `img_ids` and `txt_ids` of one row."""
+    def _positions(
+        self, pictures: int, height: int, width: int, tokens: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """diffusers' `img_ids` and `txt_ids` of one row, with 1 or 2 pictures of one size."""
         device = self.device.torch_device
-        img_ids = self.pipeline._prepare_latent_ids(torch.empty(1, 1, height, width))[0]
+        latents = torch.empty(1, 1, height, width)
+        img_ids = self.pipeline._prepare_latent_ids(latents)[0]
+        if pictures > 1:
+            references = img_ids.clone()
+            references[:, 0] = _REFERENCE_TIME
+            img_ids = torch.cat([img_ids, references])
         txt_ids = self.pipeline._prepare_text_ids(torch.empty(1, tokens, 1))[0]
         return img_ids.to(device), txt_ids.to(device)
 

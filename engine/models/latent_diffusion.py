@@ -318,6 +318,12 @@ class LatentDiffusion(ABC):
         with self._convolutions.measure():
             self.forward(latents, timesteps, batch_conditioning)
 
+    def with_init_image(
+        self, conditioning: Conditioning, image_latents: torch.Tensor
+    ) -> Conditioning:
+        """The conditioning of an image that is painted over these latents of `scale_latents`."""
+        return conditioning
+
     def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and standard deviation of an image's latents, before `scale_latents`; without the
         latter, the latents are the mean."""

@@ -161,6 +161,10 @@ class DenoisingState:
         if std is not None:
             mean = mean + std * self._noise.mixed_noise(shape, mean.dtype).to(device)
         image_latents = self.model.scale_latents(mean)
+        self._conditionings = {
+            key: self.model.with_init_image(conditioning, image_latents)
+            for key, conditioning in self._conditionings.items()
+        }
         noise = self._noise.mixed_noise(shape, self._dtype).to(device)
         return image_latents * init.image_latents + noise * init.noise
 
