@@ -10,7 +10,7 @@ from bot.domain.kinds.imagine import parse
 from bot.domain.limits import LIMITS
 from bot.domain.plan import Matrix, Plan, PlanContext, PlannedJob
 from bot.errors import Refused
-from engine.contract import Sampler
+from engine.contract import Distilled, Sampler
 from tests.fake_engine import MODEL
 
 OTHER = msgspec.structs.replace(MODEL, name="models/other", revision="1" * 40)
@@ -88,6 +88,15 @@ def test_the_preset_steps() -> None:
     """12, 24, 38 and 50, also against another setting."""
     assert [recipe.steps for recipe in explored("steps").recipes] == [12, 24, 38, 50]
     assert len(explored("steps", guidance="2,4").recipes) == 8
+
+
+def test_the_preset_steps_of_a_distilled_model() -> None:
+    """Quarters of what it takes, if that is less."""
+    for most, steps in ((12, [3, 6, 9, 12]), (10, [3, 5, 8, 10]), (150, [12, 24, 38, 50])):
+        distilled = Distilled(name="Turbo", most_steps=most, most_guidance=3.0)
+        few = msgspec.structs.replace(MODEL, distilled=distilled, guidance=1.0)
+        plan = explored("steps", PlanContext(models=(few,), seed=5))
+        assert [recipe.steps for recipe in plan.recipes] == steps
 
 
 def test_the_preset_samplers() -> None:

@@ -91,7 +91,7 @@ def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
     if request.preset is None:
         return typed
     presets = {
-        "steps": ("steps", ",".join(STEPS_PRESET)),
+        "steps": ("steps", ",".join(_preset_steps(model))),
         "samplers": ("sampler", ",".join(model.samplers)),
     }
     if request.preset not in presets:
@@ -105,6 +105,14 @@ def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
             "Choose one of them."
         )
     return typed | {option: text}
+
+
+def _preset_steps(model: ModelCard) -> Sequence[str]:
+    """The preset, or quarters of the steps that a distilled model takes if they are fewer."""
+    most = None if model.distilled is None else model.distilled.most_steps
+    if most is None or most >= int(STEPS_PRESET[-1]):
+        return STEPS_PRESET
+    return [str(steps) for steps in sorted({-(-most * nth // 4) for nth in (1, 2, 3, 4)})]
 
 
 def _check_single_values(typed: Mapping[str, Values]) -> None:
