@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """What the engine computes on: `auto`, `cuda`, `rocm`, `mps`, `xpu` or `cpu`."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""
+    imagine_preview_decoder: str | None = None
+    """Small decoders of previews (AutoencoderTiny): folders or hub ids, separated by commas."""
     imagine_checkers: str | None = None
     """Safety checkers, separated by commas: `model`, or folders and hub ids of classifiers."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
@@ -108,6 +110,8 @@ class Settings(BaseSettings):
             environment["IMAGINE_DEVICE"] = self.imagine_device
         if self.imagine_embeddings is not None:
             environment["IMAGINE_EMBEDDINGS"] = self.imagine_embeddings
+        if self.imagine_preview_decoder is not None:
+            environment["IMAGINE_PREVIEW_DECODER"] = self.imagine_preview_decoder
         if self.imagine_checkers is not None:
             environment["IMAGINE_CHECKERS"] = self.imagine_checkers
         if self.https_proxy is not None:

@@ -147,6 +147,13 @@ def test_the_engine_gets_the_folders_of_embeddings() -> None:
     assert settings.load().engine_environment()["IMAGINE_EMBEDDINGS"] == "/models/ti"
 
 
+def test_the_engine_gets_the_preview_decoders() -> None:
+    """If none is set, previews are made by a linear map."""
+    assert "IMAGINE_PREVIEW_DECODER" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_PREVIEW_DECODER=/models/taesd\n")
+    assert settings.load().engine_environment()["IMAGINE_PREVIEW_DECODER"] == "/models/taesd"
+
+
 def test_the_engine_gets_the_configuration_of_checkpoints() -> None:
     """If none is set, the engine asks the hub."""
     assert "IMAGINE_MODEL_CONFIG" not in settings.load().engine_environment()
