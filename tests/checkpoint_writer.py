@@ -35,6 +35,18 @@ _OPENCLIP: Final = {
     "mlp.fc2.": "mlp.c_proj.",
     "self_attn.": "attn.",
 }
+TRAINER_METADATA: Final = {
+    "modelspec.sai_model_spec": "1.0.0",
+    "modelspec.architecture": "stable-diffusion-v1",
+    "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
+    "modelspec.title": "x\u2028y",
+    "modelspec.resolution": "512x512",
+    "modelspec.encoder_layer": "2",
+    "modelspec.hash_sha256": "0x00",
+    "ss_tag_frequency": '{"1_x": {"a": 1}}',
+    "ss_base_model_version": "sd_v1",
+}
+"""Metadata as trainers write them."""
 
 
 def sd1_tensors(pipeline: StableDiffusionPipeline) -> Tensors:
@@ -86,6 +98,29 @@ def write(
 def without(tensors: Mapping[str, torch.Tensor], prefix: str) -> Tensors:
     """The tensors whose names do not begin so."""
     return {name: tensor for name, tensor in tensors.items() if not name.startswith(prefix)}
+
+
+def as_merged(tensors: Tensors) -> Tensors:
+    """With a UNet of bfloat16, a VAE of float32 and text encoders of float16, and with positions
+    that a merge has made inexact."""
+    positions = {
+        name.replace("position_embedding.weight", "position_ids"): torch.arange(24)[None] - 0.01
+        for name in tensors
+        if name.endswith("transformer.text_model.embeddings.position_embedding.weight")
+    }
+    types = {"model.diffusion_model.": torch.bfloat16, "first_stage_model.": torch.float32}
+    merged = {
+        name: tensor.to(next((t for part, t in types.items() if name.startswith(part)), torch.half))
+        for name, tensor in tensors.items()
+    }
+    return merged | positions
+
+
+def nested(tensors: Tensors) -> Tensors:
+    """As if the whole file of a trainer were written."""
+    return {f"state_dict.{name}": tensor for name, tensor in tensors.items()} | {
+        "global_step": torch.tensor(1)
+    }
 
 
 def _base(pipeline: StableDiffusionPipeline) -> Tensors:

@@ -5,7 +5,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -23,7 +23,17 @@ from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_files import find_model_files
 from engine.weights.model_folder import LOAD_ERRORS
 from tests import tiny_model
-from tests.checkpoint_writer import Tensors, sd1_tensors, sd2_tensors, without, write, xl_tensors
+from tests.checkpoint_writer import (
+    TRAINER_METADATA,
+    Tensors,
+    as_merged,
+    nested,
+    sd1_tensors,
+    sd2_tensors,
+    without,
+    write,
+    xl_tensors,
+)
 from tests.diffusers_pipeline import assert_alike
 from tests.engine_parts import (
     job,
@@ -269,43 +279,6 @@ def test_other_tensors_in_the_file_do_not_matter(source: Source, tmp_path: Path)
     assert_same_weights(load_engine_core(str(path)), source.pipeline)
 
 
-KOHYA: Final = {
-    "modelspec.sai_model_spec": "1.0.0",
-    "modelspec.architecture": "stable-diffusion-v1",
-    "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
-    "modelspec.title": "x\u2028y",
-    "modelspec.resolution": "512x512",
-    "modelspec.encoder_layer": "2",
-    "modelspec.hash_sha256": "0x00",
-    "ss_tag_frequency": '{"1_x": {"a": 1}}',
-    "ss_base_model_version": "sd_v1",
-}
-"""Metadata as trainers write them."""
-
-
-def as_merged(tensors: Tensors) -> Tensors:
-    """With a UNet of bfloat16, a VAE of float32 and text encoders of float16, and with positions
-    that a merge has made inexact."""
-    positions = {
-        name.replace("position_embedding.weight", "position_ids"): torch.arange(24)[None] - 0.01
-        for name in tensors
-        if name.endswith("transformer.text_model.embeddings.position_embedding.weight")
-    }
-    types = {"model.diffusion_model.": torch.bfloat16, "first_stage_model.": torch.float32}
-    merged = {
-        name: tensor.to(next((t for part, t in types.items() if name.startswith(part)), torch.half))
-        for name, tensor in tensors.items()
-    }
-    return merged | positions
-
-
-def nested(tensors: Tensors) -> Tensors:
-    """As if the whole file of a trainer were written."""
-    return {f"state_dict.{name}": tensor for name, tensor in tensors.items()} | {
-        "global_step": torch.tensor(1)
-    }
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("change", [dict, as_merged, nested])
 def test_checkpoints_of_other_programs_have_the_same_weights(
@@ -320,7 +293,7 @@ def test_checkpoints_of_other_programs_have_the_same_weights(
     monkeypatch.setenv(CONFIG, str(folder))
     path = tmp_path / "x.safetensors"
     changed = {name: tensor.contiguous() for name, tensor in change(tensors).items()}
-    save_file(changed, path, KOHYA)
+    save_file(changed, path, TRAINER_METADATA)
     core = load_engine_core(str(path))
     if change is not as_merged:
         assert_same_weights(core, pipeline)

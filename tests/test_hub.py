@@ -3,7 +3,11 @@
 import errno
 import json
 import logging
+import os
+import re
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -275,6 +279,42 @@ def test_a_full_disk_is_named(
                 find_model_files("a/b")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+_ON_A_SMALL_DISK: Final = """
+import sys
+from engine.errors import EngineError
+from engine.weights.model_files import find_model_files
+
+try:
+    find_model_files("a/b")
+except EngineError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+def test_a_disk_that_fills_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, complete_model: Path
+) -> None:
+    """A file system of 64 KiB, which only the process of the download sees."""
+    mount = f'mount -t tmpfs -o size=64k none "{tmp_path}"'
+    unshare = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    if shutil.which("unshare") is None or subprocess.run([*unshare, mount]).returncode:
+        pytest.skip("no file system can be mounted here")
+    with answering(ServingHub(complete_model), monkeypatch, tmp_path / "cache"):
+        environment = os.environ | {"HF_ENDPOINT": constants.ENDPOINT, "HF_HOME": str(tmp_path)}
+        download = subprocess.run(
+            [*unshare, f'{mount} && exec "$0" -c "$1"', sys.executable, _ON_A_SMALL_DISK],
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+    [sentence] = download.stderr.splitlines()[-1:]
+    assert re.match(
+        r"StorageFailed: The model a/b cannot be stored: No space left on device: .*; it takes .*, "
+        r".* are free\. HF_HOME sets the folder of downloaded models\.$",
+        sentence,
+    ), download.stderr
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ def test_names_are_separated_by_commas() -> None:
         parse_models("a,b,a")
 
 
+def test_a_folder_of_two_names_is_one_model(tmp_path: Path) -> None:
+    """It would be loaded twice."""
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    for other in (f"{tmp_path}/", str(tmp_path / "." / "..") + f"/{tmp_path.name}", str(link)):
+        with pytest.raises(UsageError, match=r"and .* are the same model; name each model once"):
+            parse_models(f"a/b,{tmp_path},{other}")
+
+
 def test_models_paint_at_the_same_time(folders: list[str]) -> None:
     """Each picture has the bits that it has with its model alone, also in one job of both models,
     and the fingerprint of its model."""

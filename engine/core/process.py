@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from engine.errors import MissingDependency, UsageError
@@ -92,10 +93,22 @@ def parse_models(text: str) -> tuple[str, ...]:
             "IMAGINE_MODEL names no model: give `starter`, folders, checkpoints or hub ids, with "
             "commas between them."
         )
+    by_path: dict[str, str] = {}
     for name in names:
+        other = by_path.setdefault(_real_path(name), name)
         if names.count(name) > 1:
             raise UsageError(f"The model {name} is named twice; name each model once.")
+        if other != name:
+            raise UsageError(f"{other} and {name} are the same model; name each model once.")
     return names
+
+
+def _real_path(name: str) -> str:
+    """The path of a folder or a file; any other name as it is."""
+    try:
+        return str(Path(name).expanduser().resolve(strict=True))
+    except (OSError, RuntimeError, ValueError):  # it does not exist, or can be no path
+        return name
 
 
 def select_quiet_device() -> "Device":

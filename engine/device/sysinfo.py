@@ -15,6 +15,35 @@ def resident_memory() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def free_memory() -> int | None:
+    """Bytes that new processes may use, by the system (with its swap) and this container's limit;
+    None if that is unknown."""
+    limits = [limit for limit in (_system_memory(), _container_memory()) if limit is not None]
+    return min(limits, default=None)
+
+
+def _system_memory() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = {name: int(rest.split()[0]) for name, rest in (line.split(":") for line in lines)}
+        return (sizes["MemAvailable"] + sizes["SwapFree"]) * 1024
+    except (OSError, ValueError, LookupError):
+        return None
+
+
+def _container_memory() -> int | None:
+    """By cgroup v2 (https://docs.kernel.org/admin-guide/cgroup-v2.html); None without a limit."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit = int((folder / "memory.max").read_text(encoding="ascii"))
+        used = int((folder / "memory.current").read_text(encoding="ascii"))
+        lines = (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+        cached = next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    except (OSError, ValueError, StopIteration):
+        return None
+    return max(limit - used + cached, 0)
+
+
 def available_cores() -> int:
     """Cores that this process may use, by its affinity and its container's CPU quota."""
     affinity = getattr(os, "sched_getaffinity", None)

@@ -8,10 +8,14 @@ from typing import Final
 import torch
 
 from engine.device import Device
+from engine.device.sysinfo import free_memory
+from engine.errors import EngineError
 from engine.models.base import DiffusionModel, Family
 from engine.models.description import family_of
 from engine.safety import BUILTIN, Checker
-from engine.weights.model_files import find_model_files
+from engine.weights.hub import format_bytes
+from engine.weights.model_files import ModelFiles, find_model_files
+from engine.weights.sizes import count_weights
 
 LOADING_HEADROOM: Final = 1.5
 """While a model is loaded, it needs so many times the memory of its weights."""
@@ -86,7 +90,26 @@ def _load(
     [family] = (family for family in _families() if family.name == name_of_family)
     classifiers = load_classifiers()
     with model_errors(name):
+        _check_memory(files, device)
         return family.load(files, device, classifiers, use_builtin_checker=use_builtin_checker)
+
+
+def _check_memory(files: ModelFiles, device: Device) -> None:
+    """Raise EngineError if the weights do not fit into the memory of a device that has none of its
+    own: the system would end the process without a word.
+
+    Raises one of LOAD_ERRORS for damaged files.
+    """
+    free = free_memory()
+    if device.torch_device.type == "cuda" or free is None:
+        return  # there torch says when memory ends
+    required = count_weights(files.weight_files) * device.dtype.itemsize
+    if required > free:
+        raise EngineError(
+            f"There is too little memory for the model {files.name}: its weights take "
+            f"{format_bytes(required)}, and {format_bytes(free)} are free. Choose a smaller model, "
+            "or fewer at once."
+        )
 
 
 def _load_classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:

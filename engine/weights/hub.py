@@ -200,7 +200,8 @@ def _storage_failed(
     sentence = f"The model {name} cannot be stored: {cause.strerror}: {cause.filename or cache}"
     if listing is not None and listing.size:
         needed, free = format_bytes(listing.size), _free_bytes(cache)
-        sentence += f"; it takes {needed}" + (f", {format_bytes(free)} are free" if free else "")
+        sentence += f"; it takes {needed}"
+        sentence += "" if free is None else f", {format_bytes(free)} are free"
     return StorageFailed(f"{sentence}. HF_HOME sets the folder of downloaded models.")
 
 
