@@ -44,6 +44,7 @@ class NullModel:
     card: ModelCard = MODEL
     device = Device(torch.device("cpu"), torch.float32, threads=1)
     scheduler_config: Mapping[str, object] = BETAS
+    noise_dtype = torch.float32
     is_resident = True
     memory_bytes = 0
 

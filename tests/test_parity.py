@@ -33,6 +33,7 @@ class FormulaModel:
     def __init__(self, config: Mapping[str, object], dtype: torch.dtype = torch.float32) -> None:
         self.scheduler_config = config
         self.device = Device(torch.device("cpu"), dtype, 1)
+        self.noise_dtype = dtype
         self.card = SimpleNamespace(fingerprint="", backends=(Backend.TORCH,))
 
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:

@@ -12,12 +12,15 @@ from diffusers import (
     Flux2Transformer2DModel,
     SD3Transformer2DModel,
     StableDiffusion3Pipeline,
+    ZImagePipeline,
+    ZImageTransformer2DModel,
 )
 from transformers import (
     CLIPTextModelWithProjection,
     Qwen2Tokenizer,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3Model,
     T5Config,
     T5EncoderModel,
     T5Tokenizer,
@@ -94,6 +97,32 @@ def save_klein(folder: Path, *, is_distilled: bool = True) -> Path:
         tokenizer=qwen_tokenizer(),
         scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=True),
         is_distilled=is_distilled,
+    )
+    return save(pipeline, folder)
+
+
+def save_z_image(folder: Path, **scheduler: Any) -> Path:  # noqa: ANN401 - as the class
+    """Write a Z-Image as a diffusers folder, with a safety checker beside it.
+
+    `scheduler` has other options of its scheduler.
+    """
+    torch.manual_seed(24)
+    pipeline = ZImagePipeline(
+        transformer=ZImageTransformer2DModel(
+            in_channels=_LATENT_CHANNELS,
+            dim=32,
+            n_layers=2,
+            n_refiner_layers=1,
+            n_heads=2,
+            n_kv_heads=2,
+            cap_feat_dim=16,
+            axes_dims=[8, 4, 4],
+            axes_lens=[1024, 64, 64],
+        ),
+        vae=autoencoder(),
+        text_encoder=Qwen3Model(qwen_config(layers=2)),
+        tokenizer=qwen_tokenizer(),
+        scheduler=FlowMatchEulerDiscreteScheduler(**({"shift": 3.0} | scheduler)),
     )
     return save(pipeline, folder)
 

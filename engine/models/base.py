@@ -34,6 +34,9 @@ class DiffusionModel(Protocol):
     scheduler_config: Mapping[str, object]
     """The noise schedule in the model's scheduler config, which all samplers use."""
 
+    noise_dtype: torch.dtype
+    """In which the noise of the latents is drawn, as in diffusers' pipeline of the family."""
+
     @property
     def is_resident(self) -> bool:
         """Whether its weights are on the device; all other methods that compute need them there."""

@@ -174,7 +174,26 @@ FLUX_2_KLEIN: Final = FamilyDefaults(
 )
 """50 steps with a guidance of 4 for models that are not distilled
 (https://huggingface.co/black-forest-labs/FLUX.2-klein-base-4B)."""
-FAMILIES: Final = (STABLE_DIFFUSION, STABLE_DIFFUSION_XL, STABLE_DIFFUSION_3, FLUX_2_KLEIN)
+Z_IMAGE: Final = FamilyDefaults(
+    "Z-Image",
+    ("ZImagePipeline", "ZImageImg2ImgPipeline"),
+    5.0,
+    networks=("transformer", "vae", "text_encoder"),
+    tokenizers=("tokenizer",),
+    steps=50,
+    sampler=Sampler.EULER,
+    flow_schedule={"shift_rule": "linear", "has_even_sigmas": True},
+    native_size=1024,
+    distillation=Distillation("Turbo", 8, 1.0, Sampler.EULER, 20, 3.0),
+)
+"""50 steps, or Turbo: 8 steps without guidance (https://huggingface.co/Tongyi-MAI/Z-Image-Turbo)."""
+FAMILIES: Final = (
+    STABLE_DIFFUSION,
+    STABLE_DIFFUSION_XL,
+    STABLE_DIFFUSION_3,
+    FLUX_2_KLEIN,
+    Z_IMAGE,
+)
 
 _WORDS: Final = (
     (re.compile(r"turbo"), TURBO),

@@ -100,6 +100,7 @@ class LatentDiffusion(ABC):
             self.most_clip_skip(pipeline),
         )
         self.device = device
+        self.noise_dtype = self.noise_dtype_of(device)
         self.scheduler_config: Mapping[str, object] = scheduler_config(pipeline, self.family)
         self.pipeline = pipeline
         self._vae: AutoencoderKL = pipeline.vae
@@ -145,6 +146,11 @@ class LatentDiffusion(ABC):
     def most_clip_skip(pipeline: DiffusionPipeline) -> int:
         """The highest `clip_skip` of recipes."""
         return 1
+
+    @staticmethod
+    def noise_dtype_of(device: Device) -> torch.dtype:
+        """In which the noise of the latents is drawn."""
+        return device.dtype
 
     @abstractmethod
     def _encode_text(self, prompt: Prompt) -> Any:  # noqa: ANN401 - as `encode_prompt` needs it

@@ -28,9 +28,10 @@ def _families() -> tuple[Family, ...]:
         stable_diffusion,
         stable_diffusion_3,
         stable_diffusion_xl,
+        z_image,
     )
 
-    modules = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux_2_klein)
+    modules = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux_2_klein, z_image)
     return tuple(module.FAMILY for module in modules)
 
 

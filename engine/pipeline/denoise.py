@@ -80,7 +80,7 @@ class DenoisingState:
         self.step_index = 0
         """Number of completed evaluations."""
         self._conditionings = _encode_prompts(recipe, model, self.text_chunks)
-        self._dtype = model.device.dtype
+        self._dtype = model.noise_dtype
         self._noise = init_image.noise(recipe)
         self._step_noise: torch.Tensor | None = None
         shape = model.latent_shape(recipe.width, recipe.height)

@@ -66,7 +66,7 @@ _FAMILIES: Final = (
     ("a transformer", _pattern(_PREFIX + r"(?:transformer_blocks|blocks|layers)\.\d+\.")),
 )
 """Models of other families."""
-_FOLDERS: Final = frozenset({"Stable Diffusion 3", "FLUX.2"})
+_FOLDERS: Final = frozenset({"Stable Diffusion 3", "FLUX.2", "Z-Image"})
 """Families of which a diffusers folder can be loaded."""
 _PARTS: Final = (
     ("a UNet alone", _pattern(r"^(?:unet\.)?(?:down_blocks|mid_block|input_blocks)\.")),
