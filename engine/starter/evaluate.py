@@ -131,7 +131,9 @@ def main() -> None:
     rng = random.Random(900)  # noqa: S311 - a seed, not a secret
     scenes = [_safe_scene(rng) for _ in range(options.count)]
     prompts = [full_caption(scene, rng) for scene in scenes]
-    checker = StableDiffusionSafetyChecker.from_pretrained(HERE / MODEL_FOLDER / "safety_checker")
+    checker = StableDiffusionSafetyChecker.from_pretrained(
+        HERE / MODEL_FOLDER / "safety_checker", use_safetensors=True
+    )
     painted = paint(painter.pipeline, prompts, 50_000, painter.steps, painter.guidance)
     if options.sheet:
         _sheet(painted[:40]).save(options.sheet)
