@@ -10,6 +10,7 @@ from typing import Any, Final
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
 
 from engine.__main__ import main
 from engine.contract import Distilled, Sampler
@@ -171,6 +172,20 @@ def test_the_configured_models_are_the_default(
     assert main(["models"]) == ExitCode.DONE
     assert str(tiny) in capsys.readouterr().out
     assert main(["models", "--model", "starter,starter"]) == ExitCode.USAGE
+
+
+def test_embeddings_that_fit_are_listed(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the width of their vectors, without reading them."""
+    monkeypatch.setenv("IMAGINE_EMBEDDINGS", str(tmp_path))
+    for name, width in (("fits", tiny_model.WIDTH), ("wide", tiny_model.WIDTH + 1)):
+        save_file({"emb_params": torch.zeros(2, width)}, tmp_path / f"{name}.safetensors")
+    assert main(["models", "--model", str(tiny), "--json"]) == 0
+    [row] = json.loads(capsys.readouterr().out)
+    assert row["embeddings"] == ["fits"]
+    assert main(["models", "--model", str(tiny)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(", all samplers, 1 embedding")
 
 
 def test_torch_is_not_needed(tiny: Path) -> None:

@@ -35,6 +35,8 @@ class FamilyDefaults(NamedTuple):
     optional_networks: tuple[str, ...] = ()
     """The components with weights that a folder may lack."""
     optional_tokenizers: tuple[str, ...] = ()
+    embedded_encoders: tuple[str, ...] = ()
+    """The text encoders for which there may be embeddings (textual inversion)."""
     steps: int = STEPS
     sampler: Sampler = Sampler.DPMPP_2M
     """`steps` and `sampler` are those of models that are not distilled."""
@@ -80,6 +82,7 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     7.5,
     networks=("unet", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
+    embedded_encoders=("text_encoder",),
 )
 STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     "SDXL",
@@ -87,6 +90,7 @@ STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     5.0,
     networks=("unet", "vae", "text_encoder", "text_encoder_2"),
     tokenizers=("tokenizer", "tokenizer_2"),
+    embedded_encoders=("text_encoder", "text_encoder_2"),
 )
 STABLE_DIFFUSION_3: Final = FamilyDefaults(
     "Stable Diffusion 3",

@@ -14,6 +14,7 @@ from engine.models.defaults import (
     FamilyDefaults,
     distillation_of,
 )
+from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTER
 from engine.weights.readme import Readme, read_readme
@@ -41,6 +42,9 @@ class Description(NamedTuple):
     scheduler_config: Mapping[str, Any]
     licence: str | None
     """As the model card in its folder names it."""
+    embeddings: tuple[str, ...]
+    """The names of the configured embeddings (textual inversion) whose width is that of its text
+    encoders."""
 
 
 def describe(files: ModelFiles) -> Description:
@@ -67,6 +71,7 @@ def describe(files: ModelFiles) -> Description:
         round(latent_side) * scale_factor,
         read_scheduler_config(files),
         _readme(files).licence,
+        _fitting_embeddings(files, family),
     )
 
 
@@ -81,6 +86,16 @@ def require_components(files: ModelFiles, family: FamilyDefaults) -> None:
 def optional_components(files: ModelFiles, components: Iterable[str]) -> tuple[str, ...]:
     """Those of these components that the model has."""
     return tuple(name for name in components if (files.index.get(name) or [None])[0] is not None)
+
+
+def _fitting_embeddings(files: ModelFiles, family: FamilyDefaults) -> tuple[str, ...]:
+    encoders = family.embedded_encoders
+    widths = [read_config(files, encoder).get("hidden_size") for encoder in encoders]
+    return tuple(
+        file.embedding.name
+        for file in (configured_embeddings() if encoders else ())
+        if [width for _, width in file.tensors.values()] == widths
+    )
 
 
 def family_of(files: ModelFiles) -> FamilyDefaults:

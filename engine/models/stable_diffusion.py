@@ -25,7 +25,7 @@ class StableDiffusion(LatentDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
     family = STABLE_DIFFUSION
-    text_encoders = ("text_encoder",)
+    text_encoders = STABLE_DIFFUSION.embedded_encoders
     restores_mean: ClassVar[bool] = True
     """Whether weights of words keep the mean of the embeddings."""
 

@@ -31,7 +31,7 @@ class StableDiffusionXL(LatentDiffusion):
 
     family = STABLE_DIFFUSION_XL
     tokenizers = ("tokenizer", "tokenizer_2")
-    text_encoders = ("text_encoder", "text_encoder_2")
+    text_encoders = STABLE_DIFFUSION_XL.embedded_encoders
 
     def __init__(
         self,

@@ -53,6 +53,8 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     most_guidance: float | None = None
     """None if requests may have as much as recipes."""
     can: tuple[str, ...] = ()
+    embeddings: tuple[str, ...] = ()
+    """The names of the configured ones (textual inversion) that fit."""
     samplers: tuple[Sampler, ...] | None = None
     """Those that work with it; None without torch."""
 
@@ -122,6 +124,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         most_steps=_limit(distillation and distillation.most_steps, MAX_STEPS),
         most_guidance=_limit(distillation and distillation.most_guidance, MAX_GUIDANCE),
         can=description.family.abilities,
+        embeddings=description.embeddings,
         samplers=samplers,
     )
 
@@ -174,8 +177,17 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
         row.licence or _UNKNOWN,
         f"{defaults.steps} steps, guidance {defaults.guidance:g}, {defaults.sampler}"
         + (f" ({', '.join(limits)})" if limits else ""),
-        ", ".join([*row.can, *([] if row.samplers is None else [_sampler_count(row.samplers)])]),
+        ", ".join(_abilities(row)),
     )
+
+
+def _abilities(row: ModelRow) -> list[str]:
+    count = len(row.embeddings)
+    return [
+        *row.can,
+        *([] if row.samplers is None else [_sampler_count(row.samplers)]),
+        *([f"{count} embedding{'' if count == 1 else 's'}"] if count else []),
+    ]
 
 
 def _sampler_count(samplers: Sequence[Sampler]) -> str:
