@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Diffusers folders with the configuration of single-file checkpoints, separated by commas."""
     imagine_device: str | None = None
     """What the engine computes on: `auto`, `cuda`, `rocm`, `mps`, `xpu` or `cpu`."""
+    imagine_offload: str | None = None
+    """Which networks stay in the host's memory: `none`, `text` or `all`."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""
     imagine_preview_decoder: str | None = None
@@ -108,6 +110,8 @@ class Settings(BaseSettings):
             environment["IMAGINE_MODEL_CONFIG"] = self.imagine_model_config
         if self.imagine_device is not None:
             environment["IMAGINE_DEVICE"] = self.imagine_device
+        if self.imagine_offload is not None:
+            environment["IMAGINE_OFFLOAD"] = self.imagine_offload
         if self.imagine_embeddings is not None:
             environment["IMAGINE_EMBEDDINGS"] = self.imagine_embeddings
         if self.imagine_preview_decoder is not None:

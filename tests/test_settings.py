@@ -140,6 +140,13 @@ def test_the_engine_gets_the_device() -> None:
     assert settings.load().engine_environment()["IMAGINE_DEVICE"] == "cpu"
 
 
+def test_the_engine_gets_the_offloading() -> None:
+    """If it is not set, all networks are on the device."""
+    assert "IMAGINE_OFFLOAD" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_OFFLOAD=text\n")
+    assert settings.load().engine_environment()["IMAGINE_OFFLOAD"] == "text"
+
+
 def test_the_engine_gets_the_folders_of_embeddings() -> None:
     """If none is set, there are none."""
     assert "IMAGINE_EMBEDDINGS" not in settings.load().engine_environment()

@@ -11,7 +11,6 @@ import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
-from torch.nn import Module
 
 from engine.contract import (
     ROW_CLASSES,
@@ -33,6 +32,7 @@ from engine.models.embeddings import add_embeddings
 from engine.models.graphs import GraphCache
 from engine.models.loading import denoiser_of, latent_pixels, model_card, scheduler_config
 from engine.models.movable_weights import MovableWeights
+from engine.models.offload import resident_networks
 from engine.models.prompt_tokens import EncoderInput, PromptTokenizer
 from engine.safety import CheckerSet
 from engine.weights.embeddings import EmbeddingFile
@@ -106,8 +106,8 @@ class LatentDiffusion(ABC):
         self._vae: AutoencoderKL = pipeline.vae
         self._image_processor = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checkers = checkers
-        networks = [part for part in pipeline.components.values() if isinstance(part, Module)]
-        self._weights = MovableWeights([*networks, *checkers.networks], device)
+        networks = [*resident_networks(pipeline), *checkers.networks]
+        self._weights = MovableWeights(networks, device)
         is_cuda = device.torch_device.type == "cuda"
         if is_cuda:  # cuDNN's fastest layout
             for network in (self._denoiser, self._vae):

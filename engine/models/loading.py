@@ -26,9 +26,12 @@ from engine.models.description import (
     DENOISERS,
     check_channels,
     family_of,
+    read_config,
     read_scheduler_config,
 )
 from engine.models.description import latent_pixels as native_latent_pixels
+from engine.models.offload import place
+from engine.models.quantization import check_quantization
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler, noise_schedule
@@ -85,7 +88,8 @@ def load_pipeline(
         use_safetensors=True,
         local_files_only=True,
         low_cpu_mem_usage=True,
-    ).to(device.torch_device)
+    )
+    place(pipeline, device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
         if isinstance(component, torch.nn.Module):
@@ -219,6 +223,7 @@ def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMix
     if files.checkpoint is not None and component in files.checkpoint.components:
         return load_from_checkpoint(network_class, files.checkpoint, component, path, device.dtype)
     files.require_safetensors(path)
+    check_quantization(files.name, component, read_config(files, component))
     return network_class.from_pretrained(
         path,
         torch_dtype=device.dtype,
@@ -246,6 +251,8 @@ def _load_component(
             component_class, files.checkpoint, component, path, device.dtype
         )
     files.require_safetensors(path)
+    if folder is None:
+        check_quantization(files.name, component, read_config(files, component))
     network, info = component_class.from_pretrained(
         path,
         dtype=device.dtype,

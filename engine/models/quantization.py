@@ -1,0 +1,38 @@
+"""Quantised weights in diffusers folders, which diffusers and transformers load with packages of
+their own."""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any, Final
+
+from engine.errors import MissingDependency, ModelCorrupt
+
+_PACKAGES: Final[Mapping[str, str]] = {
+    "bitsandbytes": "bitsandbytes",
+    "bitsandbytes_4bit": "bitsandbytes",
+    "bitsandbytes_8bit": "bitsandbytes",
+    "gguf": "gguf",
+    "modelopt": "modelopt",
+    "sdnq": "sdnq",
+    "torchao": "torchao",
+}
+"""The module that each `quant_method` needs."""
+
+
+def check_quantization(model: str, component: str, config: Mapping[str, Any]) -> None:
+    """Raise MissingDependency or ModelCorrupt, with a sentence for the operator, if the weights of
+    a component with this config are quantised in a way that cannot be loaded here."""
+    quantization = config.get("quantization_config")
+    if quantization is None:
+        return
+    method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+    if not isinstance(method, str) or method not in _PACKAGES:
+        raise ModelCorrupt(
+            f"The {component} of the model {model} is quantised in an unknown way; these are "
+            f"supported: {', '.join(_PACKAGES)}."
+        )
+    if find_spec(_PACKAGES[method]) is None:
+        raise MissingDependency(
+            f"The {component} of the model {model} is quantised ({method}), for which the package "
+            f"{_PACKAGES[method]} is needed: install it."
+        )
