@@ -8,8 +8,8 @@ import { hue, Messages } from "./messages.js";
 
 const EXAMPLES = [
   "/imagine a red house at night",
-  "/imagine a yellow boat on the sea at sunset",
-  "/imagine a blue robot left of a green tree on sand",
+  "/imagine an orange car left of a blue umbrella on a beach",
+  "/imagine a red mushroom left of a green tree on grass",
 ];
 const UNREACHABLE = "The playground cannot be reached. Is it still running?";
 const byId = (id) => document.getElementById(id);
