@@ -17,6 +17,7 @@ from engine.contract import Distilled, Sampler
 from engine.device import select_device
 from engine.errors import ExitCode
 from engine.models import registry
+from engine.weights.model_folder import FEW_STEP_STARTER, STARTER
 from tests import tiny_model
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import sd1_tensors, write
@@ -164,10 +165,12 @@ def test_a_cached_model_of_the_hub_is_described(
 def test_the_configured_models_are_the_default(
     tiny: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without any, it is the starter; a model that is named twice is a usage error."""
+    """Without any, they are the starters, the one of few steps first; a model that is named twice
+    is a usage error."""
     monkeypatch.delenv("IMAGINE_MODEL", raising=False)
     assert main(["models"]) == ExitCode.DONE
-    assert "starter" in capsys.readouterr().out
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [FEW_STEP_STARTER, STARTER]
     monkeypatch.setenv("IMAGINE_MODEL", str(tiny))
     assert main(["models"]) == ExitCode.DONE
     assert str(tiny) in capsys.readouterr().out

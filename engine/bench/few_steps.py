@@ -42,13 +42,13 @@ HEAD: Final = "model                     steps  grid, s  beside           steps 
 def line(times: GridTimes) -> str:
     """One line of the table."""
     return (
-        f"{times.model[:24]:<26}{times.steps:<7}{times.seconds:<9.3f}{times.other_model[:15]:<17}"
+        f"{times.model[:25]:<26}{times.steps:<7}{times.seconds:<9.3f}{times.other_model[:15]:<17}"
         f"{times.other_steps:<7}{times.other_seconds:<9.3f}{times.ratio:.2f}\n"
     )
 
 
 def run(models: list[DiffusionModel]) -> Iterator[GridTimes]:
-    """Measure the first model with its own settings, the second with 20 steps and guidance.
+    """Measure the first model with its own settings, the second with 20 steps and its guidance.
 
     Raises UsageError unless there are two models, or EngineError if a picture is not painted.
     """
