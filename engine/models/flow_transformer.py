@@ -1,12 +1,13 @@
 """The base class of the families with flow matching and a transformer, and how they are loaded."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 import torch
 from diffusers import DiffusionPipeline
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.contract.prompt_weights import words_of
@@ -16,6 +17,7 @@ from engine.models.defaults import Distillation
 from engine.models.description import distillation_in, optional_components, require_components
 from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import load_concept_checker, load_pipeline
+from engine.models.prompt_tokens import words_beyond
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
 
@@ -54,6 +56,27 @@ class FlowTransformer(LatentDiffusion):
     def text_chunks(self, recipe: Recipe) -> int:
         """All prompts have one length."""
         return 1
+
+    def omitted_words(self, text: str, recipe: Recipe) -> int:
+        """How many words at the end of one of the recipe's prompts no text encoder reads."""
+        return self.words_beyond_limit(text_of(Prompt(text, recipe.prompt_format)))
+
+    @abstractmethod
+    def words_beyond_limit(self, text: str) -> int:
+        """How many words at the end of a text no text encoder reads."""
+
+
+def words_beyond_template(
+    tokenizer: PreTrainedTokenizerBase, text: str, max_tokens: int, *, enable_thinking: bool
+) -> int:
+    """How many words at the end of a text are beyond the first tokens of a chat message of it."""
+    message = {"role": "user", "content": text}
+    whole = tokenizer.apply_chat_template(
+        [message], tokenize=False, add_generation_prompt=True, enable_thinking=enable_thinking
+    )
+    start = whole.find(text.strip())
+    end = start + len(text.strip())
+    return words_beyond(tokenizer, whole, max_tokens, start, end)
 
 
 Model = TypeVar("Model", bound=FlowTransformer)

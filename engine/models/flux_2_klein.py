@@ -13,13 +13,20 @@ from engine.contract import Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import FLUX_2_KLEIN
-from engine.models.flow_transformer import FlowTransformer, load_flow_transformer, text_of
+from engine.models.flow_transformer import (
+    FlowTransformer,
+    load_flow_transformer,
+    text_of,
+    words_beyond_template,
+)
 from engine.models.latent_diffusion import Prompt
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
 
 _SIDE: Final = 2
 """2 x 2 latent pixels of the VAE are the channels of one latent pixel of the transformer."""
+_MAX_TOKENS: Final = 512
+"""Of a chat message with a prompt; the pipeline's default."""
 _WITH_REFERENCE: Final = 2
 """The `text_chunks`, and the number of pictures, of a recipe with an init image."""
 _REFERENCE_TIME: Final = 10
@@ -136,6 +143,11 @@ class Flux2Klein(FlowTransformer):
             img_ids = torch.cat([img_ids, references])
         txt_ids = self.pipeline._prepare_text_ids(torch.empty(1, tokens, 1))[0]
         return img_ids.to(device), txt_ids.to(device)
+
+    def words_beyond_limit(self, text: str) -> int:
+        """How many words at the end of a text the language model does not read."""
+        tokenizer = self.pipeline.tokenizer
+        return words_beyond_template(tokenizer, text, _MAX_TOKENS, enable_thinking=False)
 
     def _encode_text(self, prompt: Prompt) -> torch.Tensor:
         prompt_embeds: torch.Tensor = self.pipeline.encode_prompt(

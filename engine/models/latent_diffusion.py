@@ -178,22 +178,23 @@ class LatentDiffusion(ABC):
 
     def omission(self, recipe: Recipe) -> Omission | None:
         """What the text encoders do not read of the recipe's prompts; None if they read all."""
-        is_plain = recipe.prompt_format is PromptFormat.PLAIN
         phases = recipe.phases
         prompts = {phase.prompt for phase in phases}
         negatives = {phase.negative for phase in phases if phase.uses_cfg}
         prompt_words, negative_words = (
-            max(
-                (
-                    tokenizer.omitted_words(text, embedding_names(recipe), is_plain=is_plain)
-                    for tokenizer in self._tokenizers
-                    for text in texts
-                ),
-                default=0,
-            )
+            max((self.omitted_words(text, recipe) for text in texts), default=0)
             for texts in (prompts, negatives)
         )
         return Omission(prompt_words, negative_words) if prompt_words or negative_words else None
+
+    def omitted_words(self, text: str, recipe: Recipe) -> int:
+        """How many words at the end of one of the recipe's prompts are not encoded."""
+        is_plain = recipe.prompt_format is PromptFormat.PLAIN
+        embeddings = embedding_names(recipe)
+        return max(
+            tokenizer.omitted_words(text, embeddings, is_plain=is_plain)
+            for tokenizer in self._tokenizers
+        )
 
     def _encoder_inputs(self, prompt: Prompt) -> list[tuple[EncoderInput, ...]]:
         """For each chunk of a prompt, the inputs of the text encoders."""

@@ -128,6 +128,25 @@ class PromptTokenizer:
         return ids
 
 
+def words_beyond(
+    tokenizer: PreTrainedTokenizerBase,
+    text: str,
+    max_tokens: int,
+    start: int = 0,
+    end: int | None = None,
+) -> int:
+    """How many words of text[start:end] are not, or not as a whole, in the first tokens of a text.
+
+    Tokens that begin and end a prompt are not counted.
+    """
+    offsets = tokenizer(
+        text, add_special_tokens=False, verbose=False, return_offsets_mapping=True
+    ).offset_mapping
+    if len(offsets) <= max_tokens:
+        return 0
+    return len(_WORD.findall(text[max(offsets[max_tokens][0], start) : end]))
+
+
 def _words(sections: Sequence[Sequence[WeightedText]]) -> str:
     return " ".join("".join(part.text for part in section) for section in sections)
 

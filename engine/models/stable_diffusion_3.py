@@ -14,9 +14,12 @@ from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_3
 from engine.models.flow_transformer import FlowTransformer, load_flow_transformer, text_of
 from engine.models.latent_diffusion import Prompt
+from engine.models.prompt_tokens import words_beyond
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
 
+_T5_TOKENS: Final = 256
+"""The pipeline's default for T5."""
 _PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
 """diffusers' `prompt_embeds` and `pooled_prompt_embeds`."""
 
@@ -46,6 +49,13 @@ class StableDiffusion3(FlowTransformer):
             latents, timestep=timesteps, **conditioning, return_dict=False
         )[0]
         return output
+
+    def words_beyond_limit(self, text: str) -> int:
+        """How many words at the end of a text neither CLIP nor T5 reads, each of which takes other
+        tokens that begin or end it."""
+        clip, t5 = self.pipeline.tokenizer, self.pipeline.tokenizer_3
+        beyond = words_beyond(clip, text, clip.model_max_length - 2)
+        return beyond if t5 is None else min(beyond, words_beyond(t5, text, _T5_TOKENS - 1))
 
     def _encode_text(self, prompt: Prompt) -> _PromptEmbeds:
         prompt_embeds, _, pooled_prompt_embeds, _ = self.pipeline.encode_prompt(

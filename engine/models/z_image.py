@@ -12,7 +12,12 @@ from engine.contract import Backend, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import Z_IMAGE
-from engine.models.flow_transformer import FlowTransformer, load_flow_transformer, text_of
+from engine.models.flow_transformer import (
+    FlowTransformer,
+    load_flow_transformer,
+    text_of,
+    words_beyond_template,
+)
 from engine.models.latent_diffusion import Prompt
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
@@ -126,6 +131,11 @@ class ZImage(FlowTransformer):
         embeds, padding = zip(*captions, strict=True)
         *parts, _ = self._patchify(images, embeds, *sizes)
         return *parts, padding
+
+    def words_beyond_limit(self, text: str) -> int:
+        """How many words at the end of a text the language model does not read."""
+        tokenizer = self.pipeline.tokenizer
+        return words_beyond_template(tokenizer, text, _MAX_TOKENS, enable_thinking=True)
 
     def _chunks(self, prompt: Prompt) -> int:
         """The number of chunks of a prompt's tokens."""
