@@ -18,7 +18,7 @@ from typing import Final, Protocol
 import torch
 
 from bot.engine_client.socket_client import Endpoint
-from engine.contract import ModelCard, Ready
+from engine.contract import Backend, ModelCard, Ready
 from engine.core.engine_core import MAX_RUNNING, EngineCore
 from engine.core.worker import Worker
 from engine.errors import EngineError
@@ -188,9 +188,10 @@ class RealSubject:
         model = self._core.model
         decode = model.decode_latents
 
-        def decode_or_overflow(latents: torch.Tensor) -> object:
+        def decode_or_overflow(latents: torch.Tensor, *backend: Backend) -> object:
             self._decoded += 1
-            return decode(latents * torch.nan if self._decoded in self._overflowing else latents)
+            overflows = self._decoded in self._overflowing
+            return decode(latents * torch.nan if overflows else latents, *backend)
 
         model.decode_latents = decode_or_overflow  # type: ignore[method-assign, assignment]
         try:

@@ -267,6 +267,11 @@ class Recipe(
         return f"{self.seed}{''.join(subseeds)}"
 
     @property
+    def embedding_names(self) -> tuple[str, ...]:
+        """The names of its embeddings."""
+        return tuple(embedding.name for embedding in self.embeddings)
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.width, self.height

@@ -58,11 +58,6 @@ class Prompt(NamedTuple):
     """The names of those that it may use."""
 
 
-def embedding_names(recipe: Recipe) -> tuple[str, ...]:
-    """The names of a recipe's embeddings."""
-    return tuple(embedding.name for embedding in recipe.embeddings)
-
-
 class LatentDiffusion(ABC):
     """A DiffusionModel that calls the components of a diffusers pipeline directly.
 
@@ -169,7 +164,7 @@ class LatentDiffusion(ABC):
         texts = {phase.prompt for phase in recipe.phases}
         if recipe.uses_cfg:
             texts |= {phase.negative for phase in recipe.phases}
-        embeddings = embedding_names(recipe)
+        embeddings = recipe.embedding_names
         return max(
             len(tokenizer.chunks(text, embeddings).chunks)
             for tokenizer in self._tokenizers
@@ -190,7 +185,7 @@ class LatentDiffusion(ABC):
     def omitted_words(self, text: str, recipe: Recipe) -> int:
         """How many words at the end of one of the recipe's prompts are not encoded."""
         is_plain = recipe.prompt_format is PromptFormat.PLAIN
-        embeddings = embedding_names(recipe)
+        embeddings = recipe.embedding_names
         return max(
             tokenizer.omitted_words(text, embeddings, is_plain=is_plain)
             for tokenizer in self._tokenizers

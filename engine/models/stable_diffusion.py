@@ -12,7 +12,7 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in, require_components
-from engine.models.latent_diffusion import LatentDiffusion, Prompt, embedding_names
+from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import weighted
 from engine.safety import Checker, CheckerSet
@@ -60,7 +60,7 @@ class StableDiffusion(LatentDiffusion):
             recipe.prompt_format,
             text_chunks,
             recipe.clip_skip,
-            embedding_names(recipe),
+            recipe.embedding_names,
         )
         prompts = [prompt]
         if recipe.uses_cfg:

@@ -12,7 +12,7 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
 from engine.models.description import distillation_in, require_components
-from engine.models.latent_diffusion import LatentDiffusion, Prompt, embedding_names
+from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, weighted
 from engine.safety import Checker, CheckerSet
@@ -62,7 +62,7 @@ class StableDiffusionXL(LatentDiffusion):
             recipe.prompt,
             recipe.prompt_format,
             text_chunks,
-            embeddings=embedding_names(recipe),
+            embeddings=recipe.embedding_names,
         )
         embeds: list[_PromptEmbeds] = [self._prompt_cache(prompt)]
         if recipe.uses_cfg:
