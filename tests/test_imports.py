@@ -189,8 +189,7 @@ DECODER = (
 
 @pytest.mark.parametrize("module", DECODER)
 def test_the_sandbox_imports_little(module: str) -> None:
-    """It imports Pillow, the contract's package and the standard library, so that it starts fast
-    for each sketch."""
+    """It imports Pillow and the standard library, so that it starts fast for each sketch."""
     path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
     assert top_level_packages(path) - sys.stdlib_module_names <= {"PIL", "bot", "engine"}
     own_modules = {name for name in imported_names(path) if name.startswith(("bot.", "engine."))}

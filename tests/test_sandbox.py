@@ -156,6 +156,18 @@ async def test_a_decoder_limits_itself(monkeypatch: pytest.MonkeyPatch) -> None:
         await running
 
 
+async def test_a_decoder_imports_little() -> None:
+    """It starts for each file, so it has no module of the contract but those that decode."""
+    decoder = decoder_sandbox(settings.sandbox_environment())
+    command = list(decoder.command)
+    start = command.index("-c") + 1
+    command[start] = command[start].removesuffix("main(sys.argv[3:])") + "print(*sys.modules)"
+    listing = Sandbox(tuple(command), 60, decoder.environment)
+    imported = (await listing.run(b"", max_output=100_000)).decode().split()
+    assert "engine.contract.images.decoder" in imported
+    assert not {"msgspec", "engine.contract.recipe", "asyncio"} & set(imported)
+
+
 async def test_memory_has_a_limit() -> None:
     """With 64 MB a small image can be decoded, but not one of 25 million pixels."""
     tight = decoder_sandbox(settings.sandbox_environment(), memory_bytes=64 << 20)
