@@ -87,6 +87,9 @@ async def test_jobs_are_counted(monitored: BotHarness, engine: FakeEngine) -> No
     await eventually(lambda: len(engine.paints) == 3)
     samples = await metrics(monitored)
     assert (samples["imagine_jobs state=running"], samples["imagine_jobs state=waiting"]) == (1, 0)
+    await monitored.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="it can be cancelled"
+    )
     assert interaction.response is not None
     await monitored.ada.click(interaction.response, "✖ Cancel")
     await monitored.result(interaction)

@@ -161,6 +161,9 @@ async def test_a_cancelled_job_leaves_no_picture(
     """Neither rows nor files stay, and what the engine has used is charged once."""
     interaction = await harness.ada.slash("imagine", prompt="a red house")
     await eventually(lambda: len(stored_numbers(harness)) == 2)
+    await harness.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="it can be cancelled"
+    )
     assert interaction.response is not None
     await harness.ada.click(interaction.response, "✖ Cancel")
     await harness.result(interaction)
