@@ -23,8 +23,8 @@ class LoadImage(NamedTuple):
     """The model evaluations that it still needs."""
 
     def with_row_class(self, row_class: int) -> "LoadImage":
-        """The image in batches of this row class."""
-        return self._replace(key=self.key._replace(rows=row_class))
+        """The image in batches of this row class, or of its own if that is larger."""
+        return self._replace(key=self.key._replace(rows=max(self.key.rows, row_class)))
 
 
 def load_seconds(images: Sequence[LoadImage], cost: Cost, workers: int) -> float:
@@ -55,7 +55,8 @@ def choose_row_class(
     cost: Cost,
     workers: int,
 ) -> int | None:
-    """The larger row class for the images of `own`; None if they should keep those that they have.
+    """The row class that images of `own` with smaller ones should have; None if all should keep
+    theirs.
 
     `peers` are images whose row class is chosen later, and which could share batches with `own`;
     `others` are all further ones. A row class is chosen if the whole load takes less time with it,
@@ -67,15 +68,13 @@ def choose_row_class(
     before = load_seconds(others, cost, workers)
     kept = load_seconds([*own, *peers, *others], cost, workers)
     options = []
-    own_class = max(image.key.rows for image in own)
-    for row_class in (rows for rows in row_classes if rows > own_class):
+    for row_class in row_classes:
         changed = [image.with_row_class(row_class) for image in own]
-        changed_peers = [image.with_row_class(max(image.key.rows, row_class)) for image in peers]
+        changed_peers = [image.with_row_class(row_class) for image in peers]
         options += [
             (load_seconds([*changed, *company, *others], cost, workers), row_class)
             for company in (peers, changed_peers)
         ]
-    if not options:
-        return None
-    seconds, row_class = min(options)
-    return row_class if seconds < kept - MIN_GAIN * (kept - before) else None
+    seconds, row_class = min(options, default=(kept, 0))
+    is_faster = seconds < kept - MIN_GAIN * (kept - before)
+    return row_class if is_faster and row_class > min(image.key.rows for image in own) else None

@@ -72,10 +72,14 @@ class RowClassChooser:
                 self._costs.estimate,
                 self._workers,
             )
-            for index in indices if row_class is not None else ():
-                recipe = msgspec.structs.replace(inputs[index].recipe, row_class=row_class)
+            if row_class is None:
+                continue
+            for index in indices:
+                own[index] = own[index].with_row_class(row_class)
+                recipe = msgspec.structs.replace(
+                    inputs[index].recipe, row_class=own[index].key.rows
+                )
                 result[index] = replace(inputs[index], recipe=recipe)
-                own[index] = own[index].with_row_class(recipe.row_class)
         return result
 
     def measure(self, model: DiffusionModel, group: BatchKey) -> list[int]:
