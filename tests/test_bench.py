@@ -40,11 +40,11 @@ def test_all_backends_are_measured(
         "--pictures",
         "2",
         "--people",
-        "3",
+        "2",
         "--rates",
         "2",
         "--jobs",
-        "3",
+        "2",
         "--check-all",
     ]
     assert main(["bench", "--model", tiny, *options, "--json", str(out)]) == 0
@@ -53,13 +53,13 @@ def test_all_backends_are_measured(
     engines = {"engine, exact", "engine, adaptive"}
     assert {result["backend"] for result in results} == rivals | engines
     assert {(result["workload"], result["load"]) for result in results} == {
-        *(("A", "3 people"), ("B", "3 people"), ("A", "Poisson 2"), ("B", "Poisson 2"))
+        *(("A", "2 people"), ("B", "2 people"), ("A", "Poisson 2"), ("B", "Poisson 2"))
     }
     for result in results:
         assert result["pictures_a_second"] > 0
         assert 0 < result["p50"] <= result["p95"]
         assert result["bitwise_equal"] == (1.0 if result["backend"] in engines else None)
-        assert result["compared"] == (3 * 2 if result["backend"] in engines else None)
+        assert result["compared"] == (2 * 2 if result["backend"] in engines else None)
     assert "engine, adaptive" in capsys.readouterr().out
 
 
@@ -75,8 +75,11 @@ def test_backends_can_be_chosen(tiny: str, tmp_path: Path) -> None:
     assert results[0]["speedup"] == 1.0
 
 
-def test_a_film_is_measured_beside_its_picture(tiny: str, tmp_path: Path) -> None:
+def test_a_film_is_measured_beside_its_picture(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The picture has equal pixels with its film, and the encoder's time is measured alone."""
+    monkeypatch.setattr("engine.bench.film._ROUNDS", 2)
     out = tmp_path / "bench.json"
     assert main(["bench", "--model", tiny, "--film", "--json", str(out)]) == 0
     [result] = json.loads(out.read_text())["results"]
@@ -114,9 +117,10 @@ def test_diffusers_gets_a_vae_in_the_dtype_of_its_unet() -> None:
 
 
 def test_forward_passes_are_measured_by_row_class(
-    tiny: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each size is measured in each row class, with the increase over the next smaller class."""
+    monkeypatch.setattr("engine.bench.forward_pass._MEASURED_PASSES", 3)
     out = tmp_path / "ticks.json"
     assert main(["bench", "--ticks", "--model", tiny, "--json", str(out)]) == 0
     results = json.loads(out.read_text())["results"]

@@ -1,10 +1,11 @@
 """Whole runs with the coefficient tables end at the latents of diffusers' own step functions."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Final
 
+import diffusers
 import pytest
 import torch
 
@@ -25,6 +26,25 @@ MAX_ERROR_FLOAT16: Final = 0.03
 ZERO_SNR: Final = {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 """A noise schedule that ends in pure noise (Lin et al. 2024, https://arxiv.org/abs/2305.08891)."""
 SHAPE: Final = (1, 4, 8, 8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_integral_once() -> Iterator[None]:
+    """The coefficients of LMS, which diffusers integrates numerically, are stored: they depend on
+    the noise levels alone, and both sides of a comparison need them."""
+    scheduler = diffusers.LMSDiscreteScheduler
+    integrate, stored = scheduler.get_lms_coefficient, dict[tuple[object, ...], float]()
+
+    def coefficient(self: Any, order: int, t: int, current_order: int) -> float:  # noqa: ANN401 - a scheduler
+        levels = self.sigmas[max(0, t - order) : t + 2]
+        key = (order, min(t, order), current_order, levels.dtype, *levels.tolist())
+        if key not in stored:
+            stored[key] = integrate(self, order, t, current_order)
+        return stored[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scheduler, "get_lms_coefficient", coefficient)
+        yield
 
 
 class FormulaModel:
