@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from engine.contract import (
     ArtifactDone,
@@ -332,8 +333,15 @@ class RunningImage:
     @property
     def batch_key(self) -> BatchKey:
         """Images with equal keys may share a batch."""
-        unbatchable = self.state.is_unbatchable
-        exclusive_id = self.sequence if unbatchable else self.request.exclusive_id
+        exclusive_id = self.request.exclusive_id
+        return (
+            self._batch_key._replace(exclusive_id=exclusive_id) if exclusive_id else self._batch_key
+        )
+
+    @cached_property
+    def _batch_key(self) -> BatchKey:
+        """Without the exclusive id of its request."""
+        exclusive_id = self.sequence if self.state.is_unbatchable else 0
         return batch_key(self.state.recipe, self.state.text_chunks, exclusive_id)
 
     @property
@@ -341,7 +349,7 @@ class RunningImage:
         """The user of its job."""
         return self.request.job.owner
 
-    @property
+    @cached_property
     def rows(self) -> int:
         """Rows that it takes in each batch."""
         return self.state.recipe.rows
