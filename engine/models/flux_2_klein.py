@@ -9,7 +9,7 @@ from diffusers import Flux2KleinPipeline
 from PIL import Image
 from transformers import Qwen3ForCausalLM
 
-from engine.contract import Recipe
+from engine.contract import Backend, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import FLUX_2_KLEIN
@@ -117,7 +117,7 @@ class Flux2Klein(FlowTransformer):
         scaled: torch.Tensor = (latents - mean) / std
         return scaled
 
-    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+    def _decode(self, latents: torch.Tensor, backend: Backend = Backend.TORCH) -> torch.Tensor:
         latents = latents.to(self._vae.dtype)
         mean, std = self._latents_mean_and_std(latents)
         unpacked = self.pipeline._unpatchify_latents(latents * std + mean)
