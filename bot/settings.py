@@ -16,6 +16,18 @@ DISCORD: Final = "https://discord.com/api/v10"
 _LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _LOADER_VARIABLES: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
+_ENGINE_VARIABLES: Final = (
+    "IMAGINE_MODEL",
+    "IMAGINE_MODEL_CONFIG",
+    "IMAGINE_DEVICE",
+    "IMAGINE_OFFLOAD",
+    "IMAGINE_CPU_BACKEND",
+    "IMAGINE_EMBEDDINGS",
+    "IMAGINE_PREVIEW_DECODER",
+    "IMAGINE_CHECKERS",
+)
+"""Settings that the engine gets if they are set."""
+
 
 class Settings(BaseSettings):
     """The settings of the operator."""
@@ -42,6 +54,8 @@ class Settings(BaseSettings):
     """What the engine computes on: `auto`, `cuda`, `rocm`, `mps`, `xpu` or `cpu`."""
     imagine_offload: str | None = None
     """Which networks stay in the host's memory: `none`, `text` or `all`."""
+    imagine_cpu_backend: Literal["openvino", "torch"] | None = None
+    """What runs the models on a CPU; None is OpenVINO where it is installed."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""
     imagine_preview_decoder: str | None = None
@@ -104,20 +118,10 @@ class Settings(BaseSettings):
             "IMAGINE_LOG_LEVEL": self.imagine_log_level,
             "IMAGINE_LOG_PROMPTS": str(self.imagine_log_prompts).lower(),
         }
-        if self.imagine_model is not None:
-            environment["IMAGINE_MODEL"] = self.imagine_model
-        if self.imagine_model_config is not None:
-            environment["IMAGINE_MODEL_CONFIG"] = self.imagine_model_config
-        if self.imagine_device is not None:
-            environment["IMAGINE_DEVICE"] = self.imagine_device
-        if self.imagine_offload is not None:
-            environment["IMAGINE_OFFLOAD"] = self.imagine_offload
-        if self.imagine_embeddings is not None:
-            environment["IMAGINE_EMBEDDINGS"] = self.imagine_embeddings
-        if self.imagine_preview_decoder is not None:
-            environment["IMAGINE_PREVIEW_DECODER"] = self.imagine_preview_decoder
-        if self.imagine_checkers is not None:
-            environment["IMAGINE_CHECKERS"] = self.imagine_checkers
+        for name in _ENGINE_VARIABLES:
+            value = getattr(self, name.lower())
+            if value is not None:
+                environment[name] = value
         if self.https_proxy is not None:
             environment |= {"HTTPS_PROXY": self.https_proxy, "NO_PROXY": self.no_proxy}
         if self.hf_token is not None:

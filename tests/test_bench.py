@@ -191,8 +191,7 @@ def test_two_checkouts_are_measured_side_by_side(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Against itself, a checkout paints equal pixels; a folder without an engine is refused."""
-    monkeypatch.setattr(against, "JOBS", 2)
-    monkeypatch.setattr(against, "PICTURES", 1)
+    monkeypatch.setattr(against, "LOADS", (against.Load("2 people", 2, 1),))
     out = tmp_path / "bench.json"
     options = ["--model", tiny, "--rounds", "1", "--json", str(out)]
     assert main(["bench", "--against", str(against.THIS), *options]) == 0

@@ -64,13 +64,13 @@ def test_all_parts_pass_on_a_cpu(tmp_path: Path) -> None:
     written = msgspec.json.decode(file.read_bytes(), type=SuiteReport)
     outcomes = {part.name: part.outcome for part in written.parts}
     measured = {"sd15: speed", "sd15: memory", "sdxl: memory", "sdxl: lack of memory"}
+    measured |= {"sd15: graphs", "sdxl: graphs"}  # nothing is captured on a CPU
     passed = {
-        *("sd15: pictures of diffusers", "sd15: row classes", "sd15: graphs"),
+        *("sd15: pictures of diffusers", "sd15: row classes"),
         *(
             "sd15: decoder",
             "sdxl: decoder",
             "sdxl: row classes",
-            "sdxl: graphs",
             "sdxl: pictures in company",
         ),
         *("sdxl: NaN", "sdxl: cancel", "sdxl: simulated lack of memory", "sdxl: moved weights"),

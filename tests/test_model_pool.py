@@ -28,7 +28,6 @@ from engine.core.placement import MIN_SLICE_SECONDS
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
 from engine.core.warmup import warmup
-from engine.models import graphs
 from engine.models.base import Conditioning, DiffusionModel
 from tests import tiny_model
 from tests.budget_device import load_within
@@ -49,12 +48,6 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         str(tiny_model.save(folder / "two")),
         str(tiny_model.save(folder / "three", change=change)),
     ]
-
-
-@pytest.fixture(autouse=True)
-def _eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passes are not traced again after each move, which would take seconds; the bits are equal."""
-    monkeypatch.setattr(graphs, "_Trace", lambda forward, *_: forward)
 
 
 class Clock:

@@ -133,6 +133,13 @@ def test_the_engine_gets_the_checkers() -> None:
     assert settings.load().engine_environment()["IMAGINE_CHECKERS"] == "model,a/b"
 
 
+def test_the_engine_gets_the_backend_of_a_cpu() -> None:
+    """If none is set, the engine takes OpenVINO where it is installed."""
+    assert "IMAGINE_CPU_BACKEND" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_CPU_BACKEND=torch\n")
+    assert settings.load().engine_environment()["IMAGINE_CPU_BACKEND"] == "torch"
+
+
 def test_the_engine_gets_the_device() -> None:
     """If none is set, the engine takes the first that torch offers."""
     assert "IMAGINE_DEVICE" not in settings.load().engine_environment()

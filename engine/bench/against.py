@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from PIL import Image
@@ -21,10 +21,17 @@ from PIL import Image
 from engine.contract import sha256
 from engine.errors import EngineError, UsageError
 
-JOBS: Final = 4
-"""Jobs of the plain workload, which are painted at the same time."""
-PICTURES: Final = 4
-"""Pictures of each job."""
+
+class Load(NamedTuple):
+    """Jobs that are painted at the same time."""
+
+    name: str
+    jobs: int
+    pictures: int
+    """Of each job."""
+
+
+LOADS: Final = (Load("alone", 1, 1), Load("4 people", 4, 4), Load("8 people", 8, 4))
 STEPS: Final = 20
 _PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 THIS: Final = Path(__file__).parents[2]
@@ -34,6 +41,7 @@ THIS: Final = Path(__file__).parents[2]
 class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
     """The seconds from the first evaluation to the last encoded picture, of both checkouts."""
 
+    load: str
     rounds: int
     here: float
     """Median of the rounds."""
@@ -45,24 +53,30 @@ class SideBySide(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(checkout: Path, model: str | None, rounds: int) -> Iterator[SideBySide]:
-    """Paint the plain workload in both checkouts so many times; one result.
+    """Paint each load in both checkouts so many times; a result for each load.
 
     Raises UsageError if `checkout` is none, and EngineError if a run fails.
     """
     if not (checkout / "engine" / "__main__.py").is_file():
         raise UsageError(f"{checkout} is not a checkout of this project: it has no engine.")
+    for load in LOADS:
+        yield _measure(load, checkout, model, rounds)
+
+
+def _measure(load: Load, checkout: Path, model: str | None, rounds: int) -> SideBySide:
     with tempfile.TemporaryDirectory() as folder:
         jobs = Path(folder) / "jobs.jsonl"
-        jobs.write_text("".join(_lines()), encoding="utf-8")
+        jobs.write_text("".join(_lines(load)), encoding="utf-8")
         here: list[float] = []
         there: list[float] = []
         digests = set()
         for nth in range(rounds):
             for place, seconds in ((checkout, there), (THIS, here)):
                 out = Path(folder) / f"{place.name}-{nth}"
-                seconds.append(_paint(place, jobs, model, out))
+                seconds.append(_paint(place, jobs, model, out, load.jobs))
                 digests.add(_pixels(out))
-    yield SideBySide(
+    return SideBySide(
+        load=load.name,
         rounds=rounds,
         here=statistics.median(here),
         there=statistics.median(there),
@@ -71,20 +85,20 @@ def run(checkout: Path, model: str | None, rounds: int) -> Iterator[SideBySide]:
     )
 
 
-def _lines() -> Iterator[str]:
-    for nth in range(JOBS):
+def _lines(load: Load) -> Iterator[str]:
+    for nth in range(load.jobs):
         job = {
             "id": f"job{nth}",
             "prompt": _PROMPTS[nth % len(_PROMPTS)],
             "seed": 1000 * nth,
-            "count": PICTURES,
+            "count": load.pictures,
             "steps": STEPS,
             "sampler": "euler",
         }
         yield json.dumps(job) + "\n"
 
 
-def _paint(checkout: Path, jobs: Path, model: str | None, out: Path) -> float:
+def _paint(checkout: Path, jobs: Path, model: str | None, out: Path, count: int) -> float:
     """Paint the jobs; returns the seconds of the slowest one, which are those of all of them."""
     arguments = ["--jobs", str(jobs), "--out", str(out)]
     if model is not None:
@@ -98,7 +112,7 @@ def _paint(checkout: Path, jobs: Path, model: str | None, out: Path) -> float:
         check=False,
     )
     seconds = [record["seconds"] for record in _records(process.stderr, "job painted")]
-    if process.returncode or len(seconds) != JOBS:
+    if process.returncode or len(seconds) != count:
         last = process.stderr.strip().splitlines()[-1:] or ["it wrote no log"]
         raise EngineError(f"The jobs could not be painted in {checkout}: {last[0]}")
     return max(seconds)
@@ -118,12 +132,13 @@ def _pixels(out: Path) -> str:
     return sha256(b"".join(pixels))
 
 
-HEAD: Final = f"{'rounds':8}{'here s':10}{'there s':10}{'here/there':12}equal pixels\n"
+HEAD: Final = f"{'load':12}{'rounds':8}{'here s':10}{'there s':10}{'here/there':12}equal pixels\n"
 
 
 def line(result: SideBySide) -> str:
     """One line of the table."""
     equal = "yes" if result.is_equal else "no"
     return (
-        f"{result.rounds:<8}{result.here:<10.3f}{result.there:<10.3f}{result.ratio:<12.3f}{equal}\n"
+        f"{result.load:<12}{result.rounds:<8}{result.here:<10.3f}{result.there:<10.3f}"
+        f"{result.ratio:<12.3f}{equal}\n"
     )

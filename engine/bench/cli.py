@@ -44,6 +44,7 @@ def bench_command(options: argparse.Namespace) -> None:
     model = require_packages(
         lambda: _random(options.arch) if options.weights else load(options.model)[0]
     )
+    model.prove_backends()
     if options.ticks:
         from engine.bench import forward_pass
 

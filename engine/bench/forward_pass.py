@@ -1,13 +1,18 @@
 """Measure the forward pass of each row class, to choose the row classes of a model."""
 
 import statistics
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from engine.bench.backends import default_key
 from engine.contract import ROW_CLASSES
-from engine.core.batch_timing import batch_seconds
+from engine.core.batch_timing import batch_inputs, batch_seconds
+from engine.core.batching import BatchKey
 from engine.models.base import DiffusionModel
 
 MIN_INCREASE: Final = 0.15
@@ -18,6 +23,8 @@ _SIDES: Final = (0.5, 1.0, 1.5, 2.0)
 _SIDE_MULTIPLE: Final = 64
 _WARMUP_PASSES: Final = 3
 _MEASURED_PASSES: Final = 15
+_MATRIX_SIDES: Final = (512, 1024, 2048)
+_MATRIX_RUNS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -31,9 +38,12 @@ class Tick:
     """Median."""
     relative_increase: float | None
     """Over the next smaller class; None for the smallest."""
+    limit_share: float | None = None
+    """The operations per second, as a share of those of the largest matrix product in float32 that
+    as many threads can do; None on other devices than a CPU."""
 
 
-HEAD: Final = "side  rows  ms        increase over the next smaller class\n"
+HEAD: Final = "side  rows  ms        of limit  increase over the next smaller class\n"
 
 
 def line(tick: Tick) -> str:
@@ -42,7 +52,8 @@ def line(tick: Tick) -> str:
     text = "" if increase is None else f"{increase:+.0%}"
     if increase is not None and increase < MIN_INCREASE:
         text += ", so the smaller class is useless"
-    return f"{tick.side:<6}{tick.rows:<6}{tick.seconds * 1000:<10.1f}{text}\n"
+    share = "" if tick.limit_share is None else f"{tick.limit_share:.0%}"
+    return f"{tick.side:<6}{tick.rows:<6}{tick.seconds * 1000:<10.1f}{share:<10}{text}\n"
 
 
 def run(model: DiffusionModel) -> Iterator[Tick]:
@@ -52,9 +63,11 @@ def run(model: DiffusionModel) -> Iterator[Tick]:
         for share in _SIDES
     }
     for side in sorted(side for side in sides if side**2 <= model.card.max_pixels):
+        limit = _matrix_limit() if model.device.torch_device.type == "cpu" else None
+        key = default_key(model, side, side)
         seconds = batch_seconds(
             model,
-            default_key(model, side, side),
+            key,
             ROW_CLASSES,
             warmup_passes=_WARMUP_PASSES,
             passes=_MEASURED_PASSES,
@@ -62,5 +75,28 @@ def run(model: DiffusionModel) -> Iterator[Tick]:
         smaller: float | None = None
         for rows, times in seconds.items():
             median = statistics.median(times)
-            yield Tick(side, rows, median, None if smaller is None else median / smaller - 1)
+            increase = None if smaller is None else median / smaller - 1
+            share = None if limit is None else _operations(model, key, rows) / median / limit
+            yield Tick(side, rows, median, increase, share)
             smaller = median
+
+
+def _operations(model: DiffusionModel, key: BatchKey, rows: int) -> int:
+    """Additions and multiplications of a forward pass, as torch counts them."""
+    inputs = batch_inputs(model, key, rows)
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        model.predict(*inputs)
+    operations: int = counter.get_total_flops()
+    return operations
+
+
+def _matrix_limit() -> float:
+    """Additions and multiplications per second of the fastest matrix product."""
+    best = 0.0
+    for side in _MATRIX_SIDES:
+        matrix = torch.rand(side, side)
+        for _ in range(_MATRIX_RUNS):
+            start = time.monotonic()
+            torch.mm(matrix, matrix)
+            best = max(best, 2 * side**3 / (time.monotonic() - start))
+    return best

@@ -36,7 +36,10 @@ def batch_seconds(
     return {rows: times[warmup_passes:] for rows, times in seconds.items()}
 
 
-def _pass_seconds(model: DiffusionModel, key: BatchKey, rows: int) -> float:
+def batch_inputs(
+    model: DiffusionModel, key: BatchKey, rows: int
+) -> tuple[torch.Tensor, torch.Tensor, Conditioning]:
+    """Latents, timesteps and conditioning of a batch of this key with so many rows."""
     device, size = model.device, (key.width, key.height)
     shape = model.latent_shape(*size)
     latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
@@ -46,7 +49,12 @@ def _pass_seconds(model: DiffusionModel, key: BatchKey, rows: int) -> float:
         name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
         for name, tensor in encoded.items()
     }
-    device.synchronize()
+    return latents, timesteps, conditioning
+
+
+def _pass_seconds(model: DiffusionModel, key: BatchKey, rows: int) -> float:
+    inputs = batch_inputs(model, key, rows)
+    model.device.synchronize()
     start = time.monotonic()
-    model.predict(latents, timesteps, conditioning, key.backend).cpu()  # waits for the device
+    model.predict(*inputs, key.backend).cpu()  # waits for the device
     return time.monotonic() - start

@@ -1,5 +1,6 @@
 """The device that the engine computes on, and the settings that make its results repeatable."""
 
+import importlib.util
 import os
 import platform
 import threading
@@ -10,9 +11,11 @@ from typing import Final
 
 import torch
 
+from engine.contract import Backend
 from engine.device import memory
 from engine.device.choice import DEVICE_VARIABLE, choose_kind, offered_kinds
 from engine.device.sysinfo import available_cores, processor_name
+from engine.errors import UsageError
 
 NUMERICS_VERSION: Final = 2
 """Part of the fingerprint; incremented when a change of the engine changes the bits of its results.
@@ -41,6 +44,8 @@ class Device:
     a forward pass, the bits of a row would depend on its slot in the batch."""
     single_thread_max_work: float = SINGLE_THREAD_MAX_WORK
     """Models whose work is below this run with one thread on a CPU."""
+    backends: tuple[Backend, ...] = (Backend.TORCH,)
+    """What may run networks here, the preferred one first."""
 
     @property
     def fingerprint(self) -> str:
@@ -169,5 +174,17 @@ def select_device() -> Device:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     if kind == "cpu":
-        return Device(torch.device("cpu"), torch.float32, threads)
+        return Device(torch.device("cpu"), torch.float32, threads, backends=_cpu_backends())
     return Device(torch.device(kind, 0), torch.float16, threads)
+
+
+def _cpu_backends() -> tuple[Backend, ...]:
+    """Those that are installed; torch alone if IMAGINE_CPU_BACKEND says so. Raises UsageError."""
+    chosen = os.environ.get("IMAGINE_CPU_BACKEND") or Backend.OPENVINO
+    if chosen not in list(Backend):
+        raise UsageError(
+            f"IMAGINE_CPU_BACKEND is {chosen!r}; it must be one of: {', '.join(Backend)}."
+        )
+    if chosen == Backend.TORCH or importlib.util.find_spec("openvino") is None:
+        return (Backend.TORCH,)
+    return Backend.OPENVINO, Backend.TORCH

@@ -63,3 +63,14 @@ def processor_name() -> str:
         return platform.processor() or platform.machine()
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())
+
+
+def available_memory() -> int | None:
+    """Bytes of the machine's memory that programs can still use; None without /proc."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    values = (line.split()[1] for line in lines if line.startswith("MemAvailable:"))
+    kibibytes = next(values, None)
+    return None if kibibytes is None else int(kibibytes) * 1024

@@ -1,9 +1,8 @@
-"""Forward passes captured once for each batch shape, and replayed without Python.
+"""CUDA graphs: forward passes captured once for each batch shape, and replayed without Python.
 
 With a small model or a fast GPU, Python launches the operations of a forward pass more slowly than
-they run. A captured pass launches all of them at once: on a GPU it is a CUDA graph, on a CPU a
-TorchScript trace, which also runs without the GIL. It has the same operations and gives the same
-bits.
+they run. A captured pass launches all of them at once. It has the same operations and gives the
+same bits. On other devices nothing is captured.
 """
 
 import logging
@@ -21,14 +20,11 @@ from engine.device.memory import CAPTURE_LOCK
 from engine.models.base import Conditioning
 
 MAX_GRAPHS: Final = 32
-"""Maximum number of graphs in a cache; the least recently used one is dropped. On a CPU, a graph of
-the starter model takes 18 MiB in addition to the weights, which are shared."""
+"""Maximum number of graphs in a cache; the least recently used one is dropped."""
 GRAPH_LIMIT: Final = 16 * 64 * 64
 """Maximum of rows times latent pixels. In larger batches the operations run longer than Python
 needs to launch them, so a graph would only take memory."""
 _WARMUP_PASSES: Final = 3
-_CAPTURE_ERRORS: Final = (RuntimeError, AttributeError, ImportError)
-"""Raised if CUDA or TorchScript cannot capture a pass, or torch lacks the private functions."""
 log = logging.getLogger(__name__)
 
 Forward = Callable[[torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
@@ -54,6 +50,8 @@ class GraphCache:
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
         """What `forward` returns."""
+        if self._device.torch_device.type != "cuda":
+            return self._forward(latents, timesteps, conditioning)
         graph = self._graph_for(latents, timesteps, conditioning)
         return graph(latents, timesteps, conditioning)
 
@@ -100,13 +98,10 @@ class GraphCache:
     ) -> Forward:
         """A graph, or `forward` itself if a graph would be useless or cannot be captured."""
         try:
-            if self._device.torch_device.type == "cuda":
-                if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
-                    with CAPTURE_LOCK:
-                        return self._capture_cuda(latents, timesteps, conditioning)
-            elif self._device.torch_device.type == "cpu" and self._device.can_batch:
-                return _Trace(self._forward, latents, timesteps, conditioning)
-        except _CAPTURE_ERRORS as error:
+            if len(latents) * latents.shape[-1] * latents.shape[-2] <= GRAPH_LIMIT:
+                with CAPTURE_LOCK:
+                    return self._capture_cuda(latents, timesteps, conditioning)
+        except RuntimeError as error:
             if is_out_of_memory(error) or is_device_lost(error):
                 raise
             log.warning(
@@ -135,57 +130,6 @@ class GraphCache:
 
 def _key(latents: torch.Tensor, conditioning: Conditioning) -> _Key:
     return ("", latents.shape), *((name, tensor.shape) for name, tensor in conditioning.items())
-
-
-class _Trace:
-    """A TorchScript trace (https://docs.pytorch.org/docs/stable/generated/torch.jit.trace.html)."""
-
-    def __init__(
-        self,
-        forward: Forward,
-        latents: torch.Tensor,
-        timesteps: torch.Tensor,
-        conditioning: Conditioning,
-    ) -> None:
-        self._names = tuple(conditioning)
-
-        def positional(
-            latents: torch.Tensor, timesteps: torch.Tensor, *tensors: torch.Tensor
-        ) -> torch.Tensor:
-            return forward(latents, timesteps, dict(zip(self._names, tensors, strict=True)))
-
-        inputs = [latents, timesteps, *conditioning.values()]
-        with torch.inference_mode(mode=False), torch.no_grad():
-            examples = [torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in inputs]
-            names = ["latents", "timesteps", *self._names]
-            self._function = _trace(positional, examples, names)
-
-    def __call__(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
-    ) -> torch.Tensor:
-        """What `forward` returns."""
-        tensors = (conditioning[name] for name in self._names)
-        output: torch.Tensor = self._function(latents, timesteps, *tensors)
-        return output
-
-
-def _trace(
-    function: Callable[..., torch.Tensor], examples: list[torch.Tensor], names: list[str]
-) -> Callable[..., torch.Tensor]:
-    """Like `torch.jit.trace`, but in a separate compilation unit: the global one frees no traces.
-
-    Uses private torch APIs of the pinned version; if they are missing, the caller falls back to
-    eager mode.
-    """
-    from torch.jit._trace import _create_interpreter_name_lookup_fn
-
-    graph, _ = torch._C._create_graph_by_tracing(
-        function, tuple(examples), _create_interpreter_name_lookup_fn(), True, False, None, names
-    )
-    compiled: Callable[..., torch.Tensor] = torch._C.CompilationUnit().create_function(
-        "plain", graph
-    )
-    return compiled
 
 
 @cache

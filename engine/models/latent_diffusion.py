@@ -33,6 +33,7 @@ from engine.models.graphs import GraphCache
 from engine.models.loading import denoiser_of, latent_pixels, model_card, scheduler_config
 from engine.models.movable_weights import MovableWeights
 from engine.models.offload import resident_networks
+from engine.models.openvino_backend import OpenVinoBackend
 from engine.models.prompt_tokens import EncoderInput, PromptTokenizer
 from engine.safety import CheckerSet
 from engine.weights.embeddings import EmbeddingFile
@@ -110,6 +111,7 @@ class LatentDiffusion(ABC):
         self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
         self.graphs = GraphCache(self.forward, device)
         """The captured forward passes of `predict`."""
+        self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
         self._invariant = cache(self._check_invariant)
         self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
@@ -213,15 +215,17 @@ class LatentDiffusion(ABC):
         backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
+        if backend is Backend.OPENVINO:
+            return self._openvino.predict(latents, timesteps, conditioning)
         return self.graphs(latents, timesteps, conditioning)
 
     def prove_backends(self) -> None:
-        """Put the backends of this machine on the card."""
-        self.card = msgspec.structs.replace(self.card, backends=(Backend.TORCH,))
+        """Put the device's backends on the card that give torch's results, up to rounding."""
+        self.card = self._openvino.proved(self.card, self.latent_shape, self.encode_prompt)
 
     def backend_fingerprint(self, backend: Backend) -> str:
         """What a backend adds to the card's fingerprint; empty for torch."""
-        return "" if backend is Backend.TORCH else f", {backend}"
+        return f", {self._openvino.fingerprint}" if backend is Backend.OPENVINO else ""
 
     @property
     def is_resident(self) -> bool:
@@ -237,10 +241,10 @@ class LatentDiffusion(ABC):
         return self._weights.bytes + round(batch_bytes * (1 + MEMORY_HEADROOM))
 
     def to_host(self) -> None:
-        """Move its weights to the host's memory, and drop the encoded prompts, and its captured
-        forward passes, which read the weights where they were. What was proved about batch shapes
-        stays true."""
+        """Move its weights to the host's memory, and drop the encoded prompts and what was compiled
+        for the device. What was proved about batch shapes stays true."""
         self.graphs.clear()
+        self._openvino.clear()
         self._prompt_cache.cache_clear()
         self._known_to_fit.clear()
         self._weights.to_host()
@@ -348,29 +352,28 @@ class LatentDiffusion(ABC):
 
         Raises InvalidJob if they overflow or the image is black.
         """
-        return self._to_image(self._decode(latents))
+        return self._to_image(self._decode(latents, backend))
 
     def decode_frames(
         self, latents: torch.Tensor, backend: Backend = Backend.TORCH
     ) -> list[Image.Image | None]:
         """The images of latents (frames, channels, height / 8, width / 8); None for those that
-        overflow or are black.
-
-        Their bits may differ from those of `decode_latents`.
-        """
+        overflow or are black."""
         frames: list[Image.Image | None] = []
-        for pixels in self._decode(latents).split(1):
+        for pixels in self._decode(latents, backend).split(1):
             try:
                 frames.append(self._to_image(pixels))
             except InvalidJob:
                 frames.append(None)
         return frames
 
-    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+    def _decode(self, latents: torch.Tensor, backend: Backend) -> torch.Tensor:
         """The pixels of latents, (rows, 3, height, width), from -1 to 1."""
         latents = latents.to(self._vae.dtype)
         mean, std = self._latents_mean_and_std(latents)
         latents = latents / (self._vae.config.scaling_factor / std) + mean
+        if backend is Backend.OPENVINO:
+            return self._openvino.decode(latents)
         pixels: torch.Tensor = self._vae.decode(latents, return_dict=False)[0]
         return pixels
 

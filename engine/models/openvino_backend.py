@@ -1,0 +1,112 @@
+"""OpenVINO as the backend of a latent diffusion model: its denoiser and its decoder."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+
+from engine.contract import ROW_CLASSES, Backend, ModelCard, Recipe
+from engine.device import Device
+from engine.models.base import Conditioning, dummy_recipe
+from engine.models.openvino_network import Inputs, OpenVinoNetwork, version
+
+PROOF_SIDE: Final = 32
+"""Side, in latent pixels, of the pictures with which it is tried; larger ones take long."""
+log = logging.getLogger(__name__)
+_LATENTS: Final = "latents"
+_TIMESTEPS: Final = "timesteps"
+
+Forward = Callable[[torch.Tensor, torch.Tensor, Conditioning], torch.Tensor]
+
+
+class OpenVinoBackend:
+    """Runs a denoiser and a decoder. Thread-safe. Nothing is converted before the first use."""
+
+    def __init__(
+        self,
+        denoiser: torch.nn.Module,
+        forward: Forward,
+        vae: AutoencoderKL,
+        device: Device,
+    ) -> None:
+        """`forward` is the denoiser's forward pass."""
+
+        def run_denoiser(inputs: Inputs) -> torch.Tensor:
+            conditioning = dict(inputs)
+            latents, timesteps = conditioning.pop(_LATENTS), conditioning.pop(_TIMESTEPS)
+            return forward(latents, timesteps, conditioning)
+
+        def run_decoder(inputs: Inputs) -> torch.Tensor:
+            pixels: torch.Tensor = vae.decode(inputs[_LATENTS], return_dict=False)[0]
+            return pixels
+
+        self._device = device
+        self._is_unet = isinstance(denoiser, UNet2DConditionModel)
+        self.denoiser = OpenVinoNetwork(
+            denoiser, run_denoiser, device, device.max_concurrent_batches
+        )
+        self.decoder = OpenVinoNetwork(vae, run_decoder, device)
+
+    @property
+    def fingerprint(self) -> str:
+        """Its part of the fingerprint of pictures."""
+        return f"openvino {version()}"
+
+    def predict(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The denoiser's output for all rows."""
+        return self.denoiser({_LATENTS: latents, _TIMESTEPS: timesteps, **conditioning})
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """The decoder's output; row by row, because it gains nothing from several rows."""
+        return torch.cat([self.decoder({_LATENTS: row}) for row in latents.split(1)])
+
+    def proved(
+        self,
+        card: ModelCard,
+        latent_shape: Callable[[int, int], tuple[int, int, int, int]],
+        encode_prompt: Callable[[Recipe], Conditioning],
+    ) -> ModelCard:
+        """The card with the device's backends, if OpenVINO gives torch's results up to rounding.
+
+        The transformers of other families were not tried.
+        """
+        device = self._device
+        if Backend.OPENVINO not in device.backends or device.dtype != torch.float32:
+            return card
+        side = card.native_size
+        conditioning = encode_prompt(dummy_recipe(card, side, side))
+        if self._is_unet and self._prove(torch.zeros(latent_shape(side, side)), conditioning):
+            return msgspec.structs.replace(card, backends=device.backends)
+        log.warning("the model %s is run by torch; OpenVINO cannot run it", card.name)
+        return card
+
+    def _prove(self, latents: torch.Tensor, conditioning: Conditioning) -> bool:
+        """Whether it gives torch's results, up to rounding, and there is memory for it.
+
+        `latents` and `conditioning` have one row; large latents are tried smaller.
+        """
+        rows, sides = ROW_CLASSES[0], [min(side, PROOF_SIDE) for side in latents.shape[2:]]
+        batch = {
+            _LATENTS: torch.zeros(rows, latents.shape[1], *sides),
+            _TIMESTEPS: torch.zeros(rows),
+            **{
+                name: tensor.expand(rows, *tensor.shape[1:])
+                for name, tensor in conditioning.items()
+            },
+        }
+        is_proved = self.denoiser.prove(batch) and self.decoder.prove(
+            {_LATENTS: batch[_LATENTS][:1]}
+        )
+        if sides != list(latents.shape[2:]):
+            self.clear()
+        return is_proved
+
+    def clear(self) -> None:
+        """Drop the compiled networks; none may be in use."""
+        self.denoiser.clear()
+        self.decoder.clear()

@@ -1,0 +1,262 @@
+"""Networks that OpenVINO runs on a CPU, compiled for each shape of their inputs.
+
+A network is recorded once by `torch.jit.trace` and converted with open shapes. For each shape that
+is used, a copy with fixed shapes is compiled, for which OpenVINO chooses kernels and memory
+beforehand. Results differ from torch's by rounding; they are the same in all runs, threads and
+processes.
+
+The front end is called directly, because `openvino.convert_model` takes twice as long. torch keeps
+some memory of each recording for good (14 MB of the starter's), so a network is recorded once and
+not again after `clear`.
+"""
+
+import logging
+import sys
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, Final
+
+import torch
+
+from engine.device import Device
+from engine.device.errors import is_out_of_memory
+from engine.device.sysinfo import available_memory
+
+MAX_SHAPES: Final = 16
+"""Maximum number of compiled shapes of a network; the least recently used one is dropped. One of
+the starter's denoiser takes 20 to 50 MB."""
+MEMORY_SHARE: Final = 0.5
+"""The compiled shapes of a network may take this share of the free memory; each has its own copy of
+the weights."""
+TOLERANCE: Final = 1e-3
+"""Largest difference from torch, relative to the largest value. Rounding gives 1e-5."""
+_SEED: Final = 23
+_ERRORS: Final = (RuntimeError, ImportError, AttributeError, TypeError, ValueError)
+"""Raised for networks that OpenVINO cannot convert, and by other versions of it."""
+log = logging.getLogger(__name__)
+
+Inputs = Mapping[str, torch.Tensor]
+Network = Callable[[Inputs], torch.Tensor]
+_Key = tuple[tuple[str, torch.Size], ...]
+
+
+class OpenVinoNetwork:
+    """Calls a network through OpenVINO. All inputs are float32. Thread-safe.
+
+    A shape that cannot be compiled is computed by torch.
+    """
+
+    def __init__(
+        self, module: torch.nn.Module, network: Network, device: Device, streams: int = 1
+    ) -> None:
+        """`network` calls `module`, which has all its weights. So many threads call it at the same
+        time, each with the device's number of threads."""
+        self._module = module
+        self._network = network
+        self._properties = _properties(device.threads, streams)
+        self._converted: list[Any] = []
+        """With open shapes: one, and another if some shapes take another path through Python."""
+        self._shapes: OrderedDict[_Key, Network] = OrderedDict()
+        self._shapes_lock = threading.Lock()
+        self._compiling = threading.Lock()
+        """Held during a compilation; not the lock of `_shapes`, because compiling takes long."""
+
+    def __call__(self, inputs: Inputs) -> torch.Tensor:
+        """What the network returns, up to rounding."""
+        return self._compiled_for(inputs)(inputs)
+
+    def is_compiled(self, inputs: Inputs) -> bool:
+        """Whether OpenVINO computes inputs of these shapes."""
+        compiled = self._lookup(_key(inputs))
+        return compiled is not None and compiled is not self._network
+
+    def prove(self, inputs: Inputs) -> bool:
+        """Whether OpenVINO can compute inputs of these shapes with torch's results, and there is
+        memory for it."""
+        return self._max_shapes() > 0 and self._compiled_for(inputs) is not self._network
+
+    def clear(self) -> None:
+        """Drop all compiled shapes; none may be in use."""
+        with self._shapes_lock:
+            self._shapes.clear()
+
+    def _compiled_for(self, inputs: Inputs) -> Network:
+        key = _key(inputs)
+        compiled = self._lookup(key)
+        if compiled is not None:
+            return compiled
+        with self._compiling:
+            compiled = self._lookup(key)
+            if compiled is None:
+                self._make_room()
+                compiled = self._compile(inputs)
+                with self._shapes_lock:
+                    self._shapes[key] = compiled
+        return compiled
+
+    def _lookup(self, key: _Key) -> Network | None:
+        with self._shapes_lock:
+            compiled = self._shapes.get(key)
+            if compiled is not None:
+                self._shapes.move_to_end(key)
+            return compiled
+
+    def _make_room(self) -> None:
+        limit = max(1, self._max_shapes())
+        with self._shapes_lock:
+            while len(self._shapes) >= limit:
+                self._shapes.popitem(last=False)
+
+    def _max_shapes(self) -> int:
+        free = available_memory()
+        if free is None:
+            return MAX_SHAPES
+        weights = sum(tensor.nbytes for tensor in self._module.parameters())
+        with self._shapes_lock:
+            used = len(self._shapes) * weights
+        return min(MAX_SHAPES, int((free + used) * MEMORY_SHARE / max(1, weights)))
+
+    @torch.inference_mode(mode=False)
+    @torch.no_grad()
+    def _compile(self, inputs: Inputs) -> Network:
+        """The compiled network, or the network itself if that is impossible."""
+        examples = _examples(inputs)
+        try:
+            for model in self._converted:
+                compiled = _compile(model, examples, self._properties)
+                if compiled is not None:
+                    return compiled
+            return self._convert(examples)
+        except _ERRORS as error:
+            if is_out_of_memory(error):
+                raise
+            shapes = {name: tuple(tensor.shape) for name, tensor in inputs.items()}
+            log.warning("OpenVINO cannot run inputs of %s; torch does", shapes, exc_info=error)
+        return self._network
+
+    def _convert(self, examples: Inputs) -> Network:
+        """Raises ValueError if its results are not those of torch."""
+        model = _convert(self._module, self._network, examples)
+        compiled = _compile(model, examples, self._properties)
+        expected = self._network(examples)
+        if compiled is None or not _is_close(compiled(examples), expected):
+            raise ValueError("the results are not those of torch")
+        self._converted.append(model)
+        return compiled
+
+
+@cache
+def _openvino() -> Any:  # noqa: ANN401 - openvino has no types for mypy
+    """The package. It would report its import to Intel by openvino-telemetry, if it could import
+    that."""
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # makes its import fail
+    import openvino
+
+    return openvino
+
+
+def version() -> str:
+    """OpenVINO's version, such as `2026.4.1`."""
+    return str(_openvino().__version__).partition("-")[0]
+
+
+class _CompiledShape:
+    """A network compiled for one shape. Each thread that calls it uses a request of its own."""
+
+    def __init__(self, compiled: Any) -> None:  # noqa: ANN401 - openvino has no types for mypy
+        self._compiled = compiled
+        self._requests: deque[Any] = deque()
+
+    def __call__(self, inputs: Inputs) -> torch.Tensor:
+        try:
+            request = self._requests.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        arrays = [tensor.contiguous().numpy() for tensor in inputs.values()]
+        request.infer(arrays, share_inputs=True, share_outputs=True)
+        output = torch.from_numpy(request.get_output_tensor(0).data.copy())
+        self._requests.append(request)
+        return output
+
+
+class _Recorded(torch.nn.Module):
+    """A network with positional inputs, as `torch.jit.trace` needs it."""
+
+    def __init__(self, module: torch.nn.Module, network: Network, names: tuple[str, ...]) -> None:
+        super().__init__()
+        self.module = module
+        self._network = network
+        self._names = names
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        return self._network(dict(zip(self._names, tensors, strict=True)))
+
+
+@cache
+def _core() -> Any:  # noqa: ANN401 - openvino has no types for mypy
+    return _openvino().Core()
+
+
+def _properties(threads: int, streams: int) -> dict[str, object]:
+    """Settings of the CPU plugin: the precision of torch, the same kernels in all runs, and no
+    thread bound to a core."""
+    return {
+        "NUM_STREAMS": str(streams),
+        "INFERENCE_NUM_THREADS": threads * streams,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "EXECUTION_MODE_HINT": "ACCURACY",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        "ENABLE_CPU_PINNING": False,
+        "ENABLE_HYPER_THREADING": True,
+        "SCHEDULING_CORE_TYPE": "ANY_CORE",
+    }
+
+
+def _convert(module: torch.nn.Module, network: Network, examples: Inputs) -> Any:  # noqa: ANN401
+    front_ends = _openvino().frontend.FrontEndManager()
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    tensors = tuple(examples.values())
+    recorded = _Recorded(module, network, tuple(examples)).eval()
+    trace = torch.jit.trace(recorded, tensors, check_trace=False, strict=False)
+    decoder = TorchScriptPythonDecoder(trace, example_input=tensors)
+    front_end = front_ends.load_by_framework("pytorch")
+    return front_end.convert(front_end.load(decoder))
+
+
+def _compile(
+    model: Any,  # noqa: ANN401 - openvino has no types for mypy
+    examples: Inputs,
+    properties: Mapping[str, object],
+) -> "_CompiledShape | None":
+    """The model compiled for these shapes; None if its recording does not allow them."""
+    fixed = model.clone()
+    try:
+        fixed.reshape(
+            {
+                port: list(tensor.shape)
+                for port, tensor in zip(fixed.inputs, examples.values(), strict=True)
+            }
+        )
+    except RuntimeError:
+        return None
+    return _CompiledShape(_core().compile_model(fixed, "CPU", dict(properties)))
+
+
+def _examples(inputs: Inputs) -> dict[str, torch.Tensor]:
+    """Random tensors of these shapes, the same each time."""
+    generator = torch.Generator("cpu").manual_seed(_SEED)
+    return {name: torch.randn(tensor.shape, generator=generator) for name, tensor in inputs.items()}
+
+
+def _is_close(output: torch.Tensor, expected: torch.Tensor) -> bool:
+    if output.shape != expected.shape or not torch.isfinite(output).all():
+        return False
+    limit = TOLERANCE * expected.abs().max()
+    return bool((output - expected).abs().max() <= limit)
+
+
+def _key(inputs: Inputs) -> _Key:
+    return tuple((name, tensor.shape) for name, tensor in inputs.items())
