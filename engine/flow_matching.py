@@ -12,7 +12,7 @@ from typing import Any, Final
 import diffusers
 
 from engine.contract import Sampler
-from engine.contract.samplers import FLOW_PREDICTION, SchedulerSpec
+from engine.contract.samplers import FLOW_PREDICTION, FLOW_SAMPLERS
 
 _EULER_OPTIONS: Final = (
     "invert_sigmas",
@@ -53,14 +53,7 @@ _DEFAULTS: Final[Mapping[str, float]] = {
 _ANY_MU: Final = 1.0
 """For test runs without a size."""
 _MULTISTEP: Final = {"use_flow_sigmas": True, "prediction_type": FLOW_PREDICTION}
-_SCHEDULERS: Final[Mapping[Sampler, SchedulerSpec]] = {
-    Sampler.EULER: SchedulerSpec("FlowMatchEulerDiscreteScheduler"),
-    Sampler.HEUN: SchedulerSpec("FlowMatchHeunDiscreteScheduler", order=2),
-    Sampler.DPMPP_2M: SchedulerSpec("DPMSolverMultistepScheduler", _MULTISTEP),
-    Sampler.UNIPC: SchedulerSpec("UniPCMultistepScheduler", _MULTISTEP),
-}
-SAMPLERS: Final = tuple(_SCHEDULERS)
-"""The samplers for models with flow matching."""
+"""Options of the schedulers that are not only for flow matching."""
 
 
 def is_flow(config: Mapping[str, object]) -> bool:
@@ -82,12 +75,12 @@ def for_picture(
 def make_flow_scheduler(sampler: Sampler, config: Mapping[str, Any]) -> Any:  # noqa: ANN401 - diffusers' schedulers have no common type
     """A new scheduler of diffusers. Raises ValueError if the sampler does not work with this noise
     schedule."""
-    if sampler not in _SCHEDULERS:
+    if sampler not in FLOW_SAMPLERS:
         raise ValueError("it is not for models with flow matching")
-    spec = _SCHEDULERS[sampler]
+    spec = sampler.scheduler
     scheduler_class = getattr(diffusers, spec.class_name)
-    options = dict(spec.options)
-    if sampler is not Sampler.EULER:
+    options = {**_MULTISTEP, **spec.options}
+    if sampler is not Sampler.FLOW_EULER:
         shift = _constant_shift(config)
         options |= {"shift": shift, "flow_shift": shift}
         config = {"num_train_timesteps": config.get("num_train_timesteps", 1000)}

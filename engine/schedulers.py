@@ -11,6 +11,7 @@ import torch
 
 from engine import flow_matching
 from engine.contract import Sampler
+from engine.contract.samplers import DIFFUSION_SAMPLERS, FLOW_SAMPLERS
 
 NOISE_SCHEDULE: Final = frozenset(
     {
@@ -91,7 +92,7 @@ def make_scheduler(sampler: Sampler, config: Mapping[str, object]) -> Scheduler:
 
 def samplers_for(config: Mapping[str, object]) -> tuple[Sampler, ...]:
     """The samplers that may work with this kind of noise schedule."""
-    return flow_matching.SAMPLERS if flow_matching.is_flow(config) else tuple(Sampler)
+    return FLOW_SAMPLERS if flow_matching.is_flow(config) else DIFFUSION_SAMPLERS
 
 
 def set_timesteps(scheduler: Scheduler, steps: int, config: Mapping[str, object]) -> None:

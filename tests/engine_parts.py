@@ -125,7 +125,7 @@ def recipe(core: EngineCore | None = None, **changes: Any) -> Recipe:  # noqa: A
         "seed": 7,
         "steps": 4,
         "guidance": 5.0,
-        "sampler": Sampler.EULER,
+        "sampler": Sampler.EULER if Sampler.EULER in card.samplers else card.sampler,
         "width": 64,
         "height": 64,
         "row_class": 2,

@@ -139,7 +139,7 @@ def test_weights_are_left_out_of_prompts() -> None:
 
 def test_what_does_not_suit_it_is_refused() -> None:
     """The sentences say what does."""
-    assert "Choose one of: euler, heun" in failure_reason(
+    assert "Choose one of: dpmpp_2m, unipc, deis, flow_euler" in failure_reason(
         job(klein_recipe(sampler=Sampler.EULER_A)), core()
     )
     assert "multiples of 16" in failure_reason(job(klein_recipe(height=72)), core())
@@ -159,8 +159,8 @@ def test_its_steps_can_be_shown() -> None:
 @pytest.mark.parametrize(
     ("is_distilled", "defaults"),
     [
-        (True, {"steps": 4, "guidance": 1.0, "sampler": "euler"}),
-        (False, {"steps": 50, "guidance": 4.0, "sampler": "euler"}),
+        (True, {"steps": 4, "guidance": 1.0, "sampler": "flow_euler"}),
+        (False, {"steps": 50, "guidance": 4.0, "sampler": "flow_euler"}),
     ],
 )
 def test_it_is_described_without_its_weights(

@@ -8,6 +8,7 @@ import pytest
 
 from engine.contract import Img2Img, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
+from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.errors import InvalidJob
 from engine.pipeline.timeline import timeline_for
 from engine.samplers import log_unusable_samplers, schedule_from, usable_samplers
@@ -17,7 +18,7 @@ from tests.engine_parts import engine_core, job, recipe, rendered_images, sketch
 README: Final = Path(__file__).parents[1] / "engine" / "README.md"
 
 
-@pytest.mark.parametrize("sampler", Sampler)
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
 def test_txt2img_equals_the_pipeline(sampler: Sampler) -> None:
     """Each sampler is tested with guidance and a negative prompt."""
     run = recipe(sampler=sampler, steps=6, negative="blue", guidance=6.0)
@@ -25,7 +26,7 @@ def test_txt2img_equals_the_pipeline(sampler: Sampler) -> None:
 
 
 @pytest.mark.parametrize("strength", [0.35, 0.8, 1.0])
-@pytest.mark.parametrize("sampler", Sampler)
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
 def test_img2img_equals_the_pipeline(sampler: Sampler, strength: float) -> None:
     """Each sampler is tested at several strengths."""
     source = sketch()
@@ -34,7 +35,7 @@ def test_img2img_equals_the_pipeline(sampler: Sampler, strength: float) -> None:
     assert_alike(rendered_images(job(run, source=data))[0], diffusers_image(run, source))
 
 
-@pytest.mark.parametrize("sampler", Sampler)
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
 def test_a_grid_equals_the_pipeline(sampler: Sampler) -> None:
     """Four images that share their batches equal those that the pipeline paints one by one."""
     grid = [recipe(sampler=sampler, steps=3, seed=seed, row_class=8) for seed in range(90, 94)]
@@ -63,7 +64,7 @@ def test_a_long_prompt_is_truncated_as_in_the_pipeline() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 25])
-@pytest.mark.parametrize("sampler", Sampler)
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
 def test_any_number_of_steps_equals_the_pipeline(sampler: Sampler, steps: int) -> None:
     """Each sampler is tested from one step on."""
     run = recipe(sampler=sampler, steps=steps)
@@ -87,11 +88,11 @@ def test_the_samplers_are_the_documented_schedulers() -> None:
             sampler.scheduler.class_name,
             ", ".join(f"`{name}={value!r}`" for name, value in sampler.scheduler.options.items()),
         )
-        for sampler in Sampler
+        for sampler in DIFFUSION_SAMPLERS
     ]
 
 
-@pytest.mark.parametrize("sampler", Sampler)
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
 def test_a_sampler_has_the_order_and_options_of_its_scheduler(sampler: Sampler) -> None:
     """`order` equals that of diffusers, which would ignore unknown options in `from_config`."""
     scheduler = make_scheduler(sampler.scheduler, engine_core().model.scheduler_config)
@@ -117,8 +118,8 @@ OTHER_SOLVERS: Final[list[dict[str, object]]] = [
 @pytest.mark.parametrize("options", OTHER_SOLVERS, ids=lambda options: next(iter(options)))
 def test_a_sampler_has_no_options_of_another_scheduler(options: dict[str, object]) -> None:
     """Only the noise schedule of the model's scheduler config is used."""
-    assert list(usable_samplers(BETAS | options)) == list(Sampler)
-    for sampler in Sampler:
+    assert list(usable_samplers(BETAS | options)) == list(DIFFUSION_SAMPLERS)
+    for sampler in DIFFUSION_SAMPLERS:
         run = recipe(sampler=sampler, steps=3)
         assert timeline_for(run, BETAS | options) == timeline_for(run, BETAS)
 
@@ -148,7 +149,8 @@ def test_a_sampler_that_does_not_support_the_noise_schedule_is_not_usable(
     """The log has a line for each."""
     config = BETAS | {"prediction_type": "sample"}
     unusable = [Sampler.PNDM, Sampler.EULER_A, Sampler.DPM2, Sampler.DPM2_A]
-    assert [sampler for sampler in Sampler if sampler not in usable_samplers(config)] == unusable
+    usable = usable_samplers(config)
+    assert [sampler for sampler in DIFFUSION_SAMPLERS if sampler not in usable] == unusable
     log_unusable_samplers(config)
     assert [message.split()[2] for message in caplog.messages] == unusable
 

@@ -10,6 +10,7 @@ import torch
 
 from engine.contract import Change, Img2Img, Paint, Recipe, Sampler, Subseed, sha256
 from engine.contract.images.encode import encode_png
+from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request, RunningImage
@@ -56,7 +57,7 @@ def random_recipe(rng: random.Random) -> Recipe:
     variation: dict[str, Any] = {"subseeds": (Subseed(3, 0.2),)}
     changed: dict[str, Any] = {"changes": (Change(step=1, **rng.choice(CHANGES)),)}
     return recipe(
-        sampler=rng.choice(list(Sampler)),
+        sampler=rng.choice(DIFFUSION_SAMPLERS),
         steps=rng.choice([2, 2, 3]),
         width=rng.choice([64, 72]),
         row_class=rng.choice([2, 8, 8]),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import pytest
 from diffusers import (
+    DEISMultistepScheduler,
     DPMSolverMultistepScheduler,
     FlowMatchEulerDiscreteScheduler,
     FlowMatchHeunDiscreteScheduler,
@@ -29,6 +30,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.encode import encode_png
+from engine.contract.samplers import FLOW_SAMPLERS
 from engine.core.engine_core import EngineCore
 from engine.device import select_device
 from engine.errors import ModelCorrupt
@@ -74,16 +76,18 @@ def flow_recipe(model: EngineCore | None = None, **changes: Any) -> Recipe:  # n
 def scheduler(sampler: Sampler) -> Any:  # noqa: ANN401 - has no type
     """The scheduler of diffusers with the tiny model's noise schedule."""
     match sampler:
-        case Sampler.HEUN:
+        case Sampler.FLOW_HEUN:
             return FlowMatchHeunDiscreteScheduler(shift=3.0)
         case Sampler.DPMPP_2M:
             return DPMSolverMultistepScheduler(**MULTISTEP)
         case Sampler.UNIPC:
             return UniPCMultistepScheduler(**MULTISTEP)
+        case Sampler.DEIS:
+            return DEISMultistepScheduler(**MULTISTEP)
     return FlowMatchEulerDiscreteScheduler(shift=3.0)
 
 
-@pytest.mark.parametrize("sampler", [Sampler.HEUN, Sampler.DPMPP_2M, Sampler.UNIPC])
+@pytest.mark.parametrize("sampler", FLOW_SAMPLERS[1:])
 def test_each_sampler_equals_the_pipeline(sampler: Sampler) -> None:
     """They are those of its card, besides Euler."""
     assert sampler in core().model.card.samplers
@@ -139,7 +143,7 @@ def test_other_images_change_no_bit() -> None:
     """Images with other steps, samplers, prompts and guidance share batches."""
     grid = [
         flow_recipe(row_class=8, steps=4, prompt=LONG),
-        flow_recipe(row_class=8, steps=7, sampler=Sampler.HEUN),
+        flow_recipe(row_class=8, steps=7, sampler=Sampler.FLOW_HEUN),
         flow_recipe(row_class=8, steps=3, guidance=1.0),
         flow_recipe(row_class=8, changes=(Change(step=2, prompt="a boat", sampler=Sampler.UNIPC),)),
     ]
@@ -160,7 +164,7 @@ def test_other_samplers_are_refused_with_the_right_ones() -> None:
     """Those of models that are not trained with flow matching would paint noise."""
     reason = failure_reason(job(flow_recipe(sampler=Sampler.DDIM)), core())
     assert "does not work with the sampler ddim" in reason
-    assert "Choose one of: euler, heun, dpmpp_2m, unipc." in reason
+    assert "Choose one of: flow_euler, flow_heun, dpmpp_2m, unipc, deis." in reason
 
 
 def test_sizes_are_multiples_of_a_token() -> None:
@@ -184,7 +188,7 @@ def test_it_is_described_without_its_weights(
     assert row["family"] == "Stable Diffusion 3"
     assert row["licence"] == "stabilityai-ai-community"
     assert row["native_size"] == core().model.card.native_size == 128
-    assert row["defaults"] == {"steps": 4, "guidance": 1.0, "sampler": "euler"}
+    assert row["defaults"] == {"steps": 4, "guidance": 1.0, "sampler": "flow_euler"}
     assert row["samplers"] == list(core().model.card.samplers)
 
 

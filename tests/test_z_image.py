@@ -143,7 +143,7 @@ def test_weights_are_left_out_of_prompts() -> None:
 def test_what_does_not_suit_it_is_refused() -> None:
     """The sentences say what does."""
     reason = failure_reason(job(z_recipe(sampler=Sampler.LCM)), core())
-    assert "Choose one of: euler, heun" in reason
+    assert "Choose one of: dpmpp_2m, unipc, deis, flow_euler" in reason
     assert "multiples of 16" in failure_reason(job(z_recipe(height=72)), core())
 
 
@@ -156,8 +156,8 @@ def test_its_steps_can_be_shown() -> None:
 @pytest.mark.parametrize(
     ("name", "defaults"),
     [
-        ("Z-Image-Turbo", {"steps": 8, "guidance": 1.0, "sampler": "euler"}),
-        ("Z-Image", {"steps": 50, "guidance": 5.0, "sampler": "euler"}),
+        ("Z-Image-Turbo", {"steps": 8, "guidance": 1.0, "sampler": "flow_euler"}),
+        ("Z-Image", {"steps": 50, "guidance": 5.0, "sampler": "flow_euler"}),
     ],
 )
 def test_it_is_described_without_its_weights(

@@ -63,3 +63,19 @@ class Sampler(StrEnum):
     DEIS = "deis", SchedulerSpec("DEISMultistepScheduler")
     LCM = "lcm", SchedulerSpec("LCMScheduler")
     TCD = "tcd", SchedulerSpec("TCDScheduler")
+    FLOW_EULER = "flow_euler", SchedulerSpec("FlowMatchEulerDiscreteScheduler")
+    FLOW_HEUN = "flow_heun", SchedulerSpec("FlowMatchHeunDiscreteScheduler", order=2)
+
+
+DIFFUSION_SAMPLERS: Final = tuple(
+    sampler for sampler in Sampler if sampler not in (Sampler.FLOW_EULER, Sampler.FLOW_HEUN)
+)
+"""The samplers for models with a noise schedule of betas."""
+FLOW_SAMPLERS: Final = (
+    Sampler.FLOW_EULER,
+    Sampler.FLOW_HEUN,
+    Sampler.DPMPP_2M,
+    Sampler.UNIPC,
+    Sampler.DEIS,
+)
+"""The samplers for models with flow matching."""

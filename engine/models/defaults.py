@@ -101,7 +101,7 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
     optional_networks=("text_encoder_3",),
     optional_tokenizers=("tokenizer_3",),
     steps=28,
-    sampler=Sampler.EULER,
+    sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear"},
 )
 """28 steps with a guidance of 3.5 for Large, 40 with 4.5 for Medium
@@ -161,7 +161,7 @@ LCM_EMBEDDED: Final = Distillation("LCM", 4, 8.0, Sampler.LCM, 12, 15.0)
 """An LCM whose UNet has the guidance as an input: 1 to 50 steps, recommended 1 to 8, with a
 guidance of 8 (the example of https://huggingface.co/SimianLuo/LCM_Dreamshaper_v7, read in copies).
 Not confirmed: that it was distilled with guidances of 2 to 14 (https://arxiv.org/abs/2310.04378)."""
-KLEIN: Final = Distillation("klein", 4, 1.0, Sampler.EULER, 12, 1.0)
+KLEIN: Final = Distillation("klein", 4, 1.0, Sampler.FLOW_EULER, 12, 1.0)
 """4 steps without guidance (https://huggingface.co/black-forest-labs/FLUX.2-klein-4B)."""
 FLUX_2_KLEIN: Final = FamilyDefaults(
     "FLUX.2 klein",
@@ -170,7 +170,7 @@ FLUX_2_KLEIN: Final = FamilyDefaults(
     networks=("transformer", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
     steps=50,
-    sampler=Sampler.EULER,
+    sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "flux_2", "has_even_sigmas": True},
     native_size=1024,
     packed_pixels=4,
@@ -185,10 +185,10 @@ Z_IMAGE: Final = FamilyDefaults(
     networks=("transformer", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
     steps=50,
-    sampler=Sampler.EULER,
+    sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear", "has_even_sigmas": True},
     native_size=1024,
-    distillation=Distillation("Turbo", 8, 1.0, Sampler.EULER, 20, 3.0),
+    distillation=Distillation("Turbo", 8, 1.0, Sampler.FLOW_EULER, 20, 3.0),
 )
 """50 steps, or Turbo: 8 steps without guidance (https://huggingface.co/Tongyi-MAI/Z-Image-Turbo)."""
 FAMILIES: Final = (
@@ -214,7 +214,7 @@ _SCHEDULERS: Final = {"LCMScheduler": LCM, "TCDScheduler": TCD}
 _FEW_STEPS: Final = {
     "EulerDiscreteScheduler": Sampler.EULER,
     "EulerAncestralDiscreteScheduler": Sampler.EULER_A,
-    "FlowMatchEulerDiscreteScheduler": Sampler.EULER,
+    "FlowMatchEulerDiscreteScheduler": Sampler.FLOW_EULER,
 }
 """Classes in the scheduler configs of Turbo and Lightning models, and their samplers."""
 _WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from engine.contract import MAX_GUIDANCE, MAX_STEPS, Sampler
+from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.core.process import configured_models, default_models, select_quiet_device
 from engine.errors import EngineError, ModelCorrupt, ModelNotFound, first_line
 from engine.models.defaults import default_sampler
@@ -119,7 +120,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         defaults=Defaults(
             description.steps,
             description.guidance,
-            default_sampler(samplers or tuple(Sampler), distillation, description.family),
+            default_sampler(samplers or DIFFUSION_SAMPLERS, distillation, description.family),
         ),
         most_steps=_limit(distillation and distillation.most_steps, MAX_STEPS),
         most_guidance=_limit(distillation and distillation.most_guidance, MAX_GUIDANCE),
@@ -191,4 +192,5 @@ def _abilities(row: ModelRow) -> list[str]:
 
 
 def _sampler_count(samplers: Sequence[Sampler]) -> str:
-    return "all samplers" if len(samplers) == len(Sampler) else f"{len(samplers)} samplers"
+    is_all = len(samplers) == len(DIFFUSION_SAMPLERS)
+    return "all samplers" if is_all else f"{len(samplers)} samplers"

@@ -15,6 +15,7 @@ from engine.bench.suite.report import Check
 from engine.bench.suite.runner import Part
 from engine.bench.suite.speed import Load, SpeedPlan, measure_speed
 from engine.contract import Sampler
+from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.device import Device
 from engine.models.base import DiffusionModel
 from engine.weights.model_folder import STARTER
@@ -48,7 +49,7 @@ _FEW_SAMPLERS: Final = (
     Sampler.EULER_A,
 )
 GPU: Final = Scale(
-    samplers={STARTER: tuple(Sampler), SD15: _FEW_SAMPLERS},
+    samplers={STARTER: DIFFUSION_SAMPLERS, SD15: _FEW_SAMPLERS},
     parity_steps=8,
     company={STARTER: (8, (4, 8, 12)), SD15: (10, (4, 8, 12)), SDXL: (4, (3, 4, 5))},
     company_rounds=2,
@@ -77,7 +78,7 @@ GPU: Final = Scale(
     seconds_factor=1.0,
 )
 CPU: Final = Scale(
-    samplers={STARTER: _FEW_SAMPLERS[1:3], SD15: tuple(Sampler)},
+    samplers={STARTER: _FEW_SAMPLERS[1:3], SD15: DIFFUSION_SAMPLERS},
     parity_steps=4,
     company={STARTER: (3, (4, 8, 12)), SD15: (10, (4, 8, 12)), SDXL: (4, (3, 4, 5))},
     company_rounds=1,
