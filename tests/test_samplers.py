@@ -88,7 +88,7 @@ def test_the_samplers_are_the_documented_schedulers() -> None:
             sampler.scheduler.class_name,
             ", ".join(f"`{name}={value!r}`" for name, value in sampler.scheduler.options.items()),
         )
-        for sampler in DIFFUSION_SAMPLERS
+        for sampler in Sampler
     ]
 
 

@@ -72,10 +72,10 @@ DIFFUSION_SAMPLERS: Final = tuple(
 )
 """The samplers for models with a noise schedule of betas."""
 FLOW_SAMPLERS: Final = (
-    Sampler.FLOW_EULER,
-    Sampler.FLOW_HEUN,
     Sampler.DPMPP_2M,
     Sampler.UNIPC,
     Sampler.DEIS,
+    Sampler.FLOW_EULER,
+    Sampler.FLOW_HEUN,
 )
 """The samplers for models with flow matching."""

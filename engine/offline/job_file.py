@@ -20,6 +20,7 @@ from engine.contract import (
 )
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
+from engine.contract.sizes import check_size
 from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import decode, resize_and_crop
@@ -138,5 +139,7 @@ def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[i
     )
     width = default_size[0] if spec.width is None else spec.width
     height = default_size[1] if spec.height is None else spec.height
+    check_size("width", width)
+    check_size("height", height)
     card.check_area(width, height)
     return width, height
