@@ -64,6 +64,19 @@ def test_a_result_says_how_many_words_were_left_out() -> None:
     assert captions.full_size(pictures[2]).splitlines()[2] == text.splitlines()[2]
 
 
+def test_a_result_says_that_its_negative_prompt_had_no_effect() -> None:
+    """That is so without guidance; some pictures of a matrix may have guidance."""
+    with_guidance = picture(nth=1, recipe=recipe(negative="fog"))
+    without = picture(nth=2, recipe=recipe(negative="fog", guidance=1.0))
+    note = (
+        "\nThe negative prompt had no effect: the model painted without classifier-free guidance."
+    )
+    assert captions.ending(job(status=Status.DONE), [without]).endswith(note)
+    assert captions.full_size(without).endswith(note)
+    assert note not in captions.ending(job(status=Status.DONE), [with_guidance, without])
+    assert note not in captions.full_size(picture(nth=1, recipe=recipe(guidance=1.0)))
+
+
 def test_a_message_has_the_words_of_the_user() -> None:
     """They may hold a schedule, from which the recipes have prompts without brackets."""
     scheduled = job(status=Status.DONE, plan=PlanDetails(prompt="a [cat:dog:0.5]"))

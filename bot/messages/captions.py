@@ -19,6 +19,9 @@ from engine.contract import Change, Detail, ModelCard, Omission, Upscale, Work
 from engine.contract.infotext import public_model_name
 
 _MAX_CONTENT: Final = 2000
+_UNUSED_NEGATIVE: Final = (
+    "The negative prompt had no effect: the model painted without classifier-free guidance."
+)
 _LINE_CHARS: Final = 60
 """Of a prompt in a message: about one line on a phone. The rest is in the recipe."""
 _PART_CHARS: Final = 30
@@ -121,12 +124,18 @@ def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
 def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) -> str:
     recipes = [picture.recipe for picture in pictures]
     parts = _axes(job.plan.layout), _model(recipes, models), settings(recipes)
-    lines = [" · ".join(part for part in parts if part)]
-    if omission := _omission(pictures):
-        lines.append(omission)
+    lines = [" · ".join(part for part in parts if part), *_notes(pictures)]
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
     return "\n".join(lines)
+
+
+def _notes(pictures: Sequence[Picture]) -> list[str]:
+    """What had no effect on the pictures."""
+    works = [picture.recipe for picture in pictures]
+    is_negative_unused = bool(works) and all(w.negative and not w.uses_cfg for w in works)
+    notes = [_omission(pictures), _UNUSED_NEGATIVE if is_negative_unused else ""]
+    return [note for note in notes if note]
 
 
 def _omission(pictures: Sequence[Picture]) -> str:
@@ -257,7 +266,7 @@ def full_size(
     recipe = picture.recipe
     details = [part for part in (_model([recipe], models), settings([recipe])) if part]
     headline = f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}"
-    return "\n".join(filter(None, [headline, " · ".join(details), _omission([picture])]))
+    return "\n".join(filter(None, [headline, " · ".join(details), *_notes([picture])]))
 
 
 def direct_message(pictures: Sequence[Picture]) -> str:
