@@ -34,7 +34,7 @@ from engine.models.loading import denoiser_of, latent_pixels, model_card, schedu
 from engine.models.movable_weights import MovableWeights
 from engine.models.offload import resident_networks
 from engine.models.openvino_backend import OpenVinoBackend
-from engine.models.prompt_tokens import EncoderInput, PromptTokenizer
+from engine.models.prompt_tokens import EncoderInput, PromptTokenizer, lock_tokenizers
 from engine.safety import CheckerSet
 from engine.weights.embeddings import EmbeddingFile
 
@@ -113,6 +113,7 @@ class LatentDiffusion(ABC):
         """The captured forward passes of `predict`."""
         self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
         self._invariant = cache(self._check_invariant)
+        lock_tokenizers(pipeline)
         self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
         self._known_to_fit: set[tuple[int, int, int, int]] = set()

@@ -1,12 +1,14 @@
 """Tokenize prompts with weights, and weight their embeddings."""
 
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
+from diffusers import DiffusionPipeline
 from transformers import PreTrainedTokenizerBase
 
 from engine.contract.embedding_names import split_at_names
@@ -21,6 +23,33 @@ _MAX_MEAN_RATIO: Final = 10.0
 _IDEOGRAPHS: Final = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese and Japanese have no spaces between words, so each of their characters counts."""
 _WORD: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
+
+
+class _Exclusive:
+    """Makes the calls of a tokenizer wait for each other.
+
+    A call sets the truncation and padding of the library `tokenizers`, and then encodes by them.
+    """
+
+    exclusion: threading.RLock
+
+    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the tokenizer's
+        with self.exclusion:
+            return super().__call__(*args, **options)  # type: ignore[misc] # of the tokenizer
+
+    def encode(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as the tokenizer's
+        """The ids of a text."""
+        with self.exclusion:
+            return super().encode(*args, **options)  # type: ignore[misc] # of the tokenizer
+
+
+def lock_tokenizers(pipeline: DiffusionPipeline) -> None:
+    """Let threads share the tokenizers of a pipeline, also within the pipeline's own methods."""
+    for component in pipeline.components.values():
+        if isinstance(component, PreTrainedTokenizerBase) and not isinstance(component, _Exclusive):
+            kind = type(component)
+            members = {"exclusion": threading.RLock()}
+            component.__class__ = type(kind.__name__, (_Exclusive, kind), members)
 
 
 class EncoderInput(NamedTuple):
