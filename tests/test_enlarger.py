@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from engine.contract import (
+    Backend,
     Cancelled,
     Capture,
     Detail,
@@ -26,8 +27,10 @@ from engine.contract import (
     Work,
     pixels_sha256,
     sha256,
+    with_row_class,
 )
 from engine.contract.images.encode import encode_png
+from engine.contract.metadata import read_metadata
 from engine.core.engine_core import EngineCore
 from engine.core.enlarger import Enlarger
 from engine.core.postprocess import Postprocessor
@@ -289,3 +292,22 @@ def test_a_device_lost_beside_the_upscaler_is_reported(monkeypatch: pytest.Monke
     worker.close()
     assert [type(error) for error in losses] == [DeviceLost]
     assert not any(isinstance(event, Ending) for event in events)
+
+
+def test_a_detail_records_what_painted_its_tiles() -> None:
+    """If the engine lacks the backend of its picture, that is torch, and the digest says the same
+    when it is painted again."""
+    first = detail(sketch())
+    recipe_ = msgspec.structs.replace(first.recipe, backend=Backend.OPENVINO)
+    work = msgspec.structs.replace(first, picture=recipe_)
+    (image,) = painted_images(paint(work), core())
+    assert image.backend is Backend.TORCH
+    (recorded,) = read_metadata(image.png).recipes
+    assert isinstance(recorded, Detail)
+    assert recorded.tile_recipe().backend is Backend.TORCH
+    assert recorded.recipe.backend is Backend.OPENVINO
+    stored = with_row_class(work, image.row_class, image.backend)
+    assert isinstance(stored, Detail)
+    assert recorded.backend is stored.backend is Backend.TORCH
+    assert painted_images(paint(stored), core())[0].sha256 == image.sha256
+    assert with_row_class(stored, image.row_class, Backend.OPENVINO) == work

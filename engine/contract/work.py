@@ -175,6 +175,8 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     """That of the tiles: the share of the steps that are run on them."""
     row_class: int
     """That of the tiles."""
+    backend: Backend | None = None
+    """That of the tiles, if it is not that of the recipe."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -222,7 +224,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             width=min(self.tile, self.width),
             height=min(self.tile, self.height),
             source=Img2Img(image=self.image, strength=self.strength),
-            backend=self.recipe.backend,
+            backend=self.recipe.backend if self.backend is None else self.backend,
             row_class=self.row_class,
         )
 
@@ -231,12 +233,16 @@ Work = Recipe | Upscale | Detail
 
 
 def with_row_class(work: Work, row_class: int, backend: Backend | None = None) -> Work:
-    """The work with this row class, of which an Upscale has none of its own; a recipe also with
-    this backend, if one is given."""
-    if isinstance(work, Recipe):
-        backend = work.backend if backend is None else backend
-        return msgspec.structs.replace(work, row_class=row_class, backend=backend)
-    return work if isinstance(work, Upscale) else msgspec.structs.replace(work, row_class=row_class)
+    """The work with this row class, and with this backend, if one is given; an Upscale has neither
+    of its own."""
+    if isinstance(work, Upscale):
+        return work
+    work = msgspec.structs.replace(work, row_class=row_class)
+    if backend is None:
+        return work
+    if isinstance(work, Detail) and backend is work.recipe.backend:
+        return msgspec.structs.replace(work, backend=None)
+    return msgspec.structs.replace(work, backend=backend)
 
 
 def tile_size(native_size: int) -> tuple[int, int]:

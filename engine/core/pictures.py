@@ -6,7 +6,16 @@ from typing import Final, NamedTuple, TypeVar
 import torch
 from PIL import Image
 
-from engine.contract import Omission, Paint, PaintedImage, Work, pixels_sha256, with_row_class
+from engine.contract import (
+    Backend,
+    Detail,
+    Omission,
+    Paint,
+    PaintedImage,
+    Work,
+    pixels_sha256,
+    with_row_class,
+)
 from engine.contract.images.encode import encode_png
 from engine.contract.metadata import with_metadata
 from engine.core.capture import Frame
@@ -32,6 +41,12 @@ class Origin(NamedTuple):
     fingerprint: str
     omission: Omission | None = None
     """What the model does not read of its prompts."""
+
+    @property
+    def backend(self) -> Backend:
+        """What ran the networks; for an Upscale, those of its recipe."""
+        work = self.work
+        return work.tile_recipe().backend if isinstance(work, Detail) else work.recipe.backend
 
 
 class Result(NamedTuple):
@@ -75,7 +90,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
         sha256=pixels_sha256(picture),
         verdicts=verdicts,
         row_class=origin.row_class,
-        backend=origin.work.recipe.backend,
+        backend=origin.backend,
         fingerprint=origin.fingerprint,
         omission=origin.omission,
     )
@@ -89,7 +104,7 @@ def failed(origin: Origin, reason: str) -> Result:
         sha256="",
         failed=reason,
         row_class=origin.row_class,
-        backend=origin.work.recipe.backend,
+        backend=origin.backend,
         fingerprint=origin.fingerprint,
     )
     return Result(painted, None)
@@ -104,7 +119,7 @@ def origin_of(state: DenoisingState) -> Origin:
     if isinstance(state.init_image, InitTile):
         canvas = state.init_image.canvas
         fingerprint = f"{fingerprint}, {canvas.upscaler_fingerprint}"
-        work = with_row_class(canvas.detail, state.recipe.row_class)
+        work = with_row_class(canvas.detail, state.recipe.row_class, state.recipe.backend)
     omission = state.model.omission(state.recipe)
     return Origin(state.model, work, state.recipe.row_class, fingerprint, omission)
 
