@@ -196,7 +196,8 @@ CREATE TABLE "pictures" (
     ),
     failed TEXT, -- why there is no picture, though its siblings came out
     removed_at REAL, -- by moderators; the file is gone, too
-    fingerprint TEXT NOT NULL, omission TEXT CHECK (omission IS NULL OR json_valid(omission)), -- the software and hardware that painted it
+    fingerprint TEXT NOT NULL, omission TEXT CHECK (omission IS NULL OR json_valid(omission))
+    /* words that the model did not read, as JSON; the next comment is on `fingerprint` */, -- the software and hardware that painted it
     UNIQUE (job, nth),
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))

@@ -1,5 +1,6 @@
 """Opening and migrating the database."""
 
+import re
 import sqlite3
 import subprocess
 import sys
@@ -26,6 +27,12 @@ STEPS = [
 def test_the_schema_file_is_up_to_date() -> None:
     """`python -m bot.db.migrations` writes it."""
     assert migrations.SCHEMA.read_text(encoding="utf-8") == migrations.schema()
+
+
+def test_comments_of_the_schema_stand_with_their_columns() -> None:
+    """A column that SQLite put before another's comment has its own."""
+    lines = migrations.schema().splitlines()
+    assert not [line for line in lines if re.search(r", [a-z_]+ (TEXT|INTEGER|REAL)\b.* -- ", line)]
 
 
 def test_all_tables_are_strict() -> None:
