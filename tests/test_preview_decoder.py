@@ -1,8 +1,11 @@
 """Previews by small decoders (AutoencoderTiny), and what happens without them."""
 
+import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -139,7 +142,22 @@ def not_json(folder: Path) -> None:
     (folder / "config.json").write_text("{")
 
 
-@pytest.mark.parametrize("damage", [shutil.rmtree, truncate, without_weights, not_json])
+def with_field(field: str, value: object, folder: Path) -> None:
+    """Change its configuration."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {field: value}))
+
+
+ODD_FIELDS = [
+    partial(with_field, "scaling_factor", None),
+    partial(with_field, "scaling_factor", "x"),
+    partial(with_field, "shift_factor", None),
+]
+
+
+@pytest.mark.parametrize(
+    "damage", [shutil.rmtree, truncate, without_weights, not_json, *ODD_FIELDS]
+)
 def test_a_decoder_that_cannot_be_loaded_is_left_out(
     damage: Callable[[Path], object],
     tmp_path: Path,
@@ -155,6 +173,34 @@ def test_a_decoder_that_cannot_be_loaded_is_left_out(
     [message] = [each for each in caplog.messages if VARIABLE in each]
     assert "cannot be loaded, so previews are made without it" in message
     assert "\n" not in message
+
+
+def test_models_share_the_decoders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their devices may have different numbers of threads."""
+    monkeypatch.setenv(VARIABLE, str(save(tmp_path / "tiny")))
+    device = select_device()
+    other = replace(device, threads=device.threads + 1)
+    [decoder] = preview_decoder.preview_decoders(device)
+    assert preview_decoder.preview_decoders(other) == (decoder,)
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError, RuntimeError, MemoryError])
+def test_a_decoder_that_fails_is_left_out(
+    error: type[Exception],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A warning says so, and the model is used without it."""
+
+    def fails(*_: object) -> torch.Tensor:
+        raise error("too large")
+
+    monkeypatch.setattr(preview_decoder.PreviewDecoder, "decode", fails)
+    with caplog.at_level(logging.WARNING, "engine"):
+        previewer = previewer_with(monkeypatch, save(tmp_path / "tiny"))
+    assert isinstance(previewer, Latent2RGB)
+    assert "fails, so it is not used: too large" in caplog.text
 
 
 def test_a_decoder_without_pictures_is_left_out(

@@ -2,6 +2,7 @@
 (https://github.com/madebyollin/taesd), from folders or from the hub's cache."""
 
 import logging
+import math
 import os
 from functools import lru_cache
 from typing import Final
@@ -22,6 +23,11 @@ class PreviewDecoder:
     """A loaded AutoencoderTiny."""
 
     def __init__(self, name: str, network: AutoencoderTiny) -> None:
+        """Raises ModelCorrupt if its configuration does not say how latents are scaled."""
+        for field in ("scaling_factor", "shift_factor"):
+            value = network.config[field]
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ModelCorrupt(f"its {field} is {value!r}, which is not a number.")
         self.name = name
         self._network = network
 
@@ -45,15 +51,16 @@ class PreviewDecoder:
 def preview_decoders(device: Device) -> tuple[PreviewDecoder, ...]:
     """Those of IMAGINE_PREVIEW_DECODER, loaded once. A warning is logged for each that cannot be
     loaded."""
-    return _load_all(os.environ.get(DECODER_VARIABLE, ""), device)
+    names = os.environ.get(DECODER_VARIABLE, "")
+    return _load_all(names, device.torch_device, device.dtype)
 
 
-@lru_cache(1)
-def _load_all(names: str, device: Device) -> tuple[PreviewDecoder, ...]:
+@lru_cache(2)
+def _load_all(names: str, device: torch.device, dtype: torch.dtype) -> tuple[PreviewDecoder, ...]:
     decoders = []
     for name in filter(None, map(str.strip, names.split(","))):
         try:
-            decoders.append(PreviewDecoder(name, _load(name, device)))
+            decoders.append(PreviewDecoder(name, _load(name, device, dtype)))
         except (*LOAD_ERRORS, EngineError) as error:
             reason = " ".join(str(error).split())
             log.warning(
@@ -63,11 +70,11 @@ def _load_all(names: str, device: Device) -> tuple[PreviewDecoder, ...]:
     return tuple(decoders)
 
 
-def _load(name: str, device: Device) -> AutoencoderTiny:
+def _load(name: str, device: torch.device, dtype: torch.dtype) -> AutoencoderTiny:
     folder = find_folder(name, f"the preview decoder {name}") or cached_snapshot(name)
     network, info = AutoencoderTiny.from_pretrained(
         folder,
-        torch_dtype=device.dtype,
+        torch_dtype=dtype,
         use_safetensors=True,
         local_files_only=True,
         low_cpu_mem_usage=False,
@@ -75,4 +82,4 @@ def _load(name: str, device: Device) -> AutoencoderTiny:
     )
     if gaps := [*info["missing_keys"], *info["mismatched_keys"]]:
         raise ModelCorrupt(f"it lacks {len(gaps)} of its weights, such as {gaps[0]}.")
-    return network.to(device.torch_device).requires_grad_(requires_grad=False).eval()
+    return network.to(device).requires_grad_(requires_grad=False).eval()

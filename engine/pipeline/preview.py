@@ -149,11 +149,16 @@ def _fit(model: DiffusionModel) -> Previewer:
 
 
 def _error(decoder: PreviewDecoder, latents: torch.Tensor, image: Image.Image) -> float | None:
-    """Mean difference of an image and what the decoder makes of its latents; None if that is not an
-    image of this size."""
+    """Mean difference of an image and what the decoder makes of its latents; None if it fails or
+    that is not an image of this size."""
     if decoder.channels != latents.shape[1]:
         return None
-    colours = decoder.decode(latents)
+    try:
+        colours = decoder.decode(latents)
+    except (TypeError, ValueError, RuntimeError, MemoryError) as error:
+        reason = " ".join(str(error).split())
+        log.warning("the preview decoder %s fails, so it is not used: %s", decoder.name, reason)
+        return None
     if colours.shape != (3, image.height, image.width) or not colours.isfinite().all():
         log.warning("the preview decoder %s gives no picture, so it is not used", decoder.name)
         return None
