@@ -1,6 +1,7 @@
 """Adaptive jobs: the engine chooses row classes with which the present load takes least time."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain, product
 
 import msgspec
@@ -112,11 +113,17 @@ def test_the_seconds_of_a_load(images: list[tuple[int, int]], workers: int, seco
 
 
 def core_with_costs(seconds: Mapping[int, float]) -> EngineCore:
-    """An engine core with these costs of row classes, in seconds of a batch of 64 x 64."""
+    """An engine core with these costs of row classes, in seconds of a batch of 64 x 64.
+
+    It has one worker, so that all waiting jobs are prepared before the first forward pass.
+    """
     costs = BatchCostModel()
     for rows, each in seconds.items():
         costs.learn(batch_key(recipe(row_class=rows))._replace(rows=rows), each)
-    return EngineCore([engine_core().model], Postprocessor(1.0), row_class_costs=costs)
+    model = engine_core().model
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "device", replace(model.device, max_concurrent_batches=1))
+        return EngineCore([model], Postprocessor(1.0), row_class_costs=costs)
 
 
 def row_classes_used(core: EngineCore, *jobs: Paint) -> list[int]:
