@@ -135,3 +135,14 @@ def test_on_a_cpu_nothing_is_captured() -> None:
     inputs = batch(2)
     assert torch.equal(graph_cache(*inputs), inputs[0] + 1)
     assert not graph_cache.is_captured(inputs[0], inputs[2])
+
+
+def test_a_network_whose_weights_are_moved_is_not_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each call is one of `forward`."""
+    cuda = FakeCuda(monkeypatch)
+    device = Device(torch.device("cuda"), torch.float32, 1)
+    cache = GraphCache(lambda latents, *_: latents + 1, device, can_capture=False)
+    latents, timesteps, conditioning = batch(2)
+    assert torch.equal(cache(latents, timesteps, conditioning), latents + 1)
+    assert not cuda.pools
+    assert not cache.is_captured(latents, conditioning)

@@ -37,9 +37,18 @@ class GraphCache:
     On a GPU, a returned tensor is valid until the next call. Thread-safe.
     """
 
-    def __init__(self, forward: Forward, device: Device, max_graphs: int = MAX_GRAPHS) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        device: Device,
+        max_graphs: int = MAX_GRAPHS,
+        *,
+        can_capture: bool = True,
+    ) -> None:
+        """Without `can_capture` all calls run in eager mode, as a network must whose weights are
+        moved during its forward pass."""
+        self._can_capture = can_capture and device.torch_device.type == "cuda"
         self._forward = forward
-        self._device = device
         self._max_graphs = max_graphs
         self._graphs: OrderedDict[_Key, Forward] = OrderedDict()
         self._graphs_lock = threading.Lock()
@@ -50,7 +59,7 @@ class GraphCache:
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
         """What `forward` returns."""
-        if self._device.torch_device.type != "cuda":
+        if not self._can_capture:
             return self._forward(latents, timesteps, conditioning)
         graph = self._graph_for(latents, timesteps, conditioning)
         return graph(latents, timesteps, conditioning)

@@ -109,7 +109,8 @@ class LatentDiffusion(ABC):
             for network in (self._denoiser, self._vae):
                 network.to(memory_format=torch.channels_last)
         self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
-        self.graphs = GraphCache(self.forward, device)
+        is_resident = any(network is self._denoiser for network in networks)
+        self.graphs = GraphCache(self.forward, device, can_capture=is_resident)
         """The captured forward passes of `predict`."""
         self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
         self._invariant = cache(self._check_invariant)
