@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from engine.bench.backends import pipeline_of
-from engine.device import select_device
+from engine.device import Device, select_device
 from engine.errors import EngineError
 from engine.models import registry
+from engine.models.offload import VARIABLE
+from engine.weights.model_files import find_model_files
+from engine.weights.sizes import loaded_bytes
 from tests import tiny_model
 from tests.engine_parts import job, load_engine_core, painted_images, recipe
 
@@ -47,3 +51,32 @@ def test_a_model_that_is_dropped_frees_its_weights(tmp_path: Path) -> None:
     del core
     gc.collect()
     assert [network() for network in networks] == [None] * 3
+
+
+def test_packed_weights_keep_their_bytes(tmp_path: Path) -> None:
+    """Only floats are converted when they are loaded."""
+    path = tmp_path / "x.safetensors"
+    packed, scale = torch.zeros(10, dtype=torch.uint8), torch.zeros(3, dtype=torch.float16)
+    save_file({"packed": packed, "scale": scale}, path)
+    assert loaded_bytes([path], 4) == 10 + 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("offload", "networks"), [("text", ["text_encoder"]), ("all", ["text_encoder", "unet"])]
+)
+def test_offloaded_weights_must_fit_on_the_host(
+    offload: str, networks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a GPU only these are counted."""
+    files = find_model_files(str(tiny_model.save(tmp_path / "tiny")))
+    device = Device(torch.device("cuda"), torch.float16, 1)
+    monkeypatch.setattr(registry, "free_memory", lambda: 1)
+    monkeypatch.setenv(VARIABLE, "none")
+    registry._check_memory(files, device)
+    monkeypatch.setenv(VARIABLE, offload)
+    with pytest.raises(EngineError, match="too little memory"):
+        registry._check_memory(files, device)
+    offloaded = registry._offloaded_files(files.weight_files)
+    assert sorted(path.parent.name for path in offloaded) == networks
+    host_bytes = sum(path.stat().st_size for path in offloaded)
+    assert registry._device_bytes(files) == files.weight_bytes - host_bytes > 0

@@ -45,14 +45,20 @@ def configured_offload() -> Offload:
         raise UsageError(f"{VARIABLE} is {value}; it must be one of {allowed}.") from None
 
 
+def is_offloaded(name: str) -> bool:
+    """Whether a pipeline's network of this name stays on the host. Raises UsageError as
+    `configured_offload`."""
+    offload = configured_offload()
+    if name in DENOISERS:
+        return offload is Offload.ALL
+    return name.startswith(_TEXT_ENCODER) and offload is not Offload.NONE
+
+
 def place(pipeline: DiffusionPipeline, device: Device) -> None:
     """Move the networks of a pipeline to the device, except those that stay on the host."""
-    offload = configured_offload()
     for name, network in _networks(pipeline):
-        if name.startswith(_TEXT_ENCODER) and offload is not Offload.NONE:
-            _stream(network, device, "leaf_level")
-        elif name in DENOISERS and offload is Offload.ALL:
-            _stream(network, device, "block_level")
+        if is_offloaded(name):
+            _stream(network, device, "block_level" if name in DENOISERS else "leaf_level")
         else:
             network.to(device.torch_device)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Final
 
 import torch
@@ -15,7 +16,7 @@ from engine.models.description import family_of
 from engine.safety import BUILTIN, Checker
 from engine.weights.hub import format_bytes
 from engine.weights.model_files import ModelFiles, find_model_files
-from engine.weights.sizes import count_weights
+from engine.weights.sizes import loaded_bytes
 
 LOADING_HEADROOM: Final = 1.5
 """While a model is loaded, it needs so many times the memory of its weights."""
@@ -72,7 +73,7 @@ def _make_room(loaded: Sequence[DiffusionModel], name: str) -> None:
     for model in loaded[-1:]:
         available = model.device.available_memory()
         files = find_model_files(name, prefer_fp16=model.device.dtype == torch.float16)
-        if available is not None and available < LOADING_HEADROOM * files.weight_bytes:
+        if available is not None and available < LOADING_HEADROOM * _device_bytes(files):
             for other in loaded:
                 other.to_host()
             model.device.empty_cache()
@@ -96,21 +97,38 @@ def _load(
 
 
 def _check_memory(files: ModelFiles, device: Device) -> None:
-    """Raise EngineError if the weights do not fit into the memory of a device that has none of its
-    own: the system would end the process without a word.
+    """Raise EngineError if the weights that stay in the host's memory do not fit there: the system
+    would end the process without a word. On a GPU these are the offloaded ones.
 
     Raises one of LOAD_ERRORS for damaged files.
     """
     free = free_memory()
-    if device.torch_device.type == "cuda" or free is None:
-        return  # there torch says when memory ends
-    required = count_weights(files.weight_files) * device.dtype.itemsize
+    if free is None:
+        return
+    weights = files.weight_files
+    if device.torch_device.type == "cuda":  # of the others torch says when memory ends
+        weights = _offloaded_files(weights)
+    required = loaded_bytes(weights, device.dtype.itemsize)
     if required > free:
         raise EngineError(
             f"There is too little memory for the model {files.name}: its weights take "
             f"{format_bytes(required)}, and {format_bytes(free)} are free. Choose a smaller model, "
             "or fewer at once."
         )
+
+
+def _device_bytes(files: ModelFiles) -> int:
+    """The size of the weights that are loaded onto the device."""
+    offloaded = _offloaded_files(files.weight_files)
+    return files.weight_bytes - sum(path.stat().st_size for path in offloaded)
+
+
+def _offloaded_files(files: Sequence[Path]) -> list[Path]:
+    """Those of networks that IMAGINE_OFFLOAD keeps on the host; a checkpoint's file, which has
+    several networks, is none of them."""
+    from engine.models.offload import is_offloaded  # imports diffusers, which takes seconds
+
+    return [path for path in files if is_offloaded(path.parent.name)]
 
 
 def _load_classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:
