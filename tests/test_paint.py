@@ -141,7 +141,9 @@ def test_each_job_of_a_file_has_its_own_folder(tiny: str, tmp_path: Path) -> Non
         "recipes.jsonl",
     }
     [plain] = recipes(out / "plain")
-    [alone] = painted_images(job(plain), load_engine_core(tiny))
+    core = load_engine_core(tiny)
+    core.model.prove_backends()
+    [alone] = painted_images(job(plain), core)
     assert pixels_digest((out / "plain" / "0.png").read_bytes()) == alone.sha256
     assert [recipe.subseeds[0].seed for recipe in recipes(out / "sketched")] == [3, 4]
 

@@ -392,8 +392,7 @@ class LatentDiffusion(ABC):
         return self._checkers.check(image)
 
     def _latents_mean_and_std(self, like: torch.Tensor) -> tuple[Any, Any]:
-        """Mean and standard deviation of encoded latents, (1, channels, 1, 1) each, from the VAE's
-        config, or one number each: its `shift_factor`, or 0, and 1."""
+        """Mean and standard deviation of encoded latents, (1, channels, 1, 1) each, or numbers."""
         config = self._vae.config
         mean, std = (config.get(name) for name in ("latents_mean", "latents_std"))
         if mean is None or std is None:

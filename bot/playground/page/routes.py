@@ -88,12 +88,15 @@ class Page:
 
     async def _people(self, request: web.Request) -> web.Response:
         self._check_origin(request)
-        for name in PEOPLE:
+        people = [
             self._playground.person(name, moderator=name == "Mod", admin=name == "Admin")
+            for name in PEOPLE
+        ]
+        people += [person for person in self._playground.people if person.name not in PEOPLE]
         return web.json_response(
             {
-                "people": [person.name for person in self._playground.people],
-                "channels": channel_list(self._playground.world, self._playground.people[0]),
+                "people": [person.name for person in people],
+                "channels": channel_list(self._playground.world, people[0]),
                 "conditions": [_condition_json(condition) for condition in CONDITIONS],
             }
         )
