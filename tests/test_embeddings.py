@@ -1,6 +1,7 @@
 """Embeddings (textual inversion): files, names in prompts, and pictures."""
 
 import logging
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import torch
 from diffusers import DiffusionPipeline, StableDiffusionPipeline, StableDiffusionXLPipeline
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
 from engine.contract import (
     Embedding,
@@ -26,6 +27,7 @@ from engine.contract.embedding_names import names_in, split_at_names
 from engine.contract.infotext import read_infotext, write_infotext
 from engine.core.engine_core import EngineCore
 from engine.errors import UsageError
+from engine.models.embeddings import add_embeddings
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.prompt_chunks import Token, cut_into_chunks
 from engine.weights.embeddings import configured_embeddings
@@ -160,6 +162,9 @@ BROKEN: Final[dict[str, Callable[[Path], object]]] = {
     "is empty": lambda path: path.write_bytes(b""),
     "is not a safetensors file, or it is damaged": lambda path: path.write_bytes(b"x" * 99),
     "neither is used: rename one of them": namesake,
+    "has a name with characters that cannot be printed": lambda path: path.with_name(
+        os.fsdecode(b"broken\xff.safetensors")
+    ).write_bytes(save(FILES["Fox-Style"])),
     "has 2 tensors, where an embedding has one": lambda path: save_file(
         {"a": vectors(1, 1), "b": vectors(1, 2)}, path
     ),
@@ -194,6 +199,25 @@ def test_a_file_that_cannot_be_used_is_one_warning(
     assert sentence.format(model=model.card.name) in warning
     assert "broken" in warning.lower()
     assert [embedding.name for embedding in model.card.embeddings] == ["Fox-Style"]
+
+
+def test_a_file_that_has_changed_is_not_loaded(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Recipes would have the digest of the old one."""
+    save_file(FILES["Fox-Style"], folder / "Fox-Style.safetensors")
+    files = configured_embeddings()
+    save_file({"emb_params": vectors(3, 5)}, folder / "Fox-Style.safetensors")
+    pipeline = StableDiffusionPipeline.from_pretrained(saved(tiny_model.save))
+    added = add_embeddings("tiny", pipeline, ["text_encoder"], ["tokenizer"], files)
+    assert added.embeddings == ()
+    assert "it has changed since it was found" in caplog.text
+
+
+def test_many_names_are_found() -> None:
+    """The longest of thousands that begin alike."""
+    names = tuple(f"style {nth}" for nth in range(5_000))
+    assert names_in("style " * 200 + "style 42, STYLE 4999", names) == ("style 42", "style 4999")
 
 
 def their_pipeline(by: EngineCore) -> DiffusionPipeline:

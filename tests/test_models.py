@@ -210,12 +210,15 @@ def test_a_component_with_its_own_code_is_refused(folder: Path) -> None:
         ("own.py", {"_class_name": ["own", "Own"]}),
         ("None.py", {}),
         ("tokenizer/own.py", {"tokenizer": ["own", "Own"]}),
+        ("tokenizer/more/own.py", {"tokenizer": ["more/own", "Own"]}),
+        ("own.py", {"tokenizer": ["../own", "Own"]}),
     ],
 )
 def test_code_in_the_folder_is_never_run(
     folder: Path, file: str, changes: dict[str, list[str]]
 ) -> None:
     """The folder is refused before diffusers reads it."""
+    (folder / file).parent.mkdir(exist_ok=True)
     (folder / file).write_text(f"open({str(folder / 'ran')!r}, 'w')\nclass Own: pass\n")
     change_index(folder, **changes)
     with pytest.raises(ModelCorrupt, match="the code of a model is never run"):

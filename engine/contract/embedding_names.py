@@ -5,13 +5,14 @@ whatever the case of its letters, and the longest of several wins. It must be wh
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from engine.contract.prompt_weights import parse_weights
 
 Names = tuple[str, ...]
+_TOKEN: Final = re.compile(r"(\s*)(\w+|[^\w\s])")
 
 
 class Span(NamedTuple):
@@ -24,13 +25,17 @@ class Span(NamedTuple):
 
 def split_at_names(text: str, names: Names) -> Iterator[Span]:
     """The parts of a text, in order; together they are the text."""
-    end = 0
-    for match in _pattern(names).finditer(text) if names else ():
-        if match.start() > end:
-            yield Span(text[end : match.start()])
-        # The group of each name is its place among the sorted names.
-        yield Span(match[0], _sorted(names)[(match.lastindex or 1) - 1])
-        end = match.end()
+    tokens, tree = _tokens(text) if names else [], _tree(names)
+    end = first = 0
+    while first < len(tokens):
+        name, count = _longest_name(tokens, first, tree)
+        if name is not None:
+            begin = tokens[first].begin
+            if begin > end:
+                yield Span(text[end:begin])
+            end = tokens[first + count - 1].end
+            yield Span(text[begin:end], name)
+        first += max(count, 1)
     if end < len(text):
         yield Span(text[end:])
 
@@ -48,18 +53,51 @@ def names_in(prompt: str, names: Names) -> Names:
     return tuple(name for name in names if name in used)
 
 
-def _sorted(names: Names) -> list[str]:
-    return sorted(names, key=lambda name: (-len(name), name))
+class _Token(NamedTuple):
+    """A word or another character of a text."""
+
+    key: str
+    """In lower case, after a space if there is one before it."""
+    begin: int
+    end: int
+
+
+class _Tree:
+    """The names that go on with the same tokens."""
+
+    def __init__(self) -> None:
+        self.children: dict[str, _Tree] = {}
+        self.name: str | None = None
+        """The name that ends here."""
+
+
+def _tokens(text: str) -> list[_Token]:
+    return [
+        _Token(" " * bool(match[1]) + match[2].lower(), match.start(2), match.end())
+        for match in _TOKEN.finditer(text)
+    ]
 
 
 @lru_cache(64)
-def _pattern(names: Names) -> re.Pattern[str]:
-    """One group for each name; spaces in a name stand for any."""
-    return re.compile("|".join(map(_whole, _sorted(names))), re.IGNORECASE)
+def _tree(names: Names) -> _Tree:
+    root = _Tree()
+    for name in sorted(names):
+        node = root
+        for token in _tokens(name):
+            node = node.children.setdefault(token.key, _Tree())
+        node.name = node.name or name
+    return root
 
 
-def _whole(name: str) -> str:
-    inside = r"\s+".join(map(re.escape, name.split()))
-    before = r"(?<!\w)" if re.match(r"\w", name) else ""
-    after = r"(?!\w)" if re.search(r"\w$", name) else ""
-    return f"{before}({inside}){after}"
+def _longest_name(tokens: Sequence[_Token], first: int, tree: _Tree) -> tuple[str | None, int]:
+    """The longest name that begins at the token `first`, and its number of tokens."""
+    name, count, node = None, 0, tree
+    for nth in range(first, len(tokens)):
+        key = tokens[nth].key
+        child = node.children.get(key.lstrip() if nth == first else key)
+        if child is None:
+            break
+        node = child
+        if node.name is not None:
+            name, count = node.name, nth + 1 - first
+    return name, count

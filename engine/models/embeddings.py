@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 
 import torch
 from diffusers import DiffusionPipeline
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load
 
-from engine.contract import Embedding
+from engine.contract import Embedding, sha256
 from engine.errors import first_line
 from engine.weights.embeddings import PAIR, EmbeddingFile
 
@@ -92,8 +93,11 @@ def _read(
             raise ValueError(f"its vectors have {other} numbers, those of the model {width}")
         if count > longest:
             raise ValueError(f"it has {count} vectors; at most {longest} fit into a prompt")
-    with safe_open(file.path, framework="pt") as tensors:
-        vectors = [tensors.get_tensor(name).reshape(file.tensors[name]).float() for name in chosen]
+    content = file.path.read_bytes()
+    if sha256(content) != file.embedding.sha256:
+        raise ValueError("it has changed since it was found; start again")
+    tensors = load(content)
+    vectors = [tensors[name].reshape(file.tensors[name]).float() for name in chosen]
     if not all(bool(torch.isfinite(tensor).all()) for tensor in vectors):
         raise ValueError("it has NaN or infinite numbers")
     return vectors

@@ -134,6 +134,11 @@ def _shape(path: Path, tensor: Tensor) -> tuple[int, int]:
 def _name(path: Path, tensor: str) -> str:
     is_token = path.stem.startswith(_DIFFUSERS_FILE) and tensor not in (*PAIR, _WEB_UI)
     name = " ".join((tensor if is_token else path.stem).split())
+    if not name.isprintable():
+        raise ModelCorrupt(
+            f"The embedding {str(path)!a} has a name with characters that cannot be printed: "
+            "rename it."
+        )
     if not 0 < len(name) <= MAX_NAME_CHARS:
         raise ModelCorrupt(
             f"The embedding {path} has a name of {len(name)} characters; it must have 1 to "

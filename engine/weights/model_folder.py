@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +30,8 @@ FEW_STEP_STARTER_FILE: Final = STARTER_FOLDER / f"{FEW_STEP_STARTER}.safetensors
 """A checkpoint of its UNet. All else is in the folder, which does not load this file."""
 STARTERS: Final = (STARTER, FEW_STEP_STARTER)
 INDEX: Final = "model_index.json"
+_MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+"""The name of a module in model_index.json that is no path."""
 _FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", "*/*.jinja", INDEX)
 """The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
 SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
@@ -237,15 +240,20 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
 
 def _has_own_code(folder: Path, index: Mapping[str, Any]) -> bool:
     """Whether diffusers might run Python code of the folder; not all versions ask before."""
-    modules = {f"{name}/{entry[0]}.py" for name, entry in index.items() if _is_class(entry)}
-    files = {path.relative_to(folder).as_posix() for path in folder.glob("*/*.py")}
     has_pipeline = isinstance(index.get("_class_name"), list) or (folder / "None.py").exists()
-    return has_pipeline or not modules.isdisjoint(files)
+    return has_pipeline or any(
+        _names_own_code(folder / name, entry[0])
+        for name, entry in index.items()
+        if isinstance(entry, list) and entry
+    )
 
 
-def _is_class(entry: object) -> bool:
-    """Whether this is the library and the name of a component's class."""
-    return isinstance(entry, list) and bool(entry)
+def _names_own_code(folder: Path, library: object) -> bool:
+    """Whether the library of a component may be a file in its folder, or anywhere else."""
+    if library is None:
+        return False
+    is_module = isinstance(library, str) and _MODULE.fullmatch(library) is not None
+    return not is_module or (folder / f"{library}.py").exists()
 
 
 def variant_in(folder: Path, *, prefer_fp16: bool = False) -> str | None:
