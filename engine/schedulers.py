@@ -73,12 +73,12 @@ def noise_schedule(config: Mapping[str, object]) -> dict[str, object]:
     Values that diffusers lists as defaults of the model's scheduler class are left out, because
     each class has its own defaults.
     """
-    known = NOISE_SCHEDULE
+    schedule_keys = NOISE_SCHEDULE
     if flow_matching.is_flow(config):
-        known |= flow_matching.SCHEDULE
+        schedule_keys |= flow_matching.SCHEDULE
     defaults = config.get("_use_default_values")
     defaults = defaults if isinstance(defaults, list) else []
-    keys = (key for key in config if key in known and key not in defaults)
+    keys = (key for key in config if key in schedule_keys and key not in defaults)
     return {key: config[key] for key in keys}
 
 

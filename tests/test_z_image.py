@@ -123,7 +123,7 @@ def test_other_images_change_no_bit() -> None:
     assert [image.sha256 for image in painted_images(job(*grid), core())] == alone
 
 
-def test_a_change_of_the_prompt_keeps_the_steps_before_it() -> None:
+def test_a_change_of_the_prompt_changes_the_picture() -> None:
     """Also if the new prompt has another number of chunks."""
     plain = z_recipe(steps=2)
     changed = z_recipe(steps=2, changes=(Change(step=1, prompt="a blue boat"),))

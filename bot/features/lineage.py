@@ -65,12 +65,12 @@ async def _picture_id(interaction: Interaction, text: str) -> str:
     if _PICTURE_ID.fullmatch(text):
         return text
     match = _LINK.fullmatch(text)
-    shown = (
+    result = (
         await services(interaction).job_finder.by_message(int(match["message"])) if match else None
     )
-    if shown is None:
+    if result is None:
         raise Refused(_NO_PICTURE)
-    return picture_id(shown.job.id, shown.nth or 1)
+    return picture_id(result.job.id, result.nth or 1)
 
 
 async def show_family(interaction: Interaction, job: Job, nth: int) -> None:

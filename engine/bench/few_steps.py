@@ -71,7 +71,7 @@ def run(models: list[DiffusionModel]) -> Iterator[GridTimes]:
         other_model=cards[1].name,
         other_steps=_steps(grids[1]),
         other_seconds=other_seconds,
-        ratio=statistics.median(one / other for one, other in rounds),
+        ratio=statistics.median(few / many for few, many in rounds),
     )
 
 

@@ -246,6 +246,12 @@ class Recipe(
         return tuple(dict.fromkeys(pairs))
 
     @property
+    def encoded_texts(self) -> frozenset[str]:
+        """The prompts of all phases; with guidance at any step, their negative prompts too."""
+        negatives = [phase.negative for phase in self.phases] if self.uses_cfg else []
+        return frozenset([*(phase.prompt for phase in self.phases), *negatives])
+
+    @property
     def uses_cfg(self) -> bool:
         """Whether classifier-free guidance is on at any step, as diffusers'
         `do_classifier_free_guidance`."""

@@ -41,8 +41,9 @@ def load_seconds(images: Sequence[LoadImage], cost: Cost, workers: int) -> float
         fewer = descending[index + 1].evaluations if index + 1 < len(descending) else 0
         if image.evaluations > fewer:
             batches = [(-(-count // key.rows), cost(key)) for key, count in rows.items()]
-            busy = sum(number * each for number, each in batches)
-            round_seconds = max(busy / workers, *(each for _, each in batches))
+            work_seconds = sum(number * batch_seconds for number, batch_seconds in batches)
+            longest = max(batch_seconds for _, batch_seconds in batches)
+            round_seconds = max(work_seconds / workers, longest)
             seconds += (image.evaluations - fewer) * round_seconds
     return seconds
 
@@ -66,7 +67,7 @@ def choose_row_class(
     that arrive next over more batches.
     """
     before = load_seconds(others, cost, workers)
-    kept = load_seconds([*own, *peers, *others], cost, workers)
+    unchanged = load_seconds([*own, *peers, *others], cost, workers)
     options = []
     for row_class in row_classes:
         changed = [image.with_row_class(row_class) for image in own]
@@ -75,6 +76,6 @@ def choose_row_class(
             (load_seconds([*changed, *company, *others], cost, workers), row_class)
             for company in (peers, changed_peers)
         ]
-    seconds, row_class = min(options, default=(kept, 0))
-    is_faster = seconds < kept - MIN_GAIN * (kept - before)
+    seconds, row_class = min(options, default=(unchanged, 0))
+    is_faster = seconds < unchanged - MIN_GAIN * (unchanged - before)
     return row_class if is_faster and row_class > min(image.key.rows for image in own) else None

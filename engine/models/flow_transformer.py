@@ -13,7 +13,6 @@ from engine.contract import MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.contract.prompt_weights import words_of
 from engine.device import Device
 from engine.flow_matching import for_picture
-from engine.models.defaults import Distillation
 from engine.models.description import distillation_in, optional_components, require_components
 from engine.models.latent_diffusion import LatentDiffusion, Prompt
 from engine.models.loading import load_concept_checker, load_pipeline
@@ -30,19 +29,6 @@ class FlowTransformer(LatentDiffusion):
     """
 
     tokenizers = ()
-
-    def __init__(
-        self,
-        pipeline: DiffusionPipeline,
-        checkers: CheckerSet,
-        name: str,
-        revision: str,
-        device: Device,
-        distillation: Distillation | None = None,
-    ) -> None:
-        super().__init__(pipeline, checkers, name, revision, device, distillation)
-        side = self.card.native_size
-        for_picture(self.scheduler_config, side, side, self.card.steps)  # raises if it is damaged
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:
@@ -115,7 +101,7 @@ def load_flow_transformer(
     optional = (*family.optional_networks, *family.optional_tokenizers)
     missing = dict.fromkeys(set(optional) - set(optional_components(files, optional)))
     pipeline = load_pipeline(pipeline_class, files, device, **{**components, **missing})
-    return model_class(
+    model = model_class(
         pipeline,
         CheckerSet(checkers),
         files.name,
@@ -123,3 +109,6 @@ def load_flow_transformer(
         device,
         distillation_in(files),
     )
+    side = model.card.native_size
+    for_picture(model.scheduler_config, side, side, model.card.steps)  # raises if it is damaged
+    return model

@@ -165,14 +165,11 @@ class LatentDiffusion(ABC):
         """The number of chunks of the longest of the recipe's prompts that are encoded."""
         if recipe.prompt_format is PromptFormat.PLAIN:
             return 1
-        texts = {phase.prompt for phase in recipe.phases}
-        if recipe.uses_cfg:
-            texts |= {phase.negative for phase in recipe.phases}
         embeddings = recipe.embedding_names
         return max(
             len(tokenizer.chunks(text, embeddings).chunks)
             for tokenizer in self._tokenizers
-            for text in texts
+            for text in recipe.encoded_texts
         )
 
     def omission(self, recipe: Recipe) -> Omission | None:

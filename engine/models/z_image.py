@@ -55,10 +55,8 @@ class ZImage(FlowTransformer):
     def text_chunks(self, recipe: Recipe) -> int:
         """The number of chunks of 32 tokens of the recipe's prompts; plus _MIXED the largest, if
         they have different numbers."""
-        texts = {phase.prompt for phase in recipe.phases}
-        if recipe.uses_cfg:
-            texts |= {phase.negative for phase in recipe.phases}
-        counts = {self._chunks(Prompt(text, recipe.prompt_format)) for text in texts}
+        texts = [Prompt(text, recipe.prompt_format) for text in recipe.encoded_texts]
+        counts = set(map(self._chunks, texts))
         return max(counts) + (_MIXED if len(counts) > 1 else 0)
 
     def is_batch_invariant(
