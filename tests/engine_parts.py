@@ -61,8 +61,7 @@ def with_images(events: Sequence[Event]) -> Painted | Failed | Cancelled:
     return Painted(ending.job, pictures, ending.seconds, ending.engine_seconds)
 
 
-@cache
-def engine_core(
+def fresh_engine_core(
     threshold: float = tiny_model.NEVER, change: Callable[[Any], object] | None = None
 ) -> EngineCore:
     """An engine core whose safety checker flags images above this cosine.
@@ -72,6 +71,10 @@ def engine_core(
     with tempfile.TemporaryDirectory() as folder:
         path = tiny_model.save(Path(folder) / "tiny", threshold, change)
         return load_engine_core(str(path))
+
+
+engine_core = cache(fresh_engine_core)
+"""The same one for all tests: what changes its model (a warm-up does) needs a fresh one."""
 
 
 def load_engine_core(name: str) -> EngineCore:

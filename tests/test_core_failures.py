@@ -34,6 +34,7 @@ from tests.engine_parts import (
     digests,
     engine_core,
     failure_reason,
+    fresh_engine_core,
     job,
     new_engine_core,
     painted_images,
@@ -122,7 +123,7 @@ def memory_for(core: EngineCore, max_rows: int) -> AbstractContextManager[None]:
 
 def core_without_measurements() -> EngineCore:
     """An engine core with a separate model, no shape of which has been measured."""
-    return engine_core(change=lambda _: None)
+    return fresh_engine_core()
 
 
 def test_a_job_without_enough_memory_is_restarted_in_smaller_batches() -> None:

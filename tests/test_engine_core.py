@@ -30,6 +30,7 @@ from tests.engine_parts import (
     digests,
     engine_core,
     failure_reason,
+    fresh_engine_core,
     job,
     new_engine_core,
     painted_images,
@@ -206,7 +207,7 @@ def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatc
 
 def test_warmup_measures_the_batches_of_the_native_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches are measured in descending order of size."""
-    model, shapes = engine_core().model, list[tuple[int, int, int]]()
+    model, shapes = fresh_engine_core().model, list[tuple[int, int, int]]()
 
     def record_shape(width: int, height: int, rows: int, backend: Backend) -> bool:
         shapes.append((width, height, rows))
