@@ -5,6 +5,7 @@ import os
 import re
 from io import BytesIO
 
+import msgspec
 import pytest
 from PIL import Image
 
@@ -211,3 +212,15 @@ def test_too_many_tiles_are_refused() -> None:
     context = PlanContext(models=(MODEL,), upscalers=(UPSCALER,), seed=3, parents=(large,))
     with pytest.raises(Refused, match=r"takes \d+ tiles with this model; at most 64 are possible"):
         detail.plan(DetailRequest(), context)
+
+
+@pytest.mark.parametrize("multiple", [8, 16])
+def test_tiles_suit_the_model(multiple: int) -> None:
+    """Their edges lie between its latent pixels."""
+    model = msgspec.structs.replace(MODEL, size_multiple=multiple)
+    parent = picture(recipe=recipe(width=176, height=176))
+    context = PlanContext(models=(model,), upscalers=(UPSCALER,), seed=3, parents=(parent,))
+    [work] = detail.plan(DetailRequest(), context).recipes
+    assert isinstance(work, Detail)
+    assert not any(edge % multiple for box in work.tiles for edge in box)
+    assert work.tiles[-1].right == 352

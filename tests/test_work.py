@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from engine.contract import MAX_SIZE, Change, Img2Img, PromptFormat, Recipe, Sampler, Subseed
-from engine.contract.work import Detail, Upscale, Work, detail_strength, tile_size
+from engine.contract.work import Detail, Upscale, Work, detail_strength, tiling
 
 RECIPE = Recipe(
     model="starter",
@@ -108,6 +108,10 @@ def test_a_tile_is_not_larger_than_the_result() -> None:
         ({"strength": 0.01}, "none of the 20 steps would run"),
         ({"overlap": 128}, "Tiles of 128 pixels cannot overlap by 128"),
         ({"overlap": 20}, "multiples of 8"),
+        ({"overlap": 24, "multiple": 16}, "multiples of 16"),
+        ({"multiple": 12}, "multiples of 12 pixels; they must be multiples of 8"),
+        ({"multiple": 0}, "multiples of 0 pixels"),
+        ({"multiple": 128, "tile": 256, "overlap": 128}, "256 x 192 pixels cannot be painted over"),
         ({"row_class": 3}, "row class is 3"),
     ],
 )
@@ -129,7 +133,29 @@ def test_the_default_strength_runs_at_least_one_step(
     assert int(steps * expected) >= 1
 
 
-@pytest.mark.parametrize(("native", "expected"), [(128, (128, 32)), (512, (512, 128))])
-def test_tiles_have_the_native_size_of_the_model(native: int, expected: tuple[int, int]) -> None:
-    """Neighbours share a quarter."""
-    assert tile_size(native) == expected
+@pytest.mark.parametrize(
+    ("native", "size_multiple", "expected"),
+    [
+        (128, 8, (128, 32, 8)),
+        (512, 8, (512, 128, 8)),
+        (1000, 16, (992, 240, 16)),
+        (128, 4, (128, 32, 8)),
+        (64, 32, (64, 32, 32)),
+    ],
+)
+def test_tiles_have_the_native_size_of_the_model(
+    native: int, size_multiple: int, expected: tuple[int, int, int]
+) -> None:
+    """Neighbours share a quarter, and the model can paint sides of this length."""
+    assert tiling(native, size_multiple) == expected
+
+
+def test_tiles_begin_at_multiples() -> None:
+    """A Detail from before has those of 8, and its JSON does not name them."""
+    picture = msgspec.structs.replace(RECIPE, width=176, height=176)
+    before = detail(picture)
+    assert {box.left for box in before.tiles} == {0, 72, 144, 224}
+    assert b"multiple" not in msgspec.json.encode(before)
+    now = msgspec.structs.replace(before, multiple=16)
+    assert {box.left for box in now.tiles} == {0, 64, 144, 224}
+    assert msgspec.json.decode(msgspec.json.encode(now), type=Work) == now

@@ -100,7 +100,7 @@ from engine.contract.work import (
     Upscale,
     Work,
     detail_strength,
-    tile_size,
+    tiling,
     with_row_class,
 )
 
@@ -184,6 +184,6 @@ __all__ = [
     "size_for_aspect",
     "size_for_init_image",
     "strip_steps",
-    "tile_size",
+    "tiling",
     "with_row_class",
 ]

@@ -1,7 +1,7 @@
 """What a picture can be made by: a recipe, or an enlargement of an earlier picture."""
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -168,9 +168,11 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     """
 
     tile: int
-    """The side of a tile in pixels, a multiple of SIZE_MULTIPLE."""
+    """The side of a tile in pixels, a multiple of `multiple`."""
     overlap: int
-    """Pixels that neighbouring tiles share at least, a multiple of SIZE_MULTIPLE."""
+    """Pixels that neighbouring tiles share at least, a multiple of `multiple`."""
+    multiple: int = SIZE_MULTIPLE
+    """All edges of tiles are at multiples of this number of pixels, itself one of SIZE_MULTIPLE."""
     strength: float = DETAIL_STRENGTH
     """That of the tiles: the share of the steps that are run on them."""
     row_class: int
@@ -181,10 +183,22 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_strength(self.strength)
-        if not 0 < self.overlap < self.tile or (self.overlap | self.tile) % SIZE_MULTIPLE:
+        if self.multiple < 1 or self.multiple % SIZE_MULTIPLE:
+            raise ValueError(
+                f"The edges of tiles are multiples of {self.multiple} pixels; they must be "
+                f"multiples of {SIZE_MULTIPLE}."
+            )
+        if not 0 < self.overlap < self.tile or any(
+            length % self.multiple for length in (self.overlap, self.tile)
+        ):
             raise ValueError(
                 f"Tiles of {self.tile} pixels cannot overlap by {self.overlap}: both must be "
-                f"multiples of {SIZE_MULTIPLE}, and the overlap the smaller one."
+                f"multiples of {self.multiple}, and the overlap the smaller one."
+            )
+        if any(length % self.multiple for length in self.size):
+            raise ValueError(
+                f"{self.width} x {self.height} pixels cannot be painted over in tiles: width and "
+                f"height must be multiples of {self.multiple}."
             )
         if len(self.tiles) > MAX_TILES:
             raise ValueError(
@@ -196,7 +210,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     @property
     def tiles(self) -> tuple[Box, ...]:
         """The parts of the result that are painted."""
-        return overlapping_tiles(self.width, self.height, self.tile, self.overlap, SIZE_MULTIPLE)
+        return overlapping_tiles(self.width, self.height, self.tile, self.overlap, self.multiple)
 
     @property
     def rows(self) -> int:
@@ -245,10 +259,21 @@ def with_row_class(work: Work, row_class: int, backend: Backend | None = None) -
     return msgspec.structs.replace(work, backend=backend)
 
 
-def tile_size(native_size: int) -> tuple[int, int]:
-    """Side and overlap, in pixels, of the tiles of a Detail for a model of this native size."""
-    side = native_size // SIZE_MULTIPLE * SIZE_MULTIPLE
-    return side, max(MIN_TILE_OVERLAP, side // 4 // SIZE_MULTIPLE * SIZE_MULTIPLE)
+class Tiling(NamedTuple):
+    """The fields of a Detail that say where its tiles are."""
+
+    tile: int
+    overlap: int
+    multiple: int
+
+
+def tiling(native_size: int, size_multiple: int = SIZE_MULTIPLE) -> Tiling:
+    """The tiles of a Detail for a model of this native size, whose pictures have widths and heights
+    that are multiples of `size_multiple`."""
+    multiple = math.lcm(SIZE_MULTIPLE, size_multiple)
+    side = native_size // multiple * multiple
+    smallest = -(-MIN_TILE_OVERLAP // multiple) * multiple
+    return Tiling(side, max(smallest, side // 4 // multiple * multiple), multiple)
 
 
 def detail_strength(native_size: int, steps: int) -> float:

@@ -14,7 +14,7 @@ from engine.contract import (
     Detail,
     card_for,
     detail_strength,
-    tile_size,
+    tiling,
     with_row_class,
 )
 
@@ -32,19 +32,17 @@ def plan(request: DetailRequest, context: PlanContext) -> Plan:
     recipe = parent.recipe.recipe
     rules.check_models([recipe], context.models)
     card = card_for(recipe, context.models)
-    side, overlap = tile_size(card.native_size)
     strength = request.strength
     if strength is None:
         strength = detail_strength(card.native_size, recipe.steps)
     fields = enlargement(parent, upscaler, DETAIL_SCALE)
+    tiles = tiling(card.native_size, card.size_multiple)._asdict()
     try:
-        work = Detail(
-            **fields, tile=side, overlap=overlap, strength=strength, row_class=ROW_CLASSES[0]
-        )
+        work = Detail(**fields, **tiles, strength=strength, row_class=ROW_CLASSES[0])
     except ValueError as error:
         raise Refused(str(error)) from error
-    tiles = card.with_row_class([work.tile_recipe()] * len(work.tiles))
-    return enlarging(with_row_class(work, tiles[0].row_class), parent, Relation.DETAIL)
+    recipes = card.with_row_class([work.tile_recipe()] * len(work.tiles))
+    return enlarging(with_row_class(work, recipes[0].row_class), parent, Relation.DETAIL)
 
 
 KIND: Final = JobKind(name="detail", title="Detailed: ", plan=plan, actions=PICTURE_ACTIONS)
