@@ -120,11 +120,11 @@ def test_a_scheduler_config_that_is_no_object_is_refused(folder: Path) -> None:
         load(folder)
 
 
-@pytest.mark.parametrize(("sample_size", "native_size"), [([8, 8], 64), ([4, 16], 64)])
+@pytest.mark.parametrize(("sample_size", "native_size"), [([8, 8], 64), ([4, 16], 64), (None, 512)])
 def test_a_sample_size_may_have_two_sides(
-    folder: Path, sample_size: list[int], native_size: int
+    folder: Path, sample_size: list[int] | None, native_size: int
 ) -> None:
-    """The native size is the side of a square with the same area."""
+    """The native size is the side of a square with the same area, or else that of the family."""
     change(folder / "unet" / "config.json", sample_size=sample_size)
     assert load(folder).card.native_size == native_size
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import msgspec
 import pytest
 from diffusers import (
     DEISMultistepScheduler,
@@ -35,6 +36,7 @@ from engine.core.engine_core import EngineCore
 from engine.device import select_device
 from engine.errors import ModelCorrupt
 from engine.models import registry
+from engine.models.description import describe
 from engine.pipeline.preview import previewer_for
 from engine.weights.model_files import find_model_files
 from tests import tiny_flow_models
@@ -173,6 +175,33 @@ def test_sizes_are_multiples_of_a_token() -> None:
     assert "multiples of 16" in failure_reason(job(flow_recipe(width=72)), core())
     assert all(side % 16 == 0 for side in card.size_for_aspect(1.37))
     assert card.size_for_init_image(121, 125) == (128, 128)
+
+
+def test_larger_sizes_than_it_has_positions_for_are_refused() -> None:
+    """The sentence has the largest one, and requests by aspect stay below it."""
+    card = core().model.card
+    expected = "272 x 64 is too large for this model: widths and heights of at most 256 pixels"
+    assert failure_reason(job(flow_recipe(width=272)), core()).startswith(expected)
+    assert not card.is_paintable(64, 272)
+    assert rendered_images(job(flow_recipe(width=256, steps=1)), core())[0].width == 256
+    wide = msgspec.structs.replace(card, native_size=256)
+    assert wide.size_for_aspect(4.0) == (256, 128)
+    assert wide.size_for_init_image(300, 200) == (256, 192)
+
+
+def test_a_size_that_its_config_lacks_is_that_of_diffusers(tmp_path: Path) -> None:
+    """`sample_size` may be left out; a picture is never larger than there are positions."""
+    folder = tiny_flow_models.save_sd3(tmp_path / "sd3", has_t5=False)
+    path = folder / "transformer" / "config.json"
+    config = json.loads(path.read_text())
+    del config["sample_size"]
+    path.write_text(json.dumps(config))
+    description = describe(find_model_files(str(folder)))
+    card = registry.load(str(folder), select_device()).card
+    assert description.native_size == card.native_size == card.max_side == 256
+    config["pos_embed_max_size"] = 96
+    path.write_text(json.dumps(config))
+    assert describe(find_model_files(str(folder))).native_size == 1024
 
 
 def test_it_is_described_without_its_weights(

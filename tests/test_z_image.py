@@ -145,6 +145,7 @@ def test_what_does_not_suit_it_is_refused() -> None:
     reason = failure_reason(job(z_recipe(sampler=Sampler.LCM)), core())
     assert "Choose one of: dpmpp_2m, unipc, deis, flow_euler" in reason
     assert "multiples of 16" in failure_reason(job(z_recipe(height=72)), core())
+    assert "at most 1024 pixels" in failure_reason(job(z_recipe(height=1040)), core())
 
 
 def test_its_steps_can_be_shown() -> None:

@@ -8,7 +8,7 @@ from engine.contract.embedding_names import names_in
 from engine.contract.recipe import MAX_STEPS, Recipe
 from engine.contract.recipe_parts import Backend, Embedding, PromptFormat, short_revision
 from engine.contract.samplers import Sampler
-from engine.contract.sizes import SIZE_MULTIPLE, size_for_aspect, size_for_init_image
+from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE, size_for_aspect, size_for_init_image
 from engine.contract.support import check_supported
 
 
@@ -46,6 +46,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Widths and heights must be multiples of this number of pixels."""
     max_pixels: int
     """The largest area (width x height) of a picture."""
+    max_side: int = MAX_SIZE
+    """The largest width and height in pixels."""
     steps: int
     guidance: float
     sampler: Sampler
@@ -81,11 +83,12 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def size_for_aspect(self, aspect_ratio: float) -> tuple[int, int]:
         """Width and height in pixels with this aspect ratio and about the native area."""
-        return size_for_aspect(aspect_ratio, self.native_size, self.size_multiple)
+        return size_for_aspect(aspect_ratio, self.native_size, self.size_multiple, self.max_side)
 
     def size_for_init_image(self, width: int, height: int) -> tuple[int, int]:
         """The width and height in pixels at which to paint over an init image of this size."""
-        return size_for_init_image(width, height, self.native_size, self.size_multiple)
+        multiple, max_side = self.size_multiple, self.max_side
+        return size_for_init_image(width, height, self.native_size, multiple, max_side)
 
     def with_row_class(self, recipes: Sequence[Recipe]) -> tuple[Recipe, ...]:
         """The recipes of one job, which have one size, with their default row class.
@@ -121,7 +124,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_paintable(self, width: int, height: int) -> bool:
         """Whether the model can paint pictures of this size in pixels."""
         is_multiple = not (width % self.size_multiple or height % self.size_multiple)
-        return is_multiple and width * height <= self.max_pixels
+        is_small = max(width, height) <= self.max_side and width * height <= self.max_pixels
+        return is_multiple and is_small
 
     def check_area(self, width: int, height: int) -> None:
         """Raise ValueError, with a sentence for the user, if the model cannot paint this size."""
@@ -130,6 +134,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(
                 f"{width} x {height} does not suit this model: its widths and heights are "
                 f"multiples of {multiple}."
+            )
+        if max(width, height) > self.max_side:
+            raise ValueError(
+                f"{width} x {height} is too large for this model: widths and heights of at most "
+                f"{self.max_side} pixels are allowed."
             )
         if width * height > self.max_pixels:
             raise ValueError(

@@ -5,12 +5,12 @@ follows from its configs, its name and its model card.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from engine.contract import MAX_GUIDANCE, MAX_STEPS, SIZE_MULTIPLE, Sampler
+from engine.contract import MAX_GUIDANCE, MAX_SIZE, MAX_STEPS, SIZE_MULTIPLE, Sampler
 from engine.contract.samplers import FLOW_PREDICTION
 
 STEPS: Final = 20
@@ -45,6 +45,11 @@ class FamilyDefaults(NamedTuple):
     as in `flow_matching.SCHEDULE`; else nothing."""
     native_size: int | None = None
     """Where the denoiser's config does not say it."""
+    sample_size: int | None = None
+    """diffusers' default of a denoiser's option of this name, in latent pixels."""
+    max_tokens: Callable[[Mapping[str, Any]], int] | None = None
+    """Tokens of the longest side that the denoiser has positions for, by its config; None without
+    such a limit."""
     packed_pixels: int = 1
     """Latent pixels of the VAE that are channels of one pixel of the denoiser."""
     distillation: "Distillation | None" = None
@@ -60,6 +65,12 @@ class FamilyDefaults(NamedTuple):
         """What the sides of pictures are multiples of, in pixels."""
         return _TOKEN_SIDE * vae_scale_factor if self.is_flow else SIZE_MULTIPLE
 
+    def max_side(self, denoiser: Mapping[str, Any], vae_scale_factor: int) -> int:
+        """The largest width and height in pixels; `denoiser` is its config."""
+        if self.max_tokens is None:
+            return MAX_SIZE
+        return min(self.max_tokens(denoiser) * self.size_multiple(vae_scale_factor), MAX_SIZE)
+
     def noise_schedule(self, vae_scale_factor: int) -> dict[str, object]:
         """What the family adds to a model's scheduler config."""
         if not self.is_flow:
@@ -69,6 +80,18 @@ class FamilyDefaults(NamedTuple):
             "token_side": self.size_multiple(vae_scale_factor),
             **self.flow_schedule,
         }
+
+
+def _crop_of_positions(denoiser: Mapping[str, Any]) -> int:
+    """diffusers' SD3Transformer2DModel cuts the positions of a picture out of a square of them."""
+    side: int = denoiser.get("pos_embed_max_size", 96)
+    return side
+
+
+def _rotary_positions(denoiser: Mapping[str, Any]) -> int:
+    """diffusers' ZImageTransformer2DModel has a table for the axes of text, height and width."""
+    _, height, width = denoiser.get("axes_lens", (1024, 512, 512))
+    return min(height, width)
 
 
 STABLE_DIFFUSION: Final = FamilyDefaults(
@@ -83,6 +106,7 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     networks=("unet", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
     embedded_encoders=("text_encoder",),
+    native_size=512,
 )
 STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     "SDXL",
@@ -91,6 +115,7 @@ STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     networks=("unet", "vae", "text_encoder", "text_encoder_2"),
     tokenizers=("tokenizer", "tokenizer_2"),
     embedded_encoders=("text_encoder", "text_encoder_2"),
+    native_size=1024,
 )
 STABLE_DIFFUSION_3: Final = FamilyDefaults(
     "Stable Diffusion 3",
@@ -103,6 +128,8 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
     steps=28,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear"},
+    sample_size=128,
+    max_tokens=_crop_of_positions,
 )
 """28 steps with a guidance of 3.5 for Large, 40 with 4.5 for Medium
 (https://huggingface.co/stabilityai/stable-diffusion-3.5-large and -medium)."""
@@ -188,6 +215,7 @@ Z_IMAGE: Final = FamilyDefaults(
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear", "has_even_sigmas": True},
     native_size=1024,
+    max_tokens=_rotary_positions,
     distillation=Distillation("Turbo", 8, 1.0, Sampler.FLOW_EULER, 20, 3.0),
 )
 """50 steps, or Turbo: 8 steps without guidance (https://huggingface.co/Tongyi-MAI/Z-Image-Turbo)."""

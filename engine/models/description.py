@@ -62,13 +62,12 @@ def describe(files: ModelFiles) -> Description:
     config, vae_config = (read_config(files, name) for name in (denoiser, "vae"))
     check_channels(files.name, denoiser, config, vae_config, family)
     scale_factor = _vae_scale_factor(vae_config)
-    latent_side = math.sqrt(latent_pixels(denoiser, config, family, scale_factor))
     return Description(
         family,
         distillation,
         family.steps if distillation is None else distillation.steps,
         guidance if distillation is None else distillation.guidance,
-        round(latent_side) * scale_factor,
+        native_size(denoiser, config, family, scale_factor),
         read_scheduler_config(files),
         _readme(files).licence,
         _fitting_embeddings(files, family),
@@ -175,6 +174,16 @@ def check_channels(
         )
 
 
+def native_size(
+    denoiser: str, config: Mapping[str, Any], family: FamilyDefaults, vae_scale_factor: int
+) -> int:
+    """The side, in pixels, of the square pictures that a model was trained on, by its denoiser's
+    config or its family. Raises TypeError or ValueError if the config is damaged."""
+    pixels = latent_pixels(denoiser, config, family, vae_scale_factor)
+    max_side = family.max_side(config, vae_scale_factor)
+    return min(round(math.sqrt(pixels)) * vae_scale_factor, max_side)
+
+
 def latent_pixels(
     denoiser: str, config: Mapping[str, Any], family: FamilyDefaults, vae_scale_factor: int
 ) -> int:
@@ -183,7 +192,7 @@ def latent_pixels(
 
     Raises TypeError or ValueError if `sample_size` is neither a side nor height and width.
     """
-    sample_size: Any = config.get("sample_size")
+    sample_size: Any = config.get("sample_size", family.sample_size)
     if sample_size is None and family.native_size is not None:
         sample_size = family.native_size // vae_scale_factor
     height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size

@@ -1,7 +1,6 @@
 """Load the components of a diffusers pipeline, and describe the model in a card."""
 
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +25,7 @@ from engine.models.description import (
     DENOISERS,
     check_channels,
     family_of,
+    native_size,
     read_config,
     read_scheduler_config,
 )
@@ -134,7 +134,8 @@ def model_card(
     most_clip_skip: int,
 ) -> ModelCard:
     """The card of a loaded model."""
-    native_size = round(math.sqrt(latent_pixels(pipeline, family))) * pipeline.vae_scale_factor
+    scale_factor, denoiser = pipeline.vae_scale_factor, denoiser_of(pipeline).config
+    side = native_size(denoiser_name(pipeline), denoiser, family, scale_factor)
     config = scheduler_config(pipeline, family)
     samplers = usable_samplers(config)
     log_unusable_samplers(config)
@@ -144,9 +145,10 @@ def model_card(
     card = ModelCard(
         name=name,
         revision=revision,
-        native_size=native_size,
-        size_multiple=family.size_multiple(pipeline.vae_scale_factor),
-        max_pixels=max(4 * native_size * native_size, MIN_MAX_PIXELS),
+        native_size=side,
+        size_multiple=family.size_multiple(scale_factor),
+        max_pixels=max(4 * side * side, MIN_MAX_PIXELS),
+        max_side=family.max_side(denoiser, scale_factor),
         steps=family.steps,
         guidance=family.guidance,
         sampler=default_sampler(samplers, distillation, family),
