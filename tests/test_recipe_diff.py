@@ -1,5 +1,8 @@
 """What differs between two recipes."""
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from bot.domain.recipe_diff import recipe_changes
@@ -84,12 +87,24 @@ DETAILED = Detail(
 )
 
 
+def by_openvino(work: Detail, **changes: Any) -> Detail:  # noqa: ANN401 - any field
+    """The Detail with tiles of another backend than its picture."""
+    return msgspec.structs.replace(work, backend=Backend.OPENVINO, **changes)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "changes"),
     [
         (recipe(), ENLARGED, ["4x esrgan"]),
         (ENLARGED, DETAILED, ["2x with detail 0.3"]),
         (recipe(), DETAILED, ["4x esrgan", "2x with detail 0.3"]),
+        (ENLARGED, by_openvino(DETAILED), ["2x with detail 0.3 by openvino"]),
+        (
+            DETAILED,
+            by_openvino(DETAILED, strength=0.5),
+            ["2x with detail 0.3 -> 2x with detail 0.5 by openvino"],
+        ),
+        (DETAILED, msgspec.structs.replace(DETAILED, row_class=2), []),
         (ENLARGED, ENLARGED, []),
         (ENLARGED, recipe(steps=8), ["steps 4 -> 8"]),
     ],

@@ -11,6 +11,9 @@ def recipe_changes(old: Work, new: Work) -> list[str]:
 
     Equal recipes have none. The row class is no setting.
     """
+    if isinstance(old, Detail) and isinstance(new, Detail) and old.picture == new.picture:
+        texts = _enlargement(old), _enlargement(new)
+        return [] if texts == texts[::-1] else [f"{texts[0]} -> {texts[1]}"]
     if not isinstance(new, Recipe) and new != old:
         return [*recipe_changes(old, new.picture), _enlargement(new)]
     first, second = old.recipe, new.recipe
@@ -20,7 +23,8 @@ def recipe_changes(old: Work, new: Work) -> list[str]:
 
 def _enlargement(work: Upscale | Detail) -> str:
     if isinstance(work, Detail):
-        return f"{work.scale}x with detail {work.strength:g}"
+        backend = "" if work.backend is None else f" by {work.backend}"
+        return f"{work.scale}x with detail {work.strength:g}{backend}"
     return f"{work.scale}x {work.upscaler}"
 
 
