@@ -83,10 +83,6 @@ def test_a_sampler_that_does_not_work_with_a_model_is_not_offered(
 @pytest.mark.parametrize(
     ("file", "changes", "reason"),
     [
-        (SCHEDULER, {"prediction_type": "velocity"}, "velocity"),
-        (SCHEDULER, {"beta_schedule": 7}, "7 is not implemented"),
-        (SCHEDULER, {"num_train_timesteps": "many"}, "no sampler works"),
-        (SCHEDULER, {"beta_end": None}, "no sampler works"),
         (SCHEDULER, {"_class_name": "FlowMatchEulerDiscreteScheduler"}, "FlowMatchEuler"),
         (SCHEDULER, {"_class_name": "EDMEulerScheduler"}, "EDMEuler"),
         ("unet/config.json", {"sample_size": "8"}, "cannot be loaded"),

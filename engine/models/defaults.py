@@ -90,8 +90,8 @@ def _crop_of_positions(denoiser: Mapping[str, Any]) -> int:
 
 def _rotary_positions(denoiser: Mapping[str, Any]) -> int:
     """diffusers' ZImageTransformer2DModel has a table for the axes of text, height and width."""
-    _, height, width = denoiser.get("axes_lens", (1024, 512, 512))
-    return min(height, width)
+    sides: list[int] = denoiser.get("axes_lens", [1024, 512, 512])[1:]
+    return min(sides)
 
 
 STABLE_DIFFUSION: Final = FamilyDefaults(

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from engine.errors import ModelCorrupt
+from engine.errors import ModelCorrupt, first_line
 from engine.models.defaults import (
     FAMILIES,
     LIGHTNING,
@@ -13,6 +13,11 @@ from engine.models.defaults import (
     Distillation,
     FamilyDefaults,
     distillation_of,
+)
+from engine.models.scheduler_config import (
+    SCHEDULER_FILE,
+    check_scheduler_class,
+    check_scheduler_config,
 )
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
@@ -123,8 +128,11 @@ def distillation_in(files: ModelFiles) -> Distillation | None:
 
 def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
     """The config of the scheduler or of a network. Raises OSError, ValueError or TypeError."""
-    name = "scheduler_config.json" if component == "scheduler" else "config.json"
-    config = json.loads((files.folder / component / name).read_text(encoding="utf-8"))
+    name = SCHEDULER_FILE if component == "scheduler" else f"{component}/config.json"
+    try:
+        config = json.loads((files.folder / name).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is not JSON: {first_line(error)}") from error
     if not isinstance(config, dict):
         raise TypeError(f"{name} is not a JSON object")
     return {**config, **files.scheduler_changes} if component == "scheduler" else config
@@ -132,17 +140,14 @@ def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
 
 def read_scheduler_config(files: ModelFiles) -> dict[str, Any]:
     """The scheduler config, with what the family adds. Raises ModelCorrupt if its noise schedule is
-    not of the kind that the family has, or OSError, ValueError or TypeError."""
+    damaged or not of the kind that the family has, or OSError, ValueError or TypeError."""
     family, config = family_of(files), read_config(files, "scheduler")
-    class_name = str(config.get("_class_name"))
-    if family.is_flow and class_name == _FLOW_SCHEDULER:
+    names = (_FLOW_SCHEDULER,) if family.is_flow else _OTHER_SCHEDULERS
+    check_scheduler_class(files.name, config, names, is_allowed=family.is_flow)
+    check_scheduler_config(files.name, config, is_flow=family.is_flow)
+    if family.is_flow:
         scale_factor = _vae_scale_factor(read_config(files, "vae"))
         return {**config, **family.noise_schedule(scale_factor)}
-    if family.is_flow or class_name.startswith(_OTHER_SCHEDULERS):
-        raise ModelCorrupt(
-            f"The model {files.name} needs the scheduler {class_name}, for which the engine has no "
-            "sampler."
-        )
     distillation = distillation_in(files)
     if files.checkpoint is not None and distillation is not None and distillation.is_trailing:
         # The config is that of the model before it was distilled.
