@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import threading
 import time
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.core.preparation import prepare
 from engine.core.request import Request
 from engine.core.scheduler import AGING_PERIOD
 from engine.core.warmup import warmup
+from engine.device.cores import has_all_cores
 from tests.engine_parts import (
     Painted,
     digests,
@@ -203,6 +205,35 @@ def test_preparing_a_new_size_blocks_no_other_job(monkeypatch: pytest.MonkeyPatc
     for request in core.requests:
         request.request_cancel()
     core.tick()
+
+
+def test_a_pass_has_all_cores_only_if_nothing_else_runs() -> None:
+    """Else two passes together would have more threads than there are cores."""
+    core, running, alone = new_engine_core(), 0, list[bool]()
+    for width in (64, 72):  # a new size is measured first
+        run_job(job(recipe(steps=1, width=width)), core)
+    predict, lock = core.model.predict, threading.Lock()
+
+    def record_cores(*inputs: Any) -> torch.Tensor:  # noqa: ANN401 - those of `predict`
+        nonlocal running
+        with lock:
+            assert not has_all_cores() or running == 0
+            alone.append(has_all_cores())
+            running += 1
+        try:
+            return predict(*inputs)
+        finally:
+            with lock:
+                running -= 1
+
+    core.model.predict = record_cores  # type: ignore[method-assign, assignment] # a shared model
+    try:
+        run_job(job(recipe(steps=5)), core)
+        assert alone == [True] * 5
+        run_together(core, job(recipe(steps=20)), job(recipe(steps=20, width=72)))
+    finally:
+        del core.model.predict
+    assert (False in alone) == (core.model.device.max_concurrent_batches > 1)
 
 
 def test_warmup_measures_the_batches_of_the_native_size(monkeypatch: pytest.MonkeyPatch) -> None:

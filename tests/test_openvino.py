@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from PIL import Image
 
 from engine.contract import Backend, Paint, Recipe
 from engine.device import Device, select_device
+from engine.device.cores import all_cores
 from engine.errors import UsageError
 from engine.models import openvino_network
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.models.openvino_network import Inputs, OpenVinoNetwork
+from engine.models.openvino_network import Inputs, Network, OpenVinoNetwork
 from engine.models.registry import load
 from tests import tiny_model
 from tests.diffusers_pipeline import assert_alike, diffusers_image
@@ -84,6 +85,49 @@ def test_results_are_those_of_torch_up_to_rounding(
 def test_a_row_has_its_bits_in_every_slot(model: LatentDiffusion, rows: int) -> None:
     """As the engine demands it of every backend."""
     assert model.is_batch_invariant(64, 64, rows, backend=OPENVINO)
+
+
+@pytest.mark.parametrize(("rows", "side"), [(2, 8), (8, 8), (2, 9), (16, 10)])
+def test_a_pass_with_all_cores_has_the_same_bits(
+    model: LatentDiffusion, rows: int, side: int
+) -> None:
+    """Whichever copy of the network runs it."""
+    inputs = batch(rows, side, 5)
+    with all_cores(are_free=True):
+        alone = model.predict(*inputs, OPENVINO)
+    assert torch.equal(alone, model.predict(*inputs, OPENVINO))
+
+
+@pytest.mark.parametrize("is_equal", [True, False])
+def test_a_copy_with_more_threads_is_used_if_it_is_equal(
+    monkeypatch: pytest.MonkeyPatch, *, is_equal: bool
+) -> None:
+    """Otherwise the one copy runs all passes."""
+    compile_model, used = openvino_network._compile, list[object]()
+
+    def compile_traced(
+        converted: object, examples: Inputs, properties: Mapping[str, object]
+    ) -> Network:
+        compiled = compile_model(converted, examples, properties)
+        assert compiled is not None
+        threads, streams = properties["INFERENCE_NUM_THREADS"], properties["NUM_STREAMS"]
+
+        def run(inputs: Inputs) -> torch.Tensor:
+            used.append((threads, streams))
+            output = compiled(inputs)
+            return output if is_equal or streams == "2" else output * (1 + 2**-20)
+
+        return run
+
+    monkeypatch.setattr(openvino_network, "_compile", compile_traced)
+    scale = Scale()
+    network = OpenVinoNetwork(scale, scale.forward, CPU, 2)
+    assert network.prove(inputs_of(2))
+    used.clear()
+    with all_cores(are_free=True):
+        network(inputs_of(2))
+    network(inputs_of(2))
+    assert used == [(2, "1") if is_equal else (2, "2"), (2, "2")]
 
 
 def test_threads_may_call_it_at_the_same_time(model: LatentDiffusion) -> None:

@@ -118,7 +118,9 @@ class EngineCore:
         work = oldest_work(self._running, self._preparing) if self.pool.has_limit else {}
         models = self.pool.ready(work)
         self._start_preparation(models)
-        for batch in self._select_batches(models):
+        batches = self._select_batches(models)
+        for batch in batches:
+            batch.is_alone = len(batches) == 1 and not self._executor.in_flight
             self.pool.acquire(batch.model)
             self._submit(batch, _requests_of(batch), self.meter.start(batch))
         if self.requests and not self._executor.in_flight:

@@ -16,7 +16,7 @@ from engine.contract import (
     pixels_sha256,
     with_row_class,
 )
-from engine.contract.images.encode import encode_png
+from engine.contract.images.encode import PAINTED, encode_png
 from engine.contract.metadata import with_metadata
 from engine.core.capture import Frame
 from engine.device.errors import is_out_of_memory
@@ -57,10 +57,13 @@ class Result(NamedTuple):
     """The picture, if it may be shown."""
 
 
-def paint(state: DenoisingState, job: Paint) -> Result | None:
-    """The picture of denoised latents; of tiles after the last one, and None before that."""
+def paint(state: DenoisingState, job: Paint, decoded: Callable[[], Image.Image]) -> Result | None:
+    """The picture of denoised latents; of tiles after the last one, and None before that.
+
+    `decoded` returns what `decode` does.
+    """
     try:
-        picture = decode(state)
+        picture = decoded()
     except InvalidJob as error:  # of this image alone; the others may succeed
         return fail(state, str(error))
     tile = state.init_image
@@ -86,7 +89,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
     is_unchecked = any(verdict.score is None for verdict in verdicts)
     is_withheld = flagged(verdicts) and (is_unchecked or not job.include_flagged)
     painted = PaintedImage(
-        png=b"" if is_withheld else with_metadata(encode_png(picture), [origin.work]),
+        png=b"" if is_withheld else with_metadata(encode_png(picture, PAINTED), [origin.work]),
         sha256=pixels_sha256(picture),
         verdicts=verdicts,
         row_class=origin.row_class,

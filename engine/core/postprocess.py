@@ -20,6 +20,7 @@ from engine.contract.images.encode import encode_jpeg
 from engine.core import pictures
 from engine.core.background import BackgroundQueue
 from engine.core.capture import Artifact, Frame, ImageCapture
+from engine.core.decoding import DecoderPool, Decoding
 from engine.core.failures import Failure, catch_failure
 from engine.core.model_pool import ModelPool
 from engine.core.pictures import Origin, Result
@@ -81,6 +82,7 @@ class Postprocessor:
         self._preview_time_share = preview_time_share
         self._clock = clock
         self._thread = executor or ThreadPoolExecutor(1, "postprocessor")
+        self._decoders = DecoderPool(clock)
         self._captures: BackgroundQueue[Callable[[], Future[None]]] = BackgroundQueue(
             lambda submit: submit()
         )
@@ -97,13 +99,14 @@ class Postprocessor:
         return not self._is_previewing and self._clock() >= self._next_preview_at
 
     def postprocess(self, image: RunningImage) -> None:
-        """Make an image whose evaluations are done, and send it.
+        """Make an image whose evaluations are done, and send it. Called by the core's thread.
 
         After its last image, the request ends: completed, failed or cancelled.
         """
         slot = Slot.of(image)
         self._requests.add(slot.request)
-        work = partial(self._postprocess, image, slot)
+        decoding = self._decoders.start(image.state)
+        work = partial(self._postprocess, image, slot, decoding)
         self._submit(slot, work, partial(self._fail, image, slot))
 
     def postprocess_picture(self, slot: Slot, origin: Origin, picture: Image.Image) -> None:
@@ -175,6 +178,7 @@ class Postprocessor:
         self._captures.clear()
         wait([self._thread.submit(lambda: None)], timeout)
         self._thread.shutdown(wait=False)
+        self._decoders.close()
         for request in requests:  # also those whose files were still to be made
             request.finish_cancelled()
 
@@ -209,10 +213,14 @@ class Postprocessor:
         future.add_done_callback(lambda _: self.uses.release(model))
         return future
 
-    def _postprocess(self, image: RunningImage, slot: Slot) -> None:
-        if not slot.request.is_stopped:
+    def _postprocess(self, image: RunningImage, slot: Slot, decoding: Decoding) -> None:
+        if slot.request.is_stopped:
+            decoding.cancel()
+        else:
+            decoding.wait()
             with self._charged(slot.request):
-                result = pictures.paint(image.state, slot.request.job)
+                result = pictures.paint(image.state, slot.request.job, decoding.picture)
+            slot.request.postprocess_seconds += decoding.seconds
             if result is not None:
                 self._send(slot, result, image.capture)
         self._end_if_stopped(slot.request)

@@ -10,6 +10,7 @@ from engine.core.batch_cost import BatchCostModel
 from engine.core.batching import BatchKey
 from engine.core.request import Request, RunningImage
 from engine.device import Device
+from engine.device.cores import all_cores
 from engine.device.timing import OverlapTimer
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import ModelCall, call, forward_batch
@@ -21,6 +22,8 @@ class Batch:
 
     key: BatchKey
     images: list[RunningImage]
+    is_alone: bool = False
+    """Whether nothing else runs in the executor when it starts."""
     completed: "list[tuple[Batch, float]]" = field(default_factory=list)
     """The batches, this one or earlier ones, whose end its run reported, with their seconds."""
 
@@ -101,4 +104,7 @@ class UsageMeter:
 
     def _run(self, batch: Batch) -> None:
         states = [image.state for image in batch.images]
-        batch.completed = self._timer.run(batch, lambda: forward_batch(states, self._call_model))
+        with all_cores(are_free=batch.is_alone):
+            batch.completed = self._timer.run(
+                batch, lambda: forward_batch(states, self._call_model)
+            )

@@ -5,6 +5,9 @@ is used, a copy with fixed shapes is compiled, for which OpenVINO chooses kernel
 beforehand. Results differ from torch's by rounding; they are the same in all runs, threads and
 processes.
 
+Calls that run at the same time share the cores. One that has all of them (`all_cores`) uses a
+second copy with more threads, if that one has the same bits.
+
 The front end is called directly, because `openvino.convert_model` takes twice as long. torch keeps
 some memory of each recording for good (14 MB of the starter's), so a network is recorded once and
 not again after `clear`.
@@ -21,6 +24,7 @@ from typing import Any, Final
 import torch
 
 from engine.device import Device
+from engine.device.cores import has_all_cores
 from engine.device.errors import is_out_of_memory
 from engine.device.sysinfo import available_memory
 
@@ -51,11 +55,12 @@ class OpenVinoNetwork:
     def __init__(
         self, module: torch.nn.Module, network: Network, device: Device, streams: int = 1
     ) -> None:
-        """`network` calls `module`, which has all its weights. So many threads call it at the same
-        time, each with the device's number of threads."""
+        """`network` calls `module`, which has all its weights. `streams` is the number of calls at
+        the same time, each with the device's number of threads."""
         self._module = module
         self._network = network
-        self._properties = _properties(device.threads, streams)
+        self._shared = _properties(device.threads, streams)
+        self._alone = _properties(device.threads * streams, 1) if streams > 1 else None
         self._converted: list[Any] = []
         """With open shapes: one, and another if some shapes take another path through Python."""
         self._shapes: OrderedDict[_Key, Network] = OrderedDict()
@@ -114,6 +119,8 @@ class OpenVinoNetwork:
         if free is None:
             return MAX_SHAPES
         weights = sum(tensor.nbytes for tensor in self._module.parameters())
+        if self._alone is not None:
+            weights *= 2
         with self._shapes_lock:
             used = len(self._shapes) * weights
         return min(MAX_SHAPES, int((free + used) * MEMORY_SHARE / max(1, weights)))
@@ -125,7 +132,7 @@ class OpenVinoNetwork:
         examples = _examples(inputs)
         try:
             for model in self._converted:
-                compiled = _compile(model, examples, self._properties)
+                compiled = self._compile_model(model, examples)
                 if compiled is not None:
                     return compiled
             return self._convert(examples)
@@ -139,12 +146,25 @@ class OpenVinoNetwork:
     def _convert(self, examples: Inputs) -> Network:
         """Raises ValueError if its results are not those of torch."""
         model = _convert(self._module, self._network, examples)
-        compiled = _compile(model, examples, self._properties)
+        compiled = self._compile_model(model, examples)
         expected = self._network(examples)
         if compiled is None or not _is_close(compiled(examples), expected):
             raise ValueError("the results are not those of torch")
         self._converted.append(model)
         return compiled
+
+    def _compile_model(self, model: Any, examples: Inputs) -> Network | None:  # noqa: ANN401
+        """A converted model compiled for these shapes; None if its recording does not allow them.
+
+        With all cores, it uses them if that changes no bit.
+        """
+        shared = _compile(model, examples, self._shared)
+        if shared is None or self._alone is None:
+            return shared
+        alone = _compile(model, examples, self._alone)
+        if alone is None or not torch.equal(alone(examples), shared(examples)):
+            return shared
+        return lambda inputs: alone(inputs) if has_all_cores() else shared(inputs)
 
 
 @cache

@@ -7,6 +7,8 @@ from PIL import Image
 
 FAST: Final = 1
 """The level of zlib for images that somebody waits for: a third of the time, somewhat larger."""
+PAINTED: Final = 4
+"""The level of zlib for painted pictures: about half of the time of level 6, 4 % larger."""
 
 
 def encode_png(image: Image.Image, compress_level: int = 6) -> bytes:
