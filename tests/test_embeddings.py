@@ -27,10 +27,12 @@ from engine.contract.embedding_names import names_in, split_at_names
 from engine.contract.infotext import read_infotext, write_infotext
 from engine.core.engine_core import EngineCore
 from engine.errors import UsageError
+from engine.models.description import describe
 from engine.models.embeddings import add_embeddings
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.prompt_chunks import Token, cut_into_chunks
 from engine.weights.embeddings import configured_embeddings
+from engine.weights.model_files import find_model_files
 from tests import tiny_model
 from tests.diffusers_pipeline import assert_alike, make_scheduler
 from tests.engine_parts import (
@@ -173,16 +175,18 @@ BROKEN: Final[dict[str, Callable[[Path], object]]] = {
     "different numbers of vectors": lambda path: save_file(
         {"clip_l": vectors(1, 1), "clip_g": vectors(2, 2)}, path
     ),
-    "cannot be used with the model {model}: it has NaN": lambda path: save_file(
+    "broken.safetensors (it has NaN or infinite numbers).": lambda path: save_file(
         {"emb_params": torch.full((1, WIDTH), float("nan"))}, path
     ),
-    "with the model {model}: its vectors have 7 numbers, those of the model 32": lambda path: (
+    "broken.safetensors (its vectors have 7 numbers, those of the model 32)": lambda path: (
         save_file({"emb_params": vectors(1, 1, 7)}, path)
     ),
-    "with the model {model}: it has 23 vectors; at most 22 fit": lambda path: save_file(
+    "broken.safetensors (it has 23 vectors; at most 22 fit into a prompt)": lambda path: save_file(
         {"emb_params": vectors(23, 1)}, path
     ),
-    "with the model {model}: it is for SDXL": lambda path: save_file(FILES["both"], path),
+    "The model {model} cannot use 1 of the embeddings: /": lambda path: save_file(
+        FILES["both"], path
+    ),
 }
 
 
@@ -212,6 +216,55 @@ def test_a_file_that_has_changed_is_not_loaded(
     added = add_embeddings("tiny", pipeline, ["text_encoder"], ["tokenizer"], files)
     assert added.embeddings == ()
     assert "it has changed since it was found" in caplog.text
+
+
+def test_numbers_must_fit_into_the_type_of_the_model(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In half precision, large ones would be infinite."""
+    save_file({"emb_params": vectors(1, 1) * 1e5}, folder / "large.safetensors")
+    added = []
+    for dtype in (torch.float32, torch.float16):
+        pipeline = StableDiffusionPipeline.from_pretrained(saved(tiny_model.save), dtype=dtype)
+        files = configured_embeddings()
+        added.append(add_embeddings("tiny", pipeline, ["text_encoder"], ["tokenizer"], files))
+    assert [len(each.embeddings) for each in added] == [1, 0]
+    assert "large.safetensors (it has numbers that are too large for torch.float16)" in caplog.text
+    assert bool(torch.isfinite(pipeline.text_encoder.get_input_embeddings().weight).all())
+
+
+def test_a_model_has_one_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However many embeddings are for other models."""
+    for nth in range(12):
+        save_file(FILES["both"], folder / f"both{nth:02}.safetensors")
+    pipeline = StableDiffusionPipeline.from_pretrained(saved(tiny_model.save))
+    add_embeddings("tiny", pipeline, ["text_encoder"], ["tokenizer"], configured_embeddings())
+    [warning] = caplog.messages
+    assert warning.startswith("The model tiny cannot use 12 of the embeddings: ")
+    assert warning.endswith("both09.safetensors (it is for SDXL), and 2 more.")
+
+
+def test_the_list_of_models_has_those_that_fit(folder: Path) -> None:
+    """By the encoders, the width and the number of vectors."""
+    for stem, tensors in FILES.items():
+        save_file(tensors, folder / f"{stem}.safetensors")
+    save_file({"emb_params": vectors(23, 1)}, folder / "long.safetensors")
+    save_file({"emb_params": vectors(1, 1, 7)}, folder / "narrow.safetensors")
+    for save_model in (tiny_model.save, tiny_model.save_xl):
+        path = str(saved(save_model))
+        card = core(save_model).model.card
+        expected = tuple(embedding.name for embedding in card.embeddings)
+        assert describe(find_model_files(path)).embeddings == expected
+
+
+def test_brackets_in_a_name_are_escaped(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning says how prompts call it, and that works."""
+    save_file({"emb_params": vectors(1, 1)}, folder / "Ink (v2).safetensors")
+    [file] = configured_embeddings()
+    assert "call it Ink \\(v2\\), or rename it" in caplog.text
+    names = (file.embedding.name,)
+    assert names_in("a (ink \\(v2\\):1.2) house", names) == names
+    assert names_in("ink (v2)", names) == ()
 
 
 def test_many_names_are_found() -> None:

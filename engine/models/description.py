@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from engine.errors import ModelCorrupt, first_line
@@ -19,7 +19,7 @@ from engine.models.scheduler_config import (
     check_scheduler_class,
     check_scheduler_config,
 )
-from engine.weights.embeddings import configured_embeddings
+from engine.weights.embeddings import EmbeddingFile, check_fit, configured_embeddings
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTER
 from engine.weights.readme import Readme, read_readme
@@ -30,6 +30,10 @@ _OTHER_SCHEDULERS: Final = ("EDM", "FlowMatch")
 """Prefixes of scheduler classes for models whose noise schedule is not defined by betas."""
 _FLOW_SCHEDULER: Final = "FlowMatchEulerDiscreteScheduler"
 """The scheduler class of the families with flow matching."""
+_TEXT_WIDTH: Final = 512
+"""transformers' default for CLIP text encoders whose configs do not say it."""
+_TEXT_TOKENS: Final = 77
+"""Of CLIP."""
 _CHANNELS: Final = 4
 """diffusers' default for UNets and VAEs whose configs do not say it."""
 
@@ -48,8 +52,7 @@ class Description(NamedTuple):
     licence: str | None
     """As the model card in its folder names it."""
     embeddings: tuple[str, ...]
-    """The names of the configured embeddings (textual inversion) whose width is that of its text
-    encoders."""
+    """The names of the configured embeddings (textual inversion) that are for its text encoders."""
 
 
 def describe(files: ModelFiles) -> Description:
@@ -93,13 +96,29 @@ def optional_components(files: ModelFiles, components: Iterable[str]) -> tuple[s
 
 
 def _fitting_embeddings(files: ModelFiles, family: FamilyDefaults) -> tuple[str, ...]:
-    encoders = family.embedded_encoders
-    widths = [read_config(files, encoder).get("hidden_size") for encoder in encoders]
+    if not family.embedded_encoders or not configured_embeddings():
+        return ()
+    configs = (read_config(files, encoder) for encoder in family.embedded_encoders)
+    widths = [config.get("hidden_size", _TEXT_WIDTH) for config in configs]
+    longest = min(_prompt_tokens(files, tokenizer) for tokenizer in family.tokenizers)
     return tuple(
-        file.embedding.name
-        for file in (configured_embeddings() if encoders else ())
-        if [width for _, width in file.tensors.values()] == widths
+        file.embedding.name for file in configured_embeddings() if _is_fit(file, widths, longest)
     )
+
+
+def _is_fit(file: EmbeddingFile, widths: Sequence[int], longest: int) -> bool:
+    try:
+        check_fit(file, widths, longest)
+    except ValueError:
+        return False
+    return True
+
+
+def _prompt_tokens(files: ModelFiles, tokenizer: str) -> int:
+    """The tokens between the first and the last one of a chunk."""
+    path = files.folder / tokenizer / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return int(config.get("model_max_length", _TEXT_TOKENS)) - 2
 
 
 def family_of(files: ModelFiles) -> FamilyDefaults:

@@ -15,10 +15,12 @@ from safetensors.torch import load
 
 from engine.contract import Embedding, sha256
 from engine.errors import first_line
-from engine.weights.embeddings import PAIR, EmbeddingFile
+from engine.weights.embeddings import EmbeddingFile, check_fit
 
 _LEGACY_EOS: Final = 2
 """In configs of text encoders, stands for the highest id in the prompt."""
+_MAX_SHOWN: Final = 10
+"""Embeddings in a warning."""
 log = logging.getLogger(__name__)
 
 
@@ -44,27 +46,25 @@ def add_embeddings(
     tokenizers: Sequence[str],
     files: Iterable[EmbeddingFile],
 ) -> AddedEmbeddings:
-    """Add those that fit to the pipeline's text encoders, one or the two of SDXL, and log a warning
-    for each other one. `model` is its name in warnings."""
-    names = PAIR if len(encoders) == len(PAIR) else (None,)
+    """Add those that fit to the pipeline's text encoders, one or the two of SDXL, and log one
+    warning about the others. `model` is its name in warnings."""
     tables = [pipeline.components[name].get_input_embeddings() for name in encoders]
     longest = min(pipeline.components[name].model_max_length for name in tokenizers) - 2
     vectors: list[list[torch.Tensor]] = [[table.weight] for table in tables]
     tokens: list[dict[str, EmbeddingTokens]] = [{} for _ in tables]
     added: list[Embedding] = []
+    unusable: list[str] = []
     for file in files:
         try:
-            tensors = _read(file, names, [table.embedding_dim for table in tables], longest)
+            tensors = _read(file, tables, longest)
         except (ValueError, OSError, SafetensorError) as error:
-            log.warning(
-                "The embedding %s cannot be used with the model %s: %s.",
-                *(file.path, model, first_line(error).rstrip(".")),
-            )
+            unusable.append(f"{file.path} ({first_line(error).rstrip('.')})")
             continue
         added.append(file.embedding)
         for tensor, before, ids in zip(tensors, vectors, tokens, strict=True):
             ids[file.embedding.name] = EmbeddingTokens(sum(map(len, before)), len(tensor))
-            before.append(tensor.to(before[0].device, before[0].dtype))
+            before.append(tensor)
+    _warn(model, unusable)
     if added:
         log.info(
             "embeddings of the model %s: %s",
@@ -78,28 +78,36 @@ def add_embeddings(
     return AddedEmbeddings(tuple(added), tokens)
 
 
+def _warn(model: str, unusable: Sequence[str]) -> None:
+    """`unusable` has the path of each embedding, and why the model cannot use it."""
+    if unusable:
+        rest = len(unusable) - _MAX_SHOWN
+        log.warning(
+            "The model %s cannot use %d of the embeddings: %s%s.",
+            *(model, len(unusable), ", ".join(unusable[:_MAX_SHOWN])),
+            f", and {rest} more" if rest > 0 else "",
+        )
+
+
 def _read(
-    file: EmbeddingFile, names: Sequence[str | None], widths: Sequence[int], longest: int
+    file: EmbeddingFile, tables: Sequence[torch.nn.Embedding], longest: int
 ) -> list[torch.Tensor]:
-    """The vectors for each text encoder. Raises ValueError, OSError or SafetensorError."""
-    if len(file.tensors) != len(names):
-        raise ValueError(f"it is for {'SDXL' if len(file.tensors) > 1 else 'one text encoder'}")
-    chosen = [name or next(iter(file.tensors)) for name in names]
-    for name, width in zip(chosen, widths, strict=True):
-        if name not in file.tensors:
-            raise ValueError("it is for one text encoder")
-        count, other = file.tensors[name]
-        if other != width:
-            raise ValueError(f"its vectors have {other} numbers, those of the model {width}")
-        if count > longest:
-            raise ValueError(f"it has {count} vectors; at most {longest} fit into a prompt")
+    """The vectors for each text encoder's table, as it has them. Raises ValueError, OSError or
+    SafetensorError."""
+    check_fit(file, [table.embedding_dim for table in tables], longest)
     content = file.path.read_bytes()
     if sha256(content) != file.embedding.sha256:
         raise ValueError("it has changed since it was found; start again")
     tensors = load(content)
-    vectors = [tensors[name].reshape(file.tensors[name]).float() for name in chosen]
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in vectors):
-        raise ValueError("it has NaN or infinite numbers")
+    vectors = []
+    for (name, shape), table in zip(file.tensors.items(), tables, strict=True):
+        vector = tensors[name].reshape(shape).float()
+        if not bool(torch.isfinite(vector).all()):
+            raise ValueError("it has NaN or infinite numbers")
+        vector = vector.to(table.weight.device, table.weight.dtype)
+        if not bool(torch.isfinite(vector).all()):
+            raise ValueError(f"it has numbers that are too large for {table.weight.dtype}")
+        vectors.append(vector)
     return vectors
 
 

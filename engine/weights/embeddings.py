@@ -10,12 +10,13 @@ import hashlib
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.contract import Embedding
+from engine.contract.prompt_weights import as_words
 from engine.errors import EngineError, ModelCorrupt, UsageError, unreadable
 from engine.weights.checkpoints import SUFFIX, Tensor, read_header
 from engine.weights.model_folder import find_folder, is_pickle
@@ -47,6 +48,18 @@ def configured_embeddings() -> tuple[EmbeddingFile, ...]:
     return _in_folders(os.environ.get(EMBEDDINGS_VARIABLE, ""))
 
 
+def check_fit(file: EmbeddingFile, widths: Sequence[int], longest: int) -> None:
+    """Raise ValueError, with a part of a sentence, unless an embedding is for text encoders of
+    these widths, one or the two of SDXL, and has at most `longest` vectors."""
+    if len(file.tensors) != len(widths):
+        raise ValueError(f"it is for {'SDXL' if len(file.tensors) > 1 else 'one text encoder'}")
+    for (count, width), expected in zip(file.tensors.values(), widths, strict=True):
+        if width != expected:
+            raise ValueError(f"its vectors have {width} numbers, those of the model {expected}")
+        if count > longest:
+            raise ValueError(f"it has {count} vectors; at most {longest} fit into a prompt")
+
+
 @lru_cache(1)
 def _in_folders(folders: str) -> tuple[EmbeddingFile, ...]:
     by_name: dict[str, list[EmbeddingFile]] = defaultdict(list)
@@ -57,6 +70,7 @@ def _in_folders(folders: str) -> tuple[EmbeddingFile, ...]:
             log.warning("%s", error)
         else:
             by_name[file.embedding.name.lower()].append(file)
+            _warn_of_brackets(file)
     return tuple(file for _, files in sorted(by_name.items()) for file in _single(files))
 
 
@@ -71,6 +85,17 @@ def _single(files: list[EmbeddingFile]) -> list[EmbeddingFile]:
             )
             return []
     return [first]
+
+
+def _warn_of_brackets(file: EmbeddingFile) -> None:
+    """Brackets in prompts are weights."""
+    name = file.embedding.name
+    if as_words(name) != name:
+        log.warning(
+            "The embedding %s has brackets in its name, which are weights in a prompt: call it %s, "
+            "or rename it.",
+            *(file.path, as_words(name)),
+        )
 
 
 def _paths(folders: str) -> Iterator[Path]:
