@@ -410,3 +410,4 @@ def test_the_text_of_a_picture_has_the_hashes() -> None:
     infotext = read_infotext(text)
     assert infotext is not None
     assert infotext.notes == ()
+    assert infotext.embeddings == (("Fox-Style", fox.sha256[:12]),)

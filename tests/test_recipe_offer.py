@@ -13,6 +13,7 @@ from engine.contract import (
     Backend,
     Change,
     Distilled,
+    Embedding,
     Img2Img,
     PictureOptions,
     PromptFormat,
@@ -182,6 +183,21 @@ def test_what_is_not_offered_is_replaced_and_said() -> None:
     assert painted.width * painted.height <= MODEL.max_pixels and painted.width > painted.height
     assert "The model dreamshaper is not offered; flat is used." in notes
     assert "The model paints no 1024x512; its usual size is used." in notes
+
+
+def test_other_embeddings_are_said() -> None:
+    """Those that are not here, and others of the same name; a digest may be cut off."""
+    mine = (Embedding("Ink, old", "ab" * 32), Embedding("bad", "cd" * 32))
+    context = PlanContext(models=(msgspec.structs.replace(MODEL, embeddings=mine),), seed=1)
+    hashes = f"ink old: {'ab' * 6}, bad: {'12' * 6}, lost: {'34' * 6}, odd: xyz"
+    settings = f'Steps: 5, Sampler: Euler, Seed: 1, TI hashes: "{hashes}"'
+    result = offer(Metadata(infotext=read_infotext(f"ink, old, bad, lost\n{settings}")), context)
+    assert [note for note in result.notes if "embedding" in note] == [
+        "The embedding bad here is another one than that of the picture.",
+        "The embedding lost is not offered; its name is read as words.",
+    ]
+    [painted] = result.plan.recipes
+    assert painted.recipe.embeddings == mine
 
 
 def test_a_distilled_model_paints_with_its_own_settings() -> None:

@@ -3,7 +3,7 @@
 The file is from a user and may hold anything: each recipe is checked as one of a request is.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -21,7 +21,7 @@ from engine.contract import (
     make_recipes,
     short_revision,
 )
-from engine.contract.infotext import Infotext, public_model_name
+from engine.contract.infotext import Infotext, embedding_label, public_model_name
 from engine.contract.metadata import Metadata
 
 _OTHER_PROGRAM: Final = (
@@ -144,6 +144,7 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
             "is used."
         )
         guidance = None
+    notes.extend(_embedding_notes(infotext, model))
     strength = infotext.subseed_strength
     options = PictureOptions(
         prompt=rules.strip_invisible(infotext.prompt),
@@ -163,6 +164,17 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
         raise Refused(str(error)) from error
     plan = Plan(recipes=recipes, prompt=options.prompt)
     return Offer(plan=plan, notes=(*infotext.notes, *notes, _OTHER_PROGRAM))
+
+
+def _embedding_notes(infotext: Infotext, model: ModelCard) -> Iterator[str]:
+    """A sentence for each embedding of the picture that is not the one of this name here."""
+    here = {embedding_label(item.name).lower(): item.sha256 for item in model.embeddings}
+    for name, digest in infotext.embeddings:
+        sha256 = here.get(name.lower())
+        if sha256 is None:
+            yield f"The embedding {name} is not offered; its name is read as words."
+        elif not sha256.startswith(digest):
+            yield f"The embedding {name} here is another one than that of the picture."
 
 
 def _offered_model(infotext: Infotext, models: Sequence[ModelCard]) -> tuple[ModelCard, list[str]]:

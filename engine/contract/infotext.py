@@ -49,6 +49,8 @@ _UNIFORM: Final = "Uniform"
 _SETTING: Final = re.compile(r'(\w[\w \-/]{1,60}):\s{0,8}("(?:\\.|[^\\"]){1,4000}"|[^,]*)(?:,|$)')
 """As in the web UI, but with limits, without which a long line would take hours."""
 _EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
+_EMBEDDING: Final = re.compile(r"([^,:]{1,200}):\s{0,8}([0-9A-Fa-f]{8,64})(?![0-9A-Fa-f])")
+_MAX_EMBEDDINGS: Final = 20
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
 _SIZE: Final = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
@@ -101,6 +103,8 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
     size: tuple[int, int] | None = None
     clip_skip: int | None = None
     model: str | None = None
+    embeddings: tuple[tuple[str, str], ...] = ()
+    """Of each embedding (textual inversion), the `embedding_label` and the begin of its sha256."""
     strength: float | None = None
     """The picture was painted over an image, which the text does not contain."""
     notes: tuple[str, ...] = ()
@@ -146,10 +150,15 @@ def _settings(recipe: Recipe) -> dict[str, str]:
 def _embeddings(recipe: Recipe) -> str:
     """The digests of its embeddings, as the web UI writes them."""
     texts = (
-        f"{re.sub('[:,]', '', embedding.name)}: {embedding.sha256[:_EMBEDDING_HASH_CHARS]}"
+        f"{embedding_label(embedding.name)}: {embedding.sha256[:_EMBEDDING_HASH_CHARS]}"
         for embedding in recipe.embeddings
     )
     return ", ".join(texts)
+
+
+def embedding_label(name: str) -> str:
+    """The name of an embedding as texts have it."""
+    return re.sub("[:,]", "", name)
 
 
 def _written(recipe: Recipe, field: str) -> str | None:
@@ -246,6 +255,7 @@ def read_infotext(text: str) -> Infotext | None:
         size=reader.size(),
         clip_skip=reader.integer("Clip skip", 1, MAX_CLIP_SKIP),
         model=settings.get("Model"),
+        embeddings=tuple(_read_embeddings(settings.get("TI hashes", ""))),
         strength=reader.number("Denoising strength", 0.0, 1.0),
         notes=tuple(notes),
     )
@@ -275,6 +285,11 @@ def _prompts(lines: list[str]) -> tuple[str, str]:
     start = next((n for n, line in enumerate(stripped) if line.startswith(_NEGATIVE)), len(lines))
     negative = "\n".join(stripped[start:]).removeprefix(_NEGATIVE)
     return "\n".join(stripped[:start]).strip(), negative.strip()
+
+
+def _read_embeddings(text: str) -> Iterator[tuple[str, str]]:
+    for name, digest in _EMBEDDING.findall(text)[:_MAX_EMBEDDINGS]:
+        yield name.strip()[:_MAX_VALUE_CHARS], digest.lower()
 
 
 def _shortened(name: str, text: str, notes: list[str]) -> str:
