@@ -9,7 +9,6 @@ from diffusers import (
     AutoencoderKL,
     DPMSolverMultistepScheduler,
     StableDiffusionPipeline,
-    UNet2DConditionModel,
 )
 from torch import Tensor, nn
 
@@ -24,11 +23,11 @@ from engine.starter.few_steps import STEPS, THING_WEIGHT, Paths, StepTargets
 from engine.starter.objects import BODIES
 from engine.starter.sampling import load_painter
 from engine.starter.scenes import Scene, Thing, nominal_position
-from engine.starter.text_encoder import WIDTH, new_text_encoder, new_tokenizer
 from engine.starter.trainer import TrainingConfig
 from engine.weights import model_files
 from engine.weights.model_files import find_model_files
 from engine.weights.model_folder import FEW_STEP_STARTER, FEW_STEP_STARTER_FILE
+from tests.tiny_painter import tiny_painter
 
 PAIR = Scene((Thing("cat", "red"), Thing("house", "blue")), "grass", "day")
 SINGLE = Scene((Thing("robot", "green"),), "snow", "night")
@@ -37,22 +36,8 @@ CONFIG = TrainingConfig(steps=4, rate=1e-2, warmup=1, average=0.5)
 
 @pytest.fixture(scope="module")
 def teacher() -> TextConditioner:
-    """A teacher with random weights and a UNet with one level, which the tests do not change."""
-    torch.manual_seed(3)
-    unet = UNet2DConditionModel(
-        sample_size=16,
-        in_channels=CHANNELS,
-        out_channels=CHANNELS,
-        block_out_channels=(8,),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D",),
-        up_block_types=("CrossAttnUpBlock2D",),
-        cross_attention_dim=WIDTH,
-        attention_head_dim=2,
-        norm_num_groups=2,
-    )
-    tokenizer = new_tokenizer()
-    return TextConditioner(tokenizer, new_text_encoder(tokenizer), unet).eval()
+    """A teacher with random weights, which the tests do not change."""
+    return tiny_painter()
 
 
 @pytest.fixture(scope="module")

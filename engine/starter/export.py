@@ -9,12 +9,14 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from engine.models.checkpoint_loading import load_from_checkpoint
 from engine.starter.autoencoder import new_autoencoder
 from engine.starter.checkpoint import unet_tensors
 from engine.starter.denoiser import TextConditioner, new_scheduler
 from engine.starter.evaluator import SceneClassifier
 from engine.starter.safety import new_checker, new_feature_extractor
 from engine.starter.trainer import load_ema
+from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_folder import FEW_STEP_STARTER_FILE
 
 MODEL_FOLDER: Final = "model"
@@ -68,6 +70,24 @@ def save_few_steps(student: UNet2DConditionModel, out: Path) -> None:
         out / MODEL_FOLDER / FEW_STEP_STARTER_FILE.name,
         {"modelspec.license": "mit"},
     )
+
+
+def load_few_steps(out: Path) -> UNet2DConditionModel:
+    """The UNet that `save_few_steps` wrote, in fp32."""
+    folder = out / MODEL_FOLDER
+    file = folder / FEW_STEP_STARTER_FILE.name
+    return load_from_checkpoint(
+        UNet2DConditionModel,
+        read_checkpoint(file, file.stem),
+        "unet",
+        folder / "unet",
+        torch.float32,
+    )
+
+
+def save_decoder(vae: AutoencoderKL, out: Path) -> None:
+    """Write the VAE of the finished model, in fp16."""
+    vae.half().save_pretrained(out / MODEL_FOLDER / "vae")
 
 
 def save_classifier(classifier: SceneClassifier, out: Path) -> None:

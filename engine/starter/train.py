@@ -2,7 +2,7 @@
 
 The stages run in order, and each can be resumed from its checkpoints:
 autoencoder, latents, denoiser, temper, paintings, checker, judge, save, paths, student,
-save_student. The last three need only the finished model.
+save_student, decoder, save_decoder. The last five need only the finished model.
 `torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` averages the gradients of four
 processes, which is far faster on a CPU than one process with four threads.
 """
@@ -21,14 +21,16 @@ import torch
 from diffusers import AutoencoderKL
 from torch import distributed
 
-from engine.starter import autoencoder, denoiser, evaluator, few_steps, safety
+from engine.starter import autoencoder, decoder, denoiser, evaluator, few_steps, safety
 from engine.starter.dataset import RenderedScenes, render_scenes, sample_scenes
 from engine.starter.export import (
     MODEL_FOLDER,
     assemble,
     load_conditioner,
     load_ema_checkpoint,
+    load_few_steps,
     save_classifier,
+    save_decoder,
     save_few_steps,
     save_model,
 )
@@ -46,6 +48,7 @@ CONFIGS: Final = {
     "checker": TrainingConfig(8_000, 1e-3, average=0.99),
     "judge": TrainingConfig(1_500, 1e-3, average=0.99),
     "student": TrainingConfig(4_000, 4e-4, warmup=50, average=0.99),
+    "decoder": TrainingConfig(2_500, 5e-4, warmup=50, average=0.995),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
 """Shares of the scenes with each of SIZES."""
@@ -55,6 +58,8 @@ PAINTED_UNSAFE: Final = 0.35
 """Share of skulls among the things in pictures painted for the checker: two in five are unsafe."""
 PATH_COUNTS: Final = (1, 2, 2)
 """Numbers of things in the scenes for the student: pairs are the more difficult ones."""
+DECODED_COUNTS: Final = (1, 2, 2, 2)
+"""The same for the decoder's scenes: in pairs, things are small."""
 PATHS_IN_FILE: Final = 256
 PAINTED_SEEDS: Final = 1_000_000
 """The seeds of each process start at a multiple of this; tests and evaluation use smaller seeds."""
@@ -73,9 +78,11 @@ class Run:
     paintings: int
     paths: int
 
-    def render(self, total: int, seed: int, unsafe: float = 0.04) -> list[RenderedScenes]:
+    def render(
+        self, total: int, seed: int, unsafe: float = 0.04, counts: tuple[int, ...] = (1, 1, 2)
+    ) -> list[RenderedScenes]:
         """Scenes of each of SIZES with their pictures; each process renders its share."""
-        sample = partial(random_scene, unsafe=unsafe)
+        sample = partial(random_scene, unsafe=unsafe, counts=counts)
         return [render_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
 
     def sample(
@@ -235,6 +242,39 @@ def save_student(run: Run) -> None:
         save_few_steps(student, run.out)
 
 
+def train_decoder(run: Run) -> None:
+    """Train the decoder further, for latents as the finished models paint them."""
+    teacher = _finished_model(run)
+    student = denoiser.TextConditioner(
+        teacher.tokenizer, teacher.text_encoder, load_few_steps(run.out)
+    )
+    scenes = run.render(6_000, seed=9, unsafe=UNSAFE_SHARE, counts=DECODED_COUNTS)
+    single = partial(random_scene, unsafe=UNSAFE_SHARE, counts=(1,))
+    rank, world_size = rank_and_world_size()
+    for size in decoder.SMALL_SIZES:
+        scenes.append(render_scenes(5_000 // world_size, size, 10 + 1000 * rank, single))
+    decoder.train_decoder(
+        _finished_vae(run),
+        [teacher, student.to(run.device).eval()],
+        scenes,
+        CONFIGS["decoder"],
+        run.work,
+        run.device,
+    )
+
+
+def save_trained_decoder(run: Run) -> None:
+    """Write the VAE with the decoder of the last checkpoint."""
+    if is_main_process():
+        vae = _finished_vae(run)
+        load_ema_checkpoint(run.work / "decoder.pt", decoder.trained_parts(vae))
+        save_decoder(vae, run.out)
+
+
+def _finished_vae(run: Run) -> AutoencoderKL:
+    return AutoencoderKL.from_pretrained(run.out / MODEL_FOLDER / "vae", use_safetensors=True)
+
+
 def _finished_model(run: Run) -> denoiser.TextConditioner:
     conditioner = load_conditioner(run.out / MODEL_FOLDER)
     return conditioner.to(run.device).eval()
@@ -257,6 +297,8 @@ STAGES: Final[dict[str, Callable[[Run], None]]] = {
     "paths": trace_paths,
     "student": train_student,
     "save_student": save_student,
+    "decoder": train_decoder,
+    "save_decoder": save_trained_decoder,
 }
 
 
