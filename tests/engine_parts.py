@@ -36,6 +36,8 @@ from engine.models import registry
 from engine.models.base import Conditioning, DiffusionModel
 from tests import tiny_model
 
+IMG2IMG_STEPS = ((4, 1.0), (5, 0.5), (6, 0.35), (5, 0.99), (4, 0.01))
+"""Steps and strengths, whose product is not always whole."""
 INPUT_FILES: dict[str, bytes] = {}
 """The init images of all jobs that `job` has made."""
 

@@ -12,12 +12,13 @@ from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinInpaintPipeline
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Capture, Img2Img, PromptFormat, Recipe, Sampler, sha256
+from engine.contract import Capture, Img2Img, PromptFormat, Recipe, Rounding, Sampler, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from tests import tiny_flow_models
 from tests.diffusers_pipeline import assert_alike, diffusers_image, unchecked_pipeline
 from tests.engine_parts import (
+    IMG2IMG_STEPS,
     Painted,
     failure_reason,
     job,
@@ -74,12 +75,14 @@ def test_guidance_of_a_model_that_is_not_distilled_equals_the_pipeline() -> None
     assert_alike(rendered_images(job(run), model)[0], theirs)
 
 
-@pytest.mark.parametrize("strength", [0.5, 1.0])
-def test_img2img_equals_the_inpainting_pipeline(strength: float) -> None:
-    """The mask is the whole picture; the sketch is a reference picture too."""
+@pytest.mark.parametrize(("steps", "strength"), IMG2IMG_STEPS)
+def test_img2img_equals_the_inpainting_pipeline(steps: int, strength: float) -> None:
+    """The mask is the whole picture; the sketch is a reference picture too. It rounds the steps
+    that are run up."""
     source = sketch()
     data = encode_png(source)
-    run = klein_recipe(source=Img2Img(sha256(data), strength))
+    init_image = Img2Img(sha256(data), strength, core().model.card.rounding)
+    run = klein_recipe(source=init_image, steps=steps)
     pipeline = Flux2KleinInpaintPipeline(**unchecked_pipeline(core()).components, is_distilled=True)
     pipeline.scheduler = scheduler()
     pipeline.set_progress_bar_config(disable=True)
@@ -123,6 +126,7 @@ def test_other_images_change_no_bit() -> None:
         klein_recipe(row_class=4, steps=6, sampler=Sampler.DPMPP_2M),
         klein_recipe(row_class=4, source=source),
         klein_recipe(row_class=4, source=source, prompt="a boat", seed=3),
+        klein_recipe(row_class=4, source=Img2Img(sha256(data), 0.35, Rounding.UP), steps=6),
     ]
     alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
     together = painted_images(job(*grid, source=data), core())

@@ -13,6 +13,7 @@ from engine.contract import (
     Embedding,
     Img2Img,
     PromptFormat,
+    Rounding,
     Sampler,
     Subseed,
     Upscale,
@@ -56,6 +57,11 @@ BAD = Embedding("bad", "a" * 64)
         ({"source": SKETCH}, {}, ["without the sketch"]),
         ({"source": SKETCH}, {"source": Img2Img("c" * 64, 0.5)}, ["another sketch"]),
         ({"source": SKETCH}, {"source": Img2Img("b" * 64, 0.75)}, ["strength 0.5 -> 0.75"]),
+        (
+            {"source": Img2Img("b" * 64, 0.6)},
+            {"source": Img2Img("b" * 64, 0.6, Rounding.UP)},
+            ["2 -> 3 steps on the sketch"],
+        ),
         ({}, {"changes": (FORK,)}, ["from step 2: guidance 3, prompt"]),
         ({"changes": (FORK,)}, {}, ["without 1 change"]),
         (

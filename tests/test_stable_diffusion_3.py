@@ -27,6 +27,7 @@ from engine.contract import (
     Img2Img,
     PromptFormat,
     Recipe,
+    Rounding,
     Sampler,
     sha256,
 )
@@ -42,6 +43,7 @@ from engine.weights.model_files import find_model_files
 from tests import tiny_flow_models
 from tests.diffusers_pipeline import assert_alike, diffusers_image
 from tests.engine_parts import (
+    IMG2IMG_STEPS,
     failure_reason,
     job,
     load_engine_core,
@@ -131,26 +133,34 @@ def test_the_schedule_depends_on_the_size_with_dynamic_shifting(width: int) -> N
     assert_alike(rendered_images(job(run), model)[0], theirs)
 
 
-@pytest.mark.parametrize("strength", [0.4, 1.0])
-def test_img2img_equals_the_pipeline(strength: float) -> None:
-    """Several strengths are tested."""
+@pytest.mark.parametrize(("steps", "strength"), IMG2IMG_STEPS)
+def test_img2img_equals_the_pipeline(steps: int, strength: float) -> None:
+    """It rounds the steps that are run up."""
     source = sketch()
     data = encode_png(source)
-    run = flow_recipe(source=Img2Img(sha256(data), strength))
+    init_image = Img2Img(sha256(data), strength, core().model.card.rounding)
+    run = flow_recipe(source=init_image, steps=steps)
     ours = rendered_images(job(run, source=data), core())[0]
     assert_alike(ours, diffusers_image(run, source, core(), scheduler(run.sampler)))
 
 
 def test_other_images_change_no_bit() -> None:
-    """Images with other steps, samplers, prompts and guidance share batches."""
+    """Images with other steps, samplers, prompts, guidance and sketches share batches."""
+    data = encode_png(sketch())
+    sketched = [
+        flow_recipe(row_class=8, source=Img2Img(sha256(data), strength, Rounding.UP), steps=steps)
+        for steps, strength in IMG2IMG_STEPS[1:4]
+    ]
     grid = [
+        *sketched,
         flow_recipe(row_class=8, steps=4, prompt=LONG),
         flow_recipe(row_class=8, steps=7, sampler=Sampler.FLOW_HEUN),
         flow_recipe(row_class=8, steps=3, guidance=1.0),
         flow_recipe(row_class=8, changes=(Change(step=2, prompt="a boat", sampler=Sampler.UNIPC),)),
     ]
-    alone = [painted_images(job(single), core())[0].sha256 for single in grid]
-    assert [image.sha256 for image in painted_images(job(*grid), core())] == alone
+    alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
+    together = painted_images(job(*grid, source=data), core())
+    assert [image.sha256 for image in together] == alone
 
 
 def test_weights_are_left_out_of_prompts() -> None:

@@ -3,7 +3,16 @@
 import msgspec
 import pytest
 
-from engine.contract import MAX_SIZE, Change, Img2Img, PromptFormat, Recipe, Sampler, Subseed
+from engine.contract import (
+    MAX_SIZE,
+    Change,
+    Img2Img,
+    PromptFormat,
+    Recipe,
+    Rounding,
+    Sampler,
+    Subseed,
+)
 from engine.contract.work import Detail, Upscale, Work, detail_strength, tiling
 
 RECIPE = Recipe(
@@ -121,6 +130,15 @@ def test_a_detail_checks_its_values(values: dict[str, float], sentence: str) -> 
         msgspec.convert(msgspec.to_builtins(detail()) | values, Detail)
 
 
+def test_the_tiles_of_a_detail_round_as_it_says() -> None:
+    """A stored one that does not say it rounds down."""
+    stored = msgspec.to_builtins(detail(strength=0.31))
+    assert "rounding" not in stored
+    assert msgspec.convert(stored, Detail).tile_recipe().executed_steps == 6
+    rounded_up = msgspec.convert(stored | {"rounding": "up"}, Detail)
+    assert rounded_up.tile_recipe().executed_steps == 7
+
+
 @pytest.mark.parametrize(
     ("native", "steps", "expected"),
     [(128, 20, 0.05), (512, 20, 0.3), (128, 4, 0.25), (512, 3, 0.334), (512, 1, 1.0)],
@@ -130,7 +148,8 @@ def test_the_default_strength_runs_at_least_one_step(
 ) -> None:
     """Small models get less freedom."""
     assert detail_strength(native, steps) == expected
-    assert int(steps * expected) >= 1
+    assert Rounding.DOWN.executed_steps(steps, expected) >= 1
+    assert detail_strength(native, steps, Rounding.UP) == (0.05 if native == 128 else 0.3)
 
 
 @pytest.mark.parametrize(

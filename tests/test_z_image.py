@@ -12,12 +12,22 @@ from diffusers import FlowMatchEulerDiscreteScheduler, ZImageImg2ImgPipeline
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Capture, Change, Img2Img, PromptFormat, Recipe, Sampler, sha256
+from engine.contract import (
+    Capture,
+    Change,
+    Img2Img,
+    PromptFormat,
+    Recipe,
+    Rounding,
+    Sampler,
+    sha256,
+)
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from tests import tiny_flow_models
 from tests.diffusers_pipeline import assert_alike, unchecked_pipeline
 from tests.engine_parts import (
+    IMG2IMG_STEPS,
     Painted,
     failure_reason,
     job,
@@ -97,19 +107,22 @@ def test_the_schedule_may_depend_on_the_size() -> None:
     assert_alike(rendered_images(job(run), model)[0], diffusers_image(run, model))
 
 
-@pytest.mark.parametrize("strength", [0.5, 1.0])
-def test_img2img_equals_the_pipeline(strength: float) -> None:
-    """Several strengths are tested."""
+@pytest.mark.parametrize(("steps", "strength"), IMG2IMG_STEPS)
+def test_img2img_equals_the_pipeline(steps: int, strength: float) -> None:
+    """It rounds the steps that are run up."""
     source = sketch()
     data = encode_png(source)
-    run = z_recipe(source=Img2Img(sha256(data), strength))
+    init_image = Img2Img(sha256(data), strength, core().model.card.rounding)
+    run = z_recipe(source=init_image, steps=steps)
     ours = rendered_images(job(run, source=data), core())[0]
     assert_alike(ours, diffusers_image(run, source=source))
 
 
 def test_other_images_change_no_bit() -> None:
     """Prompts of one number of chunks share batches, whatever their lengths; others do not."""
+    data = encode_png(sketch())
     grid = [
+        z_recipe(row_class=8, steps=5, source=Img2Img(sha256(data), 0.5, Rounding.UP)),
         z_recipe(row_class=8, prompt="a red house"),
         z_recipe(row_class=8, prompt="a boat", steps=6, sampler=Sampler.UNIPC),
         z_recipe(row_class=8, prompt="a cat", guidance=4.0, steps=3),
@@ -118,9 +131,10 @@ def test_other_images_change_no_bit() -> None:
         z_recipe(row_class=8, changes=(Change(step=2, prompt=LONG),)),
     ]
     chunks = [core().model.text_chunks(single) for single in grid]
-    assert chunks == [2, 2, 2, 4, 104, 104]
-    alone = [painted_images(job(single), core())[0].sha256 for single in grid]
-    assert [image.sha256 for image in painted_images(job(*grid), core())] == alone
+    assert chunks == [2, 2, 2, 2, 4, 104, 104]
+    alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
+    together = painted_images(job(*grid, source=data), core())
+    assert [image.sha256 for image in together] == alone
 
 
 def test_a_change_of_the_prompt_changes_the_picture() -> None:

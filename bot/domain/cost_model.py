@@ -62,9 +62,8 @@ def _work(recipe: Work) -> float:
 
 def _evaluations(recipe: Recipe) -> float:
     """Model evaluations; of a change of the sampler, those of both samplers."""
-    steps = recipe.steps * (1.0 if recipe.strength is None else recipe.strength)
     phases = recipe.phases
-    ends = [*(phase.step for phase in phases[1:]), steps]
+    ends = [*(phase.step for phase in phases[1:]), recipe.executed_steps]
     return sum(
         max(0.0, end - phase.step) * phase.sampler.scheduler.order
         for phase, end in zip(phases, ends, strict=True)

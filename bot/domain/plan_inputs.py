@@ -35,7 +35,7 @@ def _with_sketch(
         return recipe
     card = card_for(recipe, models)
     width, height = recipe.size if plan_input.keep_size else card.size_for_init_image(*size)
-    source = Img2Img(image, recipe.source.strength)
+    source = msgspec.structs.replace(recipe.source, image=image)
     return msgspec.structs.replace(recipe, source=source, width=width, height=height)
 
 

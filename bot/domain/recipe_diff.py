@@ -71,6 +71,8 @@ def _source(old: Recipe, new: Recipe) -> Iterator[str]:
             yield "another sketch" if new.images else "without the sketch"
     elif old.strength != new.strength:
         yield f"strength {old.strength or 0:g} -> {new.strength or 0:g}"
+    elif old.source != new.source:
+        yield f"{old.executed_steps} -> {new.executed_steps} steps on the sketch"
 
 
 def _noise(old: Recipe, new: Recipe) -> Iterator[str]:

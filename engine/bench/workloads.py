@@ -75,7 +75,7 @@ def _job(
         sampler=sampler,
         width=width,
         height=height,
-        source=Img2Img(next(iter(files)), 0.75) if files else Txt2Img(),
+        source=Img2Img(next(iter(files)), 0.75, model.rounding) if files else Txt2Img(),
         backend=model.backend,
         row_class=2,
     )

@@ -6,7 +6,13 @@ import msgspec
 
 from engine.contract.embedding_names import names_in
 from engine.contract.recipe import MAX_STEPS, Recipe
-from engine.contract.recipe_parts import Backend, Embedding, PromptFormat, short_revision
+from engine.contract.recipe_parts import (
+    Backend,
+    Embedding,
+    PromptFormat,
+    Rounding,
+    short_revision,
+)
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE, size_for_aspect, size_for_init_image
 from engine.contract.support import check_supported
@@ -55,6 +61,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_steps: dict[Sampler, int]
     """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does
     not work with the model's noise schedule."""
+    rounding: Rounding = Rounding.DOWN
+    """That of new img2img recipes."""
     guidance_embedding: bool = False
     """Whether the guidance is an input of the denoiser; then recipes have `guidance_embedding`."""
     most_clip_skip: int = 1

@@ -8,7 +8,7 @@ import msgspec
 from engine.contract.model_card import ModelCard
 from engine.contract.prompt_schedule import parse as parse_prompt
 from engine.contract.prompt_weights import check_sections
-from engine.contract.recipe import MAX_STEPS, RANDOM_SEED, ROW_CLASSES, Recipe, executed_steps
+from engine.contract.recipe import MAX_STEPS, RANDOM_SEED, ROW_CLASSES, Recipe
 from engine.contract.recipe_parts import (
     SEED_LIMIT,
     Backend,
@@ -98,8 +98,8 @@ def make_recipes(
     """
     options.check(has_init_image=source is not None, samplers=model.samplers)
     steps = model.steps if options.steps is None else options.steps
-    strength = None if source is None else options.init_image_strength
-    prompt, negative, changes = _prompts(options, executed_steps(steps, strength))
+    init_image = _init_image(options, model, source)
+    prompt, negative, changes = _prompts(options, init_image.executed_steps(steps))
     clip_skip = 1 if options.clip_skip is None else options.clip_skip
     first = Recipe(
         model=model.name,
@@ -118,7 +118,7 @@ def make_recipes(
         width=size[0],
         height=size[1],
         changes=changes,
-        source=Txt2Img() if source is None else Img2Img(source, options.init_image_strength),
+        source=init_image,
         backend=model.backend if options.backend is None else options.backend,
         row_class=ROW_CLASSES[0],
     )
@@ -133,6 +133,12 @@ def make_recipes(
     model.check_backend(first)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
+
+
+def _init_image(options: PictureOptions, model: ModelCard, image: str | None) -> Txt2Img | Img2Img:
+    if image is None:
+        return Txt2Img()
+    return Img2Img(image, options.init_image_strength, model.rounding)
 
 
 def _prompts(options: PictureOptions, steps: int) -> tuple[str, str, tuple[Change, ...]]:

@@ -1,6 +1,5 @@
 """The recipe: everything that determines one picture."""
 
-import math
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -16,6 +15,8 @@ from engine.contract.recipe_parts import (
     Change,
     Control,
     Embedding,
+    Img2Img,
+    Inpaint,
     PromptFormat,
     Reference,
     Source,
@@ -162,11 +163,12 @@ class Recipe(
             raise ValueError(f"The row class is {self.row_class}; it must be one of {ROW_CLASSES}.")
 
     def _check_source(self) -> None:
-        if self.strength is not None and self.executed_steps < 1:
-            smallest = math.ceil(1000 / self.steps) / 1000
+        source = self.source
+        if isinstance(source, Img2Img | Inpaint) and self.executed_steps < 1:
+            smallest = source.rounding.smallest_strength(self.steps)
             raise ValueError(
-                f"With a strength of {self.strength:g}, none of the {self.steps} steps would run; "
-                f"the strength must be at least {smallest:g}."
+                f"With a strength of {source.strength:g}, none of the {self.steps} steps would "
+                f"run; the strength must be at least {smallest:g}."
             )
 
     def _check_changes(self) -> None:
@@ -206,7 +208,7 @@ class Recipe(
     @property
     def executed_steps(self) -> int:
         """Sampler steps that are run: with an init image, only a part of `steps`."""
-        return executed_steps(self.steps, self.strength)
+        return self.source.executed_steps(self.steps)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -281,8 +283,3 @@ class Recipe(
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.width, self.height
-
-
-def executed_steps(steps: int, strength: float | None) -> int:
-    """Sampler steps that are run of `steps`, with the strength of an init image if there is one."""
-    return steps if strength is None else min(int(steps * strength), steps)

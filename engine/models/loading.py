@@ -153,6 +153,7 @@ def model_card(
         guidance=family.guidance,
         sampler=default_sampler(samplers, distillation, family),
         max_concurrent_batches=device.max_concurrent_batches,
+        rounding=family.rounding,
         guidance_embedding=_embedding_size(pipeline) is not None,
         most_clip_skip=most_clip_skip,
         max_steps={

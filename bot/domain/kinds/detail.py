@@ -34,11 +34,17 @@ def plan(request: DetailRequest, context: PlanContext) -> Plan:
     card = card_for(recipe, context.models)
     strength = request.strength
     if strength is None:
-        strength = detail_strength(card.native_size, recipe.steps)
+        strength = detail_strength(card.native_size, recipe.steps, card.rounding)
     fields = enlargement(parent, upscaler, DETAIL_SCALE)
     tiles = tiling(card.native_size, card.size_multiple)._asdict()
     try:
-        work = Detail(**fields, **tiles, strength=strength, row_class=ROW_CLASSES[0])
+        work = Detail(
+            **fields,
+            **tiles,
+            strength=strength,
+            rounding=card.rounding,
+            row_class=ROW_CLASSES[0],
+        )
     except ValueError as error:
         raise Refused(str(error)) from error
     recipes = card.with_row_class([work.tile_recipe()] * len(work.tiles))

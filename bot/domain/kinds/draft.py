@@ -42,7 +42,7 @@ def drafts_of(full: Plan) -> Plan:
             "A draft is painted with few steps, so the option steps cannot have several values."
         )
     recipes = tuple(recipe.recipe for recipe in full.recipes)
-    drafts = tuple(draft_recipe(recipe, recipe.strength or 1.0) for recipe in recipes)
+    drafts = tuple(draft_recipe(recipe) for recipe in recipes)
     if drafts == recipes:
         return full
     return msgspec.structs.replace(full, recipes=drafts, full_recipes=recipes)
@@ -82,14 +82,13 @@ def full_recipe(draft: Recipe, full: Recipe) -> Recipe:
     )
 
 
-def draft_recipe(recipe: Recipe, strength: float = 1.0) -> Recipe:
+def draft_recipe(recipe: Recipe) -> Recipe:
     """The recipe with a share of its steps; all other values, and so the noise, are the same.
 
-    `strength` is that of its sketch: at least one step must be run on it. Changes take effect at
-    the same share of the steps.
+    At least one step is run on its sketch. Changes take effect at the same share of the steps.
     """
     steps = max(MIN_STEPS, math.ceil(recipe.steps / STEPS_SHARE))
-    while int(steps * strength) < 1:
+    while recipe.source.executed_steps(steps) < 1:
         steps += 1
     if steps >= recipe.steps:
         return recipe
@@ -102,7 +101,7 @@ def _scaled(recipe: Recipe, steps: int) -> tuple[Change, ...]:
 
     Those that fall on one step become one; those that would come too late are left out.
     """
-    last = recipe.executed_steps * steps // recipe.steps - 1
+    last = recipe.source.executed_steps(steps) - 1
     by_step: dict[int, Change] = {}
     for change in recipe.changes:
         step = max(1, round(change.step * steps / recipe.steps))
