@@ -7,7 +7,11 @@ from typing import Any, Final
 import diffusers
 import numpy
 import torch
-from diffusers import AutoPipelineForImage2Image, DiffusionPipeline
+from diffusers import (
+    AutoPipelineForImage2Image,
+    DiffusionPipeline,
+    DPMSolverMultistepScheduler,
+)
 from PIL import Image
 
 from engine.bench.backends import pipeline_of
@@ -18,6 +22,27 @@ from tests.engine_parts import engine_core
 
 MAX_DIFFERENCE: Final = 2
 """Of 255, in any channel of any pixel."""
+
+
+class SeededScheduler(DPMSolverMultistepScheduler):  # type: ignore[misc] # it has no types
+    """Takes the noise of its steps from a generator. diffusers' pipelines for flow matching pass
+    none, so their noise is that of torch's global generator, whatever the seed."""
+
+    generator: torch.Generator
+    """That of the pipeline's noise."""
+
+    def step(
+        self,
+        model_output: torch.Tensor,
+        timestep: torch.Tensor,
+        sample: torch.Tensor,
+        *,
+        return_dict: bool = True,
+    ) -> object:
+        """As that of diffusers."""
+        return super().step(
+            model_output, timestep, sample, generator=self.generator, return_dict=return_dict
+        )
 
 
 def diffusers_image(
@@ -46,6 +71,8 @@ def diffusers_image(
         encoder.text_model = SimpleNamespace(final_layer_norm=encoder.final_layer_norm)
     if recipe.negative:
         options["negative_prompt"] = recipe.negative
+    if isinstance(scheduler, SeededScheduler):
+        scheduler.generator = options["generator"]
     if source is None or scheduler is not None:
         options |= {"width": recipe.width, "height": recipe.height}
     if source is not None:

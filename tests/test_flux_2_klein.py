@@ -124,6 +124,7 @@ def test_other_images_change_no_bit() -> None:
     grid = [
         klein_recipe(row_class=4, prompt=LONG),
         klein_recipe(row_class=4, steps=6, sampler=Sampler.DPMPP_2M),
+        klein_recipe(row_class=4, steps=5, sampler=Sampler.DPMPP_2M_SDE),
         klein_recipe(row_class=4, source=source),
         klein_recipe(row_class=4, source=source, prompt="a boat", seed=3),
         klein_recipe(row_class=4, source=Img2Img(sha256(data), 0.35, Rounding.UP), steps=6),
@@ -143,7 +144,7 @@ def test_weights_are_left_out_of_prompts() -> None:
 
 def test_what_does_not_suit_it_is_refused() -> None:
     """The sentences say what does."""
-    assert "Choose one of: dpmpp_2m, unipc, deis, flow_euler" in failure_reason(
+    assert "Choose one of: dpmpp_2m, dpmpp_2m_sde, unipc, deis, flow_euler" in failure_reason(
         job(klein_recipe(sampler=Sampler.EULER_A)), core()
     )
     assert "multiples of 16" in failure_reason(job(klein_recipe(height=72)), core())

@@ -41,7 +41,7 @@ from engine.models.description import describe
 from engine.pipeline.preview import previewer_for
 from engine.weights.model_files import find_model_files
 from tests import tiny_flow_models
-from tests.diffusers_pipeline import assert_alike, diffusers_image
+from tests.diffusers_pipeline import SeededScheduler, assert_alike, diffusers_image
 from tests.engine_parts import (
     IMG2IMG_STEPS,
     failure_reason,
@@ -84,6 +84,8 @@ def scheduler(sampler: Sampler) -> Any:  # noqa: ANN401 - has no type
             return FlowMatchHeunDiscreteScheduler(shift=3.0)
         case Sampler.DPMPP_2M:
             return DPMSolverMultistepScheduler(**MULTISTEP)
+        case Sampler.DPMPP_2M_SDE:
+            return SeededScheduler(**MULTISTEP, algorithm_type="sde-dpmsolver++")
         case Sampler.UNIPC:
             return UniPCMultistepScheduler(**MULTISTEP)
         case Sampler.DEIS:
@@ -156,6 +158,7 @@ def test_other_images_change_no_bit() -> None:
         flow_recipe(row_class=8, steps=4, prompt=LONG),
         flow_recipe(row_class=8, steps=7, sampler=Sampler.FLOW_HEUN),
         flow_recipe(row_class=8, steps=3, guidance=1.0),
+        flow_recipe(row_class=8, sampler=Sampler.DPMPP_2M_SDE),
         flow_recipe(row_class=8, changes=(Change(step=2, prompt="a boat", sampler=Sampler.UNIPC),)),
     ]
     alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
@@ -176,7 +179,7 @@ def test_other_samplers_are_refused_with_the_right_ones() -> None:
     """Those of models that are not trained with flow matching would paint noise."""
     reason = failure_reason(job(flow_recipe(sampler=Sampler.DDIM)), core())
     assert "does not work with the sampler ddim" in reason
-    assert "Choose one of: dpmpp_2m, unipc, deis, flow_euler, flow_heun." in reason
+    assert "Choose one of: dpmpp_2m, dpmpp_2m_sde, unipc, deis, flow_euler, flow_heun." in reason
 
 
 def test_sizes_are_multiples_of_a_token() -> None:

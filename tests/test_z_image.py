@@ -125,13 +125,14 @@ def test_other_images_change_no_bit() -> None:
         z_recipe(row_class=8, steps=5, source=Img2Img(sha256(data), 0.5, Rounding.UP)),
         z_recipe(row_class=8, prompt="a red house"),
         z_recipe(row_class=8, prompt="a boat", steps=6, sampler=Sampler.UNIPC),
+        z_recipe(row_class=8, prompt="a boat", steps=6, sampler=Sampler.DPMPP_2M_SDE),
         z_recipe(row_class=8, prompt="a cat", guidance=4.0, steps=3),
         z_recipe(row_class=8, prompt=LONG),
         z_recipe(row_class=8, prompt=LONG, guidance=4.0),
         z_recipe(row_class=8, changes=(Change(step=2, prompt=LONG),)),
     ]
     chunks = [core().model.text_chunks(single) for single in grid]
-    assert chunks == [2, 2, 2, 2, 4, 104, 104]
+    assert chunks == [2, 2, 2, 2, 2, 4, 104, 104]
     alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
     together = painted_images(job(*grid, source=data), core())
     assert [image.sha256 for image in together] == alone
@@ -157,7 +158,7 @@ def test_weights_are_left_out_of_prompts() -> None:
 def test_what_does_not_suit_it_is_refused() -> None:
     """The sentences say what does."""
     reason = failure_reason(job(z_recipe(sampler=Sampler.LCM)), core())
-    assert "Choose one of: dpmpp_2m, unipc, deis, flow_euler" in reason
+    assert "Choose one of: dpmpp_2m, dpmpp_2m_sde, unipc, deis, flow_euler" in reason
     assert "multiples of 16" in failure_reason(job(z_recipe(height=72)), core())
     assert "at most 1024 pixels" in failure_reason(job(z_recipe(height=1040)), core())
 

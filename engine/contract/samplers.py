@@ -73,6 +73,7 @@ DIFFUSION_SAMPLERS: Final = tuple(
 """The samplers for models with a noise schedule of betas."""
 FLOW_SAMPLERS: Final = (
     Sampler.DPMPP_2M,
+    Sampler.DPMPP_2M_SDE,
     Sampler.UNIPC,
     Sampler.DEIS,
     Sampler.FLOW_EULER,
