@@ -12,7 +12,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinInpaintPipeline
 from PIL import Image
 
 from engine.__main__ import main
-from engine.contract import Capture, Img2Img, PromptFormat, Recipe, Rounding, Sampler, sha256
+from engine.contract import Capture, Img2Img, PromptFormat, Recipe, Sampler, StepRounding, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from tests import tiny_flow_models
@@ -127,7 +127,7 @@ def test_other_images_change_no_bit() -> None:
         klein_recipe(row_class=4, steps=5, sampler=Sampler.DPMPP_2M_SDE),
         klein_recipe(row_class=4, source=source),
         klein_recipe(row_class=4, source=source, prompt="a boat", seed=3),
-        klein_recipe(row_class=4, source=Img2Img(sha256(data), 0.35, Rounding.UP), steps=6),
+        klein_recipe(row_class=4, source=Img2Img(sha256(data), 0.35, StepRounding.UP), steps=6),
     ]
     alone = [painted_images(job(single, source=data), core())[0].sha256 for single in grid]
     together = painted_images(job(*grid, source=data), core())

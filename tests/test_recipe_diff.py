@@ -13,8 +13,8 @@ from engine.contract import (
     Embedding,
     Img2Img,
     PromptFormat,
-    Rounding,
     Sampler,
+    StepRounding,
     Subseed,
     Upscale,
     Work,
@@ -59,7 +59,7 @@ BAD = Embedding("bad", "a" * 64)
         ({"source": SKETCH}, {"source": Img2Img("b" * 64, 0.75)}, ["strength 0.5 -> 0.75"]),
         (
             {"source": Img2Img("b" * 64, 0.6)},
-            {"source": Img2Img("b" * 64, 0.6, Rounding.UP)},
+            {"source": Img2Img("b" * 64, 0.6, StepRounding.UP)},
             ["2 -> 3 steps on the sketch"],
         ),
         ({}, {"changes": (FORK,)}, ["from step 2: guidance 3, prompt"]),

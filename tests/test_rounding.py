@@ -26,7 +26,7 @@ from engine.contract import (
     ModelCard,
     PictureOptions,
     Recipe,
-    Rounding,
+    StepRounding,
     make_recipes,
 )
 from engine.models import defaults
@@ -34,7 +34,7 @@ from tests.engine_parts import engine_core
 from tests.fake_engine import MODEL
 from tests.samples import recipe
 
-FLOW_MODEL: Final = msgspec.structs.replace(MODEL, rounding=Rounding.UP)
+FLOW_MODEL: Final = msgspec.structs.replace(MODEL, rounding=StepRounding.UP)
 STRENGTHS: Final = (0.001, 0.01, 0.28, 0.3, 0.35, 0.5, 0.56, 0.58, 0.7, 0.75, 0.9, 0.99, 0.999, 1.0)
 STEPS: Final = (1, 2, 3, 4, 5, 7, 8, 10, 20, 25, 28, 50, 75, 100, 150)
 
@@ -52,10 +52,10 @@ def without_networks(pipeline_class: type[DiffusionPipeline], scheduler: Any) ->
 @pytest.mark.parametrize(
     ("rounding", "scheduler", "pipeline_class"),
     [
-        (Rounding.DOWN, EulerDiscreteScheduler(steps_offset=1), StableDiffusionImg2ImgPipeline),
-        (Rounding.DOWN, EulerDiscreteScheduler(), StableDiffusionXLImg2ImgPipeline),
+        (StepRounding.DOWN, EulerDiscreteScheduler(steps_offset=1), StableDiffusionImg2ImgPipeline),
+        (StepRounding.DOWN, EulerDiscreteScheduler(), StableDiffusionXLImg2ImgPipeline),
         *(
-            (Rounding.UP, FlowMatchEulerDiscreteScheduler(), pipeline_class)
+            (StepRounding.UP, FlowMatchEulerDiscreteScheduler(), pipeline_class)
             for pipeline_class in (
                 StableDiffusion3Img2ImgPipeline,
                 StableDiffusion3InpaintPipeline,
@@ -67,7 +67,7 @@ def without_networks(pipeline_class: type[DiffusionPipeline], scheduler: Any) ->
     ],
 )
 def test_as_many_steps_are_run_as_in_the_pipeline(
-    rounding: Rounding,
+    rounding: StepRounding,
     scheduler: Any,  # noqa: ANN401 - has no type
     pipeline_class: type[DiffusionPipeline],
 ) -> None:
@@ -84,13 +84,13 @@ def test_each_family_rounds_as_its_pipelines() -> None:
     """The card of a model says it."""
     rounding = {family.name: family.rounding for family in defaults.FAMILIES}
     assert rounding == {
-        "Stable Diffusion 1 and 2": Rounding.DOWN,
-        "SDXL": Rounding.DOWN,
-        "Stable Diffusion 3": Rounding.UP,
-        "FLUX.2 klein": Rounding.UP,
-        "Z-Image": Rounding.UP,
+        "Stable Diffusion 1 and 2": StepRounding.DOWN,
+        "SDXL": StepRounding.DOWN,
+        "Stable Diffusion 3": StepRounding.UP,
+        "FLUX.2 klein": StepRounding.UP,
+        "Z-Image": StepRounding.UP,
     }
-    assert engine_core().model.card.rounding is Rounding.DOWN
+    assert engine_core().model.card.rounding is StepRounding.DOWN
 
 
 def sketched(model: ModelCard, **options: Any) -> Recipe:  # noqa: ANN401 - any of the options
@@ -131,7 +131,7 @@ def test_one_step_is_run_with_the_smallest_strength() -> None:
     assert sketched(FLOW_MODEL, steps=20, strength=0.04).executed_steps == 1
     with pytest.raises(ValueError, match=r"at least 0\.001"):
         sketched(FLOW_MODEL, steps=20, strength=1e-18)
-    for rounding in Rounding:
+    for rounding in StepRounding:
         for steps in range(1, 151):
             smallest = rounding.smallest_strength(steps)
             assert rounding.executed_steps(steps, smallest) == 1
@@ -140,9 +140,9 @@ def test_one_step_is_run_with_the_smallest_strength() -> None:
 def test_drafts_round_as_their_pictures() -> None:
     """So a change of the draft is at one of its steps."""
     change = Change(step=10, guidance=2.0)
-    full = recipe(steps=24, source=Img2Img("a" * 64, 0.45, Rounding.UP), changes=(change,))
+    full = recipe(steps=24, source=Img2Img("a" * 64, 0.45, StepRounding.UP), changes=(change,))
     drafted = draft.draft_recipe(full)
     assert (drafted.steps, drafted.executed_steps) == (8, 4)
     assert [item.step for item in drafted.changes] == [3]
-    small = recipe(steps=24, source=Img2Img("a" * 64, 0.05, Rounding.UP))
+    small = recipe(steps=24, source=Img2Img("a" * 64, 0.05, StepRounding.UP))
     assert draft.draft_recipe(small).steps == 8

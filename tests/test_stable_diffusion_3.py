@@ -27,8 +27,8 @@ from engine.contract import (
     Img2Img,
     PromptFormat,
     Recipe,
-    Rounding,
     Sampler,
+    StepRounding,
     sha256,
 )
 from engine.contract.images.encode import encode_png
@@ -150,7 +150,9 @@ def test_other_images_change_no_bit() -> None:
     """Images with other steps, samplers, prompts, guidance and sketches share batches."""
     data = encode_png(sketch())
     sketched = [
-        flow_recipe(row_class=8, source=Img2Img(sha256(data), strength, Rounding.UP), steps=steps)
+        flow_recipe(
+            row_class=8, source=Img2Img(sha256(data), strength, StepRounding.UP), steps=steps
+        )
         for steps, strength in IMG2IMG_STEPS[1:4]
     ]
     grid = [

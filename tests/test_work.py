@@ -9,8 +9,8 @@ from engine.contract import (
     Img2Img,
     PromptFormat,
     Recipe,
-    Rounding,
     Sampler,
+    StepRounding,
     Subseed,
 )
 from engine.contract.work import Detail, Upscale, Work, detail_strength, tiling
@@ -148,8 +148,8 @@ def test_the_default_strength_runs_at_least_one_step(
 ) -> None:
     """Small models get less freedom."""
     assert detail_strength(native, steps) == expected
-    assert Rounding.DOWN.executed_steps(steps, expected) >= 1
-    assert detail_strength(native, steps, Rounding.UP) == (0.05 if native == 128 else 0.3)
+    assert StepRounding.DOWN.executed_steps(steps, expected) >= 1
+    assert detail_strength(native, steps, StepRounding.UP) == (0.05 if native == 128 else 0.3)
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from engine.contract import (
     Img2Img,
     PromptFormat,
     Recipe,
-    Rounding,
     Sampler,
+    StepRounding,
     sha256,
 )
 from engine.contract.images.encode import encode_png
@@ -122,7 +122,7 @@ def test_other_images_change_no_bit() -> None:
     """Prompts of one number of chunks share batches, whatever their lengths; others do not."""
     data = encode_png(sketch())
     grid = [
-        z_recipe(row_class=8, steps=5, source=Img2Img(sha256(data), 0.5, Rounding.UP)),
+        z_recipe(row_class=8, steps=5, source=Img2Img(sha256(data), 0.5, StepRounding.UP)),
         z_recipe(row_class=8, prompt="a red house"),
         z_recipe(row_class=8, prompt="a boat", steps=6, sampler=Sampler.UNIPC),
         z_recipe(row_class=8, prompt="a boat", steps=6, sampler=Sampler.DPMPP_2M_SDE),

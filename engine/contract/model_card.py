@@ -10,7 +10,7 @@ from engine.contract.recipe_parts import (
     Backend,
     Embedding,
     PromptFormat,
-    Rounding,
+    StepRounding,
     short_revision,
 )
 from engine.contract.samplers import Sampler
@@ -61,7 +61,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     max_steps: dict[Sampler, int]
     """The most steps of each sampler that allows fewer than MAX_STEPS; 0 for a sampler that does
     not work with the model's noise schedule."""
-    rounding: Rounding = Rounding.DOWN
+    rounding: StepRounding = StepRounding.DOWN
     """That of new img2img recipes."""
     guidance_embedding: bool = False
     """Whether the guidance is an input of the denoiser; then recipes have `guidance_embedding`."""

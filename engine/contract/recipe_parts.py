@@ -32,7 +32,7 @@ class Backend(StrEnum):
     """Intel's OpenVINO on a CPU (https://docs.openvino.ai), in float32."""
 
 
-class Rounding(StrEnum):
+class StepRounding(StrEnum):
     """How `steps` times strength becomes a number of steps. diffusers' img2img pipelines differ."""
 
     DOWN = "down"
@@ -45,13 +45,13 @@ class Rounding(StrEnum):
 
         They round in floating point: UP takes 15 of 25 steps for a strength of 0.56.
         """
-        if self is Rounding.DOWN:
+        if self is StepRounding.DOWN:
             return min(int(steps * strength), steps)
         return steps - int(max(steps - min(steps * strength, steps), 0))
 
     def smallest_strength(self, steps: int) -> float:
         """The smallest strength in thousandths with which at least one of the steps is run."""
-        return math.ceil(1000 / steps) / 1000 if self is Rounding.DOWN else 0.001
+        return math.ceil(1000 / steps) / 1000 if self is StepRounding.DOWN else 0.001
 
 
 class Subseed(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -125,7 +125,7 @@ class Img2Img(
     strength: float
     """diffusers: `strength`. Share of the steps that are run on the init image, above 0 and at most
     1."""
-    rounding: Rounding = Rounding.DOWN
+    rounding: StepRounding = StepRounding.DOWN
 
     def __post_init__(self) -> None:
         check_strength(self.strength)
@@ -152,7 +152,7 @@ class Inpaint(
     mask: str
     """sha256 (hex) of the mask's PNG (diffusers: `mask_image`)."""
     strength: float
-    rounding: Rounding = Rounding.DOWN
+    rounding: StepRounding = StepRounding.DOWN
 
     def __post_init__(self) -> None:
         check_strength(self.strength)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from engine.contract.recipe import Phase, Recipe
-from engine.contract.recipe_parts import Backend, Img2Img, Rounding, Subseed, check_strength
+from engine.contract.recipe_parts import Backend, Img2Img, StepRounding, Subseed, check_strength
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE
 from engine.contract.tiles import Box, overlapping_tiles
@@ -175,7 +175,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     """All edges of tiles are at multiples of this number of pixels, itself one of SIZE_MULTIPLE."""
     strength: float = DETAIL_STRENGTH
     """That of the tiles: the share of the steps that are run on them."""
-    rounding: Rounding = Rounding.DOWN
+    rounding: StepRounding = StepRounding.DOWN
     """That of the tiles."""
     row_class: int
     """That of the tiles."""
@@ -278,7 +278,9 @@ def tiling(native_size: int, size_multiple: int = SIZE_MULTIPLE) -> Tiling:
     return Tiling(side, max(smallest, side // 4 // multiple * multiple), multiple)
 
 
-def detail_strength(native_size: int, steps: int, rounding: Rounding = Rounding.DOWN) -> float:
+def detail_strength(
+    native_size: int, steps: int, rounding: StepRounding = StepRounding.DOWN
+) -> float:
     """The default strength of a Detail for a model of this native size: at least one of the steps
     is run."""
     strength = SMALL_DETAIL_STRENGTH if native_size < SMALL_NATIVE_SIZE else DETAIL_STRENGTH

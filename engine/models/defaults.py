@@ -10,7 +10,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from engine.contract import MAX_GUIDANCE, MAX_SIZE, MAX_STEPS, SIZE_MULTIPLE, Rounding, Sampler
+from engine.contract import MAX_GUIDANCE, MAX_SIZE, MAX_STEPS, SIZE_MULTIPLE, Sampler, StepRounding
 from engine.contract.samplers import FLOW_PREDICTION
 
 STEPS: Final = 20
@@ -43,7 +43,7 @@ class FamilyDefaults(NamedTuple):
     flow_schedule: Mapping[str, object] = MappingProxyType({})
     """Of a family with flow matching, the parts of the noise schedule that no scheduler config has,
     as in `flow_matching.SCHEDULE`; else nothing."""
-    rounding: Rounding = Rounding.DOWN
+    rounding: StepRounding = StepRounding.DOWN
     """As its img2img pipeline rounds."""
     native_size: int | None = None
     """Where the denoiser's config does not say it."""
@@ -130,7 +130,7 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
     steps=28,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear"},
-    rounding=Rounding.UP,
+    rounding=StepRounding.UP,
     sample_size=128,
     max_tokens=_crop_of_positions,
 )
@@ -202,7 +202,7 @@ FLUX_2_KLEIN: Final = FamilyDefaults(
     steps=50,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "flux_2", "has_even_sigmas": True},
-    rounding=Rounding.UP,
+    rounding=StepRounding.UP,
     native_size=1024,
     packed_pixels=4,
     distillation=KLEIN,
@@ -218,7 +218,7 @@ Z_IMAGE: Final = FamilyDefaults(
     steps=50,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear", "has_even_sigmas": True},
-    rounding=Rounding.UP,
+    rounding=StepRounding.UP,
     native_size=1024,
     max_tokens=_rotary_positions,
     distillation=Distillation("Turbo", 8, 1.0, Sampler.FLOW_EULER, 20, 3.0),
