@@ -191,6 +191,30 @@ def test_embeddings_that_fit_are_listed(
     assert capsys.readouterr().out.rstrip().endswith(", all samplers, 1 embedding")
 
 
+@pytest.mark.parametrize("is_checkpoint", [False, True])
+def test_offloaded_weights_are_counted_apart(
+    is_checkpoint: bool,
+    tiny: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also those in the file of a checkpoint."""
+    path = tiny
+    if is_checkpoint:
+        tensors = sd1_tensors(StableDiffusionPipeline.from_pretrained(tiny))
+        path = write(tmp_path / "x.safetensors", tensors)
+        monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(tiny))
+    [plain] = described(capsys, path)
+    assert "host_bytes" not in plain
+    monkeypatch.setenv("IMAGINE_OFFLOAD", "text")
+    [row] = described(capsys, path)
+    assert row["memory_bytes"] + row["host_bytes"] == plain["memory_bytes"]
+    assert row["memory_bytes"] > row["host_bytes"] > 0
+    main(["models", "--model", str(path)])
+    assert " + 79.4 kB host" in capsys.readouterr().out
+
+
 def test_torch_is_not_needed(tiny: Path) -> None:
     """Samplers and memory are unknown then."""
     command = [sys.executable, "-c", WITHOUT_TORCH, "models", "--json", "--model", str(tiny)]

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from engine.bench.backends import pipeline_of
 from engine.device import Device, select_device
 from engine.errors import EngineError
 from engine.models import registry
-from engine.models.offload import VARIABLE
+from engine.models.offload_setting import VARIABLE, is_offloaded
 from engine.weights.model_files import find_model_files
-from engine.weights.sizes import loaded_bytes
+from engine.weights.sizes import loaded_bytes, tensor_bytes
 from tests import tiny_model
+from tests.checkpoint_writer import sd1_tensors, write
 from tests.engine_parts import job, load_engine_core, painted_images, recipe
 
 
@@ -58,17 +60,30 @@ def test_packed_weights_keep_their_bytes(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     packed, scale = torch.zeros(10, dtype=torch.uint8), torch.zeros(3, dtype=torch.float16)
     save_file({"packed": packed, "scale": scale}, path)
-    assert loaded_bytes([path], 4) == 10 + 3 * 4
+    assert tensor_bytes(path, 4) == 10 + 3 * 4
 
 
+@pytest.mark.parametrize("is_checkpoint", [False, True])
 @pytest.mark.parametrize(
     ("offload", "networks"), [("text", ["text_encoder"]), ("all", ["text_encoder", "unet"])]
 )
 def test_offloaded_weights_must_fit_on_the_host(
-    offload: str, networks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    offload: str,
+    networks: list[str],
+    is_checkpoint: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With a GPU only these are counted."""
-    files = find_model_files(str(tiny_model.save(tmp_path / "tiny")))
+    """With a GPU only these are counted, also those in the file of a checkpoint."""
+    folder = tiny_model.save(tmp_path / "tiny")
+    name = folder
+    if is_checkpoint:  # in a folder with the name of a network
+        pipeline = StableDiffusionPipeline.from_pretrained(folder)
+        averaged = {"model_ema.x": torch.ones(7)}
+        (tmp_path / "unet").mkdir()
+        name = write(tmp_path / "unet" / "a.safetensors", {**sd1_tensors(pipeline), **averaged})
+        monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(folder))
+    files = find_model_files(str(name))
     device = Device(torch.device("cuda"), torch.float16, 1)
     monkeypatch.setattr(registry, "free_memory", lambda: 1)
     monkeypatch.setenv(VARIABLE, "none")
@@ -76,7 +91,10 @@ def test_offloaded_weights_must_fit_on_the_host(
     monkeypatch.setenv(VARIABLE, offload)
     with pytest.raises(EngineError, match="too little memory"):
         registry._check_memory(files, device)
-    offloaded = registry._offloaded_files(files.weight_files)
-    assert sorted(path.parent.name for path in offloaded) == networks
-    host_bytes = sum(path.stat().st_size for path in offloaded)
-    assert registry._device_bytes(files) == files.weight_bytes - host_bytes > 0
+    sizes = {
+        component: tensor_bytes(next((folder / component).glob("*.safetensors")), 2)
+        for component in ("unet", "vae", "text_encoder", "safety_checker")
+    }
+    on_host = sum(sizes[network] for network in networks)
+    assert loaded_bytes(files, 2, is_offloaded) == on_host
+    assert registry._device_bytes(files, 2) == sum(sizes.values()) - on_host > 0

@@ -1,17 +1,19 @@
 """IMAGINE_OFFLOAD keeps networks on the host, and the pictures stay as they are."""
 
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 import torch
 from diffusers import DiffusionPipeline
+from diffusers.hooks.group_offloading import ModuleGroup
 
 from engine.core.engine_core import EngineCore
 from engine.device import select_device
 from engine.errors import UsageError
 from engine.models import registry
 from engine.models.loading import denoiser_of
-from engine.models.offload import VARIABLE
+from engine.models.offload_setting import VARIABLE
 from tests import tiny_flow_models, tiny_model
 from tests.engine_parts import job, load_engine_core, painted_images, recipe
 
@@ -52,6 +54,64 @@ def test_pictures_have_the_same_bits(
     present = [name for name in encoders if pipeline.components[name] is not None]
     assert memory[0] - memory[1] == size(pipeline, *present)
     assert memory[1] - memory[2] == size(pipeline, denoiser)
+
+
+class Move(NamedTuple):
+    """A group of weights that is moved to the device, or back."""
+
+    is_onload: bool
+    group: ModuleGroup
+
+    @property
+    def weights(self) -> set[int]:
+        """The ids of its parameters."""
+        modules = (p for module in self.group.modules for p in module.parameters())
+        return {id(parameter) for parameter in [*modules, *self.group.parameters]}
+
+
+def recorded_moves(monkeypatch: pytest.MonkeyPatch) -> list[Move]:
+    """What diffusers moves from now on, in order."""
+    moves: list[Move] = []
+    for name in ("onload_", "offload_"):
+        original = getattr(ModuleGroup, name)
+
+        def move(group: ModuleGroup, name: str = name, original: Any = original) -> None:  # noqa: ANN401 - has no type
+            moves.append(Move(name == "onload_", group))
+            original(group)
+
+        monkeypatch.setattr(ModuleGroup, name, move)
+    return moves
+
+
+@pytest.mark.parametrize(
+    ("offload", "names"), [("text", ["text_encoder"]), ("all", ["text_encoder", "unet"])]
+)
+def test_layers_take_turns_on_the_device(
+    offload: str, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All weights of these networks are moved there, few at once, and back."""
+    core = loaded(tiny_model.save(tmp_path / "tiny"), offload, monkeypatch)
+    pipeline = core.model.pipeline  # type: ignore[attr-defined] # of LatentDiffusion
+    painted_images(job(recipe(core, steps=1)), core)  # with the proof of batch invariance
+    moves = recorded_moves(monkeypatch)
+    painted_images(job(recipe(core, steps=1, prompt="a blue tree")), core)
+    weights = {name: {id(p) for p in pipeline.components[name].parameters()} for name in names}
+    order: list[int] = []
+    on_device: list[ModuleGroup] = []
+    most = 0
+    for move in moves:
+        if not move.is_onload:
+            on_device.remove(move.group)
+            continue
+        assert move.group not in on_device
+        on_device.append(move.group)
+        most = max(most, len(on_device))
+        order.extend(names.index(name) for name in names if move.weights & weights[name])
+    assert not on_device, "all are back"
+    assert most <= 2, "a block, and what belongs to none"
+    assert order == sorted(order), "the prompt is encoded first"
+    moved = set().union(*(move.weights for move in moves))
+    assert moved == set().union(*weights.values())
 
 
 def test_a_model_can_still_wait_on_the_host(

@@ -4,9 +4,7 @@ A model whose text encoders or denoiser do not fit on the device can then paint,
 bits of its pictures stay.
 """
 
-import os
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Final
 from weakref import WeakSet
 
@@ -15,43 +13,10 @@ from diffusers import DiffusionPipeline
 from diffusers.hooks import apply_group_offloading
 
 from engine.device import Device
-from engine.errors import UsageError
 from engine.models.description import DENOISERS
-
-VARIABLE: Final = "IMAGINE_OFFLOAD"
-_TEXT_ENCODER: Final = "text_encoder"
-
-
-class Offload(StrEnum):
-    """Which networks stay in the host's memory."""
-
-    NONE = "none"
-    TEXT = "text"
-    """The text encoders."""
-    ALL = "all"
-    """The denoiser too, whose blocks are moved in each forward pass."""
-
+from engine.models.offload_setting import is_offloaded
 
 _offloaded: Final[WeakSet[torch.nn.Module]] = WeakSet()
-
-
-def configured_offload() -> Offload:
-    """The value of IMAGINE_OFFLOAD. Raises UsageError, with a sentence for the operator."""
-    value = os.environ.get(VARIABLE, "").strip().lower()
-    try:
-        return Offload(value) if value else Offload.NONE
-    except ValueError:
-        allowed = ", ".join(Offload)
-        raise UsageError(f"{VARIABLE} is {value}; it must be one of {allowed}.") from None
-
-
-def is_offloaded(name: str) -> bool:
-    """Whether a pipeline's network of this name stays on the host. Raises UsageError as
-    `configured_offload`."""
-    offload = configured_offload()
-    if name in DENOISERS:
-        return offload is Offload.ALL
-    return name.startswith(_TEXT_ENCODER) and offload is not Offload.NONE
 
 
 def place(pipeline: DiffusionPipeline, device: Device) -> None:

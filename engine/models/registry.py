@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
-from pathlib import Path
 from typing import Final
 
 import torch
@@ -13,6 +12,7 @@ from engine.device.sysinfo import free_memory
 from engine.errors import EngineError
 from engine.models.base import DiffusionModel, Family
 from engine.models.description import family_of
+from engine.models.offload_setting import is_offloaded
 from engine.safety import BUILTIN, Checker
 from engine.weights.hub import format_bytes
 from engine.weights.model_files import ModelFiles, find_model_files
@@ -73,7 +73,8 @@ def _make_room(loaded: Sequence[DiffusionModel], name: str) -> None:
     for model in loaded[-1:]:
         available = model.device.available_memory()
         files = find_model_files(name, prefer_fp16=model.device.dtype == torch.float16)
-        if available is not None and available < LOADING_HEADROOM * _device_bytes(files):
+        itemsize = model.device.dtype.itemsize
+        if available is not None and available < LOADING_HEADROOM * _device_bytes(files, itemsize):
             for other in loaded:
                 other.to_host()
             model.device.empty_cache()
@@ -105,10 +106,11 @@ def _check_memory(files: ModelFiles, device: Device) -> None:
     free = free_memory()
     if free is None:
         return
-    weights = files.weight_files
+    itemsize = device.dtype.itemsize
     if device.torch_device.type == "cuda":  # of the others torch says when memory ends
-        weights = _offloaded_files(weights)
-    required = loaded_bytes(weights, device.dtype.itemsize)
+        required = loaded_bytes(files, itemsize, is_offloaded)
+    else:
+        required = loaded_bytes(files, itemsize)
     if required > free:
         raise EngineError(
             f"There is too little memory for the model {files.name}: its weights take "
@@ -117,18 +119,13 @@ def _check_memory(files: ModelFiles, device: Device) -> None:
         )
 
 
-def _device_bytes(files: ModelFiles) -> int:
-    """The size of the weights that are loaded onto the device."""
-    offloaded = _offloaded_files(files.weight_files)
-    return files.weight_bytes - sum(path.stat().st_size for path in offloaded)
+def _device_bytes(files: ModelFiles, itemsize: int) -> int:
+    """The size of the weights that are loaded onto the device. Raises ModelCorrupt for damaged
+    files."""
+    from engine.models.loading import model_errors
 
-
-def _offloaded_files(files: Sequence[Path]) -> list[Path]:
-    """Those of networks that IMAGINE_OFFLOAD keeps on the host; a checkpoint's file, which has
-    several networks, is none of them."""
-    from engine.models.offload import is_offloaded  # imports diffusers, which takes seconds
-
-    return [path for path in files if is_offloaded(path.parent.name)]
+    with model_errors(files.name):
+        return loaded_bytes(files, itemsize) - loaded_bytes(files, itemsize, is_offloaded)
 
 
 def _load_classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:

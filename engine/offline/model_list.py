@@ -14,10 +14,11 @@ from engine.core.process import configured_models, default_models, select_quiet_
 from engine.errors import EngineError, ModelCorrupt, ModelNotFound, first_line
 from engine.models.defaults import default_sampler
 from engine.models.description import Description, describe
+from engine.models.offload_setting import is_offloaded
 from engine.weights.hub import format_bytes
 from engine.weights.model_files import find_model_files
 from engine.weights.model_folder import LOAD_ERRORS
-from engine.weights.sizes import count_weights
+from engine.weights.sizes import loaded_bytes
 
 if TYPE_CHECKING:
     from engine.device import Device
@@ -48,6 +49,8 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     disk_bytes: int | None = None
     memory_bytes: int | None = None
     """Of its weights on the device of this machine."""
+    host_bytes: int | None = None
+    """Of those that IMAGINE_OFFLOAD keeps in the host's memory, if there are any."""
     licence: str | None = None
     defaults: Defaults | None = None
     most_steps: int | None = None
@@ -102,7 +105,8 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         files = find_model_files(name, prefer_fp16=bytes_per_weight == 2, download=False)
         description = describe(files)
         samplers = _samplers(description) if has_torch else None
-        weights = count_weights(files.weight_files)
+        host_bytes = loaded_bytes(files, bytes_per_weight or 1, is_offloaded)
+        memory_bytes = loaded_bytes(files, bytes_per_weight or 1) - host_bytes
     except LOAD_ERRORS as error:
         raise ModelCorrupt(
             f"The model {name} cannot be loaded; its files are damaged or incomplete: "
@@ -115,7 +119,8 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         distillation=None if distillation is None else distillation.name,
         native_size=description.native_size,
         disk_bytes=files.weight_bytes,
-        memory_bytes=None if bytes_per_weight is None else weights * bytes_per_weight,
+        memory_bytes=None if bytes_per_weight is None else memory_bytes,
+        host_bytes=None if bytes_per_weight is None else host_bytes or None,
         licence=description.licence,
         defaults=Defaults(
             description.steps,
@@ -174,12 +179,19 @@ def _cells(row: ModelRow) -> tuple[str, ...]:
         ", ".join(filter(None, [row.family, row.distillation])),
         f"{row.native_size} x {row.native_size}",
         format_bytes(row.disk_bytes),
-        _UNKNOWN if row.memory_bytes is None else format_bytes(row.memory_bytes),
+        _memory(row),
         row.licence or _UNKNOWN,
         f"{defaults.steps} steps, guidance {defaults.guidance:g}, {defaults.sampler}"
         + (f" ({', '.join(limits)})" if limits else ""),
         ", ".join(_abilities(row)),
     )
+
+
+def _memory(row: ModelRow) -> str:
+    if row.memory_bytes is None:
+        return _UNKNOWN
+    host = "" if row.host_bytes is None else f" + {format_bytes(row.host_bytes)} host"
+    return format_bytes(row.memory_bytes) + host
 
 
 def _abilities(row: ModelRow) -> list[str]:
