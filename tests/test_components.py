@@ -78,7 +78,10 @@ def all_custom_ids() -> list[str]:
         privacy.confirmation_view(),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
-    modals = [report.modal(LARGEST_SNOWFLAKE), fork.modal(LONGEST_JOB_ID, 149, PHASE)]
+    modals = [
+        report.modal(LARGEST_SNOWFLAKE),
+        fork.modal(LONGEST_JOB_ID, 149, PHASE, tuple(Sampler)),
+    ]
     return [*ids, *(modal.custom_id for modal in modals), recipe.PAINT_ID]
 
 
@@ -101,7 +104,7 @@ async def test_steps_have_a_menu_of_up_to_25() -> None:
 
 async def test_the_modal_has_the_settings_of_the_step() -> None:
     """Discord allows 100 characters in a description."""
-    fields = [child for child in fork.modal("j1", 3, PHASE).children]
+    fields = [child for child in fork.modal("j1", 3, PHASE, tuple(Sampler)).children]
     assert [
         field.component.default
         for field in fields

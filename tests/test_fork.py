@@ -23,6 +23,7 @@ from engine.contract import (
     Recipe,
     Sampler,
 )
+from engine.contract.samplers import DIFFUSION_SAMPLERS
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
 from tests.samples import picture, recipe
@@ -142,7 +143,7 @@ def test_other_texts_are_refused(texts: dict[str, str], reason: str) -> None:
     """Modals have texts only."""
     values = {"prompt": "a", "negative": "", "guidance": "5", "sampler": "euler"} | texts
     with pytest.raises(Refused, match=reason):
-        fork.parse(1, **values)
+        fork.parse(1, MODEL.samplers, **values)
 
 
 @pytest.mark.parametrize("guidance", [7.1234567, 0.0123456789, 1e-9, 29.123456789])
@@ -151,13 +152,13 @@ def test_texts_that_are_left_alone_change_nothing(guidance: float) -> None:
     their ends."""
     parent = recipe(steps=8, guidance=guidance, negative=" rain ")
     phase = fork.phase_at(parent, 3)
-    form: Any = modal("j1", 3, phase).to_dict()
+    form: Any = modal("j1", 3, phase, MODEL.samplers).to_dict()
     fields = [label["component"] for label in form["components"]]
     assert all(len(field["value"]) <= field["max_length"] for field in fields)
     texts = {field["custom_id"]: field["value"].strip() for field in fields}
     with pytest.raises(Refused, match="Nothing is changed"):
-        planned(parent, fork.parse(3, **texts))
-    changed = planned(parent, fork.parse(3, **texts | {"prompt": "a boat"}))
+        planned(parent, fork.parse(3, MODEL.samplers, **texts))
+    changed = planned(parent, fork.parse(3, MODEL.samplers, **texts | {"prompt": "a boat"}))
     assert changed.changes == (Change(step=3, prompt="a boat"),)
 
 
@@ -192,9 +193,29 @@ def test_a_prompt_with_too_many_parts_is_refused() -> None:
     assert planned(recipe(steps=8), request(prompt=long)).changes[0].prompt == long
 
 
+def test_only_the_samplers_of_the_model_are_named() -> None:
+    """In the form and in the sentence; another one is refused with them."""
+    card = msgspec.structs.replace(
+        MODEL, max_steps=dict.fromkeys(DIFFUSION_SAMPLERS, 0) | {Sampler.UNIPC: 150}
+    )
+    parent = recipe(steps=8, sampler=Sampler.FLOW_EULER)
+    context = PlanContext(models=(card,), seed=5, parents=(picture(recipe=parent),))
+    samplers = fork.samplers(parent, context)
+    form: Any = modal("j1", 3, fork.phase_at(parent, 3), samplers).to_dict()
+    [description] = [item["description"] for item in form["components"] if item.get("description")]
+    assert description == "unipc, flow_euler, flow_heun"
+    with pytest.raises(Refused, match=r"Choose one of: unipc, flow_euler, flow_heun\.$"):
+        fork.parse(3, samplers, prompt="a", negative="", guidance="5", sampler="magic")
+    wanted = request(sampler=Sampler.EULER)
+    with pytest.raises(Refused, match=r"sampler euler\. Choose one of: unipc, flow_euler"):
+        planned(parent, wanted, card)
+    with pytest.raises(Refused, match="gone"):
+        fork.samplers(msgspec.structs.replace(parent, model="gone"), context)
+
+
 def test_numbers_may_have_a_comma() -> None:
     """As in many languages; names may be capitalised."""
-    parsed = fork.parse(1, prompt="a", negative="", guidance="7,5", sampler="Euler")
+    parsed = fork.parse(1, MODEL.samplers, prompt="a", negative="", guidance="7,5", sampler="Euler")
     assert (parsed.guidance, parsed.sampler) == (7.5, Sampler.EULER)
 
 

@@ -1,6 +1,7 @@
 """🕰 Fork: go back to a step of a picture, and on from there with other settings."""
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 import discord
@@ -34,9 +35,12 @@ async def ask_for_settings(interaction: Interaction, job: Job, step: int) -> Non
     """Respond to a choice in the menu with a modal of the settings at that step."""
     await check_not_blocked(interaction)
     picture = await _picture(interaction, job)
-    await services(interaction).planner.context(request_context(interaction), [picture])
-    phase = fork.phase_at(picture.recipe.recipe, step)
-    await interaction.response.send_modal(modal(job.id, step, phase))
+    context = await services(interaction).planner.context(request_context(interaction), [picture])
+    recipe = picture.recipe.recipe
+    samplers = fork.samplers(recipe, context)
+    await interaction.response.send_modal(
+        modal(job.id, step, fork.phase_at(recipe, step), samplers)
+    )
 
 
 async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
@@ -44,14 +48,16 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     bot, context = services(interaction), request_context(interaction)
     job = await bot.job_finder.by_button(match["job"])
     picture = await _picture(interaction, job)
+    plan_context = await bot.planner.context(context, [picture])
     request = fork.parse(
         int(match["nth"]),
+        fork.samplers(picture.recipe.recipe, plan_context),
         prompt=components.submitted_text(interaction, _PROMPT),
         negative=components.submitted_text(interaction, _NEGATIVE),
         guidance=components.submitted_text(interaction, _GUIDANCE),
         sampler=components.submitted_text(interaction, _SAMPLER),
     )
-    plan = fork.plan(request, await bot.planner.context(context, [picture]))
+    plan = fork.plan(request, plan_context)
     await defer_and_start(interaction, await bot.job_service.submit(fork.KIND, plan, context))
 
 
@@ -62,9 +68,9 @@ async def _picture(interaction: Interaction, job: Job) -> Picture:
     return original or await bot.job_finder.picture(job, 1)
 
 
-def modal(job_id: str, step: int, phase: Phase) -> discord.ui.Modal:
-    """Asks for the settings from a step on. Its custom id is its only state, so it also works after
-    a restart."""
+def modal(job_id: str, step: int, phase: Phase, samplers: Collection[Sampler]) -> discord.ui.Modal:
+    """Asks for the settings from a step on; the model takes these samplers. Its custom id is its
+    only state, so it also works after a restart."""
     custom_id = components.custom_id(_MODAL, job_id, step)
     form = discord.ui.Modal(title=f"On from step {step} with…", custom_id=custom_id)
     long = discord.TextStyle.paragraph
@@ -74,7 +80,7 @@ def modal(job_id: str, step: int, phase: Phase) -> discord.ui.Modal:
         ("Guidance, from 0 to 30", _field(_GUIDANCE, fork.guidance_text(phase), _MAX_NUMBER_CHARS)),
         ("Sampler", _field(_SAMPLER, phase.sampler.value, _MAX_SAMPLER_CHARS)),
     ):
-        description = ", ".join(Sampler) if label == "Sampler" else None
+        description = ", ".join(samplers) if label == "Sampler" else None
         form.add_item(
             discord.ui.Label(text=label, description=_shortened(description), component=field)
         )

@@ -1,6 +1,7 @@
 """Fork: an earlier picture up to one of its steps, and on with other settings; pure."""
 
 import re
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +10,7 @@ from bot.domain import rules
 from bot.domain.kinds.steps import check_forkable
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
-from engine.contract import Change, ModelCard, Phase, PromptFormat, Recipe, Sampler
+from engine.contract import Change, ModelCard, Phase, PromptFormat, Recipe, Sampler, card_for
 from engine.contract.prompt_weights import check_sections
 
 NOTHING_CHANGED: Final = (
@@ -29,14 +30,36 @@ class ForkRequest(msgspec.Struct, frozen=True, kw_only=True):
     sampler: Sampler
 
 
-def parse(step: int, *, prompt: str, negative: str, guidance: str, sampler: str) -> ForkRequest:
-    """A request from texts. Raises Refused, with a sentence for the user."""
+def samplers(recipe: Recipe, context: PlanContext) -> tuple[Sampler, ...]:
+    """Those that the model of a recipe takes.
+
+    Raises Refused, with a sentence for the user, if it is not offered.
+    """
+    rules.check_models((recipe,), context.models)
+    return card_for(recipe, context.models).samplers
+
+
+def parse(
+    step: int,
+    samplers: Collection[Sampler],
+    *,
+    prompt: str,
+    negative: str,
+    guidance: str,
+    sampler: str,
+) -> ForkRequest:
+    """A request from texts; `samplers` are those of the model.
+
+    Raises Refused, with a sentence for the user.
+    """
     number = guidance.replace(",", ".")
     if not re.fullmatch(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", number):
         raise Refused(f"The guidance is “{guidance[:20]}”; it must be a number from 0 to 30.")
     name = sampler.lower()
     if name not in list(Sampler):
-        raise Refused(f"There is no sampler “{sampler[:50]}”. Choose one of: {', '.join(Sampler)}.")
+        raise Refused(
+            f"There is no sampler “{sampler[:50]}”. Choose one of: {', '.join(samplers)}."
+        )
     return ForkRequest(
         step=step,
         prompt=rules.strip_invisible(prompt),
@@ -57,7 +80,7 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
     parent = context.parents[0]
     recipe = forked(parent.recipe.recipe, request)
     rules.check_models((recipe,), context.models)
-    card = next(card for card in context.models if card.name == recipe.model)
+    card = card_for(recipe, context.models)
     recipe = _with_new_embeddings(recipe, parent.recipe.recipe, card)
     try:
         card.check_recipe(recipe)
