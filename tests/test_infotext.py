@@ -152,7 +152,7 @@ def test_quoted_values_are_texts() -> None:
 
 @pytest.mark.parametrize("sampler", Sampler)
 def test_every_sampler_is_read_as_it_was_written(sampler: Sampler) -> None:
-    """By the web UI's name, or by ours if it has none."""
+    """By the web UI's name and schedule type."""
     infotext = understood(write_infotext(recipe(sampler=sampler)))
     assert (infotext.sampler, infotext.notes) == (sampler, ())
 
@@ -194,11 +194,28 @@ def test_any_text_is_read(text: str) -> None:
         ("DPM++ 2M", Sampler.DPMPP_2M),
         ("PLMS", Sampler.PNDM),
         ("euler_a", Sampler.EULER_A),
+        ("euler_ancestral", Sampler.EULER_A),
+        ("dpmpp_2m_karras", Sampler.DPMPP_2M_KARRAS),
+        ("dpmpp_2m_sde_gpu", Sampler.DPMPP_2M_SDE),
+        ("dpm_2_ancestral_normal", Sampler.DPM2_A),
+        ("uni_pc_bh2_simple", Sampler.UNIPC),
+        ("euler_simple", Sampler.FLOW_EULER),
+        ("heun simple", Sampler.FLOW_HEUN),
+        ("flow_euler", Sampler.FLOW_EULER),
     ],
 )
-def test_names_of_older_versions_are_read(name: str, sampler: Sampler) -> None:
-    """The schedule was a part of the sampler's name before version 1.9."""
-    assert understood(f"a\nSteps: 20, Sampler: {name}, Seed: 1").sampler is sampler
+def test_names_of_one_part_are_read(name: str, sampler: Sampler) -> None:
+    """The schedule was a part of the sampler's name before version 1.9, and is with ComfyUI."""
+    infotext = understood(f"a\nSteps: 20, Sampler: {name}, Seed: 1")
+    assert (infotext.sampler, infotext.notes) == (sampler, ())
+
+
+def test_samplers_for_flow_matching_are_written_as_other_programs_have_them() -> None:
+    """By the method, with the schedule of such models."""
+    text = write_infotext(recipe(sampler=Sampler.FLOW_EULER))
+    assert "Sampler: Euler, Schedule type: Simple, " in text
+    assert understood(text).has_flow_schedule
+    assert not understood(write_infotext(recipe(sampler=Sampler.EULER))).has_flow_schedule
 
 
 @pytest.mark.parametrize(

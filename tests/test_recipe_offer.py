@@ -15,6 +15,7 @@ from engine.contract import (
     Distilled,
     Embedding,
     Img2Img,
+    ModelCard,
     PictureOptions,
     PromptFormat,
     Recipe,
@@ -24,8 +25,9 @@ from engine.contract import (
     Work,
     make_recipes,
 )
-from engine.contract.infotext import read_infotext
+from engine.contract.infotext import read_infotext, write_infotext
 from engine.contract.metadata import Metadata, decode_recipes
+from engine.contract.samplers import DIFFUSION_SAMPLERS, FLOW_SAMPLERS
 from tests.fake_engine import MODEL
 from tests.samples import recipe
 
@@ -33,9 +35,20 @@ CONTEXT = PlanContext(models=(MODEL,), seed=5)
 PATH_MODEL = msgspec.structs.replace(MODEL, name="/srv/models/dream.safetensors")
 
 
-def adapted(text: str) -> tuple[Recipe, tuple[str, ...]]:
+DIFFUSION_MODEL = msgspec.structs.replace(
+    MODEL, max_steps=dict.fromkeys(set(Sampler) - set(DIFFUSION_SAMPLERS), 0)
+)
+FLOW_MODEL = msgspec.structs.replace(
+    MODEL,
+    sampler=Sampler.FLOW_EULER,
+    max_steps=dict.fromkeys(set(Sampler) - set(FLOW_SAMPLERS), 0),
+)
+
+
+def adapted(text: str, model: ModelCard = MODEL) -> tuple[Recipe, tuple[str, ...]]:
     """The recipe that is offered for a text, and the notes."""
-    result = offer(Metadata(infotext=read_infotext(text)), CONTEXT)
+    context = msgspec.structs.replace(CONTEXT, models=(model,))
+    result = offer(Metadata(infotext=read_infotext(text)), context)
     [painted] = result.plan.recipes
     return painted.recipe, result.notes
 
@@ -156,6 +169,82 @@ def test_a_text_of_another_program_is_adapted() -> None:
     )
     plain, _ = adapted("a house")
     assert (plain.seed, plain.steps, plain.size) == (5, 4, (64, 64))
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "note"),
+    [
+        ("Sampler: Euler, Schedule type: Simple", Sampler.FLOW_EULER, None),
+        ("Sampler: Euler", Sampler.FLOW_EULER, None),
+        ("Sampler: euler_simple", Sampler.FLOW_EULER, None),
+        ("Sampler: Heun, Schedule type: Normal", Sampler.FLOW_HEUN, None),
+        ("Sampler: DPM++ 2M, Schedule type: Simple", Sampler.DPMPP_2M, None),
+        ("Sampler: DPM++ 2M SDE, Schedule type: Simple", Sampler.DPMPP_2M_SDE, None),
+        ("Sampler: uni_pc", Sampler.UNIPC, None),
+        (
+            "Sampler: Euler, Schedule type: Beta",
+            Sampler.FLOW_EULER,
+            "The schedule beta is not offered with euler; its usual one is used.",
+        ),
+        (
+            "Sampler: DPM++ 2M, Schedule type: Karras",
+            Sampler.DPMPP_2M,
+            "The model does not take dpmpp_2m_karras; dpmpp_2m is used.",
+        ),
+        (
+            "Sampler: Euler a",
+            Sampler.FLOW_EULER,
+            "The model does not take euler_a; flow_euler is used.",
+        ),
+    ],
+)
+def test_a_model_with_flow_matching_has_samplers_of_its_own(
+    written: str, expected: Sampler, note: str | None
+) -> None:
+    """Other programs call them as those of other models."""
+    painted, notes = adapted(f"a house\nSteps: 9, {written}, Seed: 1", FLOW_MODEL)
+    assert painted.sampler is expected
+    assert list(notes[:-1]) == ([] if note is None else [note])
+
+
+@pytest.mark.parametrize(
+    ("written", "expected", "note"),
+    [
+        (
+            "Sampler: Euler, Schedule type: Simple",
+            Sampler.EULER,
+            "The schedule simple is not offered with euler; its usual one is used.",
+        ),
+        (
+            "Sampler: dpmpp_2m_simple",
+            Sampler.DPMPP_2M,
+            "The schedule simple is not offered with dpmpp_2m; its usual one is used.",
+        ),
+        (
+            "Sampler: flow_heun",
+            Sampler.HEUN,
+            "The model does not take flow_heun; heun is used.",
+        ),
+        ("Sampler: DPM++ 2M, Schedule type: Automatic", Sampler.DPMPP_2M_KARRAS, None),
+    ],
+)
+def test_samplers_for_flow_matching_are_replaced_for_other_models(
+    written: str, expected: Sampler, note: str | None
+) -> None:
+    """By those of the same method."""
+    painted, notes = adapted(f"a house\nSteps: 9, {written}, Seed: 1", DIFFUSION_MODEL)
+    assert painted.sampler is expected
+    assert list(notes[:-1]) == ([] if note is None else [note])
+
+
+@pytest.mark.parametrize("model", [DIFFUSION_MODEL, FLOW_MODEL])
+def test_the_samplers_of_a_model_are_read_as_they_were_written(model: ModelCard) -> None:
+    """Those with flow matching have the names of other programs too."""
+    for sampler in model.samplers:
+        text = write_infotext(recipe(sampler=sampler))
+        painted, notes = adapted(text, model)
+        assert painted.sampler is sampler
+        assert not any("sampler" in note or "does not take" in note for note in notes)
 
 
 @pytest.mark.parametrize("backend", Backend)

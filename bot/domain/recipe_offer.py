@@ -16,6 +16,7 @@ from engine.contract import (
     ModelCard,
     PictureOptions,
     Recipe,
+    Sampler,
     Work,
     check_supported,
     make_recipes,
@@ -23,6 +24,7 @@ from engine.contract import (
 )
 from engine.contract.infotext import Infotext, embedding_label, public_model_name
 from engine.contract.metadata import Metadata
+from engine.contract.sampler_names import FLOW_SCHEDULE, counterpart, schedule_not_offered
 
 _OTHER_PROGRAM: Final = (
     "Another program painted it, so the same settings give a similar picture, not the same one."
@@ -122,10 +124,7 @@ def _same_model(recipe: Recipe, models: Sequence[ModelCard]) -> ModelCard:
 def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
     """The nearest that can be painted, with the usual values in place of what is impossible."""
     model, notes = _offered_model(infotext, context.models)
-    sampler = infotext.sampler
-    if sampler is not None and sampler not in model.samplers:
-        notes.append(f"The model does not take {sampler}; {model.sampler} is used.")
-        sampler = None
+    sampler = _sampler(infotext, model, notes)
     size = infotext.size or model.size_for_aspect(1.0)
     if not model.is_paintable(*size):
         notes.append(f"The model paints no {size[0]}x{size[1]}; its usual size is used.")
@@ -164,6 +163,21 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
         raise Refused(str(error)) from error
     plan = Plan(recipes=recipes, prompt=options.prompt)
     return Offer(plan=plan, notes=(*infotext.notes, *notes, _OTHER_PROGRAM))
+
+
+def _sampler(infotext: Infotext, model: ModelCard, notes: list[str]) -> Sampler | None:
+    """The sampler that the model has for the one of the picture. Models with flow matching have
+    some of their own, which have no other names in other programs."""
+    if infotext.sampler is None:
+        return None
+    flow_samplers = {Sampler.FLOW_EULER, Sampler.FLOW_HEUN}
+    sampler = counterpart(infotext.sampler, model.samplers)
+    used = model.sampler if sampler is None else sampler
+    if infotext.has_flow_schedule and sampler and not flow_samplers.intersection(model.samplers):
+        notes.append(schedule_not_offered(FLOW_SCHEDULE, sampler))
+    elif used is not infotext.sampler and sampler not in flow_samplers:
+        notes.append(f"The model does not take {infotext.sampler}; {used} is used.")
+    return sampler
 
 
 def _embedding_notes(infotext: Infotext, model: ModelCard) -> Iterator[str]:

@@ -26,6 +26,14 @@ from engine.contract.recipe_parts import (
     Change,
     PromptFormat,
 )
+from engine.contract.sampler_names import (
+    FLOW_SCHEDULE,
+    NO_SAMPLER,
+    NamedSampler,
+    find_sampler,
+    schedule_not_offered,
+    web_ui_name,
+)
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, MIN_SIZE, SIZE_MULTIPLE
 from engine.contract.work import Work
@@ -44,8 +52,6 @@ _MIN_SETTINGS: Final = 3
 _MAX_UNUSED: Final = 12
 _MAX_VALUE_CHARS: Final = 60
 _MAX_CHANGES_CHARS: Final = 2000
-_KARRAS: Final = "Karras"
-_UNIFORM: Final = "Uniform"
 _SETTING: Final = re.compile(r'(\w[\w \-/]{1,60}):\s{0,8}("(?:\\.|[^\\"]){1,4000}"|[^,]*)(?:,|$)')
 """As in the web UI, but with limits, without which a long line would take hours."""
 _EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
@@ -55,31 +61,6 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
 _SIZE: Final = re.compile(r"([0-9]{1,6})x([0-9]{1,6})")
 
-_NAMES: Final = {
-    Sampler.PNDM: ("PLMS", None),
-    Sampler.LMS: ("LMS", _UNIFORM),
-    Sampler.DDIM: ("DDIM", None),
-    Sampler.DDPM: ("DDPM", None),
-    Sampler.EULER: ("Euler", _UNIFORM),
-    Sampler.EULER_A: ("Euler a", _UNIFORM),
-    Sampler.HEUN: ("Heun", _UNIFORM),
-    Sampler.DPM2: ("DPM2", _UNIFORM),
-    Sampler.DPM2_A: ("DPM2 a", _UNIFORM),
-    Sampler.DPMPP_2M: ("DPM++ 2M", _UNIFORM),
-    Sampler.DPMPP_2M_KARRAS: ("DPM++ 2M", _KARRAS),
-    Sampler.DPMPP_2M_SDE: ("DPM++ 2M SDE", _UNIFORM),
-    Sampler.UNIPC: ("UniPC", None),
-    Sampler.DEIS: ("DEIS", None),
-    Sampler.LCM: ("LCM", None),
-    Sampler.TCD: ("TCD", None),
-}
-"""The web UI's sampler and schedule type of each sampler; others are written by our names."""
-_BY_NAME: Final = {
-    **{name.lower(): sampler for sampler, (name, type) in _NAMES.items() if type != _KARRAS},
-    **{sampler.value: sampler for sampler in Sampler},
-}
-_SCHEDULE_SUFFIX: Final = re.compile(r" (karras|exponential|polyexponential)$")
-"""Of the sampler's name in versions before 1.9."""
 _SILENT: Final = frozenset({
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash"),
     *("Variation seed", "Variation seed strength", "Version", "RNG", "Hashes", "User"),
@@ -97,6 +78,8 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
     steps: int | None = None
     guidance: float | None = None
     sampler: Sampler | None = None
+    has_flow_schedule: bool = False
+    """Whether the schedule is that of models with flow matching, FLOW_SCHEDULE."""
     seed: int | None = None
     subseed: int | None = None
     subseed_strength: float | None = None
@@ -128,7 +111,7 @@ def write_infotext(work: Work) -> str:
 
 
 def _settings(recipe: Recipe) -> dict[str, str]:
-    sampler, schedule = _NAMES.get(recipe.sampler, (recipe.sampler.value, None))
+    sampler, schedule = web_ui_name(recipe.sampler)
     settings = {
         "Steps": f"{recipe.steps}",
         "Sampler": sampler,
@@ -243,12 +226,14 @@ def read_infotext(text: str) -> Infotext | None:
     if not prompt:
         return None
     reader = _Reader(settings, notes)
+    sampler = reader.sampler()
     return Infotext(
         prompt=prompt,
         negative=negative,
         steps=reader.integer("Steps", 1, MAX_STEPS),
         guidance=reader.number("CFG scale", 0.0, MAX_GUIDANCE),
-        sampler=reader.sampler(),
+        sampler=sampler.sampler,
+        has_flow_schedule=sampler.schedule == FLOW_SCHEDULE,
         seed=reader.integer("Seed", 0, SEED_LIMIT - 1),
         subseed=reader.integer("Variation seed", 0, SEED_LIMIT - 1),
         subseed_strength=reader.number("Variation seed strength", 0.0, 1.0),
@@ -348,26 +333,18 @@ class _Reader:
         self._reject("Size", text)
         return None
 
-    def sampler(self) -> Sampler | None:
+    def sampler(self) -> NamedSampler:
         """The sampler with the schedule, or the nearest one that there is."""
         text = self._settings.get("Sampler")
         if text is None:
-            return None
-        name = text.strip().lower()
-        suffix = _SCHEDULE_SUFFIX.search(name)
-        schedule = self._settings.get("Schedule type", suffix[1] if suffix else "").lower()
-        sampler = _BY_NAME.get(_SCHEDULE_SUFFIX.sub("", name))
-        if sampler is None:
+            return NO_SAMPLER
+        named = find_sampler(text, self._settings.get("Schedule type", ""))
+        if named.sampler is None:
             self._reject("Sampler", text)
-            return None
-        if sampler is Sampler.DPMPP_2M and schedule in ("karras", "automatic"):
-            return Sampler.DPMPP_2M_KARRAS
-        if schedule not in ("", "automatic", "uniform", "normal"):
-            self._notes.append(
-                f"The schedule {schedule[:_MAX_VALUE_CHARS]} is not offered with {sampler}; "
-                "its usual one is used."
-            )
-        return sampler
+        elif named.schedule not in ("", FLOW_SCHEDULE):
+            schedule = named.schedule[:_MAX_VALUE_CHARS]
+            self._notes.append(schedule_not_offered(schedule, named.sampler))
+        return named
 
     def _reject(self, name: str, text: str | None) -> None:
         if text is not None:
