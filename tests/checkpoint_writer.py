@@ -10,6 +10,7 @@ from diffusers import AutoencoderKL, StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from engine.starter.checkpoint import replaced, unet_tensors
+from tests.tiny_model import WIDTH
 
 Tensors = dict[str, torch.Tensor]
 _VAE: Final = {
@@ -121,6 +122,40 @@ def nested(tensors: Tensors) -> Tensors:
     return {f"state_dict.{name}": tensor for name, tensor in tensors.items()} | {
         "global_step": torch.tensor(1)
     }
+
+
+def forge_tensors(pipeline: Any, *encoders: str) -> Tensors:  # noqa: ANN401 - diffusers has no types
+    """All tensors of a checkpoint of Forge; `encoders` are its names of the text encoders."""
+    tensors = {**unet_tensors(pipeline.unet), **_prefixed("vae.", vae(pipeline.vae))}
+    for nth, name in enumerate(encoders, start=1):
+        network = pipeline.components["text_encoder" if nth == 1 else f"text_encoder_{nth}"]
+        prefix = f"text_encoders.{name}."
+        members = {f"text_model.{key}": tensor for key, tensor in _clip(network).items()}
+        width = network.config.hidden_size
+        projection = network.state_dict().get("text_projection.weight", torch.eye(width))
+        members["text_projection.weight"] = projection
+        tensors |= _prefixed(f"{prefix}transformer.", members)
+        tensors[f"{prefix}logit_scale"] = torch.tensor(4.6)
+    return tensors
+
+
+def as_sgm(tensors: Tensors) -> Tensors:
+    """With text encoders as Stability's later code names them."""
+    return {
+        re.sub(r"^cond_stage_model\.", "conditioner.embedders.0.", name): tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def as_comfy(tensors: Tensors) -> Tensors:
+    """With the tensors that ComfyUI adds to text encoders, and averaged weights."""
+    more: Tensors = {"model_ema.decay": torch.zeros(1), "alphas_cumprod": torch.ones(1000)}
+    for part in ("cond_stage_model", "conditioner.embedders.0"):
+        if any(name.startswith(f"{part}.transformer.") for name in tensors):
+            more[f"{part}.logit_scale"] = torch.tensor(4.6)
+            more[f"{part}.transformer.text_projection.weight"] = torch.eye(WIDTH)
+            more[f"{part}.transformer.text_model.embeddings.position_ids"] = torch.arange(24)[None]
+    return tensors | more
 
 
 def _base(pipeline: StableDiffusionPipeline) -> Tensors:

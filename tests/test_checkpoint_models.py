@@ -26,7 +26,10 @@ from tests import tiny_model
 from tests.checkpoint_writer import (
     TRAINER_METADATA,
     Tensors,
+    as_comfy,
     as_merged,
+    as_sgm,
+    forge_tensors,
     nested,
     sd1_tensors,
     sd2_tensors,
@@ -280,7 +283,7 @@ def test_other_tensors_in_the_file_do_not_matter(source: Source, tmp_path: Path)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("change", [dict, as_merged, nested])
+@pytest.mark.parametrize("change", [as_comfy, as_merged, as_sgm, nested])
 def test_checkpoints_of_other_programs_have_the_same_weights(
     sources: dict[str, Source],
     kind: str,
@@ -305,11 +308,31 @@ def test_checkpoints_of_other_programs_have_the_same_weights(
             torch.testing.assert_close(tensor, expected[key], rtol=2**-7, atol=1e-6)
 
 
-def test_a_velocity_model_is_recognised(source: Source, tmp_path: Path) -> None:
-    """The noise schedule is otherwise that of the configuration."""
-    path = write(
-        tmp_path / "x.safetensors", source.tensors, metadata={"modelspec.prediction_type": "v"}
-    )
+@pytest.mark.parametrize(
+    ("kind", "encoders"),
+    [("sd1", ["clip_l"]), ("sd2", ["clip_h"]), ("xl", ["clip_l", "clip_g"])],
+)
+def test_checkpoints_of_forge_have_the_same_weights(
+    sources: dict[str, Source],
+    kind: str,
+    encoders: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its text encoders have the names of transformers."""
+    folder, pipeline, _ = sources[kind]
+    monkeypatch.setenv(CONFIG, str(folder))
+    components = {"unet", "vae", "text_encoder", *(["text_encoder_2"] if kind == "xl" else [])}
+    tensors = forge_tensors(pipeline, *encoders)
+    path = write(tmp_path / "x.safetensors", tensors)
+    assert set(read_checkpoint(path, "x").components) == components
+    assert_same_weights(load_engine_core(str(path)), pipeline)
+
+
+@pytest.mark.parametrize("key", ["modelspec.prediction_type", "modelspec.predict_key"])
+def test_a_velocity_model_is_recognised(source: Source, tmp_path: Path, key: str) -> None:
+    """By the metadata of trainers or of ComfyUI; the rest is that of the configuration."""
+    path = write(tmp_path / "x.safetensors", source.tensors, metadata={key: "v"})
     config = read_scheduler_config(find_model_files(str(path)))
     assert config["prediction_type"] == "v_prediction"
     assert config["beta_end"] == source.pipeline.scheduler.config.beta_end

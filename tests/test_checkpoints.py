@@ -46,6 +46,8 @@ def refusal(path: Path, shapes: Shapes, **options: Any) -> str:  # noqa: ANN401 
         (unet() | SD1_TEXT, Kind.SD1),
         (unet(1024) | SD2_TEXT, Kind.SD2),
         (unet(2048) | XL_TEXT, Kind.SDXL),
+        (unet() | {"conditioner.embedders.0.transformer.text_model.x": (9, 768)}, Kind.SD1),
+        (unet(1024) | {"conditioner.embedders.0.model.x": (9, 1024)}, Kind.SD2),
         (unet(), Kind.SD1),
         (unet(1024, proj_in=(320, 320)), Kind.SD2),
         (unet(2048, proj_in=(320, 320)), Kind.SDXL),
@@ -82,6 +84,7 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
         (unet(channels=8), "an editing model"),
         (unet(channels=5), "a depth model"),
         (unet(1280) | REFINER_TEXT, "an SDXL refiner"),
+        (unet(1024) | {f"{UNET}label_emb.0.0.weight": (1280, 2048)}, "an unCLIP model"),
         (unet() | {f"{UNET}time_embed.cond_proj.weight": (320, 256)}, "a latent consistency model"),
         (unet() | {f"{UNET}time_embedding.cond_proj.weight": (320, 256)}, "with the guidance as"),
         (

@@ -5,7 +5,7 @@ tensors that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -24,8 +24,11 @@ _FIRST: Final = f"{UNET}input_blocks.0.0.weight"
 _METADATA: Final = "__metadata__"
 _CLIP: Final = "cond_stage_model.transformer."
 _OPENCLIP: Final = "cond_stage_model.model."
-_XL_CLIP: Final = "conditioner.embedders.0.transformer."
-_XL_OPENCLIP: Final = "conditioner.embedders.1.model."
+_SGM_OPENCLIP: Final = "conditioner.embedders.0.model."
+_BY_TRANSFORMERS: Final = re.compile(r"^text_encoders\.clip_[lgh]\.transformer\.")
+"""Forge has the names of transformers in all text encoders, as the authors in the first one."""
+_PROJECTION: Final = "text_projection.weight"
+"""Of ComfyUI and Forge in the first text encoder too, which does not use it."""
 _XL_CONTEXT: Final = 2048
 _PREDICTION_TYPES: Final = {
     "v": "v_prediction",
@@ -35,6 +38,8 @@ _PREDICTION_TYPES: Final = {
 }
 """Values of `modelspec.prediction_type` (https://github.com/Stability-AI/ModelSpec), and what
 diffusers calls them."""
+_PREDICT_KEY: Final = "modelspec.predict_key"
+"""ComfyUI's name of it (comfy_extras/nodes_model_merging.py)."""
 
 
 class Kind(StrEnum):
@@ -45,12 +50,21 @@ class Kind(StrEnum):
     SDXL = "SDXL"
 
 
-_TEXT_ENCODERS: Final[Mapping[Kind, Mapping[str, str]]] = {
-    Kind.SD1: {"text_encoder": _CLIP},
-    Kind.SD2: {"text_encoder": _OPENCLIP},
-    Kind.SDXL: {"text_encoder": _XL_CLIP, "text_encoder_2": _XL_OPENCLIP},
+def _forge(encoder: str) -> str:
+    return f"text_encoders.clip_{encoder}.transformer."
+
+
+_TEXT_ENCODERS: Final[Mapping[Kind, Mapping[str, tuple[str, ...]]]] = {
+    Kind.SD1: {"text_encoder": (_CLIP, "conditioner.embedders.0.transformer.", _forge("l"))},
+    Kind.SD2: {"text_encoder": (_OPENCLIP, _SGM_OPENCLIP, _forge("h"))},
+    Kind.SDXL: {
+        "text_encoder": ("conditioner.embedders.0.transformer.", _forge("l")),
+        "text_encoder_2": ("conditioner.embedders.1.model.", _forge("g")),
+    },
 }
-"""The prefix of each text encoder's tensors."""
+"""The prefixes that the tensors of each text encoder may have: those of the authors, of Stability's
+later code (https://github.com/Stability-AI/generative-models), and of Forge (`save_checkpoint` in
+backend/diffusion_engine/base.py)."""
 _SHORT_NAME: Final = re.compile(
     r"^(?:cond_stage_model|conditioner\.embedders\.0)\.transformer\."
     r"(?=embeddings\.|encoder\.|final_layer_norm\.)"
@@ -164,12 +178,13 @@ def _cut_off(name: str) -> ModelCorrupt:
 
 
 def _kind(tensors: Mapping[str, Tensor]) -> Kind:
-    """The kind by the text encoders; without any, by the shapes of the UNet."""
-    for kind, prefixes in _TEXT_ENCODERS.items():
-        if any(name.startswith(tuple(prefixes.values())) for name in tensors):
-            return kind
+    """SDXL by its UNet, the others by the text encoder or, without one, by the UNet too."""
     if f"{UNET}label_emb.0.0.weight" in tensors or _context_size(tensors) == _XL_CONTEXT:
         return Kind.SDXL
+    for kind in (Kind.SD1, Kind.SD2):
+        [prefixes] = _TEXT_ENCODERS[kind].values()
+        if _first_present(tensors, prefixes) is not None:
+            return kind
     # Stable Diffusion 2 has linear layers where Stable Diffusion 1 has convolutions.
     projections = [tensor for name, tensor in tensors.items() if name.endswith("1.proj_in.weight")]
     is_linear = any(len(tensor.shape) == 2 for tensor in projections)
@@ -189,24 +204,32 @@ def _components(
     tensors: Mapping[str, Tensor], kind: Kind, prefix: str
 ) -> dict[str, dict[str, str]]:
     """`prefix` is what the names in the file have before those of `tensors`."""
-    vae = next((prefix for prefix in _VAES if _has(tensors, prefix)), _VAES[0])
-    prefixes = {"unet": UNET, "vae": vae, **_TEXT_ENCODERS[kind]}
-    names = {
-        component: {
-            _standard_name(name): prefix + name for name in tensors if name.startswith(beginning)
-        }
-        for component, beginning in prefixes.items()
-    }
-    return {component: members for component, members in names.items() if members}
+    components: dict[str, dict[str, str]] = {}
+    for component, prefixes in {"unet": (UNET,), "vae": _VAES, **_TEXT_ENCODERS[kind]}.items():
+        beginning = _first_present(tensors, prefixes)
+        if beginning is not None:
+            components[component] = {
+                _standard_name(name): prefix + name
+                for name in tensors
+                if name.startswith(beginning)
+                and not (component == "text_encoder" and name.endswith(_PROJECTION))
+            }
+    return components
 
 
-def _has(tensors: Mapping[str, Tensor], prefix: str) -> bool:
-    return any(name.startswith(prefix) for name in tensors)
+def _first_present(tensors: Mapping[str, Tensor], prefixes: Iterable[str]) -> str | None:
+    """The first prefix that names begin with."""
+    return next(
+        (prefix for prefix in prefixes if any(name.startswith(prefix) for name in tensors)), None
+    )
 
 
 def _standard_name(name: str) -> str:
-    """Some programs leave a part out of the names of a text encoder's tensors."""
-    return _SHORT_NAME.sub(r"\g<0>text_model.", name)
+    """As diffusers expects it. Some programs leave a part out of the names of a text encoder's
+    tensors."""
+    if name.startswith(_SGM_OPENCLIP):
+        return _OPENCLIP + name.removeprefix(_SGM_OPENCLIP)
+    return _SHORT_NAME.sub(r"\g<0>text_model.", _BY_TRANSFORMERS.sub(_CLIP, name))
 
 
 def _scheduler_changes(
@@ -215,7 +238,7 @@ def _scheduler_changes(
     """From the metadata, or from the empty tensors that trainers of SDXL add."""
     changes: dict[str, object] = {}
     prediction = _PREDICTION_TYPES.get(
-        metadata.get("modelspec.prediction_type", "").lower(),
+        metadata.get("modelspec.prediction_type", metadata.get(_PREDICT_KEY, "")).lower(),
         _ARCHITECTURES.get(metadata.get("modelspec.architecture", "").lower()),
     )
     if "v_pred" in tensors:

@@ -11,6 +11,7 @@ _QUANTISED: Final = re.compile(r"[FIU][468](?:_[A-Z0-9]{1,12})?")
 """Data types of weights with fewer than 16 bits."""
 _AVERAGED: Final = "model_ema."
 """Trainers remove the dots from the names of averaged weights."""
+_REFINER_WIDTH: Final = 1280
 _FEW: Final = 8
 """An embedding has fewer tensors than this, and a network more."""
 
@@ -124,6 +125,8 @@ def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
         return "damaged: its UNet has convolutions of another shape"
     if _is_refiner(tensors):
         return "an SDXL refiner, which is not supported"
+    if _is_unclip(tensors):
+        return "an unCLIP model, which is made of pictures; that is not supported"
     if "edm_mean" in tensors:
         return "a model of the family Playground 2.5, which is not supported"
     if "edm_vpred.sigma_max" in tensors:
@@ -144,10 +147,17 @@ def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
 
 def _is_refiner(tensors: Mapping[str, TensorShape]) -> bool:
     """A refiner has only the second text encoder of SDXL, and other time embeddings."""
-    if any(name.startswith("conditioner.embedders.0.model.") for name in tensors):
+    words = tensors.get("conditioner.embedders.0.model.token_embedding.weight")
+    if words is not None and words.shape[-1:] == (_REFINER_WIDTH,):
         return True
     embedding = tensors.get(f"{UNET}label_emb.0.0.weight")
     return embedding is not None and embedding.shape[-1:] == (2560,)
+
+
+def _is_unclip(tensors: Mapping[str, TensorShape]) -> bool:
+    """A UNet of Stable Diffusion 2 that reads embeddings of pictures, with their noise levels."""
+    embedding = tensors.get(f"{UNET}label_emb.0.0.weight")
+    return embedding is not None and embedding.shape[-1:] in ((1536,), (2048,))
 
 
 def _quantisation(tensors: Mapping[str, TensorShape]) -> str | None:
