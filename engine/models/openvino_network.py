@@ -5,8 +5,8 @@ is used, a copy with fixed shapes is compiled, for which OpenVINO chooses kernel
 beforehand. Results differ from torch's by rounding; they are the same in all runs, threads and
 processes.
 
-Calls that run at the same time share the cores. One that has all of them (`all_cores`) uses a
-second copy with more threads, if that one has the same bits.
+Calls that run at the same time share the cores. Those that have all of them (`all_cores`) soon use
+a second copy with more threads, if that one has the same bits.
 
 The front end is called directly, because `openvino.convert_model` takes twice as long. torch keeps
 some memory of each recording for good (14 MB of the starter's), so a network is recorded once and
@@ -18,6 +18,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any, Final
 
@@ -158,13 +159,50 @@ class OpenVinoNetwork:
 
         With all cores, it uses them if that changes no bit.
         """
-        shared = _compile(model, examples, self._shared)
-        if shared is None or self._alone is None:
+        shared, properties = _compile(model, examples, self._shared), self._alone
+        if shared is None or properties is None:
             return shared
-        alone = _compile(model, examples, self._alone)
-        if alone is None or not torch.equal(alone(examples), shared(examples)):
-            return shared
-        return lambda inputs: alone(inputs) if has_all_cores() else shared(inputs)
+
+        def compile_alone() -> Network:
+            with self._compiling:
+                alone = _compile(model, examples, properties)
+            is_equal = alone is not None and torch.equal(alone(examples), shared(examples))
+            return alone if alone is not None and is_equal else shared
+
+        return _TwoCopies(shared, compile_alone)
+
+
+class _TwoCopies:
+    """A compiled network, and a copy for calls that have all cores.
+
+    The copy is compiled in the background when there is such a call for the first time.
+    """
+
+    def __init__(self, shared: Network, compile_alone: Callable[[], Network]) -> None:
+        """`compile_alone` returns `shared` if there is no other copy with the same bits."""
+        self._shared = shared
+        self._compile_alone = compile_alone
+        self._alone: Future[Network] | None = None
+
+    def __call__(self, inputs: Inputs) -> torch.Tensor:
+        if not has_all_cores():
+            return self._shared(inputs)
+        if self._alone is None:
+            self._alone = background_compiler().submit(self._try_compile)
+        return (self._alone.result() if self._alone.done() else self._shared)(inputs)
+
+    def _try_compile(self) -> Network:
+        try:
+            return self._compile_alone()
+        except (*_ERRORS, MemoryError):
+            log.warning("OpenVINO cannot use all cores for a pass", exc_info=True)
+            return self._shared
+
+
+@cache
+def background_compiler() -> Executor:
+    """The thread that compiles copies of networks."""
+    return ThreadPoolExecutor(1, "openvino-compiler")
 
 
 @cache
