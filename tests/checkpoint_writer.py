@@ -36,6 +36,29 @@ _OPENCLIP: Final = {
     "mlp.fc2.": "mlp.c_proj.",
     "self_attn.": "attn.",
 }
+_KLEIN: Final = {
+    "single_transformer_blocks.": "single_blocks.",
+    "transformer_blocks.": "double_blocks.",
+    "x_embedder.": "img_in.",
+    "context_embedder.": "txt_in.",
+    "time_guidance_embed.timestep_embedder.linear_1.": "time_in.in_layer.",
+    "time_guidance_embed.timestep_embedder.linear_2.": "time_in.out_layer.",
+    "double_stream_modulation_img.linear.": "double_stream_modulation_img.lin.",
+    "double_stream_modulation_txt.linear.": "double_stream_modulation_txt.lin.",
+    "single_stream_modulation.linear.": "single_stream_modulation.lin.",
+    "proj_out.": "final_layer.linear.",
+    "attn.to_qkv_mlp_proj.": "linear1.",
+    "attn.norm_added_q.": "txt_attn.norm.query_norm.",
+    "attn.norm_added_k.": "txt_attn.norm.key_norm.",
+    "attn.to_out.0.": "img_attn.proj.",
+    "attn.to_out.": "linear2.",
+    "attn.to_add_out.": "txt_attn.proj.",
+    "ff.linear_in.": "img_mlp.0.",
+    "ff.linear_out.": "img_mlp.2.",
+    "ff_context.linear_in.": "txt_mlp.0.",
+    "ff_context.linear_out.": "txt_mlp.2.",
+}
+_NORMS: Final = {"attn.norm_q.": "norm.query_norm.", "attn.norm_k.": "norm.key_norm."}
 TRAINER_METADATA: Final = {
     "modelspec.sai_model_spec": "1.0.0",
     "modelspec.architecture": "stable-diffusion-v1",
@@ -137,6 +160,60 @@ def forge_tensors(pipeline: Any, *encoders: str) -> Tensors:  # noqa: ANN401 - d
         tensors |= _prefixed(f"{prefix}transformer.", members)
         tensors[f"{prefix}logit_scale"] = torch.tensor(4.6)
     return tensors
+
+
+def z_image_tensors(transformer: torch.nn.Module) -> Tensors:
+    """The tensors of a Z-Image transformer by the names of the authors."""
+    renamed = {
+        replaced(
+            name,
+            {
+                "all_final_layer.2-1.": "final_layer.",
+                "all_x_embedder.2-1.": "x_embedder.",
+                "attention.to_out.0.": "attention.out.",
+                "attention.norm_q.": "attention.q_norm.",
+                "attention.norm_k.": "attention.k_norm.",
+            },
+        ): tensor
+        for name, tensor in transformer.state_dict().items()
+    }
+    return _joined(renamed, (".attention.to_{}.", ".attention.qkv.", "qkv"))
+
+
+def klein_tensors(transformer: torch.nn.Module) -> Tensors:
+    """The tensors of a FLUX.2 klein transformer by the names of the authors."""
+    tensors: Tensors = {}
+    for name, tensor in transformer.state_dict().items():
+        if name == "norm_out.linear.weight":
+            scale, shift = tensor.chunk(2)
+            tensors["final_layer.adaLN_modulation.1.weight"] = torch.cat([shift, scale])
+        else:
+            norms = {
+                old: new if name.startswith("single") else f"img_attn.{new}"
+                for old, new in _NORMS.items()
+            }
+            tensors[replaced(name, _KLEIN | norms)] = tensor
+    joined = _joined(tensors, (".attn.to_{}.", ".img_attn.qkv.", "qkv"))
+    joined = _joined(joined, (".attn.add_{}_proj.", ".txt_attn.qkv.", "qkv"))
+    return {
+        re.sub(r"(query|key)_norm\.weight", r"\1_norm.scale", name): tensor
+        for name, tensor in joined.items()
+    }
+
+
+def _joined(tensors: Tensors, names: tuple[str, str, str]) -> Tensors:
+    """With one tensor for queries, keys and values; `names` are the pattern of their parts, the
+    part of the joined one, and the letters."""
+    pattern, whole, letters = names
+    first, *others = (pattern.format(letter) for letter in letters)
+    result: Tensors = {}
+    for name, tensor in tensors.items():
+        if first in name:
+            parts = [tensor, *(tensors[name.replace(first, other)] for other in others)]
+            result[name.replace(first, whole)] = torch.cat(parts)
+        elif not any(other in name for other in others):
+            result[name] = tensor
+    return result
 
 
 def as_sgm(tensors: Tensors) -> Tensors:

@@ -92,8 +92,10 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
             "of the family Stable Diffusion 3, which is supported only as a diffusers folder",
         ),
         ({"double_blocks.0.img_attn.norm.key_norm.scale": (1,)}, "of the family FLUX,"),
-        ({"single_stream_modulation.lin.weight": (1,)}, "of the family FLUX.2"),
-        ({"layers.0.adaLN_modulation.0.weight": (1,)}, "of the family Z-Image"),
+        (
+            {"single_stream_modulation.lin.weight": (1,), "guidance_in.in_layer.weight": (1,)},
+            "of the family FLUX.2 that is not klein",
+        ),
         ({"transformer_blocks.0.txt_mlp.net.weight": (1,)}, "of the family Qwen-Image"),
         ({"blocks.0.attn.weight": (1,)}, "a transformer, which is not supported"),
         ({"lora_unet_down_blocks_0.lora_up.weight": (4, 4)}, "a LoRA, which is no model by itself"),

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.errors import EngineError, ModelCorrupt, unreadable
-from engine.weights.checkpoints import SUFFIX, Checkpoint, Kind, read_checkpoint
+from engine.weights.checkpoints import SUFFIX, TRANSFORMERS, Checkpoint, Kind, read_checkpoint
 from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     INDEX,
@@ -29,7 +29,7 @@ from engine.weights.model_folder import (
 CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
 _CONFIG_PATTERNS: Final = (INDEX, "*/*.json", "*/*.txt")
 """The files of a hub repository without weights."""
-_NETWORKS: Final = ("unet", "vae", "text_encoder", "text_encoder_2")
+_NETWORKS: Final = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2")
 _PICTURE_CONFIGS: Final = (
     INDEX,
     *("scheduler/*.json", "tokenizer*/*.json", "tokenizer*/*.txt"),
@@ -51,6 +51,8 @@ _PIPELINES: Final = {
     Kind.SD1: "StableDiffusionPipeline",
     Kind.SD2: "StableDiffusionPipeline",
     Kind.SDXL: "StableDiffusionXLPipeline",
+    Kind.FLUX_2_KLEIN: "Flux2KleinPipeline",
+    Kind.Z_IMAGE: "ZImagePipeline",
 }
 log = logging.getLogger(__name__)
 
@@ -62,6 +64,19 @@ class _UnetConfig(msgspec.Struct):
     cross_attention_dim: int
     time_cond_proj_dim: int | None = None
     """Of UNets with the guidance as an input; such checkpoints are not supported."""
+
+
+class _TransformerConfig(msgspec.Struct):
+    """What tells whether a configuration fits a transformer."""
+
+    dim: int | None = None
+    num_attention_heads: int = 0
+    attention_head_dim: int = 0
+
+    @property
+    def width(self) -> int:
+        """Of a token."""
+        return self.num_attention_heads * self.attention_head_dim if self.dim is None else self.dim
 
 
 class CheckpointFiles:
@@ -183,6 +198,12 @@ def _configuration(
     for folder in (*folders, STARTER_FOLDER):
         if _fits(folder, checkpoint):
             return ModelFolder(str(folder), prefer_fp16=prefer_fp16)
+    if checkpoint.kind in TRANSFORMERS:
+        raise ModelCorrupt(
+            f"The checkpoint {name} has only the transformer of a {checkpoint.kind} of width "
+            f"{checkpoint.channels}: name the diffusers folder of such a model, which has all "
+            f"other components, in {CONFIG_VARIABLE}."
+        )
     if not _has_usual_size(checkpoint):
         raise ModelCorrupt(
             f"The checkpoint {name} has a UNet of unusual size ({checkpoint.channels} channels, "
@@ -214,15 +235,21 @@ def _has_usual_size(checkpoint: Checkpoint) -> bool:
 
 
 def _fits(folder: Path, checkpoint: Checkpoint) -> bool:
-    """Whether the configuration in a folder is for this pipeline and this size of UNet.
+    """Whether the configuration in a folder is for this pipeline and this size of UNet or
+    transformer.
 
     A damaged one does not fit.
     """
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        if checkpoint.kind in TRANSFORMERS:
+            config = (folder / "transformer" / "config.json").read_bytes()
+            width = msgspec.json.decode(config, type=_TransformerConfig).width
+            has_class = index["_class_name"] == _PIPELINES[checkpoint.kind]
+            return has_class and width == checkpoint.channels
         config = (folder / "unet" / "config.json").read_bytes()
         unet = msgspec.json.decode(config, type=_UnetConfig)
-    except (OSError, ValueError, msgspec.MsgspecError, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, msgspec.MsgspecError, RecursionError):
         return False
     is_xl = "XL" in str(index.get("_class_name")) if isinstance(index, dict) else False
     return (

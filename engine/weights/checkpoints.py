@@ -1,7 +1,8 @@
 """Tell from the header of a single-file checkpoint what is in it; the weights are not read.
 
 The format is safetensors (https://github.com/huggingface/safetensors#format), with the names of
-tensors that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL.
+tensors that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL, and to the
+transformers of FLUX.2 klein and Z-Image.
 """
 
 import re
@@ -14,7 +15,7 @@ import msgspec
 
 from engine.errors import ModelCorrupt, unreadable
 from engine.weights.readme import one_line
-from engine.weights.unsupported_files import UNET, unsupported_kind
+from engine.weights.unsupported_files import UNET, family_of_transformer, unsupported_kind
 
 SUFFIX: Final = ".safetensors"
 MAX_HEADER_BYTES: Final = 100_000_000
@@ -48,6 +49,16 @@ class Kind(StrEnum):
     SD1 = "Stable Diffusion 1"
     SD2 = "Stable Diffusion 2"
     SDXL = "SDXL"
+    FLUX_2_KLEIN = "FLUX.2 klein"
+    Z_IMAGE = "Z-Image"
+
+
+TRANSFORMERS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.FLUX_2_KLEIN: ("img_in.weight",),
+    Kind.Z_IMAGE: ("x_embedder.weight", "all_x_embedder.2-1.weight"),
+}
+"""The kinds whose checkpoints have a transformer and nothing else, and the names of its first
+tensor, that of diffusers last where its other names would be taken for the authors'."""
 
 
 def _forge(encoder: str) -> str:
@@ -103,9 +114,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """For each component of the pipeline whose weights are in the file, the name of each tensor in
     the file by its standard name."""
     channels: int
-    """Of the UNet's first convolution."""
+    """Of the UNet's first convolution, or the transformer's width."""
     context_size: int
-    """Of the embeddings that the UNet reads; 0 if it has no cross-attention."""
+    """Of the embeddings that the UNet reads; 0 without cross-attention."""
     licence: str | None
     """As the metadata names it."""
     scheduler_changes: Mapping[str, object]
@@ -123,14 +134,20 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
     tensors = {key.removeprefix(prefix): tensor for key, tensor in header.tensors.items()}
     if other := unsupported_kind(tensors):
         raise ModelCorrupt(
-            f"The file {name} is {other}; give a whole checkpoint of Stable Diffusion 1, 2 or SDXL."
+            f"The file {name} is {other}; give a whole checkpoint of Stable Diffusion 1, 2 or "
+            "SDXL, or the transformer of FLUX.2 klein or Z-Image."
         )
     kind = _kind(tensors)
+    components = (
+        {"transformer": {key.removeprefix(UNET): key for key in tensors}}
+        if kind in TRANSFORMERS
+        else _components(tensors, kind, prefix)
+    )
     return Checkpoint(
         path=path,
         kind=kind,
-        components=_components(tensors, kind, prefix),
-        channels=tensors[_FIRST].shape[0],
+        components=components,
+        channels=_channels(tensors, kind, name),
         context_size=_context_size(tensors),
         licence=one_line(header.metadata.get("modelspec.license", "")) or None,
         scheduler_changes=_scheduler_changes(tensors, header.metadata),
@@ -177,8 +194,23 @@ def _cut_off(name: str) -> ModelCorrupt:
     return ModelCorrupt(f"The file {name} is cut off: download it again.")
 
 
+def _channels(tensors: Mapping[str, Tensor], kind: Kind, name: str) -> int:
+    """Raises ModelCorrupt if the first layer of a transformer is missing or has no weights."""
+    if kind not in TRANSFORMERS:
+        return tensors[_FIRST].shape[0]
+    for first in TRANSFORMERS[kind]:
+        for whole in (first, UNET + first):
+            if whole in tensors and tensors[whole].shape:
+                return tensors[whole].shape[0]
+    raise ModelCorrupt(f"The file {name} is damaged: it has no {TRANSFORMERS[kind][0]}.")
+
+
 def _kind(tensors: Mapping[str, Tensor]) -> Kind:
-    """SDXL by its UNet, the others by the text encoder or, without one, by the UNet too."""
+    """SDXL by its UNet, the others by the text encoder or, without one, by the UNet too; without a
+    UNet by the transformer."""
+    if _FIRST not in tensors:
+        is_flux = family_of_transformer(tensors) == "FLUX.2"
+        return Kind.FLUX_2_KLEIN if is_flux else Kind.Z_IMAGE
     if f"{UNET}label_emb.0.0.weight" in tensors or _context_size(tensors) == _XL_CONTEXT:
         return Kind.SDXL
     for kind in (Kind.SD1, Kind.SD2):

@@ -67,8 +67,12 @@ _FAMILIES: Final = (
     ("a transformer", _pattern(_PREFIX + r"(?:transformer_blocks|blocks|layers)\.\d+\.")),
 )
 """Models of other families."""
-_FOLDERS: Final = frozenset({"Stable Diffusion 3", "FLUX.2", "Z-Image"})
+TRANSFORMERS: Final = frozenset({"FLUX.2", "Z-Image"})
+"""Families of which a checkpoint of the transformer can be loaded, beside a diffusers folder."""
+_FOLDERS: Final = frozenset({"Stable Diffusion 3"})
 """Families of which a diffusers folder can be loaded."""
+_GUIDANCE: Final = _pattern(_PREFIX + r"guidance_in\.")
+"""In FLUX.2 klein, the guidance is no input of the transformer."""
 _PARTS: Final = (
     ("a UNet alone", _pattern(r"^(?:unet\.)?(?:down_blocks|mid_block|input_blocks)\.")),
     ("an upscaler", _pattern(r"^(?:params(?:_ema)?\.)?conv_first\.", r"^model\.0\.weight$")),
@@ -88,14 +92,16 @@ _PARTS: Final = (
 
 def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     """What a file with these tensors is, as the predicate of a sentence; None if it has a UNet of
-    Stable Diffusion 1 or 2 or of SDXL."""
+    Stable Diffusion 1 or 2 or of SDXL, or a transformer of TRANSFORMERS."""
     if not tensors:
         return "empty: it has no tensors"
     if addition := _first(_ADDITIONS, tensors):
         return f"{addition}, which is no model by itself"
     if (unet := _unsupported_unet(tensors)) is not None:
         return unet or _quantisation(tensors)
-    if family := _first(_FAMILIES, tensors):
+    if family := family_of_transformer(tensors):
+        if family in TRANSFORMERS:
+            return _unsupported_transformer(family, tensors) or _quantisation(tensors)
         if family in _FOLDERS:
             return f"a model of the family {family}, which is supported only as a diffusers folder"
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
@@ -109,9 +115,25 @@ def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     return "of an unknown kind"
 
 
-def _first(
-    table: Iterable[tuple[str, re.Pattern[str]]], tensors: Mapping[str, TensorShape]
-) -> str | None:
+def family_of_transformer(tensors: Iterable[str]) -> str | None:
+    """The name of a family that has no UNet, by the names of tensors."""
+    return _first(_FAMILIES, tensors)
+
+
+def _unsupported_transformer(family: str, tensors: Iterable[str]) -> str | None:
+    """Why a transformer of one of TRANSFORMERS is not supported."""
+    names = list(tensors)
+    if any(map(_GUIDANCE.search, names)):
+        return f"a model of the family {family} that is not klein, which is not supported"
+    if any(name.startswith("text_encoders.") for name in names):
+        return (
+            f"a checkpoint of {family} with text encoders, which is supported only as a diffusers "
+            "folder or without them"
+        )
+    return None
+
+
+def _first(table: Iterable[tuple[str, re.Pattern[str]]], tensors: Iterable[str]) -> str | None:
     return next((text for text, pattern in table if any(map(pattern.search, tensors))), None)
 
 

@@ -1,0 +1,103 @@
+"""Checkpoints of a transformer alone paint what their diffusers folders paint."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import Flux2KleinPipeline, ZImagePipeline
+
+from engine.device import select_device
+from engine.errors import ModelCorrupt
+from engine.models import registry
+from engine.models.description import describe
+from engine.weights.checkpoints import read_checkpoint
+from engine.weights.model_files import find_model_files
+from tests import tiny_flow_models
+from tests.checkpoint_writer import Tensors, klein_tensors, write, z_image_tensors
+from tests.engine_parts import job, load_engine_core, painted_images, recipe
+
+CONFIG = "IMAGINE_MODEL_CONFIG"
+
+
+def klein(folder: Path) -> Tensors:
+    """Save a FLUX.2 klein; the tensors of its transformer."""
+    tiny_flow_models.save_klein(folder)
+    return klein_tensors(Flux2KleinPipeline.from_pretrained(folder).transformer)
+
+
+def z_image(folder: Path) -> Tensors:
+    """Save a Z-Image; the tensors of its transformer."""
+    tiny_flow_models.save_z_image(folder)
+    return z_image_tensors(ZImagePipeline.from_pretrained(folder).transformer)
+
+
+def converted_z_image(folder: Path) -> Tensors:
+    """Save a Z-Image; the tensors of its transformer by the names of diffusers."""
+    tiny_flow_models.save_z_image(folder)
+    return dict(ZImagePipeline.from_pretrained(folder).transformer.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("save", "prefix"),
+    [
+        (klein, ""),
+        (klein, "model.diffusion_model."),
+        (z_image, ""),
+        (z_image, "model.diffusion_model."),
+        (converted_z_image, ""),
+    ],
+)
+def test_a_transformer_paints_the_bits_of_its_folder(
+    save: Callable[[Path], Tensors], prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All else is in the configuration, which needs no weights of the transformer."""
+    folder = tmp_path / "turbo"
+    tensors = {prefix + name: tensor for name, tensor in save(folder).items()}
+    path = write(tmp_path / "turbo.safetensors", tensors)
+    ours = load_engine_core(str(folder))
+    [expected] = painted_images(job(recipe(ours, guidance=1.0)), ours)
+    (folder / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    monkeypatch.setenv(CONFIG, str(folder))
+    assert describe(find_model_files(str(path))).native_size == ours.model.card.native_size
+    core = load_engine_core(str(path))
+    [image] = painted_images(job(recipe(core, guidance=1.0)), core)
+    assert image.sha256 == expected.sha256
+    assert core.model.card.distilled == ours.model.card.distilled
+
+
+def test_a_folder_of_another_size_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence says what is needed."""
+    tensors = z_image(tmp_path / "z-image")
+    wide = torch.zeros(99, *tensors["x_embedder.weight"].shape[1:])
+    path = write(tmp_path / "x.safetensors", tensors | {"x_embedder.weight": wide})
+    monkeypatch.setenv(CONFIG, str(tmp_path / "z-image"))
+    expected = "has only the transformer of a Z-Image of width 99: name the diffusers folder"
+    with pytest.raises(ModelCorrupt, match=expected):
+        registry.load(str(path), select_device())
+
+
+@pytest.mark.parametrize(
+    ("tensors", "sentence"),
+    [
+        ({"guidance_in.in_layer.weight": torch.zeros(1)}, "that is not klein, which is not"),
+        ({"text_encoders.x": torch.zeros(1)}, "with text encoders, which is supported only as"),
+        ({"img_in.weight": torch.tensor(1.0)}, r"is damaged: it has no img_in\.weight"),
+    ],
+)
+def test_other_transformers_are_refused(tensors: Tensors, sentence: str, tmp_path: Path) -> None:
+    """By what they are."""
+    first = {"single_stream_modulation.lin.weight": torch.zeros(2, 2)}
+    path = write(tmp_path / "x.safetensors", first | tensors)
+    with pytest.raises(ModelCorrupt, match=sentence):
+        read_checkpoint(path, "x")
+
+
+def test_a_quantised_transformer_is_refused(tmp_path: Path) -> None:
+    """As other quantised checkpoints."""
+    tensors = {"layers.0.adaLN_modulation.0.weight": torch.zeros(2, 2, dtype=torch.uint8)}
+    path = write(tmp_path / "x.safetensors", tensors)
+    with pytest.raises(ModelCorrupt, match=r"is quantised \(U8\), which is not supported"):
+        read_checkpoint(path, "x")
