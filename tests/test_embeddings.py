@@ -23,14 +23,13 @@ from engine.contract import (
     make_recipes,
     sha256,
 )
-from engine.contract.embedding_names import names_in, split_at_names
+from engine.contract.embedding_names import names_in
 from engine.contract.infotext import read_infotext, write_infotext
 from engine.core.engine_core import EngineCore
 from engine.errors import UsageError
 from engine.models.description import describe
 from engine.models.embeddings import add_embeddings
 from engine.models.latent_diffusion import LatentDiffusion
-from engine.models.prompt_chunks import Token, cut_into_chunks
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import find_model_files
 from tests import tiny_model
@@ -46,7 +45,6 @@ from tests.engine_parts import (
 
 FOLDER: Final = "IMAGINE_EMBEDDINGS"
 WIDTH: Final = tiny_model.WIDTH
-NAMES: Final = ("bad", "bad-hands", "My Style", "<cat-toy>")
 
 
 def vectors(count: int, seed: int, width: int = WIDTH) -> torch.Tensor:
@@ -98,29 +96,6 @@ def named_recipe(by: EngineCore, prompt: str, **changes: Any) -> Recipe:  # noqa
     """A quick recipe with the embeddings that its prompts name."""
     plain = recipe(by, prompt=prompt, prompt_format=PromptFormat.A1111, **changes)
     return by.model.card.with_embeddings(plain)
-
-
-@pytest.mark.parametrize(
-    ("prompt", "used"),
-    [
-        ("a house", []),
-        ("bad", ["bad"]),
-        ("BAD, Bad", ["bad"]),
-        ("badly abad bad_ bad1", []),
-        ("a (bad:1.3) [house]", ["bad"]),
-        ("bad-hands", ["bad-hands"]),
-        ("bad-handsome", ["bad"]),
-        ("bad-hands, bad", ["bad", "bad-hands"]),
-        ("by my  style", ["My Style"]),
-        ("my (style:1.2)", []),
-        ("x<CAT-toy>y", ["<cat-toy>"]),
-        ("red BREAK bad", ["bad"]),
-    ],
-)
-def test_names_are_whole_words_in_any_case(prompt: str, used: list[str]) -> None:
-    """The longest wins; brackets and breaks end words."""
-    assert list(names_in(prompt, NAMES)) == used
-    assert "".join(span.text for span in split_at_names(prompt, NAMES)) == prompt
 
 
 def test_files_are_found_by_their_names(folder: Path) -> None:
@@ -267,12 +242,6 @@ def test_brackets_in_a_name_are_escaped(folder: Path, caplog: pytest.LogCaptureF
     assert names_in("ink (v2)", names) == ()
 
 
-def test_many_names_are_found() -> None:
-    """The longest of thousands that begin alike."""
-    names = tuple(f"style {nth}" for nth in range(5_000))
-    assert names_in("style " * 200 + "style 42, STYLE 4999", names) == ("style 42", "style 4999")
-
-
 def their_pipeline(by: EngineCore) -> DiffusionPipeline:
     """diffusers' pipeline of the tiny model of this core, with the embeddings of FILES."""
     if by is sd_core():
@@ -363,16 +332,6 @@ def test_weights_and_chunks_count_each_vector() -> None:
     assert model.text_chunks(msgspec.structs.replace(long, prompt=words)) == 1
     [first, second] = tokenizer.chunks(long.prompt, ("Fox-Style",)).chunks
     assert (len(first), len(second)) == (20, 4), "its vectors stay together"
-
-
-def test_an_embedding_is_not_split() -> None:
-    """A comma before it is the end of a chunk only if the chunk is full."""
-    comma, group = Token(9), [Token(5), Token(6, is_continuation=True)]
-    tokens = [Token(1), comma, Token(2), *group, Token(3)]
-    chunks = cut_into_chunks([tokens], 4, comma=9).chunks
-    assert [[token.id for token in chunk] for chunk in chunks] == [[1, 9, 2], [5, 6, 3]]
-    chunks = cut_into_chunks([tokens], 3, comma=9).chunks
-    assert [[token.id for token in chunk] for chunk in chunks] == [[1, 9], [2, 5, 6], [3]]
 
 
 def test_a_recipe_records_its_embeddings() -> None:
