@@ -58,6 +58,39 @@ _KLEIN: Final = {
     "ff_context.linear_in.": "txt_mlp.0.",
     "ff_context.linear_out.": "txt_mlp.2.",
 }
+_SD3: Final = {
+    "pos_embed.pos_embed": "pos_embed",
+    "pos_embed.proj.": "x_embedder.proj.",
+    "time_text_embed.timestep_embedder.linear_1.": "t_embedder.mlp.0.",
+    "time_text_embed.timestep_embedder.linear_2.": "t_embedder.mlp.2.",
+    "time_text_embed.text_embedder.linear_1.": "y_embedder.mlp.0.",
+    "time_text_embed.text_embedder.linear_2.": "y_embedder.mlp.2.",
+    "transformer_blocks.": "joint_blocks.",
+    "attn.norm_added_q.": "context_block.attn.ln_q.",
+    "attn.norm_added_k.": "context_block.attn.ln_k.",
+    "attn.add_": "context_block.attn.add_",
+    "attn.to_add_out.": "context_block.attn.proj.",
+    "norm1.linear.": "x_block.adaLN_modulation.1.",
+    "norm1_context.linear.": "context_block.adaLN_modulation.1.",
+    "ff.net.0.proj.": "x_block.mlp.fc1.",
+    "ff.net.2.": "x_block.mlp.fc2.",
+    "ff_context.net.0.proj.": "context_block.mlp.fc1.",
+    "ff_context.net.2.": "context_block.mlp.fc2.",
+    "norm_out.linear.": "final_layer.adaLN_modulation.1.",
+    "proj_out.": "final_layer.linear.",
+    **{
+        f"{attention}.{old}": f"x_block.{attention}.{new}"
+        for attention in ("attn", "attn2")
+        for old, new in {
+            "norm_q.": "ln_q.",
+            "norm_k.": "ln_k.",
+            "to_out.0.": "proj.",
+            "to_q.": "to_q.",
+            "to_k.": "to_k.",
+            "to_v.": "to_v.",
+        }.items()
+    },
+}
 _NORMS: Final = {"attn.norm_q.": "norm.query_norm.", "attn.norm_k.": "norm.key_norm."}
 TRAINER_METADATA: Final = {
     "modelspec.sai_model_spec": "1.0.0",
@@ -199,6 +232,31 @@ def klein_tensors(transformer: torch.nn.Module) -> Tensors:
         re.sub(r"(query|key)_norm\.weight", r"\1_norm.scale", name): tensor
         for name, tensor in joined.items()
     }
+
+
+def sd3_tensors(pipeline: Any, *, has_others: bool) -> Tensors:  # noqa: ANN401 - diffusers has no types
+    """The tensors of a Stable Diffusion 3 by the names of the authors, with VAE and text encoders
+    if `has_others`."""
+    tensors: Tensors = {}
+    last = f"transformer_blocks.{pipeline.transformer.config.num_layers - 1}.norm1_context."
+    for name, tensor in pipeline.transformer.state_dict().items():
+        if name.startswith((last, "norm_out.")):
+            scale, shift = tensor.chunk(2)
+            tensor = torch.cat([shift, scale])
+        tensors[replaced(name, _SD3)] = tensor
+    for attention in ("attn", "attn2"):
+        names = f".x_block.{attention}.to_{{}}.", f".x_block.{attention}.qkv.", "qkv"
+        tensors = _joined(tensors, names)
+    names = ".context_block.attn.add_{}_proj.", ".context_block.attn.qkv.", "qkv"
+    tensors = _prefixed("model.diffusion_model.", _joined(tensors, names))
+    if not has_others:
+        return tensors
+    encoders = {"clip_l": pipeline.text_encoder, "clip_g": pipeline.text_encoder_2}
+    encoders |= {} if pipeline.text_encoder_3 is None else {"t5xxl": pipeline.text_encoder_3}
+    for name, network in encoders.items():
+        members = without(network.state_dict(), "encoder.embed_tokens.")  # the shared ones of T5
+        tensors |= _prefixed(f"text_encoders.{name}.transformer.", members)
+    return tensors | _prefixed("first_stage_model.", vae(pipeline.vae))
 
 
 def _joined(tensors: Tensors, names: tuple[str, str, str]) -> Tensors:

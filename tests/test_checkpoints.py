@@ -87,10 +87,6 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
         (unet(1024) | {f"{UNET}label_emb.0.0.weight": (1280, 2048)}, "an unCLIP model"),
         (unet() | {f"{UNET}time_embed.cond_proj.weight": (320, 256)}, "a latent consistency model"),
         (unet() | {f"{UNET}time_embedding.cond_proj.weight": (320, 256)}, "with the guidance as"),
-        (
-            {"model.diffusion_model.joint_blocks.0.x": (1,)},
-            "of the family Stable Diffusion 3, which is supported only as a diffusers folder",
-        ),
         ({"double_blocks.0.img_attn.norm.key_norm.scale": (1,)}, "of the family FLUX,"),
         (
             {"single_stream_modulation.lin.weight": (1,), "guidance_in.in_layer.weight": (1,)},

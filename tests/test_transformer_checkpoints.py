@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffusers import Flux2KleinPipeline, ZImagePipeline
+from diffusers import Flux2KleinPipeline, StableDiffusion3Pipeline, ZImagePipeline
 
 from engine.device import select_device
 from engine.errors import ModelCorrupt
@@ -13,8 +13,8 @@ from engine.models import registry
 from engine.models.description import describe
 from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_files import find_model_files
-from tests import tiny_flow_models
-from tests.checkpoint_writer import Tensors, klein_tensors, write, z_image_tensors
+from tests import tiny_flow_models, tiny_model
+from tests.checkpoint_writer import Tensors, klein_tensors, sd3_tensors, write, z_image_tensors
 from tests.engine_parts import job, load_engine_core, painted_images, recipe
 
 CONFIG = "IMAGINE_MODEL_CONFIG"
@@ -32,6 +32,21 @@ def z_image(folder: Path) -> Tensors:
     return z_image_tensors(ZImagePipeline.from_pretrained(folder).transformer)
 
 
+def sd3(folder: Path, *, has_others: bool = True) -> Tensors:
+    """Save a Stable Diffusion 3; the tensors of all its networks."""
+    tiny_flow_models.save_sd3(folder)
+    pipeline = StableDiffusion3Pipeline.from_pretrained(folder)
+    projection = pipeline.text_encoder.text_projection  # of a checkpoint it is this in diffusers
+    projection.weight = torch.nn.Parameter(torch.eye(tiny_model.WIDTH))
+    pipeline.save_pretrained(folder)
+    return sd3_tensors(pipeline, has_others=has_others)
+
+
+def sd3_alone(folder: Path) -> Tensors:
+    """The same with those of the transformer."""
+    return sd3(folder, has_others=False)
+
+
 def converted_z_image(folder: Path) -> Tensors:
     """Save a Z-Image; the tensors of its transformer by the names of diffusers."""
     tiny_flow_models.save_z_image(folder)
@@ -41,6 +56,8 @@ def converted_z_image(folder: Path) -> Tensors:
 @pytest.mark.parametrize(
     ("save", "prefix"),
     [
+        (sd3, ""),
+        (sd3_alone, ""),
         (klein, ""),
         (klein, "model.diffusion_model."),
         (z_image, ""),
@@ -51,13 +68,17 @@ def converted_z_image(folder: Path) -> Tensors:
 def test_a_transformer_paints_the_bits_of_its_folder(
     save: Callable[[Path], Tensors], prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All else is in the configuration, which needs no weights of the transformer."""
+    """What the file lacks is in the configuration, which needs no other weights."""
     folder = tmp_path / "turbo"
     tensors = {prefix + name: tensor for name, tensor in save(folder).items()}
     path = write(tmp_path / "turbo.safetensors", tensors)
     ours = load_engine_core(str(folder))
     [expected] = painted_images(job(recipe(ours, guidance=1.0)), ours)
-    (folder / "transformer" / "diffusion_pytorch_model.safetensors").unlink()
+    parts = read_checkpoint(path, "x").components
+    assert len(parts) == (5 if save is sd3 else 1)
+    for part in parts:
+        [weights] = (folder / part).glob("*.safetensors")
+        weights.unlink()
     monkeypatch.setenv(CONFIG, str(folder))
     assert describe(find_model_files(str(path))).native_size == ours.model.card.native_size
     core = load_engine_core(str(path))
@@ -74,7 +95,7 @@ def test_a_folder_of_another_size_does_not_fit(
     wide = torch.zeros(99, *tensors["x_embedder.weight"].shape[1:])
     path = write(tmp_path / "x.safetensors", tensors | {"x_embedder.weight": wide})
     monkeypatch.setenv(CONFIG, str(tmp_path / "z-image"))
-    expected = "has only the transformer of a Z-Image of width 99: name the diffusers folder"
+    expected = "has the transformer of a Z-Image of width 99: name the diffusers folder"
     with pytest.raises(ModelCorrupt, match=expected):
         registry.load(str(path), select_device())
 

@@ -5,8 +5,12 @@ from typing import Any
 
 import torch
 from diffusers.loaders import FromOriginalModelMixin
-from diffusers.loaders.single_file_utils import create_diffusers_clip_model_from_ldm
+from diffusers.loaders.single_file_utils import (
+    create_diffusers_clip_model_from_ldm,
+    create_diffusers_t5_model_from_checkpoint,
+)
 from safetensors import safe_open
+from transformers import T5EncoderModel
 
 from engine.weights.checkpoints import Checkpoint
 
@@ -34,6 +38,10 @@ def load_from_checkpoint(
     try:
         if issubclass(component_class, FromOriginalModelMixin):
             network = component_class.from_single_file(tensors, **options)
+        elif issubclass(component_class, T5EncoderModel):
+            t5 = create_diffusers_t5_model_from_checkpoint(component_class, tensors, **options)
+            t5.set_input_embeddings(t5.shared)  # diffusers does not share it with the encoder
+            network = t5.eval()
         else:
             network = create_diffusers_clip_model_from_ldm(component_class, tensors, **options)
     except NotImplementedError as error:  # of torch, if it has to convert a missing weight

@@ -29,7 +29,9 @@ from engine.weights.model_folder import (
 CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
 _CONFIG_PATTERNS: Final = (INDEX, "*/*.json", "*/*.txt")
 """The files of a hub repository without weights."""
-_NETWORKS: Final = ("unet", "transformer", "vae", "text_encoder", "text_encoder_2")
+_NETWORKS: Final = (
+    *("unet", "transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3"),
+)
 _PICTURE_CONFIGS: Final = (
     INDEX,
     *("scheduler/*.json", "tokenizer*/*.json", "tokenizer*/*.txt"),
@@ -51,6 +53,7 @@ _PIPELINES: Final = {
     Kind.SD1: "StableDiffusionPipeline",
     Kind.SD2: "StableDiffusionPipeline",
     Kind.SDXL: "StableDiffusionXLPipeline",
+    Kind.SD3: "StableDiffusion3Pipeline",
     Kind.FLUX_2_KLEIN: "Flux2KleinPipeline",
     Kind.Z_IMAGE: "ZImagePipeline",
 }
@@ -200,8 +203,8 @@ def _configuration(
             return ModelFolder(str(folder), prefer_fp16=prefer_fp16)
     if checkpoint.kind in TRANSFORMERS:
         raise ModelCorrupt(
-            f"The checkpoint {name} has only the transformer of a {checkpoint.kind} of width "
-            f"{checkpoint.channels}: name the diffusers folder of such a model, which has all "
+            f"The checkpoint {name} has the transformer of a {checkpoint.kind} of width "
+            f"{checkpoint.channels}: name the diffusers folder of such a model, which has the "
             f"other components, in {CONFIG_VARIABLE}."
         )
     if not _has_usual_size(checkpoint):

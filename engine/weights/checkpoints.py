@@ -2,7 +2,7 @@
 
 The format is safetensors (https://github.com/huggingface/safetensors#format), with the names of
 tensors that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL, and to the
-transformers of FLUX.2 klein and Z-Image.
+transformers of Stable Diffusion 3, FLUX.2 klein and Z-Image.
 """
 
 import re
@@ -49,16 +49,24 @@ class Kind(StrEnum):
     SD1 = "Stable Diffusion 1"
     SD2 = "Stable Diffusion 2"
     SDXL = "SDXL"
+    SD3 = "Stable Diffusion 3"
     FLUX_2_KLEIN = "FLUX.2 klein"
     Z_IMAGE = "Z-Image"
 
 
 TRANSFORMERS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    Kind.SD3: ("x_embedder.proj.weight",),
     Kind.FLUX_2_KLEIN: ("img_in.weight",),
     Kind.Z_IMAGE: ("x_embedder.weight", "all_x_embedder.2-1.weight"),
 }
-"""The kinds whose checkpoints have a transformer and nothing else, and the names of its first
-tensor, that of diffusers last where its other names would be taken for the authors'."""
+"""The kinds whose checkpoints have a transformer, and the names of its first tensor, that of
+diffusers last where its other names would be taken for the authors'."""
+_SD3_PARTS: Final = {
+    "text_encoder": "text_encoders.clip_l.transformer.",
+    "text_encoder_2": "text_encoders.clip_g.transformer.",
+    "text_encoder_3": "text_encoders.t5xxl.transformer.",
+}
+"""What else checkpoints of Stable Diffusion 3 may have, besides a VAE."""
 
 
 def _forge(encoder: str) -> str:
@@ -135,11 +143,11 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
     if other := unsupported_kind(tensors):
         raise ModelCorrupt(
             f"The file {name} is {other}; give a whole checkpoint of Stable Diffusion 1, 2 or "
-            "SDXL, or the transformer of FLUX.2 klein or Z-Image."
+            "SDXL, or the transformer of Stable Diffusion 3, FLUX.2 klein or Z-Image."
         )
     kind = _kind(tensors)
     components = (
-        {"transformer": {key.removeprefix(UNET): key for key in tensors}}
+        _transformer_components(tensors)
         if kind in TRANSFORMERS
         else _components(tensors, kind, prefix)
     )
@@ -209,8 +217,8 @@ def _kind(tensors: Mapping[str, Tensor]) -> Kind:
     """SDXL by its UNet, the others by the text encoder or, without one, by the UNet too; without a
     UNet by the transformer."""
     if _FIRST not in tensors:
-        is_flux = family_of_transformer(tensors) == "FLUX.2"
-        return Kind.FLUX_2_KLEIN if is_flux else Kind.Z_IMAGE
+        family = family_of_transformer(tensors) or ""
+        return Kind.FLUX_2_KLEIN if family == "FLUX.2" else Kind(family)
     if f"{UNET}label_emb.0.0.weight" in tensors or _context_size(tensors) == _XL_CONTEXT:
         return Kind.SDXL
     for kind in (Kind.SD1, Kind.SD2):
@@ -247,6 +255,24 @@ def _components(
                 and not (component == "text_encoder" and name.endswith(_PROJECTION))
             }
     return components
+
+
+def _transformer_components(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, str]]:
+    """The names of the other components are those that diffusers expects."""
+    vae = _first_present(tensors, _VAES)
+    parts = {**_SD3_PARTS, **({} if vae is None else {"vae": vae})}
+    components = {
+        component: {name: name for name in tensors if name.startswith(beginning)}
+        for component, beginning in parts.items()
+    }
+    others = {name for members in components.values() for name in members}
+    is_prefixed = _first_present(tensors, [UNET]) is not None
+    components["transformer"] = {
+        name.removeprefix(UNET): name
+        for name in tensors
+        if (name.startswith(UNET) if is_prefixed else name not in others)
+    }
+    return {component: members for component, members in components.items() if members}
 
 
 def _first_present(tensors: Mapping[str, Tensor], prefixes: Iterable[str]) -> str | None:

@@ -67,10 +67,8 @@ _FAMILIES: Final = (
     ("a transformer", _pattern(_PREFIX + r"(?:transformer_blocks|blocks|layers)\.\d+\.")),
 )
 """Models of other families."""
-TRANSFORMERS: Final = frozenset({"FLUX.2", "Z-Image"})
-"""Families of which a checkpoint of the transformer can be loaded, beside a diffusers folder."""
-_FOLDERS: Final = frozenset({"Stable Diffusion 3"})
-"""Families of which a diffusers folder can be loaded."""
+TRANSFORMERS: Final = frozenset({"Stable Diffusion 3", "FLUX.2", "Z-Image"})
+"""Families of which a checkpoint with the transformer can be loaded."""
 _GUIDANCE: Final = _pattern(_PREFIX + r"guidance_in\.")
 """In FLUX.2 klein, the guidance is no input of the transformer."""
 _PARTS: Final = (
@@ -102,8 +100,6 @@ def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     if family := family_of_transformer(tensors):
         if family in TRANSFORMERS:
             return _unsupported_transformer(family, tensors) or _quantisation(tensors)
-        if family in _FOLDERS:
-            return f"a model of the family {family}, which is supported only as a diffusers folder"
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
         return f"{of_family}, which is not supported"
     if any(name.startswith(_AVERAGED) for name in tensors):
@@ -125,7 +121,7 @@ def _unsupported_transformer(family: str, tensors: Iterable[str]) -> str | None:
     names = list(tensors)
     if any(map(_GUIDANCE.search, names)):
         return f"a model of the family {family} that is not klein, which is not supported"
-    if any(name.startswith("text_encoders.") for name in names):
+    if family != "Stable Diffusion 3" and any(name.startswith("text_encoders.") for name in names):
         return (
             f"a checkpoint of {family} with text encoders, which is supported only as a diffusers "
             "folder or without them"
