@@ -196,6 +196,7 @@ def test_any_text_is_read(text: str) -> None:
         ("euler_a", Sampler.EULER_A),
         ("euler_ancestral", Sampler.EULER_A),
         ("dpmpp_2m_karras", Sampler.DPMPP_2M_KARRAS),
+        ("dpmpp_2m_karras, Schedule type: Karras", Sampler.DPMPP_2M_KARRAS),
         ("dpmpp_2m_sde_gpu", Sampler.DPMPP_2M_SDE),
         ("dpm_2_ancestral_normal", Sampler.DPM2_A),
         ("uni_pc_bh2_simple", Sampler.UNIPC),

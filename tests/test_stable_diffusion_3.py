@@ -135,13 +135,14 @@ def test_the_schedule_depends_on_the_size_with_dynamic_shifting(width: int) -> N
     assert_alike(rendered_images(job(run), model)[0], theirs)
 
 
+@pytest.mark.parametrize("sampler", [Sampler.FLOW_EULER, Sampler.FLOW_HEUN])
 @pytest.mark.parametrize(("steps", "strength"), IMG2IMG_STEPS)
-def test_img2img_equals_the_pipeline(steps: int, strength: float) -> None:
-    """It rounds the steps that are run up."""
+def test_img2img_equals_the_pipeline(steps: int, strength: float, sampler: Sampler) -> None:
+    """It rounds the steps that are run up; other samplers have no img2img there."""
     source = sketch()
     data = encode_png(source)
     init_image = Img2Img(sha256(data), strength, core().model.card.rounding)
-    run = flow_recipe(source=init_image, steps=steps)
+    run = flow_recipe(source=init_image, steps=steps, sampler=sampler)
     ours = rendered_images(job(run, source=data), core())[0]
     assert_alike(ours, diffusers_image(run, source, core(), scheduler(run.sampler)))
 

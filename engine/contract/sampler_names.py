@@ -40,6 +40,7 @@ _NAMES: Final = {
 _BY_SCHEDULE: Final = {
     (Sampler.DPMPP_2M, "karras"): Sampler.DPMPP_2M_KARRAS,
     (Sampler.DPMPP_2M, "automatic"): Sampler.DPMPP_2M_KARRAS,
+    (Sampler.DPMPP_2M_KARRAS, "karras"): Sampler.DPMPP_2M_KARRAS,
     (Sampler.EULER, FLOW_SCHEDULE): Sampler.FLOW_EULER,
     (Sampler.HEUN, FLOW_SCHEDULE): Sampler.FLOW_HEUN,
 }
