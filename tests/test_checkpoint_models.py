@@ -38,20 +38,10 @@ from tests.checkpoint_writer import (
     xl_tensors,
 )
 from tests.diffusers_pipeline import assert_alike
-from tests.engine_parts import (
-    job,
-    load_engine_core,
-    painted_images,
-    recipe,
-    rendered_images,
-)
+from tests.engine_parts import job, load_engine_core, painted_images, recipe, rendered_images
 
 CONFIG = "IMAGINE_MODEL_CONFIG"
-COMPONENTS = {
-    "unet": "model.",
-    "vae": "first_stage_model.",
-    "text_encoder": "cond_stage_model.",
-}
+COMPONENTS = {"unet": "model.", "vae": "first_stage_model.", "text_encoder": "cond_stage_model."}
 """The beginning of the names of each component's tensors."""
 XL_PARTS = ["first_stage_model.", "conditioner.embedders.0.", "conditioner.embedders.1."]
 
