@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     """What the engine computes on: `auto`, `cuda`, `rocm`, `mps`, `xpu` or `cpu`."""
     imagine_offload: str | None = None
     """Which networks stay in the host's memory: `none`, `text` or `all`."""
-    imagine_cpu_backend: Literal["openvino", "torch"] | None = None
+    imagine_cpu_backend: Literal["openvino", "openvino-bf16", "torch"] | None = None
     """What runs the models on a CPU; None is OpenVINO where it is installed."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""

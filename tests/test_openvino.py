@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -18,7 +19,7 @@ from engine.contract import Backend, Paint, Recipe
 from engine.device import Device, select_device
 from engine.device.cores import all_cores
 from engine.errors import UsageError
-from engine.models import openvino_network
+from engine.models import openvino_backend, openvino_network
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.openvino_network import Inputs, Network, OpenVinoNetwork, background_compiler
 from engine.models.registry import load
@@ -35,7 +36,7 @@ from tests.engine_parts import (
 from tests.test_graphs import batch
 
 CPU = Device(torch.device("cpu"), torch.float32, 1)
-OPENVINO, TORCH = Backend.OPENVINO, Backend.TORCH
+OPENVINO, TORCH, BFLOAT16 = Backend.OPENVINO, Backend.TORCH, Backend.OPENVINO_BF16
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,9 @@ def test_threads_may_call_it_at_the_same_time(model: LatentDiffusion) -> None:
 def test_pictures_have_their_bits_in_mixed_company(model: LatentDiffusion) -> None:
     """Beside others of both backends, and painted again."""
     both = [
-        of(model, seed=seed, row_class=8, backend=backend) for seed in (1, 2) for backend in Backend
+        of(model, seed=seed, row_class=8, backend=backend)
+        for seed in (1, 2)
+        for backend in (OPENVINO, TORCH)
     ]
     together = painted(model, *map(job, both))
     alone = [painted(model, job(one))[0] for one in both]
@@ -265,6 +268,41 @@ def test_a_card_has_torch_alone_if_the_proof_fails(
     loaded.prove_backends()
     assert loaded.card.backends == (TORCH,)
     assert "is run by torch" in caplog.text
+
+
+def test_bfloat16_is_a_backend_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the CPU has instructions for it; its pictures have their bits in all company."""
+    monkeypatch.setenv("IMAGINE_CPU_BACKEND", "openvino-bf16")
+    loaded = load(str(tiny_model.save(tmp_path / "tiny")), select_device())
+    assert isinstance(loaded, LatentDiffusion)
+    loaded.prove_backends()
+    if not openvino_network.has_bfloat16():
+        assert loaded.card.backends == (OPENVINO, TORCH)
+        assert "no instructions for bfloat16" in caplog.text
+        return
+    assert loaded.card.backends == (BFLOAT16, OPENVINO, TORCH)
+    works = [job(of(loaded, backend=backend, row_class=8)) for backend in (BFLOAT16, OPENVINO)]
+    together = [ending.pictures[0] for ending in painted(loaded, *works)]
+    alone = [painted(loaded, work)[0].pictures[0] for work in works]
+    assert [picture.sha256 for picture in together] == [picture.sha256 for picture in alone]
+    assert [picture.backend for picture in together] == [BFLOAT16, OPENVINO]
+    assert ["bfloat16" in picture.fingerprint for picture in together] == [True, False]
+    pixels = [np.asarray(Image.open(io.BytesIO(picture.png)), float) for picture in together]
+    assert 0 < np.abs(pixels[0] - pixels[1]).mean() < 3  # of 255
+
+
+def test_a_cpu_without_bfloat16_computes_in_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a line in the log."""
+    monkeypatch.setenv("IMAGINE_CPU_BACKEND", "openvino-bf16")
+    monkeypatch.setattr(openvino_backend, "has_bfloat16", lambda: False)
+    loaded = load(str(tiny_model.save(tmp_path / "tiny")), select_device())
+    loaded.prove_backends()
+    assert loaded.card.backends == (OPENVINO, TORCH)
+    assert "no instructions for bfloat16" in caplog.text
 
 
 def test_the_setting_chooses_the_backend(monkeypatch: pytest.MonkeyPatch) -> None:

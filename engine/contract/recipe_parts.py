@@ -30,6 +30,8 @@ class Backend(StrEnum):
     TORCH = "torch"
     OPENVINO = "openvino"
     """Intel's OpenVINO on a CPU (https://docs.openvino.ai), in float32."""
+    OPENVINO_BF16 = "openvino-bf16"
+    """The same with the denoiser in bfloat16, for CPUs that multiply matrices of it."""
 
 
 class StepRounding(StrEnum):

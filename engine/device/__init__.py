@@ -187,4 +187,6 @@ def _cpu_backends() -> tuple[Backend, ...]:
         )
     if chosen == Backend.TORCH or importlib.util.find_spec("openvino") is None:
         return (Backend.TORCH,)
+    if chosen == Backend.OPENVINO_BF16:
+        return Backend.OPENVINO_BF16, Backend.OPENVINO, Backend.TORCH
     return Backend.OPENVINO, Backend.TORCH

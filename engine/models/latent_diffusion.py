@@ -214,9 +214,9 @@ class LatentDiffusion(ABC):
         backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
-        if backend is Backend.OPENVINO:
-            return self._openvino.predict(latents, timesteps, conditioning)
-        return self.graphs(latents, timesteps, conditioning)
+        if backend is Backend.TORCH:
+            return self.graphs(latents, timesteps, conditioning)
+        return self._openvino.predict(latents, timesteps, conditioning, backend)
 
     def prove_backends(self) -> None:
         """Put the device's backends on the card that give torch's results, up to rounding."""
@@ -224,7 +224,7 @@ class LatentDiffusion(ABC):
 
     def backend_fingerprint(self, backend: Backend) -> str:
         """What a backend adds to the card's fingerprint; empty for torch."""
-        return f", {self._openvino.fingerprint}" if backend is Backend.OPENVINO else ""
+        return "" if backend is Backend.TORCH else f", {self._openvino.fingerprint(backend)}"
 
     @property
     def is_resident(self) -> bool:
@@ -371,7 +371,7 @@ class LatentDiffusion(ABC):
         latents = latents.to(self._vae.dtype)
         mean, std = self._latents_mean_and_std(latents)
         latents = latents / (self._vae.config.scaling_factor / std) + mean
-        if backend is Backend.OPENVINO:
+        if backend is not Backend.TORCH:
             return self._openvino.decode(latents)
         pixels: torch.Tensor = self._vae.decode(latents, return_dict=False)[0]
         return pixels

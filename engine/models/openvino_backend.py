@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from engine.contract import ROW_CLASSES, Backend, ModelCard, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, dummy_recipe
-from engine.models.openvino_network import Inputs, OpenVinoNetwork, version
+from engine.models.openvino_network import Inputs, OpenVinoNetwork, has_bfloat16, version
 
 PROOF_SIDE: Final = 32
 """Side, in latent pixels, of the pictures with which it is tried; larger ones take long."""
@@ -45,21 +45,28 @@ class OpenVinoBackend:
 
         self._device = device
         self._is_unet = isinstance(denoiser, UNet2DConditionModel)
-        self.denoiser = OpenVinoNetwork(
-            denoiser, run_denoiser, device, device.max_concurrent_batches
-        )
+        network = OpenVinoNetwork(denoiser, run_denoiser, device, device.max_concurrent_batches)
+        self._denoisers = {
+            Backend.OPENVINO: network,
+            Backend.OPENVINO_BF16: network.in_bfloat16(),
+        }
         self.decoder = OpenVinoNetwork(vae, run_decoder, device)
 
-    @property
-    def fingerprint(self) -> str:
+    def fingerprint(self, backend: Backend) -> str:
         """Its part of the fingerprint of pictures."""
-        return f"openvino {version()}"
+        precision = " bfloat16" if backend is Backend.OPENVINO_BF16 else ""
+        return f"openvino {version()}{precision}"
 
     def predict(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.OPENVINO,
     ) -> torch.Tensor:
         """The denoiser's output for all rows."""
-        return self.denoiser({_LATENTS: latents, _TIMESTEPS: timesteps, **conditioning})
+        inputs = {_LATENTS: latents, _TIMESTEPS: timesteps, **conditioning}
+        return self._denoisers[backend](inputs)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The decoder's output; row by row, because it gains nothing from several rows."""
@@ -80,13 +87,15 @@ class OpenVinoBackend:
             return card
         side = card.native_size
         conditioning = encode_prompt(dummy_recipe(card, side, side))
-        if self._is_unet and self._prove(torch.zeros(latent_shape(side, side)), conditioning):
-            return msgspec.structs.replace(card, backends=device.backends)
-        log.warning("the model %s is run by torch; OpenVINO cannot run it", card.name)
-        return card
+        proved = self._prove(torch.zeros(latent_shape(side, side)), conditioning)
+        if Backend.OPENVINO not in proved:
+            log.warning("the model %s is run by torch; OpenVINO cannot run it", card.name)
+            return card
+        backends = [one for one in device.backends if one is Backend.TORCH or one in proved]
+        return msgspec.structs.replace(card, backends=tuple(backends))
 
-    def _prove(self, latents: torch.Tensor, conditioning: Conditioning) -> bool:
-        """Whether it gives torch's results, up to rounding, and there is memory for it.
+    def _prove(self, latents: torch.Tensor, conditioning: Conditioning) -> set[Backend]:
+        """The backends that give torch's results, up to rounding, and for which there is memory.
 
         `latents` and `conditioning` have one row; large latents are tried smaller.
         """
@@ -99,14 +108,22 @@ class OpenVinoBackend:
                 for name, tensor in conditioning.items()
             },
         }
-        is_proved = self.denoiser.prove(batch) and self.decoder.prove(
-            {_LATENTS: batch[_LATENTS][:1]}
-        )
+        proved: set[Backend] = set()
+        if self._is_unet and self.decoder.prove({_LATENTS: batch[_LATENTS][:1]}):
+            proved = {one for one in self._usable() if self._denoisers[one].prove(batch)}
         if sides != list(latents.shape[2:]):
             self.clear()
-        return is_proved
+        return proved
+
+    def _usable(self) -> list[Backend]:
+        """The device's backends that this CPU has instructions for."""
+        usable = [one for one in self._device.backends if one in self._denoisers]
+        if Backend.OPENVINO_BF16 in usable and not has_bfloat16():
+            log.warning("this CPU has no instructions for bfloat16; float32 is used")
+            usable.remove(Backend.OPENVINO_BF16)
+        return usable
 
     def clear(self) -> None:
         """Drop the compiled networks; none may be in use."""
-        self.denoiser.clear()
-        self.decoder.clear()
+        for network in (*self._denoisers.values(), self.decoder):
+            network.clear()

@@ -19,6 +19,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
@@ -35,8 +36,17 @@ the starter's denoiser takes 20 to 50 MB."""
 MEMORY_SHARE: Final = 0.5
 """The compiled shapes of a network may take this share of the free memory; each has its own copy of
 the weights."""
-TOLERANCE: Final = 1e-3
-"""Largest difference from torch, relative to the largest value. Rounding gives 1e-5."""
+
+
+class Precision(StrEnum):
+    """The type of the numbers that are multiplied."""
+
+    FLOAT32 = "f32"
+    BFLOAT16 = "bf16"
+
+
+TOLERANCE: Final = {Precision.FLOAT32: 1e-3, Precision.BFLOAT16: 0.05}
+"""Largest difference from torch, relative to the largest value. Rounding gives 1e-5 and 5e-3."""
 _SEED: Final = 23
 _ERRORS: Final = (RuntimeError, ImportError, AttributeError, TypeError, ValueError)
 """Raised for networks that OpenVINO cannot convert, and by other versions of it."""
@@ -60,14 +70,28 @@ class OpenVinoNetwork:
         the same time, each with the device's number of threads."""
         self._module = module
         self._network = network
-        self._shared = _properties(device.threads, streams)
-        self._alone = _properties(device.threads * streams, 1) if streams > 1 else None
+        self._device = device
+        self._streams = streams
+        self._set_precision(Precision.FLOAT32)
         self._converted: list[Any] = []
         """With open shapes: one, and another if some shapes take another path through Python."""
         self._shapes: OrderedDict[_Key, Network] = OrderedDict()
         self._shapes_lock = threading.Lock()
         self._compiling = threading.Lock()
         """Held during a compilation; not the lock of `_shapes`, because compiling takes long."""
+
+    def _set_precision(self, precision: Precision) -> None:
+        threads, streams = self._device.threads, self._streams
+        self._precision = precision
+        self._shared = _properties(threads, streams, precision)
+        self._alone = _properties(threads * streams, 1, precision) if streams > 1 else None
+
+    def in_bfloat16(self) -> "OpenVinoNetwork":
+        """The same network with its own compiled shapes; what is recorded is shared."""
+        other = OpenVinoNetwork(self._module, self._network, self._device, self._streams)
+        other._converted, other._compiling = self._converted, self._compiling
+        other._set_precision(Precision.BFLOAT16)
+        return other
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:
         """What the network returns, up to rounding."""
@@ -81,7 +105,10 @@ class OpenVinoNetwork:
     def prove(self, inputs: Inputs) -> bool:
         """Whether OpenVINO can compute inputs of these shapes with torch's results, and there is
         memory for it."""
-        return self._max_shapes() > 0 and self._compiled_for(inputs) is not self._network
+        if self._max_shapes() == 0 or self._compiled_for(inputs) is self._network:
+            return False
+        examples = _examples(inputs)
+        return self._is_close(self(examples), self._network(examples))
 
     def clear(self) -> None:
         """Drop all compiled shapes; none may be in use."""
@@ -149,10 +176,16 @@ class OpenVinoNetwork:
         model = _convert(self._module, self._network, examples)
         compiled = self._compile_model(model, examples)
         expected = self._network(examples)
-        if compiled is None or not _is_close(compiled(examples), expected):
+        if compiled is None or not self._is_close(compiled(examples), expected):
             raise ValueError("the results are not those of torch")
         self._converted.append(model)
         return compiled
+
+    def _is_close(self, output: torch.Tensor, expected: torch.Tensor) -> bool:
+        if output.shape != expected.shape or not torch.isfinite(output).all():
+            return False
+        limit = TOLERANCE[self._precision] * expected.abs().max()
+        return bool((output - expected).abs().max() <= limit)
 
     def _compile_model(self, model: Any, examples: Inputs) -> Network | None:  # noqa: ANN401
         """A converted model compiled for these shapes; None if its recording does not allow them.
@@ -257,13 +290,18 @@ def _core() -> Any:  # noqa: ANN401 - openvino has no types for mypy
     return _openvino().Core()
 
 
-def _properties(threads: int, streams: int) -> dict[str, object]:
-    """Settings of the CPU plugin: the precision of torch, the same kernels in all runs, and no
-    thread bound to a core."""
+def has_bfloat16() -> bool:
+    """Whether this CPU has instructions for bfloat16."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _properties(threads: int, streams: int, precision: Precision) -> dict[str, object]:
+    """Settings of the CPU plugin: this precision, the same kernels in all runs, and no thread bound
+    to a core."""
     return {
         "NUM_STREAMS": str(streams),
         "INFERENCE_NUM_THREADS": threads * streams,
-        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_PRECISION_HINT": precision.value,
         "EXECUTION_MODE_HINT": "ACCURACY",
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
         "ENABLE_CPU_PINNING": False,
@@ -307,13 +345,6 @@ def _examples(inputs: Inputs) -> dict[str, torch.Tensor]:
     """Random tensors of these shapes, the same each time."""
     generator = torch.Generator("cpu").manual_seed(_SEED)
     return {name: torch.randn(tensor.shape, generator=generator) for name, tensor in inputs.items()}
-
-
-def _is_close(output: torch.Tensor, expected: torch.Tensor) -> bool:
-    if output.shape != expected.shape or not torch.isfinite(output).all():
-        return False
-    limit = TOLERANCE * expected.abs().max()
-    return bool((output - expected).abs().max() <= limit)
 
 
 def _key(inputs: Inputs) -> _Key:
