@@ -42,6 +42,8 @@ SCHEDULER_ERRORS: Final = (
     RuntimeError,
 )
 """The exceptions of diffusers' schedulers for an unsupported config or number of steps."""
+_SLOW_CLASSES: Final = ("KDPM2DiscreteScheduler", "KDPM2AncestralDiscreteScheduler")
+"""Their constructors set the timesteps of the whole training, which takes half a second."""
 
 
 class Scheduler(Protocol):
@@ -120,8 +122,26 @@ def _cached_scheduler(sampler: Sampler, config: str) -> Scheduler:
         scheduler = flow_matching.make_flow_scheduler(sampler, values)
         return scheduler
     scheduler_class = getattr(diffusers, spec.class_name)
-    scheduler = scheduler_class.from_config(values, **spec.options)
+    scheduler = _construct(scheduler_class, values, spec.options)
     alphas_cumprod = scheduler.alphas_cumprod
     if not ((alphas_cumprod >= 0) & (alphas_cumprod <= 1)).all():  # NaN fails this too
         raise ValueError("its betas are not between 0 and 1")
+    return scheduler
+
+
+def _construct(
+    scheduler_class: Any,  # noqa: ANN401 - diffusers has no types for mypy
+    config: Mapping[str, object],
+    options: Mapping[str, object],
+) -> Any:  # noqa: ANN401 - as above
+    """A scheduler whose timesteps are to be set before it is used: _SLOW_CLASSES set one here."""
+    if scheduler_class.__name__ not in _SLOW_CLASSES:
+        return scheduler_class.from_config(config, **options)
+
+    class QuickScheduler(scheduler_class):  # type: ignore[misc] # diffusers has no types
+        def set_timesteps(self, _: int, *options: object) -> None:
+            super().set_timesteps(1, *options)
+
+    scheduler = QuickScheduler.from_config(config, **options)
+    scheduler.__class__ = scheduler_class
     return scheduler

@@ -4,8 +4,10 @@ import re
 from pathlib import Path
 from typing import Final
 
+import numpy
 import pytest
 
+from engine import schedulers
 from engine.contract import Img2Img, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.samplers import DIFFUSION_SAMPLERS
@@ -113,6 +115,23 @@ OTHER_SOLVERS: Final[list[dict[str, object]]] = [
     {"final_sigmas_type": "sigma_min", "thresholding": True, "clip_sample": True},
 ]
 """Options of the scheduler that a model's config names."""
+
+
+@pytest.mark.parametrize("sampler", DIFFUSION_SAMPLERS)
+def test_a_scheduler_is_that_of_diffusers(sampler: Sampler) -> None:
+    """Once its timesteps are set, it has the same class and state, however it was constructed."""
+    config = engine_core().model.scheduler_config
+    ours, theirs = (
+        schedulers.make_scheduler(sampler, config),
+        make_scheduler(sampler.scheduler, config),
+    )
+    assert type(ours) is type(theirs)
+    assert ours.config == theirs.config
+    for scheduler in (ours, theirs):
+        scheduler.set_timesteps(7)
+    assert vars(ours).keys() == vars(theirs).keys()
+    for name, value in vars(theirs).items():
+        numpy.testing.assert_equal(numpy.asarray(vars(ours)[name]), numpy.asarray(value), name)
 
 
 @pytest.mark.parametrize("options", OTHER_SOLVERS, ids=lambda options: next(iter(options)))
