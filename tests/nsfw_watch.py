@@ -34,7 +34,8 @@ class Uploads:
 def colours(file: bytes) -> set[Colour]:
     """All colours of the pixels."""
     picture = Image.open(BytesIO(file)).convert("RGB")
-    return {colour for _, colour in picture.getcolors(2**24) or [] if isinstance(colour, tuple)}
+    pixels = picture.width * picture.height  # getcolors takes memory for as many colours
+    return {colour for _, colour in picture.getcolors(pixels) or [] if isinstance(colour, tuple)}
 
 
 def painted(paint: Paint, nth: int) -> Colour:

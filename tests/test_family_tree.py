@@ -90,13 +90,17 @@ def test_the_drawing_has_each_picture_and_a_frame_around_the_asked_one() -> None
     family = nearest(SMALL, "b")
     shown = members("a", "b", "c", "d", "e")
     image = draw(family, shown, "b")
-    red = dict((colour, count) for count, colour in image.getcolors(2**24) or [])[(255, 0, 0)]
+    red = dict(
+        (colour, count) for count, colour in image.getcolors(image.width * image.height) or []
+    )[(255, 0, 0)]
     assert red == 5 * 160 * 160
     assert draw(family, shown, "b").tobytes() == image.tobytes()
     assert draw(family, shown, "c").tobytes() != image.tobytes()
     blank = draw(family, {**shown, "c": Member("removed by moderators")}, "b")
     assert blank.size == image.size
-    counts = dict((colour, count) for count, colour in blank.getcolors(2**24) or [])
+    counts = dict(
+        (colour, count) for count, colour in blank.getcolors(blank.width * blank.height) or []
+    )
     assert counts[(255, 0, 0)] == 4 * 160 * 160
 
 
