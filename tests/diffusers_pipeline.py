@@ -1,6 +1,9 @@
 """The images of diffusers' own pipelines, to compare the engine's images with."""
 
+import copy
+import json
 from collections.abc import Mapping
+from functools import cache
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -86,7 +89,15 @@ def diffusers_image(
 
 def make_scheduler(spec: SchedulerSpec, config: Mapping[str, object]) -> Any:  # noqa: ANN401 - has no type
     """The scheduler that diffusers makes."""
-    return getattr(diffusers, spec.class_name).from_config(config, **spec.options)
+    return copy.deepcopy(
+        _make_scheduler(spec.class_name, json.dumps(dict(config)), json.dumps(dict(spec.options)))
+    )
+
+
+@cache
+def _make_scheduler(class_name: str, config: str, options: str) -> Any:  # noqa: ANN401 - has no type
+    """Cached, because some schedulers take half a second."""
+    return getattr(diffusers, class_name).from_config(json.loads(config), **json.loads(options))
 
 
 def unchecked_pipeline(core: EngineCore) -> DiffusionPipeline:
