@@ -25,7 +25,8 @@ pytestmark = pytest.mark.timeout(600)  # measurements slow each other down
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The folder of a tiny model."""
-    return str(tiny_model.save(tmp_path_factory.mktemp("models") / "tiny"))
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    return str(tiny_model.save(folder, unet=tiny_model.SHALLOW_UNET))
 
 
 def test_all_backends_are_measured(

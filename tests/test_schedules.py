@@ -1,8 +1,10 @@
 """The bits of an image depend on its recipe alone, in over a thousand random schedules of jobs."""
 
 import random
+import tempfile
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,8 @@ from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.core.engine_core import EngineCore
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request, RunningImage
-from tests.engine_parts import engine_core, recipe, sketch
+from tests import tiny_model
+from tests.engine_parts import load_engine_core, recipe, sketch
 
 SCHEDULES = 1000
 PARTS = 10
@@ -44,10 +47,18 @@ class LatentsRecorder(Postprocessor):
         """There are no previews."""
 
 
+@cache
+def model_core() -> EngineCore:
+    """An engine core whose model takes little time."""
+    with tempfile.TemporaryDirectory() as folder:
+        tiny_model.save(Path(folder), unet=tiny_model.SHALLOW_UNET)
+        return load_engine_core(folder)
+
+
 def recording_core() -> tuple[EngineCore, LatentsRecorder]:
     """An engine core, and the postprocessor that records its latents."""
     recorder = LatentsRecorder()
-    return EngineCore([engine_core().model], recorder), recorder
+    return EngineCore([model_core().model], recorder), recorder
 
 
 def random_recipe(rng: random.Random) -> Recipe:
@@ -57,6 +68,7 @@ def random_recipe(rng: random.Random) -> Recipe:
     variation: dict[str, Any] = {"subseeds": (Subseed(3, 0.2),)}
     changed: dict[str, Any] = {"changes": (Change(step=1, **rng.choice(CHANGES)),)}
     return recipe(
+        model_core(),
         sampler=rng.choice(DIFFUSION_SAMPLERS),
         steps=rng.choice([2, 2, 3]),
         width=rng.choice([64, 72]),

@@ -30,6 +30,13 @@ TOKENS: Final = 24
 NEVER: Final = architectures.NEVER
 """Cosine above which this checker flags: no picture gets there."""
 ALWAYS: Final = -2.0
+SHALLOW_UNET: Final[Mapping[str, Any]] = MappingProxyType({
+    "block_out_channels": (16,),
+    "down_block_types": ("CrossAttnDownBlock2D",),
+    "mid_block_type": None,
+    "up_block_types": ("CrossAttnUpBlock2D",),
+})  # fmt: skip
+"""Options of a UNet for tests of many forward passes, which takes half the time."""
 
 
 def save(
