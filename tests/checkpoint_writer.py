@@ -263,7 +263,7 @@ def _joined(tensors: Tensors, names: tuple[str, str, str]) -> Tensors:
     """With one tensor for queries, keys and values; `names` are the pattern of their parts, the
     part of the joined one, and the letters."""
     pattern, whole, letters = names
-    first, *others = (pattern.format(letter) for letter in letters)
+    first, *others = (pattern.format(part) for part in letters)
     result: Tensors = {}
     for name, tensor in tensors.items():
         if first in name:
