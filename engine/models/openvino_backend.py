@@ -50,7 +50,7 @@ class OpenVinoBackend:
             Backend.OPENVINO: network,
             Backend.OPENVINO_BF16: network.in_bfloat16(),
         }
-        self.decoder = OpenVinoNetwork(vae, run_decoder, device)
+        self.decoder = OpenVinoNetwork(vae, run_decoder, device, device.max_concurrent_batches)
 
     def fingerprint(self, backend: Backend) -> str:
         """Its part of the fingerprint of pictures."""
