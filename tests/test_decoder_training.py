@@ -10,12 +10,12 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor, nn
 
-from engine.starter import decoder, few_steps
+from engine.starter import decoder
 from engine.starter.autoencoder import CHANNELS, new_autoencoder
 from engine.starter.dataset import RenderedScenes
 from engine.starter.denoiser import TextConditioner
 from engine.starter.export import MODEL_FOLDER, load_ema_checkpoint, save_decoder
-from engine.starter.few_steps import STEPS, THING_WEIGHT, Paths, new_few_step_scheduler
+from engine.starter.few_steps import STEPS, THING_WEIGHT, new_few_step_scheduler
 from engine.starter.scenes import Scene, Thing, draw_scene
 from engine.starter.trainer import TrainingConfig
 from tests.tiny_painter import tiny_painter
@@ -66,19 +66,9 @@ def trained(painter: TextConditioner, folder: Path, stop_at: int | None = None) 
 
     vae.decoder.register_forward_pre_hook(stop)
     torch.manual_seed(6)  # for the discriminator
-    paths, device = few_steps.trace(painter, [SINGLE] * 2, (SIZE, SIZE), 7), torch.device("cpu")
+    parts, device = [rendered()], torch.device("cpu")
     try:
-        decoder.train_decoder(
-            vae,
-            painter,
-            painter,
-            [rendered()],
-            [paths],
-            CONFIG,
-            folder,
-            device,
-            save_every=0.0,
-        )
+        decoder.train_decoder(vae, [painter], parts, CONFIG, folder, device, save_every=0.0)
     except Interruption:
         return trained(painter, folder)
     return vae
@@ -153,21 +143,6 @@ def test_a_perfect_painter_repaints_the_same(painter: TextConditioner, seed: int
     generator = torch.Generator().manual_seed(seed)
     repainted = decoder.repainted(perfect, latents, [SINGLE] * 2, generator)
     torch.testing.assert_close(repainted, latents, atol=1e-4, rtol=1e-4)
-
-
-def test_painted_latents_are_ends_of_paths(painter: TextConditioner) -> None:
-    """From each state of its path, a perfect student comes to the end of it."""
-    end = torch.randn(2, CHANNELS, 4, 4, generator=torch.Generator().manual_seed(1))
-    perfect = TextConditioner(painter.tokenizer, painter.text_encoder, Oracle(end[1:]))
-    scheduler = new_few_step_scheduler()
-    scheduler.set_timesteps(STEPS)
-    sigmas = scheduler.sigmas.reshape(1, -1, 1, 1, 1)
-    states = (end[:, None] + sigmas) / (sigmas.square() + 1).sqrt()
-    paths = Paths(["a cat", "a robot"], states, torch.ones(2, 4, 4))
-    for seed in range(8):
-        generator = torch.Generator().manual_seed(seed)
-        ends = decoder.path_ends(perfect, paths, torch.tensor([1]), generator)
-        torch.testing.assert_close(ends, end[1:], atol=1e-4, rtol=1e-4)
 
 
 def test_errors_weigh_more_where_the_things_are() -> None:

@@ -6,14 +6,13 @@ small things; a discriminator of patches (Isola et al. 2017, arXiv 1611.07004, s
 them sharp.
 """
 
-import copy
 import random
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
-from diffusers import AutoencoderKL, EulerDiscreteScheduler
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
@@ -22,25 +21,14 @@ from torch.nn.utils.parametrizations import spectral_norm
 from engine.starter.captions import full_caption
 from engine.starter.dataset import RenderedScenes, to_range
 from engine.starter.denoiser import TextConditioner
-from engine.starter.few_steps import (
-    LATENT_PIXEL,
-    STEPS,
-    Paths,
-    new_few_step_scheduler,
-    thing_weights,
-)
+from engine.starter.few_steps import LATENT_PIXEL, STEPS, new_few_step_scheduler, thing_weights
 from engine.starter.scenes import Scene
 from engine.starter.trainer import TrainingConfig, train
 
-BATCH_PIXELS: Final = 2 * 128 * 128
-"""Pixels of all rendered pictures of a batch."""
-REPAINTED_SHARE: Final = 0.5
-"""Share of these whose latents are repainted; the encoder's are decoded for the others."""
-PAINTED: Final = 2
-"""Pictures of a batch that the models painted, which have no original."""
-CONTENT_WEIGHT: Final = 2.0
-"""Loss weight of differences of painted pictures, at a quarter of the size, from those of the
-decoder before its training."""
+BATCH_PIXELS: Final = 4 * 128 * 128
+"""Pixels of all pictures of a batch."""
+REPAINTED_SHARE: Final = 0.25
+"""Share of a batch whose latents are repainted; the encoder's are decoded for the others."""
 SMALL_SIZES: Final = ((64, 64), (64, 96))
 """Widths and heights, in pixels, of pictures in which one thing is as small as in a pair, but with
 a third of the other pixels."""
@@ -48,8 +36,6 @@ DISCRIMINATOR_STEPS: Final = 60
 """First steps, in which the discriminator learns and the decoder has the L1 loss alone."""
 LAST_STEPS: Final = 2
 """Most steps of the student's sampler that repaint latents: with more, they show another thing."""
-PATH_STEPS: Final = 3
-"""Most steps of the student from a state of a path to its end."""
 NOISE_RANGE: Final = 2.0
 """Largest noise of the encoder's latents, in standard deviations of its posterior."""
 ADVERSARIAL_SHARE: Final = 0.5
@@ -76,10 +62,6 @@ class PatchDiscriminator(nn.Module):
         return logits[:, 0]
 
 
-Weighted = tuple[Tensor, Tensor]
-"""Pictures, (n, 3, h, w), and the weights of their latent pixels, (n, h / 8, w / 8)."""
-
-
 def trained_parts(vae: AutoencoderKL) -> nn.ModuleList:
     """What is trained: the VAE from the latents to the picture, and a new discriminator."""
     return nn.ModuleList([vae.post_quant_conv, vae.decoder, PatchDiscriminator()])
@@ -87,22 +69,18 @@ def trained_parts(vae: AutoencoderKL) -> nn.ModuleList:
 
 def train_decoder(
     vae: AutoencoderKL,
-    teacher: TextConditioner,
-    student: TextConditioner,
+    painters: Sequence[TextConditioner],
     scenes: Sequence[RenderedScenes],
-    paths: Sequence[Paths],
     config: TrainingConfig,
     folder: Path,
     device: torch.device,
     *,
     save_every: float = 120.0,
 ) -> None:
-    """Train the decoder on latents of the encoder, of both models and of the teacher's paths.
+    """Train the decoder on latents of the encoder and of the painters.
 
     `save_every` is in seconds.
     """
-    before = copy.deepcopy(vae).to(device).eval()
-    path_counts = torch.tensor([float(len(part.prompts)) for part in paths])
     sizes = torch.tensor([float(len(part.scenes)) for part in scenes])
     parts = trained_parts(vae).to(device).train()
     last_layer, discriminator = vae.decoder.conv_out.weight, parts[-1]
@@ -113,28 +91,19 @@ def train_decoder(
         indices = torch.randint(len(part.scenes), (count,), generator=generator)
         batch = [part.scenes[i] for i in indices.tolist()]
         pictures = to_range(part.pictures[indices].to(device))
-        painter = (teacher, student)[int(torch.randint(2, (1,), generator=generator))]
-        route = paths[int(torch.multinomial(path_counts, 1, generator=generator))]
-        chosen = torch.randint(len(route.prompts), (PAINTED,), generator=generator)
+        painter = painters[int(torch.randint(len(painters), (1,), generator=generator))]
         with torch.autocast(device.type, torch.bfloat16):
             latents = noisy_latents(vae, pictures, generator)
             few = int(REPAINTED_SHARE * count)
             latents[:few] = repainted(painter, latents[:few], batch[:few], generator)
-            ends = path_ends(student, route, chosen, generator)
-            decoded, painted = (vae.decode(part).sample.float() for part in (latents, ends))
-            with torch.no_grad():
-                content = before.decode(ends).sample.float()
+            decoded = vae.decode(latents).sample.float()
         weights = torch.stack([thing_weights(scene, latents.shape[-2:]) for scene in batch])
-        weights, painted_weights = weights.to(device), route.weights[chosen].to(device)
-        fakes = [(decoded, weights), (painted, painted_weights)]
+        weights = weights.to(device)
         reconstruction = weighted_loss(decoded, pictures, weights)
-        reconstruction = reconstruction + CONTENT_WEIGHT * F.l1_loss(
-            F.avg_pool2d(painted, 4), F.avg_pool2d(content, 4)
-        )
-        loss = reconstruction + _discrimination(discriminator, (pictures, weights), fakes)
+        adversarial, discrimination = _adversarial_losses(discriminator, decoded, pictures, weights)
+        loss: Tensor = reconstruction + discrimination
         if step < DISCRIMINATOR_STEPS:
             return loss
-        adversarial = _adversarial(discriminator, fakes)
         share = ADVERSARIAL_SHARE * _balance(reconstruction, adversarial, last_layer)
         return loss + share * adversarial
 
@@ -165,41 +134,17 @@ def repainted(
 
     They get the noise of one of the student's last steps, and the painter removes it.
     """
-    first = STEPS - 1 - int(torch.randint(LAST_STEPS, (1,), generator=generator))
-    seed = int(torch.randint(2**31, (1,), generator=generator))
-    rng = random.Random(seed)  # noqa: S311 - a seed, not a secret
-    noise = torch.randn(latents.shape, generator=generator).to(latents)
-    noisy = latents + _sampler().sigmas[first].item() * noise
-    return _finished(painter, noisy, first, [full_caption(scene, rng) for scene in scenes])
-
-
-@torch.no_grad()
-def path_ends(
-    student: TextConditioner, paths: Paths, chosen: Tensor, generator: torch.Generator
-) -> Tensor:
-    """The latents at the ends of the chosen paths, (n,), or those to which the student comes from
-    one of their last states."""
-    first = STEPS - int(torch.randint(PATH_STEPS + 1, (1,), generator=generator))
-    latents = paths.states[chosen, first].float().to(student.text_encoder.device)
-    noisy = latents * (_sampler().sigmas[first].item() ** 2 + 1) ** 0.5
-    return _finished(student, noisy, first, [paths.prompts[i] for i in chosen.tolist()])
-
-
-def _sampler() -> EulerDiscreteScheduler:
     scheduler = new_few_step_scheduler()
     scheduler.set_timesteps(STEPS)
-    return scheduler
-
-
-def _finished(
-    painter: TextConditioner, noisy: Tensor, first: int, prompts: Sequence[str]
-) -> Tensor:
-    """The latents without their noise, that of step `first` of the student's sampler."""
-    sampler, latents = _sampler(), noisy
-    sigmas, embeds = sampler.sigmas.tolist(), painter.embed([*prompts])
-    for nth in range(first, STEPS):
+    first = STEPS - 1 - int(torch.randint(LAST_STEPS, (1,), generator=generator))
+    sigmas = scheduler.sigmas[first:].tolist()
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    rng = random.Random(seed)  # noqa: S311 - a seed, not a secret
+    embeds = painter.embed([full_caption(scene, rng) for scene in scenes])
+    latents = latents + sigmas[0] * torch.randn(latents.shape, generator=generator).to(latents)
+    for nth, timestep in enumerate(scheduler.timesteps[first:]):
         scaled = latents / (sigmas[nth] ** 2 + 1) ** 0.5
-        predicted = painter.unet(scaled, sampler.timesteps[nth], embeds).sample.float()
+        predicted = painter.unet(scaled, timestep, embeds).sample.float()
         latents = latents + predicted * (sigmas[nth + 1] - sigmas[nth])
     return latents
 
@@ -217,24 +162,15 @@ def weighted_loss(decoded: Tensor, pictures: Tensor, weights: Tensor) -> Tensor:
     return loss + (difference.diff(dim=-2).abs() * of_pixels[..., 1:, :]).mean()
 
 
-def _adversarial(discriminator: nn.Module, fakes: Sequence[Weighted]) -> Tensor:
-    """The decoder's hinge loss, without gradients for the discriminator."""
+def _adversarial_losses(
+    discriminator: nn.Module, decoded: Tensor, pictures: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Hinge losses of the decoder and of the discriminator; neither has gradients for the
+    other."""
     fixed = {name: p.detach() for name, p in discriminator.named_parameters()}
-    losses = [
-        -_mean(functional_call(discriminator, fixed, (fake,)), weights) for fake, weights in fakes
-    ]
-    return torch.stack(losses).mean()
-
-
-def _discrimination(discriminator: nn.Module, real: Weighted, fakes: Sequence[Weighted]) -> Tensor:
-    """The discriminator's hinge loss, without gradients for the decoder."""
-    losses = [_mean(F.relu(1 + discriminator(fake.detach())), weights) for fake, weights in fakes]
-    pictures, weights = real
-    return _mean(F.relu(1 - discriminator(pictures)), weights) + torch.stack(losses).mean()
-
-
-def _mean(values: Tensor, weights: Tensor) -> Tensor:
-    return (values * weights).mean() / weights.mean()
+    adversarial = -(functional_call(discriminator, fixed, (decoded,)) * weights).mean()
+    real, false = discriminator(torch.cat([pictures, decoded.detach()])).chunk(2)
+    return adversarial, ((F.relu(1 - real) + F.relu(1 + false)) * weights).mean()
 
 
 def _balance(reconstruction: Tensor, adversarial: Tensor, last_layer: Tensor) -> Tensor:

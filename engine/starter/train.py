@@ -218,21 +218,20 @@ def trace_paths(run: Run) -> None:
 
 def train_student(run: Run) -> None:
     """Train the few-step student, which begins with the weights of the finished model."""
+    rank = rank_and_world_size()[0]
+    paths = [
+        few_steps.load_paths(sorted(run.work.glob(f"paths-{rank}-{nth}-*.pt")))
+        for nth in range(len(SIZES))
+    ]
     teacher = _finished_model(run)
     few_steps.train_student(
         teacher,
         copy.deepcopy(teacher.unet),
-        _load_paths(run),
+        [part for part in paths if part.prompts],
         CONFIGS["student"],
         run.work,
         run.device,
     )
-
-
-def _load_paths(run: Run) -> list[few_steps.Paths]:
-    rank = rank_and_world_size()[0]
-    files = [sorted(run.work.glob(f"paths-{rank}-{nth}-*.pt")) for nth in range(len(SIZES))]
-    return [few_steps.load_paths(of_size) for of_size in files if of_size]
 
 
 def save_student(run: Run) -> None:
@@ -256,10 +255,8 @@ def train_decoder(run: Run) -> None:
         scenes.append(render_scenes(5_000 // world_size, size, 10 + 1000 * rank, single))
     decoder.train_decoder(
         _finished_vae(run),
-        teacher,
-        student.to(run.device).eval(),
+        [teacher, student.to(run.device).eval()],
         scenes,
-        _load_paths(run),
         CONFIGS["decoder"],
         run.work,
         run.device,
