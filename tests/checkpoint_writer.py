@@ -210,7 +210,7 @@ def z_image_tensors(transformer: torch.nn.Module) -> Tensors:
         ): tensor
         for name, tensor in transformer.state_dict().items()
     }
-    return _joined(renamed, (".attention.to_{}.", ".attention.qkv.", "qkv"))
+    return _joined(renamed, ".attention.to_{}.", ".attention.qkv.")
 
 
 def klein_tensors(transformer: torch.nn.Module) -> Tensors:
@@ -226,8 +226,8 @@ def klein_tensors(transformer: torch.nn.Module) -> Tensors:
                 for old, new in _NORMS.items()
             }
             tensors[replaced(name, _KLEIN | norms)] = tensor
-    joined = _joined(tensors, (".attn.to_{}.", ".img_attn.qkv.", "qkv"))
-    joined = _joined(joined, (".attn.add_{}_proj.", ".txt_attn.qkv.", "qkv"))
+    joined = _joined(tensors, ".attn.to_{}.", ".img_attn.qkv.")
+    joined = _joined(joined, ".attn.add_{}_proj.", ".txt_attn.qkv.")
     return {
         re.sub(r"(query|key)_norm\.weight", r"\1_norm.scale", name): tensor
         for name, tensor in joined.items()
@@ -245,10 +245,10 @@ def sd3_tensors(pipeline: Any, *, has_others: bool) -> Tensors:  # noqa: ANN401 
             tensor = torch.cat([shift, scale])
         tensors[replaced(name, _SD3)] = tensor
     for attention in ("attn", "attn2"):
-        names = f".x_block.{attention}.to_{{}}.", f".x_block.{attention}.qkv.", "qkv"
-        tensors = _joined(tensors, names)
-    names = ".context_block.attn.add_{}_proj.", ".context_block.attn.qkv.", "qkv"
-    tensors = _prefixed("model.diffusion_model.", _joined(tensors, names))
+        block = f".x_block.{attention}."
+        tensors = _joined(tensors, f"{block}to_{{}}.", f"{block}qkv.")
+    tensors = _joined(tensors, ".context_block.attn.add_{}_proj.", ".context_block.attn.qkv.")
+    tensors = _prefixed("model.diffusion_model.", tensors)
     if not has_others:
         return tensors
     encoders = {"clip_l": pipeline.text_encoder, "clip_g": pipeline.text_encoder_2}
@@ -259,11 +259,10 @@ def sd3_tensors(pipeline: Any, *, has_others: bool) -> Tensors:  # noqa: ANN401 
     return tensors | _prefixed("first_stage_model.", vae(pipeline.vae))
 
 
-def _joined(tensors: Tensors, names: tuple[str, str, str]) -> Tensors:
-    """With one tensor for queries, keys and values; `names` are the pattern of their parts, the
-    part of the joined one, and the letters."""
-    pattern, whole, letters = names
-    first, *others = (pattern.format(part) for part in letters)
+def _joined(tensors: Tensors, pattern: str, whole: str) -> Tensors:
+    """With one tensor for queries, keys and values, whose names have this part in place of the
+    pattern with `q`, `k` and `v`."""
+    first, *others = map(pattern.format, "qkv")
     result: Tensors = {}
     for name, tensor in tensors.items():
         if first in name:

@@ -29,7 +29,6 @@ from tests.checkpoint_writer import (
     as_comfy,
     as_merged,
     as_sgm,
-    forge_tensors,
     nested,
     sd1_tensors,
     sd2_tensors,
@@ -296,27 +295,6 @@ def test_checkpoints_of_other_programs_have_the_same_weights(
         for key, tensor in weights.items():
             assert tensor.dtype == torch.float32
             torch.testing.assert_close(tensor, expected[key], rtol=2**-7, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("kind", "encoders"),
-    [("sd1", ["clip_l"]), ("sd2", ["clip_h"]), ("xl", ["clip_l", "clip_g"])],
-)
-def test_checkpoints_of_forge_have_the_same_weights(
-    sources: dict[str, Source],
-    kind: str,
-    encoders: list[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Its text encoders have the names of transformers."""
-    folder, pipeline, _ = sources[kind]
-    monkeypatch.setenv(CONFIG, str(folder))
-    components = {"unet", "vae", "text_encoder", *(["text_encoder_2"] if kind == "xl" else [])}
-    tensors = forge_tensors(pipeline, *encoders)
-    path = write(tmp_path / "x.safetensors", tensors)
-    assert set(read_checkpoint(path, "x").components) == components
-    assert_same_weights(load_engine_core(str(path)), pipeline)
 
 
 @pytest.mark.parametrize("key", ["modelspec.prediction_type", "modelspec.predict_key"])

@@ -1,11 +1,18 @@
-"""Checkpoints of a transformer alone paint what their diffusers folders paint."""
+"""Checkpoints with a transformer, and those of Forge, paint what their diffusers folders paint."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from diffusers import Flux2KleinPipeline, StableDiffusion3Pipeline, ZImagePipeline
+from diffusers import (
+    DiffusionPipeline,
+    Flux2KleinPipeline,
+    StableDiffusion3Pipeline,
+    StableDiffusionPipeline,
+    StableDiffusionXLPipeline,
+    ZImagePipeline,
+)
 
 from engine.device import select_device
 from engine.errors import ModelCorrupt
@@ -14,7 +21,14 @@ from engine.models.description import describe
 from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_files import find_model_files
 from tests import tiny_flow_models, tiny_model
-from tests.checkpoint_writer import Tensors, klein_tensors, sd3_tensors, write, z_image_tensors
+from tests.checkpoint_writer import (
+    Tensors,
+    forge_tensors,
+    klein_tensors,
+    sd3_tensors,
+    write,
+    z_image_tensors,
+)
 from tests.engine_parts import job, load_engine_core, painted_images, recipe
 
 CONFIG = "IMAGINE_MODEL_CONFIG"
@@ -85,6 +99,34 @@ def test_a_transformer_paints_the_bits_of_its_folder(
     [image] = painted_images(job(recipe(core, guidance=1.0)), core)
     assert image.sha256 == expected.sha256
     assert core.model.card.distilled == ours.model.card.distilled
+
+
+@pytest.mark.parametrize(
+    ("save", "pipeline_class", "encoders"),
+    [
+        (tiny_model.save, StableDiffusionPipeline, ["clip_l"]),
+        (tiny_model.save, StableDiffusionPipeline, ["clip_h"]),
+        (tiny_model.save_xl, StableDiffusionXLPipeline, ["clip_l", "clip_g"]),
+    ],
+)
+def test_a_checkpoint_of_forge_paints_the_bits_of_its_folder(
+    save: Callable[[Path], Path],
+    pipeline_class: type[DiffusionPipeline],
+    encoders: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its text encoders have the names of transformers."""
+    folder = save(tmp_path / "tiny")
+    tensors = forge_tensors(pipeline_class.from_pretrained(folder), *encoders)
+    path = write(tmp_path / "x.safetensors", tensors)
+    assert len(read_checkpoint(path, "x").components) == 2 + len(encoders)
+    monkeypatch.setenv(CONFIG, str(folder))
+    digests = set()
+    for name in (folder, path):
+        core = load_engine_core(str(name))
+        digests.add(painted_images(job(recipe(core)), core)[0].sha256)
+    assert len(digests) == 1
 
 
 def test_a_folder_of_another_size_does_not_fit(
