@@ -123,6 +123,8 @@ def _bench_few_steps(options: argparse.Namespace) -> None:
     from engine.bench import few_steps
 
     models = require_packages(lambda: load(options.model or few_steps.MODELS))
+    for model in models:
+        model.prove_backends()
     fingerprint = models[0].card.fingerprint
     _print(options, fingerprint, few_steps.HEAD, few_steps.run(models), few_steps.line)
 
