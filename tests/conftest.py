@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from hypothesis import settings
 
-from tests.markers import PROCESS_FILES, SLOW_FILES
+from tests.markers import OPENVINO_FILES, PROCESS_FILES, SLOW_FILES
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -57,7 +57,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Raises UsageError if tests/markers.py names a file that does not exist.
     """
     missing = [
-        name for name in PROCESS_FILES | SLOW_FILES if not Path(__file__).with_name(name).exists()
+        name
+        for name in OPENVINO_FILES | PROCESS_FILES | SLOW_FILES
+        if not Path(__file__).with_name(name).exists()
     ]
     if missing:
         raise pytest.UsageError(f"tests/markers.py: there is no {missing}.")
@@ -68,6 +70,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_whole_bot or item.path.name in PROCESS_FILES | SLOW_FILES:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.path.name not in PROCESS_FILES)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cpu_backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Engines take the default backend, OpenVINO, in OPENVINO_FILES, and torch in other files.
+
+    To convert the networks of a model takes several seconds of a core.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name not in OPENVINO_FILES:
+            patch.setenv("IMAGINE_CPU_BACKEND", "torch")
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Which tests start processes, and which are slow."""
+"""Which tests start processes, which are slow, and which use OpenVINO."""
 
 from typing import Final
 
@@ -73,3 +73,13 @@ SLOW_FILES: Final = frozenset({
     "test_worker.py",
 })  # fmt: skip
 """Files whose tests load a model and compute with torch, or simulate hours of load."""
+
+OPENVINO_FILES: Final = frozenset({
+    "test_openvino.py",
+    "test_page_story.py",
+    "test_settings.py",
+    "test_starter.py",
+    "test_stories.py",
+    "test_wheel.py",
+})  # fmt: skip
+"""Files whose tests use the default backend of a CPU; the engines of the others use torch."""
