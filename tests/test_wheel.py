@@ -27,10 +27,15 @@ ACTION: Final = {"X-Playground": "1"}
 pytestmark = pytest.mark.timeout(300)
 
 
-def run(*command: str | Path, cwd: Path | None = None) -> str:
+def run(*command: str | Path, cwd: Path | None = None, **variables: str) -> str:
     """The command's standard output; the test fails with its standard error if it fails."""
     result = subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -158,5 +163,6 @@ def job_status(data: Path) -> str:
 def test_the_engine_paints_alone(scripts: Path, tmp_path: Path) -> None:
     """It is started in another folder and finds the starter model."""
     options = ("--model", "starter", "--steps", "2", "--out", "pictures")
-    run(scripts / "python", "-m", "engine", "paint", "a red house", *options, cwd=tmp_path)
+    command = (scripts / "python", "-m", "engine", "paint", "a red house", *options)
+    run(*command, cwd=tmp_path, IMAGINE_CPU_BACKEND="torch")
     assert (tmp_path / "pictures" / "0.png").exists()
