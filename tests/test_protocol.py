@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from engine.contract import (
+    PROTOCOL_VERSION,
     Adapter,
     ArtifactDone,
     ArtifactFailure,
@@ -18,12 +19,16 @@ from engine.contract import (
     Command,
     Completed,
     Control,
+    Detail,
+    Edit,
+    Embedding,
     Event,
     Failed,
     Heartbeat,
     Hello,
     ImageDone,
     Img2Img,
+    Inpaint,
     Input,
     ModelCard,
     Omission,
@@ -37,6 +42,7 @@ from engine.contract import (
     Sampler,
     Stepped,
     Subseed,
+    Upscale,
     UpscalerCard,
     Verdict,
 )
@@ -132,7 +138,7 @@ MESSAGES: list[Command | Event] = [
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x08",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x09",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
         b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4type"
@@ -227,3 +233,11 @@ def test_stored_json_has_these_bytes() -> None:
     assert msgspec.json.decode(RECIPE_JSON, type=Recipe) == RECIPE
     assert msgspec.json.encode(VERDICT) == VERDICT_JSON
     assert msgspec.json.decode(VERDICT_JSON, type=Verdict) == VERDICT
+
+
+def test_a_new_field_of_a_picture_raises_the_version() -> None:
+    """An engine that does not know the field would close the connection at the first job."""
+    sources = (Img2Img, Inpaint, Edit)
+    parts = (Subseed, Change, *sources, Reference, Control, Adapter, Embedding)
+    counts = [len(struct.__struct_fields__) for struct in (Recipe, *parts, Upscale, Detail)]
+    assert (PROTOCOL_VERSION, counts) == (9, [23, 2, 5, 3, 4, 2, 3, 3, 3, 2, 5, 12])
