@@ -109,9 +109,14 @@ class InvalidJob(Exception):
 
 
 def first_line(error: Exception) -> str:
-    """The first 200 characters of the message's first line; without a message, the type's name."""
-    message = str(error).strip() or type(error).__name__
-    return message.splitlines()[0][:200]
+    """The first 200 characters of the message's first line, with the next line after a colon.
+
+    It is the type's name if there is no message.
+    """
+    first, *others = (str(error).strip() or type(error).__name__).splitlines()
+    if first.endswith(":") and others:
+        first = f"{first} {others[0].strip()}"
+    return first[:200]
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -89,6 +89,7 @@ def test_a_sampler_that_does_not_work_with_a_model_is_not_offered(
         ("unet/config.json", {"sample_size": []}, "cannot be loaded"),
         ("unet/config.json", {"sample_size": 0}, "sample_size of the unet is 0"),
         ("vae/config.json", {"scaling_factor": "half"}, "cannot be loaded"),
+        ("text_encoder/config.json", {"hidden_size": "x"}, "Field 'hidden_size' expected int"),
         ("vae/config.json", {"latents_mean": "x", "latents_std": "y"}, "cannot be loaded"),
     ],
 )

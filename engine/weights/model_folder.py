@@ -1,5 +1,6 @@
 """Find or download the folder of a model, and check that it is complete and safe to load."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -21,6 +22,12 @@ from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.readme import README
 from engine.weights.variants import choose_variant, with_one_variant
 
+_CONFIG_ERROR: type[Exception] = ValueError
+"""Of transformers, for values of a wrong type in a config."""
+with contextlib.suppress(ImportError):  # the files are also described without these packages
+    from huggingface_hub.errors import StrictDataclassError
+
+    _CONFIG_ERROR = StrictDataclassError
 STARTER: Final = "starter"
 STARTER_FOLDER: Final = Path(__file__).parents[1] / "starter" / "model"
 FEW_STEP_STARTER: Final = "starter-lightning-8-steps"
@@ -52,6 +59,7 @@ LOAD_ERRORS: Final = (
     RuntimeError,
     SafetensorError,
     MemoryError,
+    _CONFIG_ERROR,
 )
 """The exceptions that diffusers and transformers raise for damaged or unsuitable files."""
 
