@@ -118,6 +118,18 @@ def test_other_files_are_refused_by_their_name(path: Path, shapes: Shapes, words
     assert "a whole checkpoint of Stable Diffusion 1, 2 or SDXL" in sentence
 
 
+@pytest.mark.parametrize("end", ["input_blocks.0.0.weight", "out.2.weight"])
+@pytest.mark.parametrize(
+    "others", [SD1_TEXT | VAE, {"joint_blocks.0.x": (1,)}, {"single_stream_modulation.x": (1,)}]
+)
+def test_half_a_unet_is_damaged(path: Path, end: str, others: Shapes) -> None:
+    """Whatever else is in the file."""
+    shapes = {name: shape for name, shape in unet().items() if name != UNET + end}
+    assert f"is damaged: its UNet has no {end};" in refusal(path, shapes | others)
+    only = {f"{UNET}input_blocks.0.0.weight": (), "joint_blocks.0.x": (1,)}
+    assert "is damaged: its UNet has no out.2.weight;" in refusal(path, only)
+
+
 @pytest.mark.parametrize("dtype", ["F8_E4M3", "F8_E5M2", "U8", "I8", "F4"])
 def test_quantised_weights_are_refused(path: Path, dtype: str) -> None:
     """There is no standard for the names of their scales."""

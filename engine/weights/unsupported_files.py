@@ -9,6 +9,8 @@ UNET: Final = "model.diffusion_model."
 """The prefix of the UNet's tensors."""
 _QUANTISED: Final = re.compile(r"[FIU][468](?:_[A-Z0-9]{1,12})?")
 """Data types of weights with fewer than 16 bits."""
+_ENDS: Final = (f"{UNET}input_blocks.0.0.weight", f"{UNET}out.2.weight")
+"""The first and the last convolution of a UNet."""
 _AVERAGED: Final = "model_ema."
 """Trainers remove the dots from the names of averaged weights."""
 _REFINER_WIDTH: Final = 1280
@@ -135,10 +137,12 @@ def _first(table: Iterable[tuple[str, re.Pattern[str]]], tensors: Iterable[str])
 
 def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
     """What another kind of UNet is for, "" for the supported kind, None if there is no UNet."""
-    first = tensors.get(f"{UNET}input_blocks.0.0.weight")
-    last = tensors.get(f"{UNET}out.2.weight")
-    if first is None or last is None:
+    first, last = map(tensors.get, _ENDS)
+    if first is None and last is None:
         return None
+    if first is None or last is None:
+        missing = _ENDS[0] if first is None else _ENDS[1]
+        return f"damaged: its UNet has no {missing.removeprefix(UNET)}"
     if len(first.shape) != 4 or len(last.shape) != 4:
         return "damaged: its UNet has convolutions of another shape"
     if _is_refiner(tensors):
