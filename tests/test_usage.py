@@ -1,15 +1,20 @@
 """The seconds of forward passes and of postprocessing are charged to the jobs."""
 
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from engine.contract import Cancelled, Event
 from engine.core.batching import batch_key
+from engine.core.decoding import Decoding
 from engine.core.engine_core import EngineCore
 from engine.core.executor import BatchExecutor
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
+from engine.errors import InvalidJob
 from tests.engine_parts import (
     Painted,
     engine_core,
@@ -105,3 +110,38 @@ def test_a_job_cancelled_during_a_pass_is_charged_for_it() -> None:
     core.tick()
     core.tick()
     assert core.meter._in_flight == []
+
+
+def test_the_seconds_of_a_failed_decode_are_charged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever thread it ran in."""
+    core = new_engine_core()
+
+    def fail_slowly(*_: object) -> Image.Image:
+        time.sleep(0.05)
+        raise InvalidJob("The model's values overflowed.")
+
+    monkeypatch.setattr(core.model, "decode_latents", fail_slowly)
+    request = Request(job(recipe(steps=1), recipe(steps=1, seed=2)), lambda _: None)
+    core.add_request(request)
+    while core.requests:
+        core.tick()
+    core.postprocessor.flush()
+    assert request.postprocess_seconds > 0.09
+
+
+def test_pictures_of_a_cancelled_job_are_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even by the threads that decode ahead."""
+    core, decoded = new_engine_core(), list[object]()
+    request = Request(job(recipe(steps=1)), lambda _: None)
+    core.add_request(request)
+    while not request.images:
+        core.tick()
+    core.postprocessor.flush()
+    monkeypatch.setattr(core.model, "decode_latents", decoded.append)
+    request.request_cancel()
+    with ThreadPoolExecutor(1) as threads:
+        decoding = Decoding(request.images[0], threads, time.monotonic)
+    with pytest.raises(CancelledError):
+        decoding.picture()
+    assert not decoded
+    assert decoding.seconds == 0.0

@@ -2,28 +2,29 @@
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor, wait
 
 import torch
 from PIL import Image
 
 from engine.core import pictures
-from engine.pipeline.denoise import DenoisingState
+from engine.core.request import RunningImage
+from engine.log import log_context
 
 
 class Decoding:
     """A picture that another thread decodes or, without one, the thread that asks for it."""
 
     def __init__(
-        self, state: DenoisingState, threads: Executor | None, clock: Callable[[], float]
+        self, image: RunningImage, threads: Executor | None, clock: Callable[[], float]
     ) -> None:
         self.seconds = 0.0
         """Spent by the other thread so far."""
-        self._state = state
+        self._image = image
         self._clock = clock
         self._future: Future[Image.Image] | None = None
         if threads is not None:
-            self._future = threads.submit(self._run_timed)
+            self._future = threads.submit(self._run)
 
     def wait(self) -> None:
         """Wait for the other thread, if there is one."""
@@ -31,19 +32,21 @@ class Decoding:
             wait([self._future])
 
     def picture(self) -> Image.Image:
-        """The picture. Raises what `pictures.decode` raises."""
-        return pictures.decode(self._state) if self._future is None else self._future.result()
-
-    def cancel(self) -> None:
-        """The picture is not needed any more; without effect if another thread has begun."""
-        if self._future is not None:
-            self._future.cancel()
+        """The picture. Raises what `pictures.decode` raises, or CancelledError if its request was
+        stopped before."""
+        if self._future is None:
+            return pictures.decode(self._image.state)
+        return self._future.result()
 
     @torch.inference_mode()
-    def _run_timed(self) -> Image.Image:
+    def _run(self) -> Image.Image:
+        request = self._image.request
+        if request.is_stopped:
+            raise CancelledError
         start = self._clock()
         try:
-            return pictures.decode(self._state)
+            with log_context(job=request.job.job, attempt=request.job.attempt):
+                return pictures.decode(self._image.state)
         finally:
             self.seconds = self._clock() - start
 
@@ -55,14 +58,14 @@ class DecoderPool:
         self._clock = clock
         self._threads: ThreadPoolExecutor | None = None
 
-    def start(self, state: DenoisingState) -> Decoding:
-        """Decode the latents of a state. Only one thread may call this."""
-        workers = state.model.device.max_concurrent_batches
+    def start(self, image: RunningImage) -> Decoding:
+        """Decode the latents of an image. Only one thread may call this."""
+        workers = image.state.model.device.max_concurrent_batches
         if workers == 1:
-            return Decoding(state, None, self._clock)
+            return Decoding(image, None, self._clock)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(workers, "decoder")
-        return Decoding(state, self._threads, self._clock)
+        return Decoding(image, self._threads, self._clock)
 
     def close(self) -> None:
         """Accept no more work; does not wait."""

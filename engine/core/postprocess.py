@@ -105,7 +105,7 @@ class Postprocessor:
         """
         slot = Slot.of(image)
         self._requests.add(slot.request)
-        decoding = self._decoders.start(image.state)
+        decoding = self._decoders.start(image)
         work = partial(self._postprocess, image, slot, decoding)
         self._submit(slot, work, partial(self._fail, image, slot))
 
@@ -214,13 +214,11 @@ class Postprocessor:
         return future
 
     def _postprocess(self, image: RunningImage, slot: Slot, decoding: Decoding) -> None:
-        if slot.request.is_stopped:
-            decoding.cancel()
-        else:
-            decoding.wait()
+        decoding.wait()
+        slot.request.postprocess_seconds += decoding.seconds
+        if not slot.request.is_stopped:
             with self._charged(slot.request):
                 result = pictures.paint(image.state, slot.request.job, decoding.picture)
-            slot.request.postprocess_seconds += decoding.seconds
             if result is not None:
                 self._send(slot, result, image.capture)
         self._end_if_stopped(slot.request)

@@ -11,7 +11,8 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from engine.contract import ROW_CLASSES, Backend, ModelCard, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, dummy_recipe
-from engine.models.openvino_network import Inputs, OpenVinoNetwork, has_bfloat16, version
+from engine.models.openvino_copies import Inputs
+from engine.models.openvino_network import OpenVinoNetwork, has_bfloat16, version
 
 PROOF_SIDE: Final = 32
 """Side, in latent pixels, of the pictures with which it is tried; larger ones take long."""
@@ -85,12 +86,16 @@ class OpenVinoBackend:
         device = self._device
         if Backend.OPENVINO not in device.backends or device.dtype != torch.float32:
             return card
+        if Backend.OPENVINO_BF16 in device.backends and not has_bfloat16():
+            log.warning("this CPU has no instructions for bfloat16; float32 is used")
         side = card.native_size
         conditioning = encode_prompt(dummy_recipe(card, side, side))
         proved = self._prove(torch.zeros(latent_shape(side, side)), conditioning)
         if Backend.OPENVINO not in proved:
             log.warning("the model %s is run by torch; OpenVINO cannot run it", card.name)
             return card
+        if Backend.OPENVINO_BF16 in self._usable() and Backend.OPENVINO_BF16 not in proved:
+            log.warning("the model %s is run in float32; bfloat16 is not exact enough", card.name)
         backends = [one for one in device.backends if one is Backend.TORCH or one in proved]
         return msgspec.structs.replace(card, backends=tuple(backends))
 
@@ -116,12 +121,9 @@ class OpenVinoBackend:
         return proved
 
     def _usable(self) -> list[Backend]:
-        """The device's backends that this CPU has instructions for."""
-        usable = [one for one in self._device.backends if one in self._denoisers]
-        if Backend.OPENVINO_BF16 in usable and not has_bfloat16():
-            log.warning("this CPU has no instructions for bfloat16; float32 is used")
-            usable.remove(Backend.OPENVINO_BF16)
-        return usable
+        """The device's backends that this CPU has instructions for, float32 first."""
+        usable = [one for one in self._denoisers if one in self._device.backends]
+        return usable if has_bfloat16() else usable[:1]
 
     def clear(self) -> None:
         """Drop the compiled networks; none may be in use."""
