@@ -1,5 +1,7 @@
 """Checkpoints with a transformer, and those of Forge, paint what their diffusers folders paint."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +142,44 @@ def test_a_folder_of_another_size_does_not_fit(
     expected = "has the transformer of a Z-Image of width 99: name the diffusers folder"
     with pytest.raises(ModelCorrupt, match=expected):
         registry.load(str(path), select_device())
+
+
+def change_config(folder: Path, other: Path, **changes: object) -> Path:
+    """Copy the configuration of a model, with another config of its transformer."""
+    shutil.copytree(folder, other, ignore=shutil.ignore_patterns("*.safetensors"))
+    path = other / "transformer" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+    return other
+
+
+@pytest.mark.parametrize(
+    ("save", "changes"),
+    [
+        (sd3_alone, {"qk_norm": None}),
+        (sd3_alone, {"dual_attention_layers": []}),
+        (sd3_alone, {"num_layers": 1}),
+        (klein, {"num_layers": 2}),
+        (klein, {"num_single_layers": 1}),
+        (z_image, {"n_layers": 1}),
+        (converted_z_image, {"n_refiner_layers": 2}),
+    ],
+)
+def test_a_folder_of_another_structure_does_not_fit(
+    save: Callable[[Path], Tensors],
+    changes: dict[str, object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The next one is taken; without one, the sentence says what its config has."""
+    path = write(tmp_path / "x.safetensors", save(tmp_path / "same"))
+    other = change_config(tmp_path / "same", tmp_path / "other", **changes)
+    monkeypatch.setenv(CONFIG, f"{other},{tmp_path / 'same'}")
+    assert find_model_files(str(path)).folder == tmp_path / "same"
+    monkeypatch.setenv(CONFIG, str(other))
+    with pytest.raises(
+        ModelCorrupt, match=f'The config of its transformer has .*"{next(iter(changes))}"'
+    ):
+        find_model_files(str(path))
 
 
 @pytest.mark.parametrize(

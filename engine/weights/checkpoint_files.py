@@ -25,6 +25,7 @@ from engine.weights.model_folder import (
     find_folder,
     is_pickle,
 )
+from engine.weights.transformer_structure import has_structure, structure
 
 CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
 _CONFIG_PATTERNS: Final = (INDEX, "*/*.json", "*/*.txt")
@@ -205,7 +206,8 @@ def _configuration(
         raise ModelCorrupt(
             f"The checkpoint {name} has the transformer of a {checkpoint.kind} of width "
             f"{checkpoint.channels}: name the diffusers folder of such a model, which has the "
-            f"other components, in {CONFIG_VARIABLE}."
+            f"other components, in {CONFIG_VARIABLE}. The config of its transformer has "
+            f"{json.dumps(_structure(checkpoint))[1:-1]}."
         )
     if not _has_usual_size(checkpoint):
         raise ModelCorrupt(
@@ -237,9 +239,13 @@ def _has_usual_size(checkpoint: Checkpoint) -> bool:
     return _UNET_SIZES[checkpoint.kind] == (checkpoint.channels, checkpoint.context_size)
 
 
+def _structure(checkpoint: Checkpoint) -> dict[str, object]:
+    return structure(checkpoint.kind, checkpoint.components["transformer"])
+
+
 def _fits(folder: Path, checkpoint: Checkpoint) -> bool:
     """Whether the configuration in a folder is for this pipeline and this size of UNet or
-    transformer.
+    structure of the transformer.
 
     A damaged one does not fit.
     """
@@ -249,7 +255,8 @@ def _fits(folder: Path, checkpoint: Checkpoint) -> bool:
             config = (folder / "transformer" / "config.json").read_bytes()
             width = msgspec.json.decode(config, type=_TransformerConfig).width
             has_class = index["_class_name"] == _PIPELINES[checkpoint.kind]
-            return has_class and width == checkpoint.channels
+            is_same = has_structure(msgspec.json.decode(config, type=dict), _structure(checkpoint))
+            return has_class and width == checkpoint.channels and is_same
         config = (folder / "unet" / "config.json").read_bytes()
         unet = msgspec.json.decode(config, type=_UnetConfig)
     except (OSError, ValueError, LookupError, TypeError, msgspec.MsgspecError, RecursionError):
