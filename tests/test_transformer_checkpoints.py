@@ -198,6 +198,20 @@ def test_other_transformers_are_refused(tensors: Tensors, sentence: str, tmp_pat
         read_checkpoint(path, "x")
 
 
+@pytest.mark.parametrize("name", ["pos_embed", "final_layer.linear.bias"])
+def test_weights_that_are_not_finite_are_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Positions are a buffer, which is no parameter of the network."""
+    tensors = sd3_alone(tmp_path / "sd3")
+    name = next(other for other in tensors if other.endswith(name))
+    damaged = torch.full_like(tensors[name], torch.nan)
+    path = write(tmp_path / "x.safetensors", tensors | {name: damaged})
+    monkeypatch.setenv(CONFIG, str(tmp_path / "sd3"))
+    with pytest.raises(ModelCorrupt, match="of the transformer has NaN or infinite numbers"):
+        registry.load(str(path), select_device())
+
+
 def test_a_quantised_transformer_is_refused(tmp_path: Path) -> None:
     """As other quantised checkpoints."""
     tensors = {"layers.0.adaLN_modulation.0.weight": torch.zeros(2, 2, dtype=torch.uint8)}

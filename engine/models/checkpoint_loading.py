@@ -61,9 +61,9 @@ def _tensors(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
 
 def _check(network: torch.nn.Module, component: str) -> None:
     """Raise ValueError if a weight was not in the file, or is NaN or infinite."""
-    parameters = dict(network.named_parameters())
-    if any(parameter.is_meta for parameter in parameters.values()):
+    weights = network.state_dict()  # parameters, and buffers that are saved
+    if any(weight.is_meta for weight in weights.values()):
         raise ValueError(f"some weights of the {component} are missing")
-    for name, parameter in parameters.items():
-        if not bool(torch.isfinite(parameter).all()):
+    for name, weight in weights.items():
+        if not bool(torch.isfinite(weight).all()):
             raise ValueError(f"the weight {name} of the {component} has NaN or infinite numbers")
