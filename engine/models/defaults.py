@@ -51,7 +51,7 @@ class FamilyDefaults(NamedTuple):
     """diffusers' default of a denoiser's option of this name, in latent pixels."""
     max_tokens: Callable[[Mapping[str, Any]], int] | None = None
     """Tokens of the longest side that the denoiser has positions for, by its config; None without
-    such a limit."""
+    such a limit. Raises ValueError if the config is damaged."""
     packed_pixels: int = 1
     """Latent pixels of the VAE that are channels of one pixel of the denoiser."""
     distillation: "Distillation | None" = None
@@ -86,14 +86,28 @@ class FamilyDefaults(NamedTuple):
 
 def _crop_of_positions(denoiser: Mapping[str, Any]) -> int:
     """diffusers' SD3Transformer2DModel cuts the positions of a picture out of a square of them."""
-    side: int = denoiser.get("pos_embed_max_size", 96)
-    return side
+    side = denoiser.get("pos_embed_max_size", 96)
+    if not _is_count(side):
+        raise ValueError(
+            f"the pos_embed_max_size of the transformer is {side!r}; it must be a whole number "
+            "from 1"
+        )
+    return int(side)
 
 
 def _rotary_positions(denoiser: Mapping[str, Any]) -> int:
     """diffusers' ZImageTransformer2DModel has a table for the axes of text, height and width."""
-    sides: list[int] = denoiser.get("axes_lens", [1024, 512, 512])[1:]
-    return min(sides)
+    axes = denoiser.get("axes_lens", [1024, 512, 512])
+    if not (isinstance(axes, list) and len(axes) == 3 and all(map(_is_count, axes))):
+        raise ValueError(
+            f"the axes_lens of the transformer are {axes!r}; they must be a list of three whole "
+            "numbers from 1"
+        )
+    return int(min(axes[1:]))
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and value > 0
 
 
 STABLE_DIFFUSION: Final = FamilyDefaults(

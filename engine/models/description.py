@@ -198,6 +198,14 @@ def check_channels(
         )
 
 
+def check_positions(files: ModelFiles) -> None:
+    """Raise ValueError, with what is allowed, if the denoiser's config has no usable number of
+    positions; diffusers would fail in words of Python."""
+    max_tokens = family_of(files).max_tokens
+    if max_tokens is not None:
+        max_tokens(read_config(files, _denoiser_name(files)))
+
+
 def native_size(
     denoiser: str, config: Mapping[str, Any], family: FamilyDefaults, vae_scale_factor: int
 ) -> int:
@@ -219,10 +227,12 @@ def latent_pixels(
     sample_size: Any = config.get("sample_size", family.sample_size)
     if sample_size is None and family.native_size is not None:
         sample_size = family.native_size // vae_scale_factor
-    height, width = (sample_size, sample_size) if isinstance(sample_size, int) else sample_size
-    if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
-        raise ValueError(f"the sample_size of the {denoiser} is {sample_size}")
-    return height * width
+    sides = [sample_size] * 2 if isinstance(sample_size, int) else sample_size
+    is_size = isinstance(sides, list | tuple) and len(sides) == 2
+    if not (is_size and all(isinstance(side, int) and side > 0 for side in sides)):
+        raise ValueError(f"the sample_size of the {denoiser} is {sample_size!r}")
+    height, width = sides
+    return int(height * width)
 
 
 def _readme(files: ModelFiles) -> Readme:

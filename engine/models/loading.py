@@ -24,6 +24,7 @@ from engine.models.defaults import Distillation, FamilyDefaults, default_sampler
 from engine.models.description import (
     DENOISERS,
     check_channels,
+    check_positions,
     family_of,
     native_size,
     read_config,
@@ -71,6 +72,7 @@ def load_pipeline(
     `components` are classes of transformers, or None for a component that is left out. Raises
     ModelCorrupt, or one of LOAD_ERRORS.
     """
+    check_positions(files)
     networks = {
         name: _load_network(files, name, device)
         for name in (*DENOISERS, "vae")

@@ -4,7 +4,6 @@ diffusers' schedulers do not check them: they fail at a later place, or paint no
 """
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -44,13 +43,13 @@ def _choice(*values: str) -> _Rule:
 def _is_number(value: object, lowest: float, highest: float) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and lowest <= value <= highest
+    return lowest <= value <= highest  # neither NaN nor infinite
 
 
 def _is_beta_list(value: object) -> bool:
     if value is None:
         return True
-    return isinstance(value, list) and bool(value) and all(_is_number(beta, 0, 1) for beta in value)
+    return isinstance(value, list) and any(value) and all(_is_number(beta, 0, 1) for beta in value)
 
 
 _SWITCH: Final = _Rule(lambda value: value is None or isinstance(value, bool), "true or false")
@@ -60,7 +59,7 @@ _DIFFUSION: Final = _TIMESTEPS | {
     "beta_start": _BETA,
     "beta_end": _BETA,
     "beta_schedule": _choice("linear", "scaled_linear", "squaredcos_cap_v2", "sigmoid"),
-    "trained_betas": _Rule(_is_beta_list, "null or a list of numbers from 0 to 1"),
+    "trained_betas": _Rule(_is_beta_list, "null or a list of numbers from 0 to 1, not all 0"),
     "rescale_betas_zero_snr": _SWITCH,
     "set_alpha_to_one": _SWITCH,
     "prediction_type": _choice("epsilon", "v_prediction", "sample"),
@@ -70,6 +69,8 @@ _DIFFUSION: Final = _TIMESTEPS | {
     "timestep_scaling": _number(0, 1e6),
 }
 """The keys of `schedulers.NOISE_SCHEDULE`."""
+_OWN_BETAS: Final = ("squaredcos_cap_v2",)
+"""The values of `beta_schedule` that do not use beta_start and beta_end."""
 _SHIFT: Final = _number(-100, 100)
 _TOKENS: Final = _integer(1, 10**9)
 _FLOW: Final = _TIMESTEPS | {
@@ -107,6 +108,30 @@ def check_scheduler_config(model: str, config: Mapping[str, object], *, is_flow:
                 f"The {key} in {SCHEDULER_FILE} of the model {model} is {_shown(config[key])}; it "
                 f"must be {rule.allowed}."
             )
+    if is_flow:
+        _check_shifts(model, config)
+    else:
+        _check_betas(model, config)
+
+
+def _check_shifts(model: str, config: Mapping[str, object]) -> None:
+    """Raise ModelCorrupt if the line from one shift to the other has no length."""
+    base = config.get("base_image_seq_len", 256)
+    if config.get("use_dynamic_shifting") and config.get("max_image_seq_len", 4096) == base:
+        raise ModelCorrupt(
+            f"The base_image_seq_len and the max_image_seq_len in {SCHEDULER_FILE} of the model "
+            f"{model} are both {_shown(base)}; they must differ."
+        )
+
+
+def _check_betas(model: str, config: Mapping[str, object]) -> None:
+    """Raise ModelCorrupt if there is no noise at any timestep."""
+    is_read = config.get("trained_betas") is None and config.get("beta_schedule") not in _OWN_BETAS
+    if is_read and config.get("beta_start") == config.get("beta_end") == 0:
+        raise ModelCorrupt(
+            f"The beta_start and the beta_end in {SCHEDULER_FILE} of the model {model} are both 0; "
+            "one must be larger."
+        )
 
 
 def check_scheduler_class(
