@@ -87,7 +87,7 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
     clip_skip: int | None = None
     model: str | None = None
     embeddings: tuple[tuple[str, str], ...] = ()
-    """Of each embedding (textual inversion), the `embedding_label` and the begin of its sha256."""
+    """Of each embedding (textual inversion), the `embedding_label` and the start of its sha256."""
     strength: float | None = None
     """The picture was painted over an image, which the text does not contain."""
     notes: tuple[str, ...] = ()

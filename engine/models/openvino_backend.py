@@ -90,14 +90,20 @@ class OpenVinoBackend:
             log.warning("this CPU has no instructions for bfloat16; float32 is used")
         side = card.native_size
         conditioning = encode_prompt(dummy_recipe(card, side, side))
-        proved = self._prove(torch.zeros(latent_shape(side, side)), conditioning)
-        if Backend.OPENVINO not in proved:
+        exact = self._prove(torch.zeros(latent_shape(side, side)), conditioning)
+        if Backend.OPENVINO not in exact:
             log.warning("the model %s is run by torch; OpenVINO cannot run it", card.name)
             return card
-        if Backend.OPENVINO_BF16 in self._usable() and Backend.OPENVINO_BF16 not in proved:
-            log.warning("the model %s is run in float32; bfloat16 is not exact enough", card.name)
-        backends = [one for one in device.backends if one is Backend.TORCH or one in proved]
-        return msgspec.structs.replace(card, backends=tuple(backends))
+        if Backend.OPENVINO_BF16 in set(self._usable()) - exact:
+            log.warning(
+                "the model %s is run in float32; OpenVINO cannot run it in bfloat16 with "
+                "torch's results, or memory is short",
+                card.name,
+            )
+        backends = tuple(
+            backend for backend in device.backends if backend in {Backend.TORCH, *exact}
+        )
+        return msgspec.structs.replace(card, backends=backends)
 
     def _prove(self, latents: torch.Tensor, conditioning: Conditioning) -> set[Backend]:
         """The backends that give torch's results, up to rounding, and for which there is memory.
@@ -113,16 +119,16 @@ class OpenVinoBackend:
                 for name, tensor in conditioning.items()
             },
         }
-        proved: set[Backend] = set()
+        exact: set[Backend] = set()
         if self._is_unet and self.decoder.prove({_LATENTS: batch[_LATENTS][:1]}):
-            proved = {one for one in self._usable() if self._denoisers[one].prove(batch)}
+            exact = {name for name in self._usable() if self._denoisers[name].prove(batch)}
         if sides != list(latents.shape[2:]):
             self.clear()
-        return proved
+        return exact
 
     def _usable(self) -> list[Backend]:
         """The device's backends that this CPU has instructions for, float32 first."""
-        usable = [one for one in self._denoisers if one in self._device.backends]
+        usable = [backend for backend in self._denoisers if backend in self._device.backends]
         return usable if has_bfloat16() else usable[:1]
 
     def clear(self) -> None:

@@ -29,11 +29,10 @@ class TwoCopies:
         """What both copies return."""
         if not has_all_cores():
             return self._shared(inputs)
-        if self._alone is None:
-            self._alone = background_compiler().try_submit(self._compile_alone)
-        if self._alone is None or not self._alone.done():
-            return self._shared(inputs)
-        return self._alone.result()(inputs)
+        alone = self._alone
+        if alone is None:
+            alone = self._alone = background_compiler().try_submit(self._compile_alone)
+        return (alone.result() if alone is not None and alone.done() else self._shared)(inputs)
 
 
 class BackgroundCompiler:
