@@ -15,14 +15,15 @@ from engine.starter.autoencoder import CHANNELS, new_autoencoder
 from engine.starter.dataset import RenderedScenes
 from engine.starter.denoiser import TextConditioner
 from engine.starter.export import MODEL_FOLDER, load_ema_checkpoint, save_decoder
-from engine.starter.few_steps import STEPS, THING_WEIGHT, new_few_step_scheduler
+from engine.starter.few_steps import STEPS, new_few_step_scheduler
 from engine.starter.scenes import Scene, Thing, draw_scene
+from engine.starter.thing_weights import THING_WEIGHT
 from engine.starter.trainer import TrainingConfig
 from tests.tiny_painter import tiny_painter
 
 SINGLE = Scene((Thing("robot", "green"),), "snow", "night")
 SIZE = 32
-CONFIG = TrainingConfig(steps=3, rate=1e-2, warmup=1, average=0.5)
+CONFIG = TrainingConfig(steps=3, rate=1e-2, warmup=1, average=0.5, batch=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +33,8 @@ def painter() -> TextConditioner:
 
 
 @pytest.fixture(autouse=True)
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four pictures in a batch, and one step of the discriminator alone."""
-    monkeypatch.setattr(decoder, "BATCH_PIXELS", 4 * SIZE**2)
+def one_step_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step of the discriminator alone."""
     monkeypatch.setattr(decoder, "DISCRIMINATOR_STEPS", 1)
 
 

@@ -19,10 +19,11 @@ from engine.starter import few_steps
 from engine.starter.autoencoder import CHANNELS, new_autoencoder
 from engine.starter.denoiser import NOISE_SCHEDULE, TextConditioner, new_unet
 from engine.starter.export import MODEL_FOLDER, save_few_steps
-from engine.starter.few_steps import STEPS, THING_WEIGHT, Paths, StepTargets
+from engine.starter.few_steps import STEPS, Paths, StepTargets
 from engine.starter.objects import BODIES
 from engine.starter.sampling import load_painter
 from engine.starter.scenes import Scene, Thing, nominal_position
+from engine.starter.thing_weights import THING_WEIGHT, thing_weights
 from engine.starter.trainer import TrainingConfig
 from engine.weights import model_files
 from engine.weights.model_files import find_model_files
@@ -122,7 +123,7 @@ def test_the_sampler_follows_the_targets() -> None:
 @pytest.mark.parametrize("scene", [PAIR, SINGLE])
 def test_things_weigh_more_than_the_rest(scene: Scene) -> None:
     """The middles of their bodies have the higher weight; the sky does not."""
-    weights = few_steps.thing_weights(scene, (16, 16))
+    weights = thing_weights(len(scene.things), (16, 16))
     assert set(weights.unique().tolist()) == {1.0, THING_WEIGHT}
     assert (weights[0] == 1.0).all()
     for nth, thing in enumerate(scene.things):

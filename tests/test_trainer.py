@@ -47,6 +47,6 @@ def test_a_resumed_training_has_the_same_weights(tmp_path: Path) -> None:
 
 def test_the_learning_rate_warms_up_and_decays() -> None:
     """It ends at a fiftieth of its peak."""
-    rates = [CONFIG.rate_at(step) for step in range(CONFIG.steps + 1)]
+    rates = [CONFIG.rate_at(step, step / CONFIG.steps) for step in range(CONFIG.steps + 1)]
     assert rates[0] < rates[1] == max(rates)
     assert abs(rates[-1] - CONFIG.rate / 50) < 1e-9

@@ -120,7 +120,7 @@ def encode_all(vae: AutoencoderKL, pictures: Tensor, device: torch.device) -> Te
     return torch.cat(
         [
             vae.encode(to_range(part.to(device))).latent_dist.mean.cpu()
-            for part in pictures.split(32)
+            for part in pictures.split(128)
         ]
     )
 

@@ -21,12 +21,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 from engine.starter.captions import full_caption
 from engine.starter.dataset import RenderedScenes, to_range
 from engine.starter.denoiser import TextConditioner
-from engine.starter.few_steps import LATENT_PIXEL, STEPS, new_few_step_scheduler, thing_weights
+from engine.starter.few_steps import STEPS, new_few_step_scheduler
 from engine.starter.scenes import Scene
+from engine.starter.thing_weights import LATENT_PIXEL, weights_by_count
 from engine.starter.trainer import TrainingConfig, train
 
-BATCH_PIXELS: Final = 4 * 128 * 128
-"""Pixels of all pictures of a batch."""
 REPAINTED_SHARE: Final = 0.25
 """Share of a batch whose latents are repainted; the encoder's are decoded for the others."""
 SMALL_SIZES: Final = ((64, 64), (64, 96))
@@ -87,7 +86,7 @@ def train_decoder(
 
     def loss_at(step: int, generator: torch.Generator) -> Tensor:
         part = scenes[int(torch.multinomial(sizes, 1, generator=generator))]
-        count = BATCH_PIXELS // (part.pictures.shape[-1] * part.pictures.shape[-2])
+        count = config.batch * 128 * 128 // (part.pictures.shape[-1] * part.pictures.shape[-2])
         indices = torch.randint(len(part.scenes), (count,), generator=generator)
         batch = [part.scenes[i] for i in indices.tolist()]
         pictures = to_range(part.pictures[indices].to(device))
@@ -97,8 +96,8 @@ def train_decoder(
             few = int(REPAINTED_SHARE * count)
             latents[:few] = repainted(painter, latents[:few], batch[:few], generator)
             decoded = vae.decode(latents).sample.float()
-        weights = torch.stack([thing_weights(scene, latents.shape[-2:]) for scene in batch])
-        weights = weights.to(device)
+        counts = torch.tensor([len(scene.things) for scene in batch])
+        weights = weights_by_count(latents.shape[-2:])[counts].to(device)
         reconstruction = weighted_loss(decoded, pictures, weights)
         adversarial, discrimination = _adversarial_losses(discriminator, decoded, pictures, weights)
         loss: Tensor = reconstruction + discrimination

@@ -1,6 +1,5 @@
 """The starter model's UNet, its training and its guidance distillation."""
 
-import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,12 +11,12 @@ from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.starter.autoencoder import CHANNELS
-from engine.starter.captions import caption
+from engine.starter.caption_tokens import CAPTIONS, caption_tokens, tokens_of
 from engine.starter.scenes import Scene
 from engine.starter.text_encoder import WIDTH
+from engine.starter.thing_weights import weights_by_count
 from engine.starter.trainer import TrainingConfig, train
 
-BATCH: Final = 32
 UNCONDITIONAL_SHARE: Final = 0.1
 """Share of training pictures without a caption, for classifier-free guidance."""
 TIMESTEPS: Final = 1000
@@ -35,6 +34,8 @@ the range that the decoder was trained on: red houses turn yellow.
 """
 SNR_GAMMA: Final = 5.0
 """min-SNR weighting (Hang et al. 2023, arXiv 2303.09556, section 3.4)."""
+_SEED: Final = 11
+"""Of the captions."""
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,16 @@ class TextConditioner(nn.Module):
         self.unet = unet
         self.tokenizer = tokenizer
 
-    def forward(self, latents: Tensor, timesteps: Tensor, prompts: list[str]) -> Tensor:
-        """The noise prediction for `latents`, (n, 8, h, w), at `timesteps`, (n,)."""
-        noise_pred: Tensor = self.unet(latents, timesteps, self.embed(prompts)).sample
+    def forward(self, latents: Tensor, timesteps: Tensor, tokens: Tensor) -> Tensor:
+        """The noise prediction for `latents`, (n, 8, h, w), at `timesteps`, (n,), and `tokens`,
+        (n, MAX_TOKENS)."""
+        prompt_embeds = self.text_encoder(tokens).last_hidden_state
+        noise_pred: Tensor = self.unet(latents, timesteps, prompt_embeds).sample
         return noise_pred
 
     def embed(self, prompts: list[str]) -> Tensor:
         """The embeddings, (n, MAX_TOKENS, WIDTH), of the prompts."""
-        tokens = self.tokenizer(
-            prompts, padding="max_length", truncation=True, return_tensors="pt"
-        ).input_ids.to(self.text_encoder.device)
+        tokens = tokens_of(self.tokenizer, prompts).to(self.text_encoder.device)
         prompt_embeds: Tensor = self.text_encoder(tokens).last_hidden_state
         return prompt_embeds
 
@@ -101,12 +102,12 @@ def train_denoiser(
     device: torch.device,
 ) -> None:
     """Train text encoder and UNet to predict the noise."""
-    sampler = BatchSampler(encoded, device)
+    sampler = BatchSampler(encoded, model.tokenizer, config.batch, device)
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         batch = sampler.sample(generator)
         with torch.autocast(device.type, torch.bfloat16):
-            noise_pred = model(batch.noisy, batch.timesteps, batch.prompts)
+            noise_pred = model(batch.noisy, batch.timesteps, batch.tokens)
         return batch.loss(noise_pred, batch.noise)
 
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -120,86 +121,107 @@ def distill_guidance(
     config: TrainingConfig,
     folder: Path,
     device: torch.device,
+    name: str = "tempered",
 ) -> None:
     """Train a trained model so that a prompt changes its prediction less: by GUIDANCE_RATIO times
     the true difference.
 
     The target is the noise; the trained value is the unconditional prediction, plus the difference
-    between conditional and unconditional prediction divided by GUIDANCE_RATIO.
+    between conditional and unconditional prediction divided by GUIDANCE_RATIO. `name` is that of
+    the checkpoint.
     """
-    sampler = BatchSampler(encoded, device, unconditional_share=0.0)
+    sampler = BatchSampler(encoded, model.tokenizer, config.batch, device, unconditional_share=0.0)
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         batch = sampler.sample(generator)
-        noisy, empty = torch.cat([batch.noisy] * 2), [""] * len(batch.prompts)
+        noisy = torch.cat([batch.noisy] * 2)
+        tokens = torch.cat([sampler.empty.expand_as(batch.tokens), batch.tokens])
         with torch.autocast(device.type, torch.bfloat16):
-            predicted = model(noisy, batch.timesteps.repeat(2), empty + batch.prompts)
+            predicted = model(noisy, batch.timesteps.repeat(2), tokens)
         noise_pred_uncond, noise_pred_text = predicted.float().chunk(2)
         noise_pred = noise_pred_uncond + (noise_pred_text - noise_pred_uncond) / GUIDANCE_RATIO
         return batch.loss(noise_pred, batch.noise) + batch.loss(noise_pred_uncond, batch.noise)
 
     model.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    train("tempered", model, loss_at, config, folder)
+    train(name, model, loss_at, config, folder)
     model.eval()
 
 
 @dataclass(frozen=True)
 class TrainBatch:
-    """Noisy latents at their timesteps, with their captions and loss weights."""
+    """Noisy latents at their timesteps, with the tokens of their captions and loss weights."""
 
     noisy: Tensor
     noise: Tensor
     timesteps: Tensor
-    prompts: list[str]
+    tokens: Tensor
     weights: Tensor
+    """(n, h, w): of the latent pixels."""
 
     def loss(self, noise_pred: Tensor, target: Tensor) -> Tensor:
-        """Mean squared error, weighted by min-SNR."""
-        errors = F.mse_loss(noise_pred.float(), target, reduction="none").mean(dim=(1, 2, 3))
+        """Mean squared error, weighted by min-SNR and by where the things are."""
+        errors = F.mse_loss(noise_pred.float(), target, reduction="none").mean(dim=1)
         loss: Tensor = (errors * self.weights).mean()
         return loss
 
 
 class BatchSampler:
-    """Samples training batches, each of one size, from encoded scenes."""
+    """Samples training batches, each of one size, from encoded scenes, which it keeps on the
+    device."""
 
     def __init__(
         self,
         encoded: list[Encoded],
+        tokenizer: CLIPTokenizer,
+        batch: int,
         device: torch.device,
         unconditional_share: float = UNCONDITIONAL_SHARE,
     ) -> None:
-        self._encoded = encoded
+        self._batch, self._device = batch, device
         self._unconditional_share = unconditional_share
-        self._device = device
         self._sizes = torch.tensor([float(len(part.scenes)) for part in encoded])
+        self._latents = [part.latents.to(device) for part in encoded]
+        self._tokens = [caption_tokens(part.scenes, _SEED).to(device) for part in encoded]
+        self._counts = [
+            torch.tensor([len(scene.things) for scene in part.scenes], device=device)
+            for part in encoded
+        ]
+        self._of_things = [weights_by_count(part.latents.shape[-2:]).to(device) for part in encoded]
+        self.empty = tokens_of(tokenizer, [""]).to(device)
+        """The tokens, (1, MAX_TOKENS), of the empty prompt."""
         self._schedule = DDPMScheduler(**NOISE_SCHEDULE)
+        self._schedule.alphas_cumprod = self._schedule.alphas_cumprod.to(device)
         alphas = self._schedule.alphas_cumprod
         snr = alphas / (1 - alphas)
-        self._weights = snr.clamp(max=SNR_GAMMA) / snr
+        self._of_timesteps = snr.clamp(max=SNR_GAMMA) / snr
 
     def sample(self, generator: torch.Generator) -> TrainBatch:
-        """A batch, determined by the generator."""
-        part = self._encoded[int(torch.multinomial(self._sizes, 1, generator=generator))]
-        indices = torch.randint(len(part.scenes), (BATCH,), generator=generator)
-        clean = part.latents[indices].float()
-        noise = torch.randn(clean.shape, generator=generator)
-        timesteps = _stratified_timesteps(generator)
+        """A batch, determined by the generator, which is one of the CPU."""
+        part = int(torch.multinomial(self._sizes, 1, generator=generator))
+        seed = int(torch.randint(2**62, (1,), generator=generator))
+        here = torch.Generator(self._device).manual_seed(seed)
+        count, device = self._batch, self._device
+        indices = torch.randint(len(self._latents[part]), (count,), generator=here, device=device)
+        clean = self._latents[part][indices].float()
+        noise = torch.randn(clean.shape, generator=here, device=device)
+        timesteps = self._stratified_timesteps(here)
         noisy = self._schedule.add_noise(clean, noise, timesteps)
-        rng = random.Random(int(torch.randint(2**62, (1,), generator=generator)))  # noqa: S311
+        captions = torch.randint(CAPTIONS, (count,), generator=here, device=device)
+        chances = torch.rand(count, 1, generator=here, device=device)
+        tokens = self._tokens[part][indices, captions].long()
+        of_things = self._of_things[part][self._counts[part][indices]]
         return TrainBatch(
-            noisy.to(self._device, memory_format=torch.channels_last),
-            noise.to(self._device),
-            timesteps.to(self._device),
-            [self._prompt(part.scenes[i], rng) for i in indices.tolist()],
-            self._weights[timesteps].to(self._device),
+            noisy.contiguous(memory_format=torch.channels_last),
+            noise,
+            timesteps,
+            torch.where(chances < self._unconditional_share, self.empty, tokens),
+            of_things * self._of_timesteps[timesteps].reshape(-1, 1, 1),
         )
 
-    def _prompt(self, scene: Scene, rng: random.Random) -> str:
-        return "" if rng.random() < self._unconditional_share else caption(scene, rng)
-
-
-def _stratified_timesteps(generator: torch.Generator) -> Tensor:
-    """Random timesteps, one from each of BATCH equal parts of the schedule."""
-    shares = (torch.arange(BATCH) + torch.rand(BATCH, generator=generator)) / BATCH
-    return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
+    def _stratified_timesteps(self, generator: torch.Generator) -> Tensor:
+        """Random timesteps, one from each of as many equal parts of the schedule as there are
+        pictures."""
+        count, device = self._batch, self._device
+        within = torch.rand(count, generator=generator, device=device)
+        shares = (torch.arange(count, device=device) + within) / count
+        return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)

@@ -62,6 +62,13 @@ def load_conditioner(folder: Path) -> TextConditioner:
     )
 
 
+def save_conditioner(model: TextConditioner, out: Path) -> None:
+    """Write text encoder and UNet of the finished model, the UNet in fp16."""
+    folder = out / MODEL_FOLDER
+    model.text_encoder.save_pretrained(folder / "text_encoder")
+    model.unet.half().save_pretrained(folder / "unet")
+
+
 def save_few_steps(student: UNet2DConditionModel, out: Path) -> None:
     """Write the few-step student as a checkpoint with its UNet alone, in fp16."""
     tensors = unet_tensors(student)

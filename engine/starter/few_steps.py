@@ -23,20 +23,15 @@ from tqdm import tqdm
 from engine.starter.autoencoder import CHANNELS
 from engine.starter.captions import caption, full_caption
 from engine.starter.denoiser import NOISE_SCHEDULE, TextConditioner
-from engine.starter.scenes import Scene, nominal_position
+from engine.starter.scenes import Scene
+from engine.starter.thing_weights import LATENT_PIXEL, weights_by_count
 from engine.starter.trainer import TrainingConfig, train
 
 STEPS: Final = 8
 TEACHER_STEPS: Final = 16
 GUIDANCE: Final = 5.0
-BATCH: Final = 32
-"""Paths in one training batch, each at one of its steps."""
-PAINTED_TOGETHER: Final = 16
-THING_WEIGHT: Final = 3.0
-"""Loss weight of the latent pixels where the things are; it is 1 elsewhere."""
-_BOX: Final = (-0.62, -0.05, 0.62, 1.05)
-"""Left, bottom, right and top of the box that contains any thing, in units of its height."""
-LATENT_PIXEL: Final = 8
+PAINTED_TOGETHER: Final = {"cpu": 16, "cuda": 512}
+"""Pictures whose paths are followed together, by the type of the device."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +68,8 @@ def teacher_paths(
         latents = scheduler.step(guided, timestep, latents).prev_sample
         if (i + 1) % (TEACHER_STEPS // STEPS) == 0:
             states.append(latents)
-    weights = torch.stack([thing_weights(scene, noise.shape[-2:]) for scene in scenes])
+    counts = torch.tensor([len(scene.things) for scene in scenes])
+    weights = weights_by_count(noise.shape[-2:])[counts]
     return Paths(prompts, torch.stack(states, dim=1).half().cpu(), weights)
 
 
@@ -85,14 +81,16 @@ def trace(
     prompts = [rng.choice((caption, full_caption))(scene, rng) for scene in scenes]
     shape = (len(scenes), CHANNELS, size[1] // LATENT_PIXEL, size[0] // LATENT_PIXEL)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    device = teacher.unet.device
+    together = PAINTED_TOGETHER.get(device.type, PAINTED_TOGETHER["cpu"])
     parts = [
         teacher_paths(
             teacher,
-            scenes[start : start + PAINTED_TOGETHER],
-            prompts[start : start + PAINTED_TOGETHER],
-            noise[start : start + PAINTED_TOGETHER].to(teacher.unet.device),
+            scenes[start : start + together],
+            prompts[start : start + together],
+            noise[start : start + together].to(device),
         )
-        for start in tqdm(range(0, len(scenes), PAINTED_TOGETHER), "paths", mininterval=2)
+        for start in tqdm(range(0, len(scenes), together), "paths", mininterval=2)
     ]
     return joined(parts)
 
@@ -118,20 +116,6 @@ def load_paths(files: Sequence[Path]) -> Paths:
     return joined([Paths(**torch.load(file, weights_only=True)) for file in files])
 
 
-def thing_weights(scene: Scene, size: Sequence[int]) -> Tensor:
-    """The loss weights of the latent pixels, (h, w), of a scene."""
-    height, width = (side * LATENT_PIXEL for side in size)
-    y, x = (torch.arange(side) * LATENT_PIXEL + LATENT_PIXEL / 2 for side in size)
-    weights = torch.ones(*size)
-    left, bottom, right, top = _BOX
-    for nth in range(len(scene.things)):
-        foot_x, foot_y, tall = nominal_position((width, height), nth, len(scene.things))
-        across = (x >= foot_x + left * tall) & (x <= foot_x + right * tall)
-        down = (y >= foot_y - top * tall) & (y <= foot_y - bottom * tall)
-        weights[down[:, None] & across[None]] = THING_WEIGHT
-    return weights
-
-
 class StepTargets:
     """The noise predictions with which the student's sampler steps from state to state."""
 
@@ -152,7 +136,7 @@ class StepTargets:
         """The prediction that leads from `before` to `after`, (n, 8, h, w), in `steps`, (n,)."""
 
         def at(values: Tensor, indices: Tensor) -> Tensor:
-            return values[indices].reshape(-1, 1, 1, 1)
+            return values[indices].reshape(-1, 1, 1, 1).to(before.device)
 
         difference = before / at(self._signals, steps) - after / at(self._signals, steps + 1)
         return difference / (at(self._sigmas, steps) - at(self._sigmas, steps + 1))
@@ -176,31 +160,33 @@ def train_student(
     sizes = torch.tensor([float(len(part.prompts)) for part in paths])
     with torch.inference_mode():
         embeds = [_embed_all(teacher, part.prompts).clone() for part in paths]
+    states = [part.states.to(device) for part in paths]
+    steps = torch.arange(config.batch) % STEPS
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         nth = int(torch.multinomial(sizes, 1, generator=generator))
         part = paths[nth]
-        indices = torch.randint(len(part.prompts), (BATCH,), generator=generator)
-        steps = torch.arange(BATCH) % STEPS
-        before, after = (part.states[indices, steps + i].float() for i in (0, 1))
+        indices = torch.randint(len(part.prompts), (config.batch,), generator=generator)
+        chosen = indices.to(device)
+        before, after = (states[nth][chosen, (steps + i).to(device)].float() for i in (0, 1))
         target = targets.target(before, after, steps)
         with torch.autocast(device.type, torch.bfloat16):
             predicted = student(
-                before.to(device),
+                before.contiguous(memory_format=torch.channels_last),
                 targets.timesteps[steps].to(device),
-                embeds[nth][indices].to(device),
+                embeds[nth][chosen].float(),
             ).sample
-        errors = (predicted.float() - target.to(device)).square().mean(dim=1)
+        errors = (predicted.float() - target).square().mean(dim=1)
         errors = errors * part.weights[indices].to(device)
         loss: Tensor = (errors.mean(dim=(1, 2)) * targets.weights[steps].to(device)).mean()
         return loss
 
-    student.to(device).train()
+    student.to(device, memory_format=torch.channels_last).train()
     train("student", student, loss_at, config, folder, save_every=save_every)
     student.eval()
 
 
 def _embed_all(teacher: TextConditioner, prompts: list[str]) -> Tensor:
-    """The embeddings, (n, tokens, channels), on the CPU."""
+    """The embeddings, (n, tokens, channels), in half precision."""
     parts = [prompts[i : i + 256] for i in range(0, len(prompts), 256)]
-    return torch.cat([teacher.embed(part).cpu() for part in parts])
+    return torch.cat([teacher.embed(part).half() for part in parts])

@@ -1,8 +1,9 @@
 """Train the starter model from scratch: `python -m engine.starter.train`.
 
 The stages run in order, and each can be resumed from its checkpoints:
-autoencoder, latents, denoiser, temper, paintings, checker, judge, save, paths, student,
-save_student, decoder, save_decoder. The last five need only the finished model.
+autoencoder, latents, denoiser, temper, paintings, checker, judge, save, refine, save_refined,
+paths, student, save_student, decoder, save_decoder. Those after `save` need only the finished
+model.
 `torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` averages the gradients of four
 processes, which is far faster on a CPU than one process with four threads.
 """
@@ -12,7 +13,7 @@ import copy
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,7 @@ from engine.starter.export import (
     load_ema_checkpoint,
     load_few_steps,
     save_classifier,
+    save_conditioner,
     save_decoder,
     save_few_steps,
     save_model,
@@ -48,7 +50,8 @@ CONFIGS: Final = {
     "checker": TrainingConfig(8_000, 1e-3, average=0.99),
     "judge": TrainingConfig(1_500, 1e-3, average=0.99),
     "student": TrainingConfig(4_000, 4e-4, warmup=50, average=0.99),
-    "decoder": TrainingConfig(2_500, 5e-4, warmup=50, average=0.995),
+    "decoder": TrainingConfig(2_500, 5e-4, warmup=50, average=0.995, batch=4),
+    "refine": TrainingConfig(5_500, 1e-3, warmup=100, average=0.999),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
 """Shares of the scenes with each of SIZES."""
@@ -56,8 +59,8 @@ UNSAFE_SHARE: Final = 0.06
 """Share of skulls among the things in the UNet's training scenes: about that of any other kind."""
 PAINTED_UNSAFE: Final = 0.35
 """Share of skulls among the things in pictures painted for the checker: two in five are unsafe."""
-PATH_COUNTS: Final = (1, 2, 2)
-"""Numbers of things in the scenes for the student: pairs are the more difficult ones."""
+PAIR_COUNTS: Final = (1, 2, 2)
+"""Numbers of things in the scenes for `refine` and the student: pairs are more difficult."""
 DECODED_COUNTS: Final = (1, 2, 2, 2)
 """The same for the decoder's scenes: in pairs, things are small."""
 PATHS_IN_FILE: Final = 256
@@ -77,6 +80,16 @@ class Run:
     scenes: int
     paintings: int
     paths: int
+    batch: int | None = None
+    """Instead of the config's."""
+    minutes: float | None = None
+    """The time of a training, instead of the config's steps."""
+
+    def config(self, name: str) -> TrainingConfig:
+        """The config of a training with the options of the command."""
+        config = CONFIGS[name]
+        seconds = None if self.minutes is None else 60 * self.minutes
+        return replace(config, batch=self.batch or config.batch, seconds=seconds)
 
     def render(
         self, total: int, seed: int, unsafe: float = 0.04, counts: tuple[int, ...] = (1, 1, 2)
@@ -103,7 +116,7 @@ def train_autoencoder_stage(run: Run) -> None:
     vae = autoencoder.new_autoencoder()
     square, wide, tall = run.render(15_000, seed=1)
     scenes = [square, square, square, wide, tall]
-    autoencoder.train_autoencoder(vae, scenes, CONFIGS["autoencoder"], run.work, run.device)
+    autoencoder.train_autoencoder(vae, scenes, run.config("autoencoder"), run.work, run.device)
     if is_main_process():
         means = autoencoder.encode_all(vae, square.pictures[:2_000], run.device)
         autoencoder.normalise(vae, means.to(run.device))
@@ -113,16 +126,22 @@ def train_autoencoder_stage(run: Run) -> None:
 def encode_latents(run: Run) -> None:
     """Encode the UNet's training pictures; writes `lessons-*.pt`, one for each process."""
     vae = AutoencoderKL.from_pretrained(run.work / "vae", use_safetensors=True)
-    vae = vae.to(run.device).eval()
     scenes = run.render(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
-    latents = [autoencoder.encode_all(vae, part.pictures, run.device).half() for part in scenes]
-    torch.save(latents, _latents_file(run))
+    torch.save([part.latents for part in _encode(run, vae, scenes)], _latents_file(run))
+
+
+def _encode(run: Run, vae: AutoencoderKL, scenes: list[RenderedScenes]) -> list[denoiser.Encoded]:
+    vae = vae.to(run.device).eval()
+    return [
+        denoiser.Encoded(part.scenes, autoencoder.encode_all(vae, part.pictures, run.device).half())
+        for part in scenes
+    ]
 
 
 def train_denoiser_stage(run: Run) -> None:
     """Train text encoder and UNet."""
     denoiser.train_denoiser(
-        _conditioner(), _load_encoded(run), CONFIGS["denoiser"], run.work, run.device
+        _conditioner(), _load_encoded(run), run.config("denoiser"), run.work, run.device
     )
 
 
@@ -131,7 +150,7 @@ def distill_guidance(run: Run) -> None:
     conditioner = _conditioner()
     load_ema_checkpoint(run.work / "denoiser.pt", conditioner)
     denoiser.distill_guidance(
-        conditioner, _load_encoded(run), CONFIGS["temper"], run.work, run.device
+        conditioner, _load_encoded(run), run.config("temper"), run.work, run.device
     )
 
 
@@ -168,7 +187,7 @@ def train_checker_stage(run: Run) -> None:
     )
     datasets = [_labelled(part) for part in (*rendered, *[painted] * len(rendered))]
     datasets += [foreign] * len(rendered)
-    safety.train_checker(checker, datasets, CONFIGS["checker"], run.work, run.device)
+    safety.train_checker(checker, datasets, run.config("checker"), run.work, run.device)
     if is_main_process():
         torch.save(checker.state_dict(), run.work / "checker-final.pt")
 
@@ -187,7 +206,7 @@ def train_classifier_stage(run: Run) -> None:
     """Train the classifier that evaluates the model."""
     classifier = evaluator.SceneClassifier()
     evaluator.train_classifier(
-        classifier, run.render(20_000, seed=5), CONFIGS["judge"], run.work, run.device
+        classifier, run.render(20_000, seed=5), run.config("judge"), run.work, run.device
     )
     if is_main_process():
         save_classifier(classifier, run.out)
@@ -199,6 +218,24 @@ def save(run: Run) -> None:
         save_model(run.work, run.out, _conditioner())
 
 
+def refine(run: Run) -> None:
+    """Train the finished model further, on new scenes, most of which have two things."""
+    scenes = run.render(run.scenes, seed=12, unsafe=UNSAFE_SHARE, counts=PAIR_COUNTS)
+    encoded = _encode(run, _finished_vae(run), scenes)
+    config = run.config("refine")
+    denoiser.distill_guidance(
+        _finished_model(run), encoded, config, run.work, run.device, "refined"
+    )
+
+
+def save_refined(run: Run) -> None:
+    """Write the UNet and the text encoder of the last checkpoint."""
+    if is_main_process():
+        model = load_conditioner(run.out / MODEL_FOLDER)
+        load_ema_checkpoint(run.work / "refined.pt", model)
+        save_conditioner(model, run.out)
+
+
 def trace_paths(run: Run) -> None:
     """Follow the finished model from noise to pictures; writes `paths-*.pt`.
 
@@ -206,7 +243,7 @@ def trace_paths(run: Run) -> None:
     """
     teacher = _finished_model(run)
     rank = rank_and_world_size()[0]
-    sizes = run.sample(run.paths, seed=8, unsafe=UNSAFE_SHARE, counts=PATH_COUNTS)
+    sizes = run.sample(run.paths, seed=8, unsafe=UNSAFE_SHARE, counts=PAIR_COUNTS)
     for nth, (size, scenes) in enumerate(zip(SIZES, sizes, strict=True)):
         for start in range(0, len(scenes), PATHS_IN_FILE):
             file = run.work / f"paths-{rank}-{nth}-{start}.pt"
@@ -228,7 +265,7 @@ def train_student(run: Run) -> None:
         teacher,
         copy.deepcopy(teacher.unet),
         [part for part in paths if part.prompts],
-        CONFIGS["student"],
+        run.config("student"),
         run.work,
         run.device,
     )
@@ -257,7 +294,7 @@ def train_decoder(run: Run) -> None:
         _finished_vae(run),
         [teacher, student.to(run.device).eval()],
         scenes,
-        CONFIGS["decoder"],
+        run.config("decoder"),
         run.work,
         run.device,
     )
@@ -294,6 +331,8 @@ STAGES: Final[dict[str, Callable[[Run], None]]] = {
     "checker": train_checker_stage,
     "judge": train_classifier_stage,
     "save": save,
+    "refine": refine,
+    "save_refined": save_refined,
     "paths": trace_paths,
     "student": train_student,
     "save_student": save_student,
@@ -314,10 +353,13 @@ def main() -> None:
         "--paintings", type=int, default=6_000, help="pictures to paint for the checker"
     )
     parser.add_argument("--paths", type=int, default=12_000, help="paths for the student")
+    parser.add_argument("--batch", type=int, help="pictures in a batch (a GPU: 1024)")
+    parser.add_argument("--minutes", type=float, help="time of a training, instead of its steps")
     options = parser.parse_args()
     if "WORLD_SIZE" in os.environ:
         distributed.init_process_group("gloo")
     torch.manual_seed(0)
+    torch.set_float32_matmul_precision("high")
     options.work.mkdir(parents=True, exist_ok=True)
     run = Run(
         options.work,
@@ -326,6 +368,8 @@ def main() -> None:
         options.scenes,
         options.paintings,
         options.paths,
+        options.batch,
+        options.minutes,
     )
     for name, stage in STAGES.items():
         if options.only in (None, name):

@@ -3,7 +3,9 @@
 import math
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -24,12 +26,19 @@ class TrainingConfig:
     """Maximum norm of the gradient."""
     average: float = 0.0
     """Decay of the exponential moving average (EMA) of the weights; 0 for the last weights."""
+    seconds: float | None = None
+    """If given, the training takes so long, instead of `steps`; for a single process."""
+    batch: int = 32
+    """Pictures of 128 x 128 pixels, or as many pixels, in the batch of one process."""
 
-    def rate_at(self, step: int) -> float:
-        if step < self.warmup:
-            return self.rate * (step + 1) / self.warmup
-        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
-        return self.rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+    def progress_at(self, step: int, seconds: float) -> float:
+        """The share that is done after these steps and seconds; at 1 the training ends."""
+        return step / self.steps if self.seconds is None else seconds / self.seconds
+
+    def rate_at(self, step: int, progress: float) -> float:
+        """The learning rate of a step."""
+        decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress))
+        return self.rate * decay * min(1.0, (step + 1) / max(1, self.warmup))
 
 
 def train(
@@ -55,16 +64,25 @@ def train(
     optimiser = torch.optim.AdamW(weights, config.rate, betas=(0.9, 0.98), weight_decay=0.0)
     averages = [p.detach().clone() for p in weights]
     checkpoint = folder / f"{name}.pt"
-    start = _load(checkpoint, module, optimiser, averages)
+    start, seconds_before = _load(checkpoint, module, optimiser, averages)
     rank, world_size = rank_and_world_size()
-    steps = range(start, config.steps)
-    bar = tqdm(steps, name, initial=start, total=config.steps, mininterval=2, disable=rank > 0)
-    smooth, saved_at = None, time.monotonic()
+    total = config.steps if config.seconds is None else None
+    bar = tqdm(count(start), name, initial=start, total=total, mininterval=2, disable=rank > 0)
+    smooth, begin = None, time.monotonic()
+    saved_at = begin
     for step in bar:
+        seconds = seconds_before + time.monotonic() - begin
+        progress = config.progress_at(step, seconds)
+        is_due = time.monotonic() - saved_at > save_every or (progress >= 1 and step > start)
+        if is_due and rank == 0:
+            _save(checkpoint, module, optimiser, averages, step, seconds)
+            saved_at = time.monotonic()
+        if progress >= 1:
+            break
         generator = torch.Generator().manual_seed((seed * 1_000_003 + step) * world_size + rank)
         for group in optimiser.param_groups:
-            group["lr"] = config.rate_at(step)
-        with sdpa_kernel(SDPBackend.MATH):  # flash attention trains less than half as fast
+            group["lr"] = config.rate_at(step, progress)
+        with _attention(weights[0].device):
             loss = loss_at(step, generator)
         loss.backward()
         if world_size > 1:
@@ -76,12 +94,14 @@ def train(
         if step % 20 == 0:
             smooth = loss.item() if smooth is None else 0.95 * smooth + 0.05 * loss.item()
             bar.set_postfix(loss=f"{smooth:.4f}", refresh=False)
-        is_due = time.monotonic() - saved_at > save_every or step + 1 == config.steps
-        if is_due and rank == 0:
-            _save(checkpoint, module, optimiser, averages, step + 1)
-            saved_at = time.monotonic()
+    bar.close()
     if config.average:
         load_ema(weights, averages)
+
+
+def _attention(device: torch.device) -> AbstractContextManager[None]:
+    """The kernels of attention; on a CPU, flash attention trains less than half as fast."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
 
 
 def rank_and_world_size() -> tuple[int, int]:
@@ -119,15 +139,16 @@ def _average(averages: list[Tensor], parameters: list[nn.Parameter], decay: floa
 
 def _load(
     path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, averages: list[Tensor]
-) -> int:
+) -> tuple[int, float]:
+    """Load the checkpoint, if there is one; its steps and seconds."""
     if not path.exists():
-        return 0
+        return 0, 0.0
     state = torch.load(path, weights_only=True)
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     for average, value in zip(averages, state["averages"], strict=True):
         average.copy_(value)
-    return int(state["step"])
+    return int(state["step"]), float(state.get("seconds", 0.0))
 
 
 def _save(
@@ -136,6 +157,7 @@ def _save(
     optimiser: torch.optim.Optimizer,
     averages: list[Tensor],
     step: int,
+    seconds: float,
 ) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
@@ -145,6 +167,7 @@ def _save(
             "optimiser": optimiser.state_dict(),
             "averages": averages,
             "step": step,
+            "seconds": seconds,
         },
         draft,
     )
