@@ -15,6 +15,7 @@ from diffusers import (
     StableDiffusionXLPipeline,
     ZImagePipeline,
 )
+from safetensors.torch import save_file
 
 from engine.device import select_device
 from engine.errors import ModelCorrupt
@@ -22,6 +23,7 @@ from engine.models import registry
 from engine.models.description import describe
 from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_files import find_model_files
+from engine.weights.sizes import loaded_bytes
 from tests import tiny_flow_models, tiny_model
 from tests.checkpoint_writer import (
     Tensors,
@@ -218,3 +220,53 @@ def test_a_quantised_transformer_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "x.safetensors", tensors)
     with pytest.raises(ModelCorrupt, match=r"is quantised \(U8\), which is not supported"):
         read_checkpoint(path, "x")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float8_e4m3fn])
+def test_t5_in_the_file_is_left_out_if_the_configuration_has_none(
+    dtype: torch.dtype, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model paints what its folder paints, whatever T5 is like."""
+    folder = tmp_path / "sd3"
+    tensors = sd3(folder)
+    index = folder / "model_index.json"
+    none = {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
+    index.write_text(json.dumps(json.loads(index.read_text()) | none))
+    shutil.rmtree(folder / "tokenizer_3")
+    path = tmp_path / "x.safetensors"
+    t5 = "text_encoders.t5xxl."
+    save_file(
+        {
+            name: (tensor.to(dtype) if name.startswith(t5) else tensor).detach().contiguous()
+            for name, tensor in tensors.items()
+        },
+        path,
+    )
+    monkeypatch.setenv(CONFIG, str(folder))
+    files = find_model_files(str(path))
+    assert all(file.parent.name != "text_encoder_3" for file in files.weight_files)
+    used = [tensor for name, tensor in tensors.items() if not name.startswith(t5)]
+    assert loaded_bytes(files, 4, lambda part: part != "safety_checker") == sum(
+        4 * tensor.numel() for tensor in used
+    )
+    assert describe(files).native_size
+    digests = set()
+    for name in (folder, path):
+        core = load_engine_core(str(name))
+        digests.add(painted_images(job(recipe(core)), core)[0].sha256)
+    assert len(digests) == 1
+
+
+def test_t5_in_8_bits_is_refused_if_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence says how to do without it."""
+    tensors = sd3(tmp_path / "sd3")
+    name = "text_encoders.t5xxl.transformer.shared.weight"
+    path = tmp_path / "x.safetensors"
+    changed = {other: tensor.detach().contiguous() for other, tensor in tensors.items()}
+    save_file(changed | {name: changed[name].to(torch.float8_e4m3fn)}, path)
+    monkeypatch.setenv(CONFIG, str(tmp_path / "sd3"))
+    sentence = rf"the tensor {name} is .* or text_encoder_3 and tokenizer_3 in the model_index.json"
+    with pytest.raises(ModelCorrupt, match=sentence):
+        find_model_files(str(path))

@@ -14,6 +14,7 @@ from engine.models.defaults import (
     FamilyDefaults,
     distillation_of,
 )
+from engine.models.quantization import check_weights
 from engine.models.scheduler_config import (
     SCHEDULER_FILE,
     check_scheduler_class,
@@ -21,7 +22,7 @@ from engine.models.scheduler_config import (
 )
 from engine.weights.embeddings import EmbeddingFile, check_fit, configured_embeddings
 from engine.weights.model_files import ModelFiles
-from engine.weights.model_folder import STARTER
+from engine.weights.model_folder import STARTER, names_component
 from engine.weights.readme import Readme, read_readme
 
 DENOISERS: Final = ("unet", "transformer")
@@ -64,6 +65,8 @@ def describe(files: ModelFiles) -> Description:
     require_components(files, family)
     for network in (*family.networks, *optional_components(files, family.optional_networks)):
         files.require_safetensors(files.folder / network)
+        if files.checkpoint is None or network not in files.checkpoint.components:
+            check_weights(files, network, read_config(files, network))
     distillation = distillation_in(files)
     guidance = STARTER_GUIDANCE if files.name == STARTER else family.guidance
     denoiser = _denoiser_name(files)
@@ -92,7 +95,7 @@ def require_components(files: ModelFiles, family: FamilyDefaults) -> None:
 
 def optional_components(files: ModelFiles, components: Iterable[str]) -> tuple[str, ...]:
     """Those of these components that the model has."""
-    return tuple(name for name in components if (files.index.get(name) or [None])[0] is not None)
+    return tuple(name for name in components if names_component(files.index, name))
 
 
 def _fitting_embeddings(files: ModelFiles, family: FamilyDefaults) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ from engine.models.description import (
 )
 from engine.models.description import latent_pixels as native_latent_pixels
 from engine.models.offload import place
-from engine.models.quantization import check_quantization
+from engine.models.quantization import check_weights
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler, noise_schedule
@@ -228,7 +228,7 @@ def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMix
     if files.checkpoint is not None and component in files.checkpoint.components:
         return load_from_checkpoint(network_class, files.checkpoint, component, path, device.dtype)
     files.require_safetensors(path)
-    check_quantization(files.name, component, read_config(files, component))
+    check_weights(files, component, read_config(files, component))
     return network_class.from_pretrained(
         path,
         torch_dtype=device.dtype,
@@ -257,7 +257,7 @@ def _load_component(
         )
     files.require_safetensors(path)
     if folder is None:
-        check_quantization(files.name, component, read_config(files, component))
+        check_weights(files, component, read_config(files, component))
     network, info = component_class.from_pretrained(
         path,
         dtype=device.dtype,

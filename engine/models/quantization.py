@@ -6,6 +6,9 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from engine.errors import MissingDependency, ModelCorrupt
+from engine.weights.checkpoints import read_header
+from engine.weights.model_files import ModelFiles
+from engine.weights.weight_types import quantised_tensor
 
 _PACKAGES: Final[Mapping[str, str]] = {
     "bitsandbytes": "bitsandbytes",
@@ -19,7 +22,25 @@ _PACKAGES: Final[Mapping[str, str]] = {
 """The module that each `quant_method` needs."""
 
 
-def check_quantization(model: str, component: str, config: Mapping[str, Any]) -> None:
+def check_weights(files: ModelFiles, component: str, config: Mapping[str, Any]) -> None:
+    """Raise MissingDependency or ModelCorrupt, with a sentence for the operator, if the weights in
+    the folder of a component with this config are quantised in a way that cannot be loaded here, or
+    that the config does not say."""
+    _check_quantization(files.name, component, config)
+    if config.get("quantization_config") is not None:
+        return
+    folder = files.folder / component
+    for path in files.weight_files:
+        if path.parent == folder:
+            header = read_header(path, f"{component}/{path.name} of the model {files.name}")
+            if fault := quantised_tensor(header.tensors, allows_fp8=True):
+                raise ModelCorrupt(
+                    f"The {component} of the model {files.name} is {fault}, or its config.json "
+                    "must have a quantization_config."
+                )
+
+
+def _check_quantization(model: str, component: str, config: Mapping[str, Any]) -> None:
     """Raise MissingDependency or ModelCorrupt, with a sentence for the operator, if the weights of
     a component with this config are quantised in a way that cannot be loaded here."""
     quantization = config.get("quantization_config")

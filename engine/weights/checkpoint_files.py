@@ -4,14 +4,21 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from engine.errors import EngineError, ModelCorrupt, unreadable
-from engine.weights.checkpoints import SUFFIX, TRANSFORMERS, Checkpoint, Kind, read_checkpoint
+from engine.weights.checkpoints import (
+    OPTIONAL,
+    SUFFIX,
+    TRANSFORMERS,
+    Checkpoint,
+    Kind,
+    read_checkpoint,
+)
 from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     INDEX,
@@ -24,6 +31,7 @@ from engine.weights.model_folder import (
     find_files,
     find_folder,
     is_pickle,
+    names_component,
 )
 from engine.weights.transformer_structure import has_structure, structure
 
@@ -96,11 +104,12 @@ class CheckpointFiles:
     ) -> None:
         _require_suffix(name, path)
         self.name = name
-        self.checkpoint = read_checkpoint(path, name)
+        checkpoint = read_checkpoint(path, name)
         self._prefer_fp16 = prefer_fp16
-        self._configuration = _configuration(name, self.checkpoint, prefer_fp16, download)
+        self._configuration = _configuration(name, checkpoint, prefer_fp16, download)
         self.folder = self._configuration.folder
         self.index: dict[str, Any] = self._configuration.index
+        self.checkpoint = _without_unused(checkpoint, self.index)
 
     @property
     def scheduler_changes(self) -> dict[str, object]:
@@ -144,8 +153,8 @@ class CheckpointFiles:
         """Raise ModelCorrupt unless the checkpoint or the folder has these components."""
         for component in components:
             folder = self.folder / component
-            is_configured = component in self.index and folder.is_dir()
-            is_network = component not in ("scheduler", "tokenizer", "tokenizer_2")
+            is_configured = names_component(self.index, component) and folder.is_dir()
+            is_network = not component.startswith(("scheduler", "tokenizer"))
             is_inside = component in self.checkpoint.components
             if not is_configured or (is_network and not is_inside and not _has_weights(folder)):
                 raise ModelCorrupt(
@@ -177,6 +186,20 @@ class CheckpointFiles:
     def variant(self, folder: Path) -> str | None:
         """The variant of the weights to load from a component's folder; None for full weights."""
         return self._configuration.variant(folder)
+
+
+def _without_unused(checkpoint: Checkpoint, index: Mapping[str, Any]) -> Checkpoint:
+    """The checkpoint without T5 if the configuration has none. Raises ModelCorrupt if it has, and
+    the one in the checkpoint cannot be loaded."""
+    if names_component(index, OPTIONAL):
+        for fault in checkpoint.faults.values():
+            raise ModelCorrupt(
+                f"{fault[:-1]}, or {OPTIONAL} and tokenizer_3 in the {INDEX} of its configuration "
+                "must be [null, null]."
+            )
+        return checkpoint
+    components = {part: names for part, names in checkpoint.components.items() if part != OPTIONAL}
+    return msgspec.structs.replace(checkpoint, components=components, faults={})
 
 
 def _require_suffix(name: str, path: Path) -> None:

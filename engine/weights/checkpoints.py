@@ -16,6 +16,7 @@ import msgspec
 from engine.errors import ModelCorrupt, unreadable
 from engine.weights.readme import one_line
 from engine.weights.unsupported_files import UNET, family_of_transformer, unsupported_kind
+from engine.weights.weight_types import quantised_tensor
 
 SUFFIX: Final = ".safetensors"
 MAX_HEADER_BYTES: Final = 100_000_000
@@ -67,6 +68,8 @@ _SD3_PARTS: Final = {
     "text_encoder_3": "text_encoders.t5xxl.transformer.",
 }
 """What else checkpoints of Stable Diffusion 3 may have, besides a VAE."""
+OPTIONAL: Final = "text_encoder_3"
+"""T5, without which Stable Diffusion 3 paints too."""
 
 
 def _forge(encoder: str) -> str:
@@ -129,6 +132,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """As the metadata names it."""
     scheduler_changes: Mapping[str, object]
     """What the file says about its noise schedule, as in diffusers' scheduler configs."""
+    faults: Mapping[str, str]
+    """Why optional components in the file cannot be loaded, as sentences."""
 
 
 def read_checkpoint(path: Path, name: str) -> Checkpoint:
@@ -151,10 +156,15 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         if kind in TRANSFORMERS
         else _components(tensors, kind, prefix)
     )
+    faults = _quantised(components, header.tensors, name)
+    required = [fault for component, fault in faults.items() if component != OPTIONAL]
+    if required:
+        raise ModelCorrupt(required[0])
     return Checkpoint(
         path=path,
         kind=kind,
         components=components,
+        faults=faults,
         channels=_channels(tensors, kind, name),
         context_size=_context_size(tensors),
         licence=one_line(header.metadata.get("modelspec.license", "")) or None,
@@ -200,6 +210,17 @@ def _parse(text: bytes, name: str) -> Header:
 
 def _cut_off(name: str) -> ModelCorrupt:
     return ModelCorrupt(f"The file {name} is cut off: download it again.")
+
+
+def _quantised(
+    components: Mapping[str, Mapping[str, str]], tensors: Mapping[str, Tensor], name: str
+) -> dict[str, str]:
+    """For each component with quantised weights, a sentence that names a tensor."""
+    faults = {
+        component: quantised_tensor({tensor: tensors[tensor] for tensor in members.values()})
+        for component, members in components.items()
+    }
+    return {part: f"The file {name} is {fault}." for part, fault in faults.items() if fault}
 
 
 def _channels(tensors: Mapping[str, Tensor], kind: Kind, name: str) -> int:

@@ -107,7 +107,11 @@ class ModelFolder:
     def weight_files(self) -> Sequence[Path]:
         """The safetensors that are loaded, of one variant for each component."""
         paths = [file.relative_to(self.folder) for file in self.folder.glob("*/*.safetensors")]
-        names = sorted(path.as_posix() for path in paths)
+        names = sorted(
+            path.as_posix()
+            for path in paths
+            if path.parent.name not in self.index or names_component(self.index, path.parent.name)
+        )
         return [
             self.folder / name for name in with_one_variant(names, prefer_fp16=self.prefer_fp16)
         ]
@@ -162,8 +166,7 @@ class ModelFolder:
         return variant_in(folder, prefer_fp16=self.prefer_fp16)
 
     def _has(self, component: str) -> bool:
-        library = (self.index.get(component) or [None])[0]
-        return library is not None and (self.folder / component).is_dir()
+        return names_component(self.index, component) and (self.folder / component).is_dir()
 
 
 def download_safety_checker(owner: str, *, prefer_fp16: bool) -> Path:
@@ -178,6 +181,13 @@ def download_safety_checker(owner: str, *, prefer_fp16: bool) -> Path:
             f"{owner} has no safety checker, and that of Stable Diffusion 1.5 could not be "
             f"downloaded, so its pictures could not be shown: {error}"
         ) from error
+
+
+def names_component(index: Mapping[str, Any], component: str) -> bool:
+    """Whether a model_index.json says that there is this component; `[null, null]` says that there
+    is none."""
+    entry = index.get(component)
+    return isinstance(entry, list) and bool(entry) and entry[0] is not None
 
 
 def is_pickle(path: Path) -> bool:

@@ -1,14 +1,11 @@
 """Recognise safetensors files that are no checkpoints of a supported kind."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 UNET: Final = "model.diffusion_model."
 """The prefix of the UNet's tensors."""
-_QUANTISED: Final = re.compile(r"[FIU][468](?:_[A-Z0-9]{1,12})?")
-"""Data types of weights with fewer than 16 bits."""
 _ENDS: Final = (f"{UNET}input_blocks.0.0.weight", f"{UNET}out.2.weight")
 """The first and the last convolution of a UNet."""
 _AVERAGED: Final = "model_ema."
@@ -98,10 +95,10 @@ def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     if addition := _first(_ADDITIONS, tensors):
         return f"{addition}, which is no model by itself"
     if (unet := _unsupported_unet(tensors)) is not None:
-        return unet or _quantisation(tensors)
+        return unet or None
     if family := family_of_transformer(tensors):
         if family in TRANSFORMERS:
-            return _unsupported_transformer(family, tensors) or _quantisation(tensors)
+            return _unsupported_transformer(family, tensors)
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
         return f"{of_family}, which is not supported"
     if any(name.startswith(_AVERAGED) for name in tensors):
@@ -180,11 +177,3 @@ def _is_unclip(tensors: Mapping[str, TensorShape]) -> bool:
     """A UNet of Stable Diffusion 2 that reads embeddings of pictures, with their noise levels."""
     embedding = tensors.get(f"{UNET}label_emb.0.0.weight")
     return embedding is not None and embedding.shape[-1:] in ((1536,), (2048,))
-
-
-def _quantisation(tensors: Mapping[str, TensorShape]) -> str | None:
-    """Weights of fewer than 16 bits need scales, for whose names there is no standard."""
-    for tensor in tensors.values():
-        if math.prod(tensor.shape) > 1 and _QUANTISED.fullmatch(tensor.dtype):
-            return f"quantised ({tensor.dtype}), which is not supported"
-    return None
