@@ -190,6 +190,8 @@ def test_a_prompt_with_too_many_parts_is_refused() -> None:
     )
     with pytest.raises(Refused, match="9 parts"):
         planned(parent, request(prompt=long, negative=long))
+    with pytest.raises(Refused, match="take <lora:ink:1> out of the prompt"):
+        planned(parent, request(prompt=long, negative="rain <lora:ink:1>"))
     assert planned(recipe(steps=8), request(prompt=long)).changes[0].prompt == long
 
 

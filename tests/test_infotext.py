@@ -24,6 +24,7 @@ from engine.contract.infotext import (
 )
 from engine.contract.prompt_schedule import PromptSchedule, parse
 from engine.contract.prompt_weights import words_of
+from engine.contract.samplers import FLOW_SAMPLERS
 from tests.fake_engine import MODEL
 from tests.samples import recipe
 
@@ -135,9 +136,10 @@ def test_the_text_of_the_web_ui_is_read() -> None:
         size=(512, 768),
         clip_skip=2,
         model="dreamshaper, 8",
+        model_hash="6ce0161689",
         notes=(
-            "Its extra networks (LoRA) are not used.",
-            "Not used: Lora hashes.",
+            "LoRAs and other extra networks are not offered here, so these are not applied: "
+            "detail.",
         ),
     )
 
@@ -217,6 +219,43 @@ def test_samplers_for_flow_matching_are_written_as_other_programs_have_them() ->
     assert "Sampler: Euler, Schedule type: Simple, " in text
     assert understood(text).has_flow_schedule
     assert not understood(write_infotext(recipe(sampler=Sampler.EULER))).has_flow_schedule
+
+
+@pytest.mark.parametrize("sampler", FLOW_SAMPLERS)
+def test_the_schedule_of_a_model_with_flow_matching_is_simple(sampler: Sampler) -> None:
+    """With all of its samplers, of which other models have some with another one."""
+    text = write_infotext(recipe(sampler=sampler), is_flow=True)
+    assert "Schedule type: Simple, " in text
+    infotext = understood(text)
+    assert infotext.has_flow_schedule
+    if sampler not in (Sampler.FLOW_EULER, Sampler.FLOW_HEUN):
+        assert infotext.sampler is sampler
+        assert "Simple" not in write_infotext(recipe(sampler=sampler))
+
+
+@pytest.mark.parametrize(
+    ("written", "digest"),
+    [("6CE0161689", "6ce0161689"), ("ab" * 32, "ab" * 32), ("7460a6fa", None), ("none", None)],
+)
+def test_a_hash_of_a_model_is_that_of_its_file(written: str, digest: str | None) -> None:
+    """The web UI's older one, of 8 digits, is of a part of the file."""
+    assert understood(f"a house\nSteps: 5, Model hash: {written}, Seed: 1").model_hash == digest
+
+
+def test_extra_networks_are_named_and_not_applied() -> None:
+    """Those in the prompts, and those that only the hashes name; many are cut off."""
+    settings = 'Steps: 5, Seed: 1, Lora hashes: "ink: 0123456789ab, detail: ab, a:b: 12"'
+    infotext = understood(
+        f"a house <lora:detail:0.8>\nNegative prompt: rain<lyco:fog><hypernet:x:1>\n{settings}"
+    )
+    assert (infotext.prompt, infotext.negative) == ("a house", "rain")
+    assert infotext.notes == (
+        "LoRAs and other extra networks are not offered here, so these are not applied: detail, "
+        "fog, x, ink, a:b.",
+    )
+    tags = "".join(f"<lora:{nth}{'x' * 99}:1>" for nth in range(50))
+    [note] = understood(f"a house {tags}").notes
+    assert note.endswith(", ….") and len(note) < 500
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from bot.domain.visibility import visible_in
 from bot.messages import picture_files
 from bot.messages.message_content import OutgoingFile
 from bot.storage import FileMissing, FileStorage
-from engine.contract.metadata import read_metadata
-from tests.samples import encoded, picture
+from engine.contract import Sampler
+from engine.contract.images.png_text import read_texts
+from engine.contract.metadata import read_metadata, with_metadata
+from tests.samples import encoded, picture, recipe
 
 
 def noise(side: int) -> Image.Image:
@@ -89,6 +91,21 @@ def test_a_grid_has_the_recipes_of_its_pictures(tmp_path: Path) -> None:
     pictures = [picture(nth=1, path=None, is_withheld=True), picture(nth=2, path=path)]
     _, data = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
     assert read_metadata(data).recipes == (pictures[1].recipe,)
+
+
+def test_the_schedule_of_a_model_with_flow_matching_stays(tmp_path: Path) -> None:
+    """The engine writes it, and the recipe alone does not tell."""
+    archive = FileStorage(tmp_path)
+    work = recipe(sampler=Sampler.DPMPP_2M)
+    png = encoded(noise(64))
+    for is_flow, schedule in ((False, "Uniform"), (True, "Simple")):
+        path = archive.save_picture("j1", 1, with_metadata(png, [work], is_flow=is_flow))
+        visible = visible_in([picture(path=path, recipe=work)], NsfwPolicy.BLOCK)
+        for _, data in (
+            picture_files.picture_file(archive, visible),
+            picture_files.grid_file(archive, visible),
+        ):
+            assert f"Schedule type: {schedule}" in read_texts(data, ["parameters"])["parameters"]
 
 
 def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:

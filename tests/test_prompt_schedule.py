@@ -187,6 +187,20 @@ def test_a_prompt_with_too_many_parts_is_refused() -> None:
             made(**{name: text.format(parts)})
 
 
+def test_a_prompt_with_a_lora_is_refused() -> None:
+    """At any step, and the negative prompt too; it is words with `raw`."""
+    tag = "<lora:detail:0.8>"
+    assert made(prompt=f"a {tag}", raw=True).prompt == f"a {tag}"
+    assert made(prompt="a <lora> : <3").prompt == "a <lora> : <3"
+    for name, text in (
+        ("prompt", f"a {tag}"),
+        ("prompt", f"[a:b {tag}:0.5]"),
+        ("negative", "<LYCO:detail>"),
+    ):
+        with pytest.raises(ValueError, match=r"are not offered here: take <.*detail.*> out of the"):
+            made(**{name: text})
+
+
 def test_messages_show_the_users_own_words() -> None:
     """The plan has them."""
     context = PlanContext(models=(MODEL,), seed=5)

@@ -1,4 +1,4 @@
-"""What can be painted from the recipe inside of a file, and the texts of recipes."""
+"""What can be painted from the recipe inside of a file."""
 
 import msgspec
 import pytest
@@ -7,7 +7,6 @@ from bot.domain.limits import Limits
 from bot.domain.plan import PlanContext
 from bot.domain.recipe_offer import offer, plan_again
 from bot.errors import Refused
-from bot.messages import recipe_texts
 from engine.contract import (
     Adapter,
     Backend,
@@ -22,11 +21,10 @@ from engine.contract import (
     Sampler,
     Subseed,
     Upscale,
-    Work,
     make_recipes,
 )
 from engine.contract.infotext import read_infotext, write_infotext
-from engine.contract.metadata import Metadata, decode_recipes
+from engine.contract.metadata import Metadata
 from engine.contract.samplers import DIFFUSION_SAMPLERS, FLOW_SAMPLERS
 from tests.fake_engine import MODEL
 from tests.samples import recipe
@@ -109,8 +107,6 @@ def test_of_an_enlargement_the_picture_is_painted() -> None:
     result = offer(Metadata(recipes=(work,)), CONTEXT)
     assert result.plan.recipes == (recipe(),)
     assert "in its first size" in result.notes[0]
-    content, needs_file = described(work)
-    assert needs_file and "Postprocess upscaler: esrgan" in content
 
 
 def test_a_recipe_that_the_model_cannot_paint_is_refused() -> None:
@@ -241,7 +237,7 @@ def test_samplers_for_flow_matching_are_replaced_for_other_models(
 def test_the_samplers_of_a_model_are_read_as_they_were_written(model: ModelCard) -> None:
     """Those with flow matching have the names of other programs too."""
     for sampler in model.samplers:
-        text = write_infotext(recipe(sampler=sampler))
+        text = write_infotext(recipe(sampler=sampler), is_flow=model.is_flow)
         painted, notes = adapted(text, model)
         assert painted.sampler is sampler
         assert not any("sampler" in note or "does not take" in note for note in notes)
@@ -272,6 +268,48 @@ def test_what_is_not_offered_is_replaced_and_said() -> None:
     assert painted.width * painted.height <= MODEL.max_pixels and painted.width > painted.height
     assert "The model dreamshaper is not offered; flat is used." in notes
     assert "The model paints no 1024x512; its usual size is used." in notes
+
+
+CHECKPOINT = msgspec.structs.replace(PATH_MODEL, revision=f"{'ab' * 32}-{'0' * 16}")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "note"),
+    [
+        ("Model: dream, Model hash: ababababab", CHECKPOINT.name, None),
+        ("Model: renamed, Model hash: ABABABABAB", CHECKPOINT.name, None),
+        ("Model hash: ababababab", CHECKPOINT.name, None),
+        ("Model: Dream", CHECKPOINT.name, None),
+        ("Model: dream.safetensors, Model hash: 7460a6fa", CHECKPOINT.name, None),
+        (
+            "Model: dream, Model hash: 6ce0161689",
+            CHECKPOINT.name,
+            "The model dream here is another one than that of the picture.",
+        ),
+        ("Model: flat, Model hash: 6ce0161689", MODEL.name, None),
+        (
+            "Model: dreamshaper, Model hash: 6ce0161689",
+            MODEL.name,
+            "The model dreamshaper is not offered; flat is used.",
+        ),
+        (
+            "Model hash: 6ce0161689",
+            MODEL.name,
+            "The model with the hash 6ce0161689 is not offered; flat is used.",
+        ),
+        ("Model: ", MODEL.name, None),
+    ],
+)
+def test_a_model_is_found_by_its_hash_or_its_name(
+    settings: str, name: str, note: str | None
+) -> None:
+    """Another checkpoint of the same name is said; a folder has no such hash."""
+    context = PlanContext(models=(MODEL, CHECKPOINT), seed=1)
+    infotext = read_infotext(f"a house\nSteps: 5, Sampler: Euler, Seed: 1, {settings}")
+    result = offer(Metadata(infotext=infotext), context)
+    [painted] = result.plan.recipes
+    assert painted.recipe.model == name
+    assert list(result.notes[:-1]) == ([] if note is None else [note])
 
 
 def test_other_embeddings_are_said() -> None:
@@ -311,77 +349,3 @@ def test_a_file_without_a_recipe_is_refused() -> None:
     """With a sentence that says which files have one."""
     with pytest.raises(Refused, match="There is no recipe in this file"):
         offer(Metadata(), CONTEXT)
-
-
-# Texts
-
-
-def described(*recipes: Work, notes: tuple[str, ...] = ()) -> recipe_texts.RecipeText:
-    """The text of these recipes."""
-    return recipe_texts.describe(recipes, range(1, len(recipes) + 1), (MODEL,), notes)
-
-
-def test_a_recipe_is_two_blocks() -> None:
-    """The text of the web UI, and the command."""
-    assert described(recipe(negative="rain", prompt_format=PromptFormat.A1111)) == (
-        "```\na red house\nNegative prompt: rain\nSteps: 4, Sampler: Euler, "
-        "Schedule type: Uniform, CFG scale: 5, Seed: 7, Size: 64x64, Model hash: 0000000000, "
-        "Model: flat\n```\n"
-        "```\n/imagine prompt:a red house negative:rain seed:7 steps:4 guidance:5 sampler:euler "
-        "count:1\n```",
-        False,
-    )
-
-
-def test_words_are_described_as_words() -> None:
-    """The command has `raw`; in the text of the web UI, brackets have backslashes."""
-    content, _ = described(recipe(prompt="a (red:1.3) house"))
-    assert content.startswith("```\na \\(red:1.3\\) house\n")
-    assert "prompt:a (red:1.3) house seed:7" in content and "count:1 raw:True\n" in content
-
-
-def test_a_grid_lists_how_its_pictures_differ() -> None:
-    """The command paints all of them."""
-    content, needs_file = described(*(recipe(seed=seed) for seed in (7, 8, 9)))
-    assert "count:3" in content and not needs_file
-    assert content.endswith("```\n2: seed 8\n3: seed 9\n```")
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"subseeds": (Subseed(3, 0.15),)},
-        {"changes": (Change(step=2, prompt="a dog"),)},
-        {"source": Img2Img("b" * 64, 0.5)},
-        {"width": 200},
-        {"revision": "1" * 40},
-    ],
-)
-def test_a_recipe_that_no_command_paints_needs_its_file(changes: dict[str, object]) -> None:
-    """/imagine has no option for it."""
-    content, needs_file = described(recipe(**changes))
-    assert needs_file and "/imagine" not in content
-    assert decode_recipes(recipe_texts.recipe_file([recipe(**changes)])) == (recipe(**changes),)
-
-
-def test_a_long_recipe_is_in_the_file() -> None:
-    """The message stays within Discord's limit."""
-    content, needs_file = described(recipe(prompt="x" * 1000, negative="y" * 1000))
-    assert len(content) <= 2000 and needs_file
-    assert "It is in the file." in content
-    many = described(*(recipe(prompt="x" * 1000, seed=seed) for seed in range(100)))
-    assert len(many.content) <= 2000 and many.needs_file
-
-
-def test_nothing_in_a_block_is_markdown() -> None:
-    """A prompt cannot end its block, and notes have no signs."""
-    content, _ = described(recipe(prompt="a ``` <@1> house"), notes=("Not used: **a** <@5>.",))
-    assert content.count("```") == 4
-    assert content.endswith("- Not used: a 5.")
-
-
-@pytest.mark.parametrize("count", range(3, 9))
-def test_backticks_do_not_end_a_block(count: int) -> None:
-    """However many there are in a row."""
-    block = recipe_texts.code_block(f"a {'`' * count} house")
-    assert block.count("```") == 2

@@ -32,6 +32,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.encode import encode_png
+from engine.contract.metadata import has_flow_schedule, read_metadata
 from engine.contract.samplers import FLOW_SAMPLERS
 from engine.core.engine_core import EngineCore
 from engine.device import select_device
@@ -115,6 +116,14 @@ def test_txt2img_equals_the_pipeline(changes: dict[str, Any]) -> None:
     run = flow_recipe(**changes)
     theirs = diffusers_image(run, None, core(), scheduler(run.sampler))
     assert_alike(rendered_images(job(run), core())[0], theirs)
+
+
+def test_other_programs_read_its_schedule_in_the_file() -> None:
+    """Other models have the same sampler with another schedule."""
+    [image] = painted_images(job(flow_recipe(sampler=Sampler.DPMPP_2M)), core())
+    infotext = read_metadata(image.png).infotext
+    assert infotext is not None and infotext.has_flow_schedule
+    assert not has_flow_schedule(painted_images(job(recipe(sampler=Sampler.DPMPP_2M)))[0].png)
 
 
 def test_a_model_without_t5_equals_the_pipeline() -> None:

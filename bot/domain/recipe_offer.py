@@ -192,9 +192,26 @@ def _embedding_notes(infotext: Infotext, model: ModelCard) -> Iterator[str]:
 
 
 def _offered_model(infotext: Infotext, models: Sequence[ModelCard]) -> tuple[ModelCard, list[str]]:
-    try:
-        return find_model(infotext.model, models), []
-    except Refused:
-        name = (infotext.model or "")[:100]
+    """The model with the hash of the picture's, else the one of its name, else the default."""
+    name, digest = (infotext.model or "").strip(), infotext.model_hash
+    same = [model for model in models if digest and model.revision.startswith(digest)]
+    if same or not (name or digest):
+        return [*same, models[0]][0], []
+    label = name[:100] or f"with the hash {digest}"
+    named = _named_model(name, models) if name else None
+    if named is None:
         default = next(iter(short_names(models)))
-        return models[0], [f"The model {name} is not offered; {default} is used."]
+        return models[0], [f"The model {label} is not offered; {default} is used."]
+    if digest is None or named.file_sha256 is None:
+        return named, []
+    return named, [f"The model {label} here is another one than that of the picture."]
+
+
+def _named_model(name: str, models: Sequence[ModelCard]) -> ModelCard | None:
+    """The model of this name; other programs leave out the suffix of a checkpoint."""
+    for written in (name, f"{name}.safetensors"):
+        try:
+            return find_model(written, models)
+        except Refused:
+            continue
+    return None

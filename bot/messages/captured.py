@@ -16,6 +16,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import REPAINTED
 from bot.domain.visibility import VisiblePictures
+from bot.messages import picture_files
 from bot.messages.message_content import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 from engine.contract import ArtifactRole, pixels_sha256
@@ -83,7 +84,8 @@ class CapturedFiles:
             return Captured(None, (str(error), *notes))
         suffix = _SUFFIXES[artifact.media_type] if artifact else ""
         if suffix == "png":
-            data = with_metadata(data, [picture.recipe])
+            is_flow = await asyncio.to_thread(picture_files.has_flow_model, self._storage, picture)
+            data = with_metadata(data, [picture.recipe], is_flow=is_flow)
         file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.needs_spoiler)
         return Captured(file, notes)
 

@@ -19,7 +19,8 @@ from engine.contract import Work
 from engine.contract.images import matrix
 from engine.contract.images.encode import FAST, encode_jpeg, encode_png
 from engine.contract.images.png_text import BadText
-from engine.contract.metadata import with_metadata
+from engine.contract.metadata import has_flow_schedule, with_metadata
+from engine.contract.samplers import FLOW_SAMPLERS
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
@@ -45,8 +46,23 @@ def grid_file(
     images = [cell for cell in cells if isinstance(cell, Image.Image)]
     size = max((cell.size for cell in images), default=visible.pictures[0].recipe.size)
     cells = [cell if isinstance(cell, str) else _enlarged(cell, size) for cell in cells]
-    shown = [p.recipe for p in visible.pictures if p.unavailable_reason is None]
-    return encode_within(_compose(cells, size, layout), limit, shown)
+    shown = [p for p in visible.pictures if p.unavailable_reason is None]
+    return encode_within(
+        _compose(cells, size, layout),
+        limit,
+        [picture.recipe for picture in shown],
+        is_flow=bool(shown) and has_flow_model(storage, shown[0]),
+    )
+
+
+def has_flow_model(storage: FileStorage, picture: Picture) -> bool:
+    """Whether the model of a picture is one with flow matching, as its stored file says. Slow."""
+    if picture.recipe.recipe.sampler not in FLOW_SAMPLERS or picture.path is None:
+        return False
+    try:
+        return has_flow_schedule(storage.picture(picture.path))
+    except FileMissing:
+        return False
 
 
 def _shown(storage: FileStorage, picture: Picture) -> bytes:
@@ -83,7 +99,7 @@ def picture_file(
     picture = visible.pictures[index]
     stored = _shown(storage, picture)
     try:
-        data = with_metadata(stored, [picture.recipe])
+        data = with_metadata(stored, [picture.recipe], is_flow=has_flow_model(storage, picture))
     except BadText as error:
         raise FileMissing(_DAMAGED) from error
     return ("png", data) if len(data) <= limit else encode_within(_decode(stored), limit)
@@ -97,11 +113,18 @@ def thumbnail(storage: FileStorage, picture: Picture, side: int) -> Image.Image:
 
 
 def encode_within(
-    image: Image.Image, limit: int = BYTES_LIMIT, recipes: Sequence[Work] = ()
+    image: Image.Image,
+    limit: int = BYTES_LIMIT,
+    recipes: Sequence[Work] = (),
+    *,
+    is_flow: bool = False,
 ) -> tuple[str, bytes]:
-    """PNG with these recipes if it fits, else JPEG, else a smaller JPEG."""
+    """PNG with these recipes if it fits, else JPEG, else a smaller JPEG.
+
+    `is_flow` says that the model of the first recipe is one with flow matching.
+    """
     for level in (FAST, 6):
-        data = with_metadata(encode_png(image, level), recipes)
+        data = with_metadata(encode_png(image, level), recipes, is_flow=is_flow)
         if len(data) <= limit:
             return "png", data
     while len(data := encode_jpeg(image, _JPEG_QUALITY)) > limit:

@@ -40,7 +40,7 @@ def describe(
     """
     command, others = _command(recipes, models), _others(recipes, numbers)
     parts = [
-        code_block(write_infotext(recipes[0])),
+        code_block(write_infotext(recipes[0], is_flow=_is_flow(recipes[0], models))),
         *([] if command is None else [code_block(command)]),
         *([] if not others else [code_block(others)]),
         *(f"- {_plain(note)}" for note in notes[:_MAX_NOTES]),
@@ -68,6 +68,11 @@ def recipe_file(recipes: Sequence[Work]) -> bytes:
 def _plain(note: str) -> str:
     """A note, which may quote a file, without signs of Markdown and mentions."""
     return re.sub(r"[\\`*_~|\[\]<>@#]", "", " ".join(note.split()))[:_MAX_NOTE_CHARS]
+
+
+def _is_flow(work: Work, models: Sequence[ModelCard]) -> bool:
+    """Whether its model is loaded and one with flow matching."""
+    return any(model.is_flow for model in models if model.revision == work.recipe.revision)
 
 
 def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from engine.contract.extra_networks import networks_in, not_applied, without_networks
 from engine.contract.prompt_schedule import PromptSchedule
 from engine.contract.prompt_schedule import write as write_schedule
 from engine.contract.prompt_weights import as_words
@@ -54,8 +55,8 @@ _MAX_VALUE_CHARS: Final = 60
 _MAX_CHANGES_CHARS: Final = 2000
 _SETTING: Final = re.compile(r'(\w[\w \-/]{1,60}):\s{0,8}("(?:\\.|[^\\"]){1,4000}"|[^,]*)(?:,|$)')
 """As in the web UI, but with limits, without which a long line would take hours."""
-_EXTRA_NETWORK: Final = re.compile(r"<(?:lora|lyco|hypernet):[^<>]{1,200}>")
 _EMBEDDING: Final = re.compile(r"([^,:]{1,200}):\s{0,8}([0-9A-Fa-f]{8,64})(?![0-9A-Fa-f])")
+_MODEL_HASH: Final = re.compile(r"[0-9A-Fa-f]{10,64}")
 _MAX_EMBEDDINGS: Final = 20
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
@@ -65,7 +66,7 @@ _SILENT: Final = frozenset({
     *("Steps", "Sampler", "Schedule type", "CFG scale", "Seed", "Size", "Model", "Model hash"),
     *("Variation seed", "Variation seed strength", "Version", "RNG", "Hashes", "User"),
     *("Denoising strength", "VAE", "VAE hash", "Changes", "Clip skip", "TI hashes"),
-    *("Postprocess upscale by", "Postprocess upscaler"),
+    *("Lora hashes", "Postprocess upscale by", "Postprocess upscaler"),
 })  # fmt: skip
 """Settings that are used, or that make no picture."""
 
@@ -86,6 +87,8 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
     size: tuple[int, int] | None = None
     clip_skip: int | None = None
     model: str | None = None
+    model_hash: str | None = None
+    """The first hexadecimal digits of the sha256 of the model's file, in lower case."""
     embeddings: tuple[tuple[str, str], ...] = ()
     """Of each embedding (textual inversion), the `embedding_label` and the start of its sha256."""
     strength: float | None = None
@@ -97,21 +100,21 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
 # Writing
 
 
-def write_infotext(work: Work) -> str:
-    """The text about a picture."""
+def write_infotext(work: Work, *, is_flow: bool = False) -> str:
+    """The text about a picture; `is_flow` for that of a model with flow matching."""
     recipe = work.recipe
     prompts, negatives = (_written(recipe, field) for field in ("prompt", "negative"))
     lines = [prompts or recipe.prompt]
     if negatives or recipe.negative:
         lines.append(f"{_NEGATIVE} {negatives or recipe.negative}")
     changes = _changes(recipe, has_prompts=prompts is None, has_negatives=negatives is None)
-    settings = {**_settings(recipe), **changes, **_enlargement(work)}
+    settings = {**_settings(recipe, is_flow), **changes, **_enlargement(work)}
     lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items()))
     return "\n".join(lines)
 
 
-def _settings(recipe: Recipe) -> dict[str, str]:
-    sampler, schedule = web_ui_name(recipe.sampler)
+def _settings(recipe: Recipe, is_flow: bool) -> dict[str, str]:
+    sampler, schedule = web_ui_name(recipe.sampler, is_flow=is_flow)
     settings = {
         "Steps": f"{recipe.steps}",
         "Sampler": sampler,
@@ -218,7 +221,7 @@ def read_infotext(text: str) -> Infotext | None:
     else:
         lines.pop()
     prompt, negative = _prompts(lines)
-    notes = list(_notes(prompt, settings))
+    notes = list(_notes(prompt, negative, settings))
     prompt, negative = (
         _shortened("prompt", prompt, notes),
         _shortened("negative prompt", negative, notes),
@@ -240,6 +243,7 @@ def read_infotext(text: str) -> Infotext | None:
         size=reader.size(),
         clip_skip=reader.integer("Clip skip", 1, MAX_CLIP_SKIP),
         model=settings.get("Model"),
+        model_hash=_model_hash(settings.get("Model hash", "")),
         embeddings=tuple(_read_embeddings(settings.get("TI hashes", ""))),
         strength=reader.number("Denoising strength", 0.0, 1.0),
         notes=tuple(notes),
@@ -277,8 +281,13 @@ def _read_embeddings(text: str) -> Iterator[tuple[str, str]]:
         yield name.strip()[:_MAX_VALUE_CHARS], digest.lower()
 
 
+def _model_hash(text: str) -> str | None:
+    """The web UI's hash before 2023, of 8 digits, is none of the whole file."""
+    return text.lower() if _MODEL_HASH.fullmatch(text) else None
+
+
 def _shortened(name: str, text: str, notes: list[str]) -> str:
-    text = _EXTRA_NETWORK.sub("", text).strip().strip(",").strip()
+    text = without_networks(text).strip().strip(",").strip()
     if len(text) > MAX_PROMPT_CHARS:
         notes.append(
             f"The {name} has {len(text)} characters; the first {MAX_PROMPT_CHARS} are used."
@@ -286,9 +295,12 @@ def _shortened(name: str, text: str, notes: list[str]) -> str:
     return text[:MAX_PROMPT_CHARS].strip()
 
 
-def _notes(prompt: str, settings: Mapping[str, str]) -> Iterator[str]:
-    if _EXTRA_NETWORK.search(prompt):
-        yield "Its extra networks (LoRA) are not used."
+def _notes(prompt: str, negative: str, settings: Mapping[str, str]) -> Iterator[str]:
+    hashes = settings.get("Lora hashes", "").split(",")
+    hashed = (item.rpartition(":")[0].strip() for item in hashes)
+    networks = dict.fromkeys((*networks_in(prompt), *networks_in(negative), *filter(None, hashed)))
+    if networks:
+        yield not_applied(tuple(networks))
     unused = [name for name in settings if name not in _SILENT]
     if unused:
         names = ", ".join(name[:_MAX_VALUE_CHARS] for name in unused[:_MAX_UNUSED])

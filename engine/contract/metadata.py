@@ -35,15 +35,16 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     infotext: Infotext | None = None
 
 
-def with_metadata(png: bytes, recipes: Sequence[Work]) -> bytes:
+def with_metadata(png: bytes, recipes: Sequence[Work], *, is_flow: bool = False) -> bytes:
     """The PNG with the recipes of its pictures; as many of the first as fit into the limits.
 
+    `is_flow` says that the model of the first one is one with flow matching.
     Raises BadText if the file is no PNG.
     """
     if not recipes:
         return png
     texts = {
-        INFOTEXT_KEYWORD: write_infotext(recipes[0]),
+        INFOTEXT_KEYWORD: write_infotext(recipes[0], is_flow=is_flow),
         RECIPES_KEYWORD: encode_recipes(recipes, MAX_TEXT_BYTES // 2),
     }
     return with_texts(png, texts)
@@ -84,6 +85,16 @@ def decode_recipes(text: str | bytes) -> tuple[Work, ...]:
 def _all_images(work: Work) -> tuple[str, ...]:
     """The digests of its input images, and of those of the pictures that it enlarges."""
     return work.images if isinstance(work, Recipe) else (*work.images, *_all_images(work.picture))
+
+
+def has_flow_schedule(png: bytes) -> bool:
+    """Whether the text inside of a file says that its model is one with flow matching."""
+    try:
+        text = read_texts(png, (INFOTEXT_KEYWORD,)).get(INFOTEXT_KEYWORD)
+    except BadText:
+        return False
+    infotext = None if text is None else read_infotext(text)
+    return infotext is not None and infotext.has_flow_schedule
 
 
 def read_metadata(png: bytes) -> Metadata:

@@ -13,7 +13,7 @@ from engine.contract.recipe_parts import (
     StepRounding,
     short_revision,
 )
-from engine.contract.samplers import Sampler
+from engine.contract.samplers import FLOW_SAMPLERS, Sampler
 from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE, size_for_aspect, size_for_init_image
 from engine.contract.support import check_supported
 
@@ -83,6 +83,17 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def backend(self) -> Backend:
         """That of new requests."""
         return self.backends[0]
+
+    @property
+    def file_sha256(self) -> str | None:
+        """The digest of the checkpoint; None for a folder and for a model of the hub."""
+        digest, dash, _ = self.revision.partition("-")
+        return digest if dash else None
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether it is trained with flow matching."""
+        return all(sampler in FLOW_SAMPLERS for sampler in self.samplers)
 
     @property
     def samplers(self) -> tuple[Sampler, ...]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from engine.contract.extra_networks import check_no_networks
 from engine.contract.model_card import ModelCard
 from engine.contract.prompt_schedule import parse as parse_prompt
 from engine.contract.prompt_weights import check_sections
@@ -146,6 +147,8 @@ def _prompts(options: PictureOptions, steps: int) -> tuple[str, str, tuple[Chang
     negative = options.negative or ""
     if options.raw:
         return options.prompt, negative, ()
+    check_no_networks(options.prompt)
+    check_no_networks(negative)
     prompts = parse_prompt(options.prompt, min(steps, MAX_STEPS))
     for step, prompt in prompts.changes:
         if not prompt.strip():

@@ -36,7 +36,8 @@ _NAMES: Final = {
     Sampler.FLOW_EULER: ("Euler", _SIMPLE),
     Sampler.FLOW_HEUN: ("Heun", _SIMPLE),
 }
-"""The web UI's sampler and schedule type of each sampler."""
+"""The web UI's sampler and schedule type of each sampler; of a model with flow matching, the
+schedule type of all is _SIMPLE."""
 _BY_SCHEDULE: Final = {
     (Sampler.DPMPP_2M, "karras"): Sampler.DPMPP_2M_KARRAS,
     (Sampler.DPMPP_2M, "automatic"): Sampler.DPMPP_2M_KARRAS,
@@ -85,9 +86,11 @@ class NamedSampler(NamedTuple):
 NO_SAMPLER: Final = NamedSampler(None, "")
 
 
-def web_ui_name(sampler: Sampler) -> tuple[str, str | None]:
-    """The web UI's sampler and, if it has some for that, schedule type."""
-    return _NAMES[sampler]
+def web_ui_name(sampler: Sampler, *, is_flow: bool = False) -> tuple[str, str | None]:
+    """The web UI's sampler and, if it has some for that, schedule type; `is_flow` for a model with
+    flow matching."""
+    name, schedule = _NAMES[sampler]
+    return name, _SIMPLE if is_flow else schedule
 
 
 def find_sampler(name: str, schedule_type: str) -> NamedSampler:

@@ -89,7 +89,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
     is_unchecked = any(verdict.score is None for verdict in verdicts)
     is_withheld = flagged(verdicts) and (is_unchecked or not job.include_flagged)
     painted = PaintedImage(
-        png=b"" if is_withheld else with_metadata(encode_png(picture, PAINTED), [origin.work]),
+        png=b"" if is_withheld else _file(picture, origin),
         sha256=pixels_sha256(picture),
         verdicts=verdicts,
         row_class=origin.row_class,
@@ -98,6 +98,12 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
         omission=origin.omission,
     )
     return Result(painted, None if is_withheld else Frame(picture, painted.flagged))
+
+
+def _file(picture: Image.Image, origin: Origin) -> bytes:
+    """A PNG with its recipe."""
+    png = encode_png(picture, PAINTED)
+    return with_metadata(png, [origin.work], is_flow=origin.model.card.is_flow)
 
 
 def failed(origin: Origin, reason: str) -> Result:

@@ -11,6 +11,7 @@ from bot.domain.kinds.steps import check_forkable
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import Change, ModelCard, Phase, PromptFormat, Recipe, Sampler, card_for
+from engine.contract.extra_networks import check_no_networks
 from engine.contract.prompt_weights import check_sections
 
 NOTHING_CHANGED: Final = (
@@ -118,6 +119,7 @@ def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
         if recipe.prompt_format is PromptFormat.A1111:
             for name in {"prompt", "negative"} & set(values):
                 check_sections(values[name])
+                check_no_networks(values[name])
         return msgspec.structs.replace(
             recipe,
             changes=tuple(
