@@ -111,6 +111,26 @@ def by_openvino(work: Detail, **changes: Any) -> Detail:  # noqa: ANN401 - any f
             ["2x with detail 0.3 -> 2x with detail 0.5 by openvino"],
         ),
         (DETAILED, msgspec.structs.replace(DETAILED, row_class=2), []),
+        (
+            DETAILED,
+            msgspec.structs.replace(DETAILED, rounding=StepRounding.UP),
+            ["1 -> 2 steps on each tile"],
+        ),
+        (
+            DETAILED,
+            msgspec.structs.replace(DETAILED, strength=0.5, rounding=StepRounding.UP),
+            ["2x with detail 0.3 -> 2x with detail 0.5", "1 -> 2 steps on each tile"],
+        ),
+        (
+            msgspec.structs.replace(DETAILED, strength=0.5),
+            msgspec.structs.replace(DETAILED, strength=0.5, rounding=StepRounding.UP),
+            [],
+        ),
+        (
+            DETAILED,
+            msgspec.structs.replace(DETAILED, tile=256, overlap=32, upscaler="other"),
+            ["esrgan -> other", "tiles of 128 pixels with 16 shared -> 256 pixels with 32 shared"],
+        ),
         (ENLARGED, ENLARGED, []),
         (ENLARGED, recipe(steps=8), ["steps 4 -> 8"]),
     ],

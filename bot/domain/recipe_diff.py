@@ -12,8 +12,7 @@ def recipe_changes(old: Work, new: Work) -> list[str]:
     Equal recipes have none. The row class is no setting.
     """
     if isinstance(old, Detail) and isinstance(new, Detail) and old.picture == new.picture:
-        texts = _enlargement(old), _enlargement(new)
-        return [] if texts == texts[::-1] else [f"{texts[0]} -> {texts[1]}"]
+        return list(_detail(old, new))
     if not isinstance(new, Recipe) and new != old:
         return [*recipe_changes(old, new.picture), _enlargement(new)]
     first, second = old.recipe, new.recipe
@@ -26,6 +25,21 @@ def _enlargement(work: Upscale | Detail) -> str:
         backend = "" if work.backend is None else f" by {work.backend}"
         return f"{work.scale}x with detail {work.strength:g}{backend}"
     return f"{work.scale}x {work.upscaler}"
+
+
+def _detail(old: Detail, new: Detail) -> Iterator[str]:
+    """What differs between two of one picture."""
+    texts = _enlargement(old), _enlargement(new)
+    if texts != texts[::-1]:
+        yield f"{texts[0]} -> {texts[1]}"
+    if old.upscaler != new.upscaler:
+        yield f"{old.upscaler} -> {new.upscaler}"
+    if (old.tile, old.overlap) != (new.tile, new.overlap):
+        tiles = (f"{work.tile} pixels with {work.overlap} shared" for work in (old, new))
+        yield f"tiles of {' -> '.join(tiles)}"
+    steps = [work.rounding.executed_steps(work.steps, work.strength) for work in (old, new)]
+    if old.rounding != new.rounding and steps != steps[::-1]:
+        yield f"{steps[0]} -> {steps[1]} steps on each tile"
 
 
 def _settings(old: Recipe, new: Recipe) -> Iterator[str]:
