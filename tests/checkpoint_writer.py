@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from engine.starter.checkpoint import replaced, unet_tensors
@@ -110,7 +110,7 @@ def sd1_tensors(pipeline: StableDiffusionPipeline) -> Tensors:
     """All tensors of a checkpoint of Stable Diffusion 1."""
     return {
         **_base(pipeline),
-        **_prefixed("cond_stage_model.transformer.text_model.", _clip(pipeline.text_encoder)),
+        **prefixed("cond_stage_model.transformer.text_model.", _clip(pipeline.text_encoder)),
     }
 
 
@@ -118,7 +118,7 @@ def sd2_tensors(pipeline: StableDiffusionPipeline) -> Tensors:
     """All tensors of a checkpoint of Stable Diffusion 2."""
     return {
         **_base(pipeline),
-        **_prefixed("cond_stage_model.model.", openclip(_clip(pipeline.text_encoder))),
+        **prefixed("cond_stage_model.model.", openclip(_clip(pipeline.text_encoder))),
     }
 
 
@@ -128,10 +128,8 @@ def xl_tensors(pipeline: Any) -> Tensors:  # noqa: ANN401 - diffusers has no typ
     projection = pipeline.text_encoder_2.text_projection.weight
     return {
         **_base(pipeline),
-        **_prefixed(
-            "conditioner.embedders.0.transformer.text_model.", _clip(pipeline.text_encoder)
-        ),
-        **_prefixed("conditioner.embedders.1.model.", second),
+        **prefixed("conditioner.embedders.0.transformer.text_model.", _clip(pipeline.text_encoder)),
+        **prefixed("conditioner.embedders.1.model.", second),
         "conditioner.embedders.1.model.text_projection": projection.T,
     }
 
@@ -182,7 +180,7 @@ def nested(tensors: Tensors) -> Tensors:
 
 def forge_tensors(pipeline: Any, *encoders: str) -> Tensors:  # noqa: ANN401 - diffusers has no types
     """All tensors of a checkpoint of Forge; `encoders` are its names of the text encoders."""
-    tensors = {**unet_tensors(pipeline.unet), **_prefixed("vae.", vae(pipeline.vae))}
+    tensors = {**unet_tensors(pipeline.unet), **prefixed("vae.", vae(pipeline.vae))}
     for nth, name in enumerate(encoders, start=1):
         network = pipeline.components["text_encoder" if nth == 1 else f"text_encoder_{nth}"]
         prefix = f"text_encoders.{name}."
@@ -190,7 +188,7 @@ def forge_tensors(pipeline: Any, *encoders: str) -> Tensors:  # noqa: ANN401 - d
         width = network.config.hidden_size
         projection = network.state_dict().get("text_projection.weight", torch.eye(width))
         members["text_projection.weight"] = projection
-        tensors |= _prefixed(f"{prefix}transformer.", members)
+        tensors |= prefixed(f"{prefix}transformer.", members)
         tensors[f"{prefix}logit_scale"] = torch.tensor(4.6)
     return tensors
 
@@ -248,15 +246,15 @@ def sd3_tensors(pipeline: Any, *, has_others: bool) -> Tensors:  # noqa: ANN401 
         block = f".x_block.{attention}."
         tensors = _joined(tensors, f"{block}to_{{}}.", f"{block}qkv.")
     tensors = _joined(tensors, ".context_block.attn.add_{}_proj.", ".context_block.attn.qkv.")
-    tensors = _prefixed("model.diffusion_model.", tensors)
+    tensors = prefixed("model.diffusion_model.", tensors)
     if not has_others:
         return tensors
     encoders = {"clip_l": pipeline.text_encoder, "clip_g": pipeline.text_encoder_2}
     encoders |= {} if pipeline.text_encoder_3 is None else {"t5xxl": pipeline.text_encoder_3}
     for name, network in encoders.items():
         members = without(network.state_dict(), "encoder.embed_tokens.")  # the shared ones of T5
-        tensors |= _prefixed(f"text_encoders.{name}.transformer.", members)
-    return tensors | _prefixed("first_stage_model.", vae(pipeline.vae))
+        tensors |= prefixed(f"text_encoders.{name}.transformer.", members)
+    return tensors | prefixed("first_stage_model.", vae(pipeline.vae))
 
 
 def _joined(tensors: Tensors, pattern: str, whole: str) -> Tensors:
@@ -295,11 +293,11 @@ def as_comfy(tensors: Tensors) -> Tensors:
 def _base(pipeline: StableDiffusionPipeline) -> Tensors:
     return {
         **unet_tensors(pipeline.unet),
-        **_prefixed("first_stage_model.", vae(pipeline.vae)),
+        **prefixed("first_stage_model.", vae(pipeline.vae)),
     }
 
 
-def vae(network: AutoencoderKL) -> Tensors:
+def vae(network: Any) -> Tensors:  # noqa: ANN401 - diffusers has no types
     """The tensors of a VAE, without a prefix; its attention layers are convolutions."""
     blocks = len(network.config.block_out_channels)
     tensors: Tensors = {}
@@ -345,5 +343,6 @@ def _clip(network: Any) -> Tensors:  # noqa: ANN401 - transformers has no types
     }
 
 
-def _prefixed(prefix: str, tensors: Tensors) -> Tensors:
+def prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """The tensors with this before their names."""
     return {prefix + name: tensor for name, tensor in tensors.items()}

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from engine.errors import ModelCorrupt, ModelNotFound, StorageFailed
-from engine.weights.checkpoints import MAX_HEADER_BYTES, Checkpoint, Kind, read_checkpoint
+from engine.weights.checkpoint_names import Kind
+from engine.weights.checkpoints import Checkpoint, read_checkpoint
+from engine.weights.header import MAX_HEADER_BYTES
 from engine.weights.model_files import find_model_files
 from tests.checkpoint_headers import (
     REFINER_TEXT,

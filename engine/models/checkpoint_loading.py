@@ -1,18 +1,29 @@
 """Load a component from a single-file checkpoint, whose tensors have names of its own."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from diffusers.loaders import FromOriginalModelMixin
+from accelerate import init_empty_weights
+from diffusers import ModelMixin
 from diffusers.loaders.single_file_utils import (
     create_diffusers_clip_model_from_ldm,
     create_diffusers_t5_model_from_checkpoint,
 )
 from safetensors import safe_open
-from transformers import T5EncoderModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel
 
+from engine.models.checkpoint_conversion import (
+    Tensors,
+    fitted,
+    missing_weights,
+    named_as_diffusers,
+)
 from engine.weights.checkpoints import Checkpoint
+
+_EMBEDDINGS: Final = "model.embed_tokens.weight"
+_HEAD: Final = "lm_head.weight"
+"""Of a language model as a text encoder, which does not use it."""
 
 
 def load_from_checkpoint(
@@ -24,8 +35,8 @@ def load_from_checkpoint(
 ) -> torch.nn.Module:
     """A component of this class, whose configuration is in the folder `config`.
 
-    Raises ValueError if weights are missing or not finite, or another of LOAD_ERRORS for a damaged
-    file.
+    Raises ValueError if weights are missing, not finite, of another shape or, in a transformer,
+    unknown, or another of LOAD_ERRORS for a damaged file.
     """
     tensors = _tensors(checkpoint, component)
     options: dict[str, Any] = {
@@ -36,21 +47,23 @@ def load_from_checkpoint(
     }
     network: torch.nn.Module
     try:
-        if issubclass(component_class, FromOriginalModelMixin):
-            network = component_class.from_single_file(tensors, **options)
+        if issubclass(component_class, ModelMixin):
+            network = _load_network(component_class, checkpoint, component, tensors, config, dtype)
         elif issubclass(component_class, T5EncoderModel):
             t5 = create_diffusers_t5_model_from_checkpoint(component_class, tensors, **options)
             t5.set_input_embeddings(t5.shared)  # diffusers does not share it with the encoder
             network = t5.eval()
-        else:
+        elif issubclass(component_class, (CLIPTextModel, CLIPTextModelWithProjection)):
             network = create_diffusers_clip_model_from_ldm(component_class, tensors, **options)
+        else:
+            network = _load_language_model(component_class, component, tensors, config, dtype)
     except NotImplementedError as error:  # of torch, if it has to convert a missing weight
         raise ValueError(f"some weights of the {component} are missing") from error
     _check(network, component)
     return network
 
 
-def _tensors(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
+def _tensors(checkpoint: Checkpoint, component: str) -> Tensors:
     """The tensors of a component by their standard names."""
     with safe_open(checkpoint.path, framework="pt") as file:
         return {
@@ -59,11 +72,58 @@ def _tensors(checkpoint: Checkpoint, component: str) -> dict[str, torch.Tensor]:
         }
 
 
+def _load_network(
+    network_class: Any,  # noqa: ANN401 - a class of diffusers, without types
+    checkpoint: Checkpoint,
+    component: str,
+    tensors: Tensors,
+    folder: Path,
+    dtype: torch.dtype,
+) -> torch.nn.Module:
+    """A network of diffusers."""
+    config = network_class.load_config(folder, local_files_only=True)
+    with init_empty_weights():
+        network: torch.nn.Module = network_class.from_config(config)
+    shapes = {name: weight.shape for name, weight in network.state_dict().items()}
+    named = named_as_diffusers(checkpoint.kind, component, tensors, config)
+    weights = {
+        name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in fitted(component, named, shapes).items()
+    }
+    network.load_state_dict(weights, strict=False, assign=True)
+    return network.to(dtype).eval()
+
+
+def _load_language_model(
+    model_class: Any,  # noqa: ANN401 - a class of transformers, without types
+    component: str,
+    tensors: Tensors,
+    folder: Path,
+    dtype: torch.dtype,
+) -> torch.nn.Module:
+    """A language model, from tensors with the names of transformers."""
+    if _HEAD not in tensors and _EMBEDDINGS in tensors:
+        tensors[_HEAD] = tensors[_EMBEDDINGS]
+    network, info = model_class.from_pretrained(
+        None,
+        config=model_class.config_class.from_pretrained(folder, local_files_only=True),
+        state_dict=tensors,
+        dtype=dtype,
+        output_loading_info=True,
+    )
+    gaps = [*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])]
+    if gaps:
+        raise ValueError(missing_weights(component, gaps))
+    model: torch.nn.Module = network
+    return model.eval()
+
+
 def _check(network: torch.nn.Module, component: str) -> None:
     """Raise ValueError if a weight was not in the file, or is NaN or infinite."""
     weights = network.state_dict()  # parameters, and buffers that are saved
-    if any(weight.is_meta for weight in weights.values()):
-        raise ValueError(f"some weights of the {component} are missing")
+    missing = [name for name, weight in weights.items() if weight.is_meta]
+    if missing:
+        raise ValueError(missing_weights(component, missing))
     for name, weight in weights.items():
         if not bool(torch.isfinite(weight).all()):
             raise ValueError(f"the weight {name} of the {component} has NaN or infinite numbers")

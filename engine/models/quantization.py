@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from engine.errors import MissingDependency, ModelCorrupt
-from engine.weights.checkpoints import read_header
+from engine.weights.header import read_header
 from engine.weights.model_files import ModelFiles
 from engine.weights.weight_types import quantised_tensor
 

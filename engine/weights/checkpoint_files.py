@@ -11,14 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from engine.errors import EngineError, ModelCorrupt, unreadable
-from engine.weights.checkpoints import (
-    OPTIONAL,
-    SUFFIX,
-    TRANSFORMERS,
-    Checkpoint,
-    Kind,
-    read_checkpoint,
-)
+from engine.weights.checkpoint_names import OPTIONAL, TRANSFORMERS, Kind
+from engine.weights.checkpoints import SUFFIX, Checkpoint, read_checkpoint
 from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     INDEX,

@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 from engine.contract import Embedding
 from engine.contract.prompt_weights import as_words
 from engine.errors import EngineError, ModelCorrupt, UsageError, unreadable
-from engine.weights.checkpoints import SUFFIX, Tensor, read_header
+from engine.weights.checkpoints import SUFFIX
+from engine.weights.header import Tensor, read_header
 from engine.weights.model_folder import find_folder, is_pickle
 
 EMBEDDINGS_VARIABLE: Final = "IMAGINE_EMBEDDINGS"

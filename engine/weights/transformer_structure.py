@@ -8,14 +8,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from engine.weights.checkpoints import Kind
+from engine.weights.checkpoint_names import Kind
 
 _RMS_NORM: Final = "rms_norm"
 """The norm of Stable Diffusion 3.5."""
 _DEFAULTS: Final[Mapping[str, object]] = {"qk_norm": None, "dual_attention_layers": []}
 """Of diffusers, for keys that configs of Stable Diffusion 3 may lack."""
 _BLOCKS: Final[Mapping[Kind, Mapping[str, str]]] = {
-    Kind.SD3: {"num_layers": r"joint_blocks"},
+    Kind.SD3: {"num_layers": r"(?:joint|transformer)_blocks"},
     Kind.FLUX_2_KLEIN: {
         "num_layers": r"(?:double|transformer)_blocks",
         "num_single_layers": r"single_(?:transformer_)?blocks",
@@ -34,9 +34,10 @@ def structure(kind: Kind, names: Iterable[str]) -> dict[str, object]:
         for key, prefix in _BLOCKS[kind].items()
     }
     if kind is Kind.SD3:
-        has_norms = any(".ln_q." in name for name in names)
+        has_norms = any(".ln_q." in name or ".attn.norm_q." in name for name in names)
         result["qk_norm"] = _RMS_NORM if has_norms else None
-        dual = set(_numbers(r"joint_blocks\.(\d{1,9})\.x_block\.attn2\.", names))
+        attention = r"(?:joint|transformer)_blocks\.(\d{1,9})\.(?:x_block\.)?attn2\."
+        dual = set(_numbers(attention, names))
         result["dual_attention_layers"] = sorted(dual)
     return result
 

@@ -4,8 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
+from engine.weights.readme import one_line
+
 UNET: Final = "model.diffusion_model."
 """The prefix of the UNet's tensors."""
+LANGUAGE_MODEL: Final = re.compile(
+    r"^(?:text_encoders\.\w+\.(?:transformer\.)?|text_encoder\.|conditioner\.embedders\.0\."
+    r"transformer\.)(?=model\.)"
+)
+"""The prefix of the tensors of a language model, in checkpoints of FLUX.2 klein and Z-Image that
+have all networks. The first one is that of ComfyUI, such as `text_encoders.qwen3_4b.transformer.`.
+"""
 _ENDS: Final = (f"{UNET}input_blocks.0.0.weight", f"{UNET}out.2.weight")
 """The first and the last convolution of a UNet."""
 _AVERAGED: Final = "model_ema."
@@ -49,7 +58,7 @@ _ADDITIONS: Final = (
 """What is added to a model, by patterns in the names of its tensors."""
 _FAMILIES: Final = (
     ("Stable Diffusion 3", _pattern(_PREFIX + r"joint_blocks\.")),
-    ("Hunyuan Video", _pattern(r"individual_token_refiner")),
+    ("Hunyuan Video", _pattern(r"individual_token_refiner", r"context_embedder\.token_refiner\.")),
     ("Chroma", _pattern(_PREFIX + r"distilled_guidance_layer\.")),
     ("HiDream", _pattern(_PREFIX + r"double_stream_blocks\.")),
     ("FLUX.2", _pattern(_PREFIX + r"single_stream_modulation\.")),
@@ -57,18 +66,22 @@ _FAMILIES: Final = (
     ("Z-Image", _pattern(_PREFIX + r"layers\.0\.adaLN_modulation\.0\.")),
     ("Lumina", _pattern(_PREFIX + r"cap_embedder\.")),
     ("Qwen-Image", _pattern(_PREFIX + r"transformer_blocks\.\d+\.txt_mlp\.", r"txt_in\.text_norm")),
-    ("AuraFlow", _pattern(_PREFIX + r"double_layers\.")),
+    ("AuraFlow", _pattern(_PREFIX + r"(?:double_layers|joint_transformer_blocks)\.")),
     ("Wan", _pattern(_PREFIX + r"head\.modulation$")),
     ("LTX-Video", _pattern(_PREFIX + r"patchify_proj\.")),
     ("Stable Cascade", _pattern(r"clip_txt_mapper", r"\.channelwise\.")),
     ("Playground 2.5", _pattern(r"^edm_mean$")),
+    ("FLUX", _pattern(_PREFIX + r"single_transformer_blocks\.")),  # this and the next: diffusers'
+    ("Stable Diffusion 3", _pattern(_PREFIX + r"(?:pos_embed\.pos_embed$|time_text_embed\.text)")),
     ("PixArt or Sana", _pattern(_PREFIX + r"(?:caption_projection|adaln_single|y_embedder)\.")),
     ("a transformer", _pattern(_PREFIX + r"(?:transformer_blocks|blocks|layers)\.\d+\.")),
 )
 """Models of other families."""
-TRANSFORMERS: Final = frozenset({"Stable Diffusion 3", "FLUX.2", "Z-Image"})
+SUPPORTED: Final = frozenset({"Stable Diffusion 3", "FLUX.2", "Z-Image"})
 """Families of which a checkpoint with the transformer can be loaded."""
-_GUIDANCE: Final = _pattern(_PREFIX + r"guidance_in\.")
+_GUIDANCE: Final = _pattern(
+    _PREFIX + r"guidance_in\.", _PREFIX + r"time_guidance_embed\.guidance_embedder\."
+)
 """In FLUX.2 klein, the guidance is no input of the transformer."""
 _PARTS: Final = (
     ("a UNet alone", _pattern(r"^(?:unet\.)?(?:down_blocks|mid_block|input_blocks)\.")),
@@ -89,7 +102,7 @@ _PARTS: Final = (
 
 def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     """What a file with these tensors is, as the predicate of a sentence; None if it has a UNet of
-    Stable Diffusion 1 or 2 or of SDXL, or a transformer of TRANSFORMERS."""
+    Stable Diffusion 1 or 2 or of SDXL, or a transformer of SUPPORTED."""
     if not tensors:
         return "empty: it has no tensors"
     if addition := _first(_ADDITIONS, tensors):
@@ -97,7 +110,7 @@ def unsupported_kind(tensors: Mapping[str, TensorShape]) -> str | None:
     if (unet := _unsupported_unet(tensors)) is not None:
         return unet or None
     if family := family_of_transformer(tensors):
-        if family in TRANSFORMERS:
+        if family in SUPPORTED:
             return _unsupported_transformer(family, tensors)
         of_family = family if family.startswith("a ") else f"a model of the family {family}"
         return f"{of_family}, which is not supported"
@@ -116,14 +129,17 @@ def family_of_transformer(tensors: Iterable[str]) -> str | None:
 
 
 def _unsupported_transformer(family: str, tensors: Iterable[str]) -> str | None:
-    """Why a transformer of one of TRANSFORMERS is not supported."""
+    """Why a transformer of one of SUPPORTED is not supported."""
     names = list(tensors)
     if any(map(_GUIDANCE.search, names)):
         return f"a model of the family {family} that is not klein, which is not supported"
-    if family != "Stable Diffusion 3" and any(name.startswith("text_encoders.") for name in names):
+    encoders = [name for name in names if name.startswith("text_encoders.")]
+    is_unknown = encoders and not any(map(LANGUAGE_MODEL.match, encoders))
+    if family != "Stable Diffusion 3" and is_unknown:
         return (
-            f"a checkpoint of {family} with text encoders, which is supported only as a diffusers "
-            "folder or without them"
+            f"a checkpoint of {family} with a text encoder whose tensors have unknown names, such "
+            f"as {one_line(encoders[0])}, which is supported only as a diffusers folder or without "
+            "the text encoder"
         )
     return None
 
