@@ -21,6 +21,7 @@ _ENGINE_VARIABLES: Final = (
     "IMAGINE_MODEL_CONFIG",
     "IMAGINE_DEVICE",
     "IMAGINE_OFFLOAD",
+    "IMAGINE_WEIGHTS",
     "IMAGINE_CPU_BACKEND",
     "IMAGINE_EMBEDDINGS",
     "IMAGINE_PREVIEW_DECODER",
@@ -53,6 +54,7 @@ class Settings(BaseSettings):
     imagine_device: str | None = None
     """What the engine computes on: `auto`, `cuda`, `rocm`, `mps`, `xpu` or `cpu`."""
     imagine_offload: str | None = None
+    imagine_weights: str | None = None
     """Which networks stay in the host's memory: `none`, `text` or `all`."""
     imagine_cpu_backend: Literal["openvino", "openvino-bf16", "torch"] | None = None
     """What runs the models on a CPU; None is OpenVINO where it is installed."""

@@ -232,7 +232,11 @@ def test_a_pickle_is_refused_by_its_name(tmp_path: Path, suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("model.gguf", r"quantised \(GGUF\)"), ("model.txt", "not a checkpoint")]
+    ("name", "words"),
+    [
+        ("model.gguf", r"quantised \(GGUF\).*: give a .safetensors file"),
+        ("model.txt", "not a checkpoint"),
+    ],
 )
 def test_other_kinds_of_files_are_refused(tmp_path: Path, name: str, words: str) -> None:
     """They exist, so they are no hub ids."""

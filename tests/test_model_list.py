@@ -18,6 +18,7 @@ from engine.device import select_device
 from engine.errors import ExitCode
 from engine.models import registry
 from engine.weights.model_folder import FEW_STEP_STARTER, STARTER
+from engine.weights.sizes import tensor_bytes
 from tests import tiny_model
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import sd1_tensors, write
@@ -213,6 +214,21 @@ def test_offloaded_weights_are_counted_apart(
     assert row["memory_bytes"] > row["host_bytes"] > 0
     main(["models", "--model", str(path)])
     assert " + 79.4 kB host" in capsys.readouterr().out
+
+
+def test_weights_in_8_bits_take_less_memory(
+    tiny: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the denoiser, also on the host."""
+    [plain] = described(capsys, tiny)
+    weights = list((tiny / "unet").glob("*.safetensors"))
+    saved = sum(tensor_bytes(path, 4) - tensor_bytes(path, 1) for path in weights)
+    monkeypatch.setenv("IMAGINE_WEIGHTS", "float8")
+    [row] = described(capsys, tiny)
+    assert plain["memory_bytes"] - row["memory_bytes"] == saved > 0
+    monkeypatch.setenv("IMAGINE_OFFLOAD", "all")
+    [offloaded] = described(capsys, tiny)
+    assert offloaded["memory_bytes"] + offloaded["host_bytes"] == row["memory_bytes"]
 
 
 def test_torch_is_not_needed(tiny: Path) -> None:

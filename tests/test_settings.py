@@ -154,6 +154,13 @@ def test_the_engine_gets_the_offloading() -> None:
     assert settings.load().engine_environment()["IMAGINE_OFFLOAD"] == "text"
 
 
+def test_the_engine_gets_how_weights_are_stored() -> None:
+    """If it is not set, they are stored as they compute."""
+    assert "IMAGINE_WEIGHTS" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_WEIGHTS=float8\n")
+    assert settings.load().engine_environment()["IMAGINE_WEIGHTS"] == "float8"
+
+
 def test_the_engine_gets_the_folders_of_embeddings() -> None:
     """If none is set, there are none."""
     assert "IMAGINE_EMBEDDINGS" not in settings.load().engine_environment()

@@ -31,8 +31,10 @@ from engine.models.description import (
     read_scheduler_config,
 )
 from engine.models.description import latent_pixels as native_latent_pixels
+from engine.models.float8 import is_in_float8, store_in_float8
 from engine.models.offload import place
 from engine.models.quantization import check_weights
+from engine.models.storage_setting import Storage, configured_storage
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler, noise_schedule
@@ -78,6 +80,9 @@ def load_pipeline(
         for name in (*DENOISERS, "vae")
         if name in files.index
     }
+    if configured_storage() is Storage.FLOAT8:
+        for name in networks.keys() & DENOISERS:
+            store_in_float8(networks[name])
     pipeline = pipeline_class.from_pretrained(
         files.folder,
         **{
@@ -162,9 +167,14 @@ def model_card(
             sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None
         },
         batch_sizes=batch_sizes,
-        fingerprint=device.fingerprint,
+        fingerprint=device.fingerprint + _storage(pipeline),
     )
     return card if distillation is None else _distilled(card, distillation)
+
+
+def _storage(pipeline: DiffusionPipeline) -> str:
+    """What the fingerprint says about the weights."""
+    return ", float8 weights" if is_in_float8(denoiser_of(pipeline)) else ""
 
 
 def _distilled(card: ModelCard, distillation: Distillation) -> ModelCard:
@@ -186,7 +196,7 @@ def guidance_embedding(pipeline: DiffusionPipeline, guidance: float) -> Conditio
         torch.tensor([guidance - 1.0]), embedding_dim=size
     )
     denoiser = denoiser_of(pipeline)
-    return {"timestep_cond": embedding.to(denoiser.device, denoiser.dtype)}
+    return {"timestep_cond": embedding.to(denoiser.device, pipeline.vae.dtype)}
 
 
 def _embedding_size(pipeline: DiffusionPipeline) -> int | None:

@@ -11,6 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from engine.contract import ROW_CLASSES, Backend, ModelCard, Recipe
 from engine.device import Device
 from engine.models.base import Conditioning, dummy_recipe
+from engine.models.float8 import is_in_float8
 from engine.models.openvino_copies import Inputs
 from engine.models.openvino_network import OpenVinoNetwork, has_bfloat16, version
 
@@ -46,6 +47,7 @@ class OpenVinoBackend:
 
         self._device = device
         self._is_unet = isinstance(denoiser, UNet2DConditionModel)
+        self._is_in_float8 = is_in_float8(denoiser)
         network = OpenVinoNetwork(denoiser, run_denoiser, device, device.max_concurrent_batches)
         self._denoisers = {
             Backend.OPENVINO: network,
@@ -81,10 +83,12 @@ class OpenVinoBackend:
     ) -> ModelCard:
         """The card with the device's backends, if OpenVINO gives torch's results up to rounding.
 
-        The transformers of other families were not tried.
+        The transformers of other families were not tried, nor weights in 8 bits.
         """
         device = self._device
         if Backend.OPENVINO not in device.backends or device.dtype != torch.float32:
+            return card
+        if self._is_in_float8:
             return card
         if Backend.OPENVINO_BF16 in device.backends and not has_bfloat16():
             log.warning("this CPU has no instructions for bfloat16; float32 is used")

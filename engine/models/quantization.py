@@ -2,6 +2,7 @@
 their own."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -14,12 +15,13 @@ _PACKAGES: Final[Mapping[str, str]] = {
     "bitsandbytes": "bitsandbytes",
     "bitsandbytes_4bit": "bitsandbytes",
     "bitsandbytes_8bit": "bitsandbytes",
-    "gguf": "gguf",
     "modelopt": "modelopt",
     "sdnq": "sdnq",
     "torchao": "torchao",
 }
 """The module that each `quant_method` needs."""
+_REGISTERED_BY_IMPORT: Final = frozenset({"sdnq"})
+"""Those without whose import transformers takes packed weights of a text encoder for numbers."""
 
 
 def check_weights(files: ModelFiles, component: str, config: Mapping[str, Any]) -> None:
@@ -57,3 +59,5 @@ def _check_quantization(model: str, component: str, config: Mapping[str, Any]) -
             f"The {component} of the model {model} is quantised ({method}), for which the package "
             f"{_PACKAGES[method]} is needed: install it."
         )
+    if method in _REGISTERED_BY_IMPORT:
+        import_module(_PACKAGES[method])

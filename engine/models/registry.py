@@ -13,6 +13,7 @@ from engine.errors import EngineError
 from engine.models.base import DiffusionModel, Family
 from engine.models.description import family_of
 from engine.models.offload_setting import is_offloaded
+from engine.models.storage_setting import stored_bytes
 from engine.safety import BUILTIN, Checker
 from engine.weights.hub import format_bytes
 from engine.weights.model_files import ModelFiles, find_model_files
@@ -125,7 +126,7 @@ def _device_bytes(files: ModelFiles, itemsize: int) -> int:
     from engine.models.loading import model_errors
 
     with model_errors(files.name):
-        return loaded_bytes(files, itemsize) - loaded_bytes(files, itemsize, is_offloaded)
+        return stored_bytes(files, itemsize) - stored_bytes(files, itemsize, is_offloaded)
 
 
 def _load_classifiers(checkers: Sequence[str], device: Device) -> list[Checker]:

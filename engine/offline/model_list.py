@@ -15,10 +15,10 @@ from engine.errors import EngineError, ModelCorrupt, ModelNotFound, first_line
 from engine.models.defaults import default_sampler
 from engine.models.description import Description, describe
 from engine.models.offload_setting import is_offloaded
+from engine.models.storage_setting import stored_bytes
 from engine.weights.hub import format_bytes
 from engine.weights.model_files import find_model_files
 from engine.weights.model_folder import LOAD_ERRORS
-from engine.weights.sizes import loaded_bytes
 
 if TYPE_CHECKING:
     from engine.device import Device
@@ -105,8 +105,8 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         files = find_model_files(name, prefer_fp16=bytes_per_weight == 2, download=False)
         description = describe(files)
         samplers = _samplers(description) if has_torch else None
-        host_bytes = loaded_bytes(files, bytes_per_weight or 1, is_offloaded)
-        memory_bytes = loaded_bytes(files, bytes_per_weight or 1) - host_bytes
+        host_bytes = stored_bytes(files, bytes_per_weight or 1, is_offloaded)
+        memory_bytes = stored_bytes(files, bytes_per_weight or 1) - host_bytes
     except LOAD_ERRORS as error:
         raise ModelCorrupt(
             f"The model {name} cannot be loaded; its files are damaged or incomplete: "

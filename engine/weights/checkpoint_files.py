@@ -204,7 +204,10 @@ def _require_suffix(name: str, path: Path) -> None:
             "not supported. Convert it to safetensors."
         )
     if path.suffix.lower() == ".gguf":
-        raise ModelCorrupt(f"The file {name} is quantised (GGUF), which is not supported.")
+        raise ModelCorrupt(
+            f"The file {name} is quantised (GGUF), which is not supported: give a {SUFFIX} file, "
+            "which IMAGINE_WEIGHTS=float8 makes as small, or a diffusers folder with SDNQ."
+        )
     if path.suffix.lower() != SUFFIX:
         raise ModelCorrupt(
             f"The file {name} is not a checkpoint: give a {SUFFIX} file or a diffusers folder."
