@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from engine.errors import ModelCorrupt, first_line
@@ -14,6 +15,7 @@ from engine.models.defaults import (
     FamilyDefaults,
     distillation_of,
 )
+from engine.models.prompt_length import prompt_length
 from engine.models.quantization import check_weights
 from engine.models.scheduler_config import (
     SCHEDULER_FILE,
@@ -33,8 +35,6 @@ _FLOW_SCHEDULER: Final = "FlowMatchEulerDiscreteScheduler"
 """The scheduler class of the families with flow matching."""
 _TEXT_WIDTH: Final = 512
 """transformers' default for CLIP text encoders whose configs do not say it."""
-_TEXT_TOKENS: Final = 77
-"""Of CLIP."""
 _CHANNELS: Final = 4
 """diffusers' default for UNets and VAEs whose configs do not say it."""
 
@@ -101,9 +101,10 @@ def optional_components(files: ModelFiles, components: Iterable[str]) -> tuple[s
 def _fitting_embeddings(files: ModelFiles, family: FamilyDefaults) -> tuple[str, ...]:
     if not family.embedded_encoders or not configured_embeddings():
         return ()
-    configs = (read_config(files, encoder) for encoder in family.embedded_encoders)
+    configs = [read_config(files, encoder) for encoder in family.embedded_encoders]
     widths = [config.get("hidden_size", _TEXT_WIDTH) for config in configs]
-    longest = min(_prompt_tokens(files, tokenizer) for tokenizer in family.tokenizers)
+    lengths = map(partial(_prompt_tokens, files), family.tokenizers, configs)
+    longest = min(lengths)
     return tuple(
         file.embedding.name for file in configured_embeddings() if _is_fit(file, widths, longest)
     )
@@ -117,11 +118,12 @@ def _is_fit(file: EmbeddingFile, widths: Sequence[int], longest: int) -> bool:
     return True
 
 
-def _prompt_tokens(files: ModelFiles, tokenizer: str) -> int:
+def _prompt_tokens(files: ModelFiles, tokenizer: str, text_encoder: Mapping[str, Any]) -> int:
     """The tokens between the first and the last one of a chunk."""
     path = files.folder / tokenizer / "tokenizer_config.json"
     config = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return int(config.get("model_max_length", _TEXT_TOKENS)) - 2
+    length = config.get("model_max_length") if isinstance(config, dict) else None
+    return prompt_length(length, text_encoder) - 2
 
 
 def family_of(files: ModelFiles) -> FamilyDefaults:

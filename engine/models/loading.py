@@ -12,7 +12,12 @@ import msgspec
 import torch
 from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from transformers import CLIPImageProcessor, PreTrainedModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    PreTrainedModel,
+)
 
 from engine.contract import MAX_SIZE, ROW_CLASSES, BatchSizes, Distilled, ModelCard, Sampler
 from engine.device import Device
@@ -33,6 +38,7 @@ from engine.models.description import (
 from engine.models.description import latent_pixels as native_latent_pixels
 from engine.models.float8 import is_in_float8, store_in_float8
 from engine.models.offload import place
+from engine.models.prompt_length import prompt_length
 from engine.models.quantization import check_weights
 from engine.models.storage_setting import Storage, configured_storage
 from engine.safety.concepts import ConceptChecker
@@ -96,6 +102,7 @@ def load_pipeline(
         local_files_only=True,
         low_cpu_mem_usage=True,
     )
+    _limit_prompts(pipeline)
     place(pipeline, device)
     pipeline.set_progress_bar_config(disable=True)
     for component in pipeline.components.values():
@@ -109,6 +116,19 @@ def load_pipeline(
         family_of(files),
     )
     return pipeline
+
+
+def _limit_prompts(pipeline: DiffusionPipeline) -> None:
+    """Let the tokenizers of CLIP have as many tokens as its text encoders have positions, if they
+    do not say how many they have."""
+    for end in ("", "_2"):
+        encoder = pipeline.components.get(f"text_encoder{end}")
+        tokenizer = pipeline.components.get(f"tokenizer{end}")
+        if isinstance(encoder, (CLIPTextModel, CLIPTextModelWithProjection)):
+            config = encoder.config.to_dict()
+            tokenizer.model_max_length = prompt_length(tokenizer.model_max_length, config)
+    if hasattr(pipeline, "tokenizer_max_length"):
+        pipeline.tokenizer_max_length = pipeline.tokenizer.model_max_length
 
 
 def denoiser_name(pipeline: DiffusionPipeline) -> str:
