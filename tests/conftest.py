@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tests.playground_http import Http
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
+os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels run on the CPU; before triton is loaded
 settings.register_profile("patient", deadline=None)  # examples may be slow on a busy machine
 settings.load_profile("patient")
 

@@ -12,7 +12,7 @@ from typing import Final
 import torch
 
 from engine.contract import Backend
-from engine.device import memory
+from engine.device import fused_kernels, memory
 from engine.device.choice import DEVICE_VARIABLE, choose_kind, offered_kinds
 from engine.device.sysinfo import available_cores, processor_name
 from engine.errors import UsageError
@@ -46,6 +46,8 @@ class Device:
     """Models whose work is below this run with one thread on a CPU."""
     backends: tuple[Backend, ...] = (Backend.TORCH,)
     """What may run networks here, the preferred one first."""
+    has_fused_kernels: bool = False
+    """Whether `fused_kernels` may be used."""
 
     @property
     def fingerprint(self) -> str:
@@ -64,6 +66,8 @@ class Device:
             str(self.dtype).removeprefix("torch."),
             f"{self.threads} threads",
         ]
+        if self.has_fused_kernels:
+            parts.append(f"fused kernels {fused_kernels.VERSION}")
         return ", ".join(parts)
 
     def for_model(self, work: float) -> "Device":
@@ -175,7 +179,8 @@ def select_device() -> Device:
     torch.backends.cuda.matmul.allow_tf32 = False
     if kind == "cpu":
         return Device(torch.device("cpu"), torch.float32, threads, backends=_cpu_backends())
-    return Device(torch.device(kind, 0), torch.float16, threads)
+    device = Device(torch.device(kind, 0), torch.float16, threads)
+    return replace(device, has_fused_kernels=fused_kernels.work_on(device.torch_device))
 
 
 def _cpu_backends() -> tuple[Backend, ...]:

@@ -110,6 +110,8 @@ class LatentDiffusion(ABC):
                 network.to(memory_format=torch.channels_last)
         self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
         is_resident = any(network is self._denoiser for network in networks)
+        if device.has_fused_kernels:
+            _fuse_operations([part for part in (self._denoiser, self._vae) if part in networks])
         self.graphs = GraphCache(self.forward, device, can_capture=is_resident)
         """The captured forward passes of `predict`."""
         self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
@@ -395,3 +397,11 @@ class LatentDiffusion(ABC):
         if mean is None or std is None:
             return config.get("shift_factor") or 0.0, 1.0
         return like.new_tensor(mean).view(1, -1, 1, 1), like.new_tensor(std).view(1, -1, 1, 1)
+
+
+def _fuse_operations(networks: Sequence[torch.nn.Module]) -> None:
+    """Let networks that are on the device as a whole use its fused kernels."""
+    from engine.models.fused_operations import fuse_operations
+
+    for network in networks:
+        fuse_operations(network)

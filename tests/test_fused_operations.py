@@ -1,0 +1,117 @@
+"""The fused kernels have the results of torch's operations; here Triton's interpreter runs them."""
+
+import importlib
+import importlib.util
+from types import ModuleType
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch.nn import functional as F
+
+from engine.device import fused_kernels
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("triton") is None,
+    reason="Triton, which is for Linux alone, is not installed",
+)
+ROUNDING = 2e-5
+
+
+@pytest.fixture(scope="module")
+def kernels() -> ModuleType:
+    """The kernels, on the CPU (see TRITON_INTERPRET in conftest.py)."""
+    return importlib.import_module("engine.device.triton_kernels")
+
+
+def channels_last(*shape: int) -> torch.Tensor:
+    """Random numbers with another mean than 0."""
+    return (torch.randn(shape) * 3 + 5).contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("silu", [False, True])
+@pytest.mark.parametrize(
+    ("shape", "groups"),
+    [((2, 64, 16, 16), 32), ((3, 96, 8, 12), 8), ((1, 320, 9, 13), 32), ((2, 8, 30, 40), 1)],
+)
+def test_group_norm(
+    kernels: ModuleType, shape: tuple[int, ...], groups: int, *, silu: bool
+) -> None:
+    """With and without a summand, for sizes that fill no block."""
+    torch.manual_seed(1)
+    x, added = channels_last(*shape), torch.randn(shape[:2])
+    norm = torch.nn.GroupNorm(groups, shape[1])
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    for summand in (None, added):
+        expected = norm(x if summand is None else x + summand[:, :, None, None])
+        expected = F.silu(expected) if silu else expected
+        with torch.inference_mode():
+            result = kernels.group_norm(x, norm, summand, silu=silu)
+        torch.testing.assert_close(result, expected, atol=ROUNDING, rtol=ROUNDING)
+        assert result.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_row_does_not_depend_on_the_others(kernels: ModuleType) -> None:
+    """It has equal bits in each slot, beside any other rows."""
+    torch.manual_seed(2)
+    norm, row = torch.nn.GroupNorm(32, 320), channels_last(1, 320, 9, 13)
+    alone = kernels.group_norm(row, norm, silu=True)
+    rows = torch.cat([channels_last(2, 320, 9, 13), row, channels_last(1, 320, 9, 13)])
+    together = kernels.group_norm(rows, norm, silu=True)
+    assert torch.equal(together[2], alone[0])
+
+
+def test_geglu(kernels: ModuleType) -> None:
+    """Also in half precision, where it rounds only once."""
+    torch.manual_seed(3)
+    x = torch.randn(3, 7, 2 * 100)
+    values, gate = x.chunk(2, dim=-1)
+    torch.testing.assert_close(kernels.geglu(x), values * F.gelu(gate), atol=1e-6, rtol=1e-5)
+    half = kernels.geglu(x.half()).float()
+    torch.testing.assert_close(half, values * F.gelu(gate), atol=5e-3, rtol=2e-3)
+
+
+@pytest.mark.usefixtures("kernels")
+@torch.inference_mode()
+def test_networks_of_stable_diffusion() -> None:
+    """UNet and decoder give what they give without the kernels."""
+    fused_operations = importlib.import_module("engine.models.fused_operations")
+    torch.manual_seed(4)
+    unet = UNet2DConditionModel(
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        cross_attention_dim=16,
+        attention_head_dim=4,
+        norm_num_groups=8,
+    ).eval()
+    vae = AutoencoderKL(
+        block_out_channels=(16, 32),
+        down_block_types=["DownEncoderBlock2D"] * 2,
+        up_block_types=["UpDecoderBlock2D"] * 2,
+        norm_num_groups=4,
+    ).eval()
+    for network in (unet, vae):
+        network.to(memory_format=torch.channels_last)
+    latents, prompt = torch.randn(2, 4, 12, 20), torch.randn(2, 5, 16)
+    steps = torch.tensor([3.0, 700.0])
+
+    def results() -> tuple[torch.Tensor, torch.Tensor]:
+        return unet(latents, steps, prompt).sample, vae.decode(latents).sample
+
+    expected = results()
+    plain = [(m, m.forward) for network in (unet, vae) for m in network.modules()]
+    for network in (unet, vae):
+        fused_operations.fuse_operations(network)
+    assert sum(module.forward is not forward for module, forward in plain) > 20
+    for result, without in zip(results(), expected, strict=True):
+        torch.testing.assert_close(result, without, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_kernels_are_compared_with_torch_before_they_are_used() -> None:
+    """On a CPU they are not used."""
+    assert fused_kernels.largest_difference(torch.device("cpu"), torch.float32) < ROUNDING
+    assert not fused_kernels.work_on(torch.device("cpu"))
