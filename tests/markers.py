@@ -76,6 +76,7 @@ SLOW_FILES: Final = frozenset({
 
 OPENVINO_FILES: Final = frozenset({
     "test_openvino.py",
+    "test_openvino_copies.py",
     "test_page_story.py",
     "test_settings.py",
     "test_starter.py",

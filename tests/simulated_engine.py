@@ -117,6 +117,9 @@ class NullModel:
         """Always true."""
         return True
 
+    def compile_for_all_cores(self, width: int, height: int, rows: int, backend: Backend) -> None:
+        """There is nothing to compile."""
+
     def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Always true."""
         return True

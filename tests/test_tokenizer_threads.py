@@ -10,7 +10,8 @@ from transformers import TokenizersBackend
 
 from engine.contract import PromptFormat
 from engine.core.engine_core import EngineCore
-from engine.models.latent_diffusion import LatentDiffusion, Prompt
+from engine.models.latent_diffusion import LatentDiffusion
+from engine.models.prompt_tokens import Prompt
 from tests import tiny_flow_models
 from tests.engine_parts import engine_core, load_engine_core, recipe
 

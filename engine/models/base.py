@@ -105,6 +105,10 @@ class DiffusionModel(Protocol):
         Tested at the first call for a shape, which can take seconds.
         """
 
+    def compile_for_all_cores(self, width: int, height: int, rows: int, backend: Backend) -> None:
+        """Compile what passes of this shape use that have all cores (`device/cores.py`), if that is
+        another network. Otherwise it is compiled in the background when it is first used."""
+
     def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
 
@@ -173,3 +177,11 @@ def dummy_recipe(card: ModelCard, width: int, height: int) -> Recipe:
         height=height,
         row_class=ROW_CLASSES[0],
     )
+
+
+def expanded(conditioning: Conditioning, rows: int) -> Conditioning:
+    """The conditioning of `rows` rows that are all equal to the first row of this one."""
+    return {
+        name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
+        for name, tensor in conditioning.items()
+    }

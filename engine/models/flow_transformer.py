@@ -14,9 +14,9 @@ from engine.contract.prompt_weights import words_of
 from engine.device import Device
 from engine.flow_matching import for_picture
 from engine.models.description import distillation_in, optional_components, require_components
-from engine.models.latent_diffusion import LatentDiffusion, Prompt
+from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import load_concept_checker, load_pipeline
-from engine.models.prompt_tokens import words_beyond
+from engine.models.prompt_tokens import Prompt, words_beyond
 from engine.safety import Checker, CheckerSet
 from engine.weights.model_files import ModelFiles
 

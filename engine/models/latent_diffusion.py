@@ -4,7 +4,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache, partial
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import msgspec
 import torch
@@ -24,7 +24,7 @@ from engine.contract import (
 from engine.device import Device
 from engine.device.errors import is_out_of_memory
 from engine.errors import InvalidJob
-from engine.models.base import Conditioning, dummy_recipe
+from engine.models.base import Conditioning, dummy_recipe, expanded
 from engine.models.batch_invariance import is_batch_invariant
 from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.defaults import Distillation, FamilyDefaults
@@ -34,7 +34,7 @@ from engine.models.loading import denoiser_of, latent_pixels, model_card, schedu
 from engine.models.movable_weights import MovableWeights
 from engine.models.offload import resident_networks
 from engine.models.openvino_backend import OpenVinoBackend
-from engine.models.prompt_tokens import EncoderInput, PromptTokenizer, lock_tokenizers
+from engine.models.prompt_tokens import EncoderInput, Prompt, PromptTokenizer, lock_tokenizers
 from engine.safety import CheckerSet
 from engine.weights.embeddings import EmbeddingFile
 
@@ -45,18 +45,6 @@ MEMORY_HEADROOM: Final = 0.25
 """
 PROMPT_CACHE_SIZE: Final = 64
 """Number of prompts whose encodings are cached; one of SDXL takes up to 2.5 MB in float16."""
-
-
-class Prompt(NamedTuple):
-    """A prompt, and how it is encoded."""
-
-    text: str
-    format: PromptFormat = PromptFormat.PLAIN
-    chunks: int = 1
-    """A prompt of the format A1111 is padded to at least so many."""
-    clip_skip: int = 1
-    embeddings: tuple[str, ...] = ()
-    """The names of those that it may use."""
 
 
 class LatentDiffusion(ABC):
@@ -282,6 +270,14 @@ class LatentDiffusion(ABC):
         required_bytes = width * height * rows * self._bytes_per_row_pixel
         return required_bytes * (1 + MEMORY_HEADROOM) <= available
 
+    def compile_for_all_cores(self, width: int, height: int, rows: int, backend: Backend) -> None:
+        """Compile what passes of this shape use that have all cores (`device/cores.py`), if that is
+        another network."""
+        if backend is not Backend.TORCH:
+            shape = self.latent_shape(width, height)
+            conditioning = self.encode_prompt(dummy_recipe(self.card, width, height))
+            self._openvino.compile_for_all_cores(shape, conditioning, rows, backend)
+
     def _learn_memory(self, row_pixels: int, used_bytes: int) -> None:
         self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used_bytes / row_pixels)
 
@@ -318,12 +314,8 @@ class LatentDiffusion(ABC):
         device = self.device
         latents = torch.zeros(rows, *shape[1:], device=device.torch_device, dtype=device.dtype)
         timesteps = torch.zeros(rows, device=device.torch_device)
-        batch_conditioning = {
-            name: tensor[:1].expand(rows, *tensor.shape[1:]).contiguous()
-            for name, tensor in conditioning.items()
-        }
         with self._convolutions.measure():
-            self.forward(latents, timesteps, batch_conditioning)
+            self.forward(latents, timesteps, expanded(conditioning, rows))
 
     def with_init_image(
         self, conditioning: Conditioning, image_latents: torch.Tensor

@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 
 from engine.contract import ROW_CLASSES, Backend, ModelCard, Recipe
 from engine.device import Device
-from engine.models.base import Conditioning, dummy_recipe
+from engine.models.base import Conditioning, dummy_recipe, expanded
 from engine.models.float8 import is_in_float8
 from engine.models.openvino_copies import Inputs
 from engine.models.openvino_network import OpenVinoNetwork, has_bfloat16, version
@@ -68,8 +68,17 @@ class OpenVinoBackend:
         backend: Backend = Backend.OPENVINO,
     ) -> torch.Tensor:
         """The denoiser's output for all rows."""
-        inputs = {_LATENTS: latents, _TIMESTEPS: timesteps, **conditioning}
-        return self._denoisers[backend](inputs)
+        return self._denoisers[backend](_inputs(latents, timesteps, conditioning))
+
+    def compile_for_all_cores(
+        self, shape: tuple[int, ...], conditioning: Conditioning, rows: int, backend: Backend
+    ) -> None:
+        """Compile what passes of `rows` rows use that have all cores (`all_cores`).
+
+        `shape` is that of an image's latents, (1, channels, height, width); `conditioning` has one
+        row.
+        """
+        self._denoisers[backend].compile_for_all_cores(_zeros(shape, conditioning, rows))
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """The decoder's output; row by row, because it gains nothing from several rows."""
@@ -115,14 +124,7 @@ class OpenVinoBackend:
         `latents` and `conditioning` have one row; large latents are tried smaller.
         """
         rows, sides = ROW_CLASSES[0], [min(side, PROOF_SIDE) for side in latents.shape[2:]]
-        batch = {
-            _LATENTS: torch.zeros(rows, latents.shape[1], *sides),
-            _TIMESTEPS: torch.zeros(rows),
-            **{
-                name: tensor.expand(rows, *tensor.shape[1:])
-                for name, tensor in conditioning.items()
-            },
-        }
+        batch = _zeros((1, latents.shape[1], *sides), conditioning, rows)
         exact: set[Backend] = set()
         if self._is_unet and self.decoder.prove({_LATENTS: batch[_LATENTS][:1]}):
             exact = {name for name in self._usable() if self._denoisers[name].prove(batch)}
@@ -139,3 +141,13 @@ class OpenVinoBackend:
         """Drop the compiled networks; none may be in use."""
         for network in (*self._denoisers.values(), self.decoder):
             network.clear()
+
+
+def _inputs(latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning) -> Inputs:
+    return {_LATENTS: latents, _TIMESTEPS: timesteps, **conditioning}
+
+
+def _zeros(shape: tuple[int, ...], conditioning: Conditioning, rows: int) -> Inputs:
+    """The inputs of a batch of `rows` rows without noise, all with the first conditioning."""
+    latents = torch.zeros(rows, *shape[1:])
+    return _inputs(latents, torch.zeros(rows), expanded(conditioning, rows))

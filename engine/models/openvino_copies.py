@@ -16,7 +16,8 @@ Network = Callable[[Inputs], torch.Tensor]
 class TwoCopies:
     """A compiled network, and a copy for calls that have all cores (`all_cores`).
 
-    The copy is compiled in the background after the first of these calls. Thread-safe.
+    The copy is compiled by `compile_alone`, or in the background after the first of these calls.
+    Thread-safe.
     """
 
     def __init__(self, shared: Network, compile_alone: Callable[[], Network]) -> None:
@@ -24,6 +25,8 @@ class TwoCopies:
         self._shared = shared
         self._compile_alone = compile_alone
         self._alone: Future[Network] | None = None
+        self._lock = threading.Lock()
+        """Of `_alone`."""
 
     def __call__(self, inputs: Inputs) -> torch.Tensor:
         """What both copies return."""
@@ -31,8 +34,19 @@ class TwoCopies:
             return self._shared(inputs)
         alone = self._alone
         if alone is None:
-            alone = self._alone = background_compiler().try_submit(self._compile_alone)
+            with self._lock:
+                if self._alone is None:
+                    self._alone = background_compiler().try_submit(self._compile_alone)
+                alone = self._alone
         return (alone.result() if alone is not None and alone.done() else self._shared)(inputs)
+
+    def compile_alone(self) -> None:
+        """Compile the copy in this thread, unless that was begun before."""
+        with self._lock:
+            if self._alone is not None:
+                return
+            alone = self._alone = Future()
+        alone.set_result(self._compile_alone())
 
 
 class BackgroundCompiler:

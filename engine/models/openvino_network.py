@@ -5,12 +5,12 @@ is used, a copy with fixed shapes is compiled, for which OpenVINO chooses kernel
 beforehand. Results differ from torch's by rounding; they are the same in all runs, threads and
 processes.
 
-Calls that run at the same time share the cores. Those that have all of them (`all_cores`) soon use
-a second copy with more threads, if that one has the same bits. In bfloat16 it may differ for some
-inputs and not for others, so there is none.
+Calls that run at the same time share the cores. Those that have all of them (`all_cores`) use a
+second copy with more threads, if there is time to compile it and that one has the same bits. In
+bfloat16 it may differ for some inputs and not for others, so there is none.
 
 The front end is called directly, because `openvino.convert_model` takes twice as long. torch keeps
-some memory of each recording for good (14 MB of the starter's), so a network is recorded once and
+some memory of each recording for good (11 MB of the starter's), so a network is recorded once and
 not again after `clear`.
 """
 
@@ -19,6 +19,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
@@ -52,6 +53,10 @@ _SCALES: Final = (0.1, 1.0, 10.0, 100.0)
 """Of the inputs for which two copies are compared."""
 _ERRORS: Final = (RuntimeError, ImportError, AttributeError, TypeError, ValueError)
 """Raised for networks that OpenVINO cannot convert, and by other versions of it."""
+_recording: Final = threading.Lock()
+"""Held while a network is recorded: torch keeps the state of a recording in global variables."""
+_reshaping: Final = threading.Lock()
+"""Held while the copies of a converted network, which share their weights, are made."""
 log = logging.getLogger(__name__)
 
 _Key = tuple[tuple[str, torch.Size], ...]
@@ -77,10 +82,11 @@ class OpenVinoNetwork:
         """The network whose results show whether what is recorded is right."""
         self._converted: list[Any] = []
         """With open shapes: one, and another if some shapes take another path through Python."""
-        self._shapes: OrderedDict[_Key, Network] = OrderedDict()
+        self._shapes: OrderedDict[_Key, Future[Network]] = OrderedDict()
+        """Those that are compiled, or that a thread compiles."""
         self._shapes_lock = threading.Lock()
-        self._compiling = threading.Lock()
-        """Held during a compilation; not the lock of `_shapes`, because compiling takes long."""
+        self._converting = threading.Lock()
+        """Held while `_converted` grows."""
 
     def _set_precision(self, precision: Precision) -> None:
         threads, streams = self._device.threads, self._streams
@@ -92,7 +98,7 @@ class OpenVinoNetwork:
     def in_bfloat16(self) -> "OpenVinoNetwork":
         """The same network with its own compiled shapes; what is recorded is shared."""
         other = OpenVinoNetwork(self._module, self._network, self._device, self._streams)
-        other._converted, other._compiling = self._converted, self._compiling
+        other._converted, other._converting = self._converted, self._converting
         other._recorder = self
         other._set_precision(Precision.BFLOAT16)
         return other
@@ -103,8 +109,15 @@ class OpenVinoNetwork:
 
     def is_compiled(self, inputs: Inputs) -> bool:
         """Whether OpenVINO computes inputs of these shapes."""
-        compiled = self._lookup(_key(inputs))
-        return compiled is not None and compiled is not self._network
+        with self._shapes_lock:
+            shape = self._shapes.get(_key(inputs))
+        return shape is not None and shape.done() and shape.result() is not self._network
+
+    def compile_for_all_cores(self, inputs: Inputs) -> None:
+        """Compile what calls with inputs of these shapes use that have all cores."""
+        compiled = self._compiled_for(inputs)
+        if isinstance(compiled, TwoCopies):
+            compiled.compile_alone()
 
     def prove(self, inputs: Inputs) -> bool:
         """Whether OpenVINO can compute inputs of these shapes with torch's results, and there is
@@ -121,30 +134,27 @@ class OpenVinoNetwork:
 
     def _compiled_for(self, inputs: Inputs) -> Network:
         key = _key(inputs)
-        compiled = self._lookup(key)
-        if compiled is not None:
-            return compiled
-        with self._compiling:
-            compiled = self._lookup(key)
-            if compiled is None:
-                self._make_room()
-                compiled = self._compile(inputs)
-                with self._shapes_lock:
-                    self._shapes[key] = compiled
-        return compiled
-
-    def _lookup(self, key: _Key) -> Network | None:
         with self._shapes_lock:
-            compiled = self._shapes.get(key)
-            if compiled is not None:
-                self._shapes.move_to_end(key)
-            return compiled
+            shape = self._shapes.get(key)
+            is_new = shape is None
+            if shape is None:
+                self._make_room()
+                shape = self._shapes[key] = Future()
+            self._shapes.move_to_end(key)
+        if is_new:  # other threads wait for this one
+            try:
+                shape.set_result(self._compile(inputs))
+            except BaseException as error:
+                with self._shapes_lock:
+                    self._shapes.pop(key, None)
+                shape.set_exception(error)
+                raise
+        return shape.result()
 
     def _make_room(self) -> None:
         limit = max(1, self._max_shapes())
-        with self._shapes_lock:
-            while len(self._shapes) >= limit:
-                self._shapes.popitem(last=False)
+        while len(self._shapes) >= limit:
+            self._shapes.popitem(last=False)
 
     def _max_shapes(self) -> int:
         free = available_memory()
@@ -153,8 +163,7 @@ class OpenVinoNetwork:
         weights = sum(tensor.nbytes for tensor in self._module.parameters())
         if self._alone is not None:
             weights *= 2
-        with self._shapes_lock:
-            used = len(self._shapes) * weights
+        used = len(self._shapes) * weights
         return min(MAX_SHAPES, int((free + used) * MEMORY_SHARE / max(1, weights)))
 
     @torch.inference_mode(mode=False)
@@ -165,8 +174,8 @@ class OpenVinoNetwork:
         try:
             compiled = self._compile_converted(examples)
             if compiled is None:
-                recorded = self._recorder._convert(examples)
-                compiled = recorded if self._recorder is self else self._compile_converted(examples)
+                with self._converting:
+                    compiled = self._compile_converted(examples) or self._record(examples)
             if compiled is not None:
                 return compiled
         except _ERRORS as error:
@@ -182,6 +191,10 @@ class OpenVinoNetwork:
             if compiled is not None:
                 return compiled
         return None
+
+    def _record(self, examples: Inputs) -> Network | None:
+        recorded = self._recorder._convert(examples)
+        return recorded if self._recorder is self else self._compile_converted(examples)
 
     def _convert(self, examples: Inputs) -> Network:
         """Raises ValueError if its results are not those of torch."""
@@ -210,8 +223,7 @@ class OpenVinoNetwork:
 
         def compile_alone() -> Network:
             try:
-                with self._compiling:
-                    alone = _compile(model, examples, properties)
+                alone = _compile(model, examples, properties)
                 trials = [_examples(examples, scale) for scale in _SCALES]
                 if alone and all(torch.equal(alone(trial), shared(trial)) for trial in trials):
                     return alone
@@ -257,13 +269,20 @@ class _CompiledShape:
 
 
 class _Recorded(torch.nn.Module):
-    """A network with positional inputs, as `torch.jit.trace` needs it."""
+    """A network with positional inputs, as `torch.jit.trace` needs it.
+
+    It has the weights of the module, but not its submodules: torch would create a TorchScript class
+    for each of them, which takes longer than the recording.
+    """
 
     def __init__(self, module: torch.nn.Module, network: Network, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.module = module
         self._network = network
         self._names = names
+        for nth, parameter in enumerate(module.parameters()):
+            self.register_parameter(f"parameter{nth}", parameter)
+        for nth, buffer in enumerate(module.buffers()):
+            self.register_buffer(f"buffer{nth}", buffer)
 
     def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
         return self._network(dict(zip(self._names, tensors, strict=True)))
@@ -300,10 +319,11 @@ def _convert(module: torch.nn.Module, network: Network, examples: Inputs) -> Any
 
     tensors = tuple(examples.values())
     recorded = _Recorded(module, network, tuple(examples)).eval()
-    trace = torch.jit.trace(recorded, tensors, check_trace=False, strict=False)
-    decoder = TorchScriptPythonDecoder(trace, example_input=tensors)
-    front_end = front_ends.load_by_framework("pytorch")
-    return front_end.convert(front_end.load(decoder))
+    with _recording:
+        trace = torch.jit.trace(recorded, tensors, check_trace=False, strict=False)
+        decoder = TorchScriptPythonDecoder(trace, example_input=tensors)
+        front_end = front_ends.load_by_framework("pytorch")
+        return front_end.convert(front_end.load(decoder))
 
 
 def _compile(
@@ -312,16 +332,13 @@ def _compile(
     properties: Mapping[str, object],
 ) -> "_CompiledShape | None":
     """The model compiled for these shapes; None if its recording does not allow them."""
-    fixed = model.clone()
-    try:
-        fixed.reshape(
-            {
-                port: list(tensor.shape)
-                for port, tensor in zip(fixed.inputs, examples.values(), strict=True)
-            }
-        )
-    except RuntimeError:
-        return None
+    with _reshaping:
+        fixed = model.clone()
+        shapes = [list(tensor.shape) for tensor in examples.values()]
+        try:
+            fixed.reshape(dict(zip(fixed.inputs, shapes, strict=True)))
+        except RuntimeError:
+            return None
     return _CompiledShape(_core().compile_model(fixed, "CPU", dict(properties)))
 
 

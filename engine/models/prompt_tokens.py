@@ -11,6 +11,7 @@ import torch
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedTokenizerBase
 
+from engine.contract import PromptFormat
 from engine.contract.embedding_names import split_at_names
 from engine.contract.prompt_weights import WeightedText, parse_weights
 from engine.models.embeddings import EmbeddingTokens
@@ -23,6 +24,18 @@ _MAX_MEAN_RATIO: Final = 10.0
 _IDEOGRAPHS: Final = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 """Chinese and Japanese have no spaces between words, so each of their characters counts."""
 _WORD: Final = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")
+
+
+class Prompt(NamedTuple):
+    """A prompt, and how it is encoded."""
+
+    text: str
+    format: PromptFormat = PromptFormat.PLAIN
+    chunks: int = 1
+    """A prompt of the format A1111 is padded to at least so many."""
+    clip_skip: int = 1
+    embeddings: tuple[str, ...] = ()
+    """The names of those that it may use."""
 
 
 class _Exclusive:

@@ -1,5 +1,6 @@
 """Load models with the family that its pipeline class belongs to."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -11,6 +12,14 @@ from engine.device import Device
 from engine.device.sysinfo import free_memory
 from engine.errors import EngineError
 from engine.models.base import DiffusionModel, Family
+from engine.models.defaults import (
+    FLUX_2_KLEIN,
+    STABLE_DIFFUSION,
+    STABLE_DIFFUSION_3,
+    STABLE_DIFFUSION_XL,
+    Z_IMAGE,
+    FamilyDefaults,
+)
 from engine.models.description import family_of
 from engine.models.offload_setting import is_offloaded
 from engine.models.storage_setting import stored_bytes
@@ -19,22 +28,22 @@ from engine.weights.hub import format_bytes
 from engine.weights.model_files import ModelFiles, find_model_files
 from engine.weights.sizes import loaded_bytes
 
+_MODULES: Final = {
+    STABLE_DIFFUSION.name: "stable_diffusion",
+    STABLE_DIFFUSION_XL.name: "stable_diffusion_xl",
+    STABLE_DIFFUSION_3.name: "stable_diffusion_3",
+    FLUX_2_KLEIN.name: "flux_2_klein",
+    Z_IMAGE.name: "z_image",
+}
+"""Each has a FAMILY."""
 LOADING_HEADROOM: Final = 1.5
 """While a model is loaded, it needs so many times the memory of its weights."""
 
 
-def _families() -> tuple[Family, ...]:
-    """All families; imported inside the function, because importing diffusers takes seconds."""
-    from engine.models import (
-        flux_2_klein,
-        stable_diffusion,
-        stable_diffusion_3,
-        stable_diffusion_xl,
-        z_image,
-    )
-
-    modules = (stable_diffusion, stable_diffusion_xl, stable_diffusion_3, flux_2_klein, z_image)
-    return tuple(module.FAMILY for module in modules)
+def _family(defaults: FamilyDefaults) -> Family:
+    """The family with these defaults; no other is imported, because their pipelines take long."""
+    family: Family = importlib.import_module(f"engine.models.{_MODULES[defaults.name]}").FAMILY
+    return family
 
 
 def load(name: str, device: Device, checkers: Sequence[str] = (BUILTIN,)) -> DiffusionModel:
@@ -90,8 +99,7 @@ def _load(
     from engine.models.loading import model_errors
 
     files = find_model_files(name, prefer_fp16=device.dtype == torch.float16)
-    name_of_family = family_of(files).name
-    [family] = (family for family in _families() if family.name == name_of_family)
+    family = _family(family_of(files))
     classifiers = load_classifiers()
     with model_errors(name):
         _check_memory(files, device)

@@ -12,9 +12,9 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in, require_components
-from engine.models.latent_diffusion import LatentDiffusion, Prompt
+from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
-from engine.models.prompt_tokens import weighted
+from engine.models.prompt_tokens import Prompt, weighted
 from engine.safety import Checker, CheckerSet
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles

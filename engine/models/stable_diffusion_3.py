@@ -13,8 +13,7 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_3
 from engine.models.flow_transformer import FlowTransformer, load_flow_transformer, text_of
-from engine.models.latent_diffusion import Prompt
-from engine.models.prompt_tokens import words_beyond
+from engine.models.prompt_tokens import Prompt, words_beyond
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
 

@@ -18,7 +18,7 @@ from engine.models.flow_transformer import (
     text_of,
     words_beyond_template,
 )
-from engine.models.latent_diffusion import Prompt
+from engine.models.prompt_tokens import Prompt
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
 
