@@ -1,5 +1,6 @@
 """IMAGINE_OFFLOAD keeps networks on the host, and the pictures stay as they are."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from engine.core.engine_core import EngineCore
 from engine.device import select_device
 from engine.errors import UsageError
 from engine.models import registry
-from engine.models.loading import denoiser_of
+from engine.models.loading import denoiser_name, denoiser_of
 from engine.models.offload_setting import VARIABLE
 from tests import tiny_flow_models, tiny_model
 from tests.engine_parts import job, load_engine_core, painted_images, recipe
@@ -32,28 +33,37 @@ def size(pipeline: DiffusionPipeline, *names: str) -> int:
     return sum(tensor.nbytes for tensor in [*parameters.values(), *buffers])
 
 
-@pytest.mark.parametrize("family", ["sd", "sd3"])
+def save_sd3(folder: Path) -> Path:
+    """A Stable Diffusion 3 without T5."""
+    return tiny_flow_models.save_sd3(folder, has_t5=False)
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        tiny_model.save,
+        tiny_model.save_xl,
+        save_sd3,
+        tiny_flow_models.save_klein,
+        tiny_flow_models.save_z_image,
+    ],
+)
 def test_pictures_have_the_same_bits(
-    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    save: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With text encoders on the host, or the denoiser too; they take no memory of the device."""
-    folder = tmp_path / "tiny"
-    if family == "sd":
-        tiny_model.save(folder)
-    else:
-        tiny_flow_models.save_sd3(folder, has_t5=False)
+    folder = save(tmp_path / "tiny")
     digests, memory = set(), []
     for offload in ("", "text", "all"):
         core = loaded(folder, offload, monkeypatch)
         pipeline = core.model.pipeline  # type: ignore[attr-defined] # of LatentDiffusion
         digests.add(painted_images(job(recipe(core)), core)[0].sha256)
         memory.append(core.model.memory_bytes)
-    denoiser = "unet" if family == "sd" else "transformer"
     assert len(digests) == 1
     encoders = [name for name in pipeline.components if name.startswith("text_encoder")]
     present = [name for name in encoders if pipeline.components[name] is not None]
     assert memory[0] - memory[1] == size(pipeline, *present)
-    assert memory[1] - memory[2] == size(pipeline, denoiser)
+    assert memory[1] - memory[2] == size(pipeline, denoiser_name(pipeline))
 
 
 class Move(NamedTuple):
