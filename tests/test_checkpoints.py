@@ -234,7 +234,7 @@ def test_a_pickle_is_refused_by_its_name(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("model.gguf", r"quantised \(GGUF\).*: give a .safetensors file"),
+        ("model.gguf", "is not a GGUF file, or it is damaged"),
         ("model.txt", "not a checkpoint"),
     ],
 )

@@ -19,7 +19,9 @@ from engine.models.checkpoint_conversion import (
     missing_weights,
     named_as_diffusers,
 )
+from engine.models.gguf_weights import gguf_weights
 from engine.weights.checkpoints import Checkpoint
+from engine.weights.gguf import SUFFIX
 
 _EMBEDDINGS: Final = "model.embed_tokens.weight"
 _HEAD: Final = "lm_head.weight"
@@ -65,6 +67,8 @@ def load_from_checkpoint(
 
 def _tensors(checkpoint: Checkpoint, component: str) -> Tensors:
     """The tensors of a component by their standard names."""
+    if checkpoint.path.suffix.lower() == SUFFIX:
+        return gguf_weights(checkpoint.path, checkpoint.components[component])
     with safe_open(checkpoint.path, framework="pt") as file:
         return {
             standard: file.get_tensor(name)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from engine.errors import EngineError, ModelCorrupt, unreadable
+from engine.weights import gguf
 from engine.weights.checkpoint_names import OPTIONAL, TRANSFORMERS, Kind
 from engine.weights.checkpoints import SUFFIX, Checkpoint, read_checkpoint
 from engine.weights.hub import cached_snapshot, download_snapshot
@@ -197,20 +198,16 @@ def _without_unused(checkpoint: Checkpoint, index: Mapping[str, Any]) -> Checkpo
 
 
 def _require_suffix(name: str, path: Path) -> None:
-    """Raise ModelCorrupt for a file that is certainly no safetensors file."""
+    """Raise ModelCorrupt for a file that is certainly no checkpoint."""
     if is_pickle(path):
         raise ModelCorrupt(
             f"The file {name} is a pickle: loading a pickle can run arbitrary code, so pickles are "
             "not supported. Convert it to safetensors."
         )
-    if path.suffix.lower() == ".gguf":
+    if path.suffix.lower() not in (SUFFIX, gguf.SUFFIX):
         raise ModelCorrupt(
-            f"The file {name} is quantised (GGUF), which is not supported: give a {SUFFIX} file, "
-            "which IMAGINE_WEIGHTS=float8 makes as small, or a diffusers folder with SDNQ."
-        )
-    if path.suffix.lower() != SUFFIX:
-        raise ModelCorrupt(
-            f"The file {name} is not a checkpoint: give a {SUFFIX} file or a diffusers folder."
+            f"The file {name} is not a checkpoint: give a {SUFFIX} or {gguf.SUFFIX} file, or a "
+            "diffusers folder."
         )
 
 

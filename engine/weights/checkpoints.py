@@ -1,8 +1,8 @@
 """Tell from the header of a single-file checkpoint what is in it; the weights are not read.
 
-The format is safetensors (https://github.com/huggingface/safetensors#format), with the names of
-tensors that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL, and to the
-transformers of Stable Diffusion 3, FLUX.2 klein and Z-Image.
+The format is safetensors (https://github.com/huggingface/safetensors#format) or GGUF. The names of
+tensors are those that the authors' own code gives to Stable Diffusion 1 and 2 and to SDXL, and to
+the transformers of Stable Diffusion 3, FLUX.2 klein and Z-Image.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from engine.errors import ModelCorrupt
+from engine.weights import gguf
 from engine.weights.checkpoint_names import (
     FIRST_OF_UNET,
     OPTIONAL,
@@ -73,7 +74,8 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
     Raises ModelCorrupt if the file is damaged or something else, and StorageFailed if it cannot be
     read.
     """
-    header = read_header(path, name)
+    is_gguf = path.suffix.lower() == gguf.SUFFIX
+    header = gguf.gguf_header(path, name) if is_gguf else read_header(path, name)
     names = plain_names(header.tensors)
     tensors = {plain: header.tensors[key] for plain, key in names.items()}
     if other := unsupported_kind(tensors):

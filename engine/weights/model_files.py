@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import ModelNotFound, unreadable
+from engine.weights import gguf
 from engine.weights.checkpoint_files import CheckpointFiles
 from engine.weights.checkpoints import SUFFIX, Checkpoint
 from engine.weights.model_folder import (
@@ -106,6 +107,6 @@ def _find_file(name: str) -> Path | None:
         return None
     except OSError as error:
         raise unreadable(f"the model {name}", error) from error
-    if not is_folder and (is_pickle(path) or path.suffix.lower() in (SUFFIX, ".gguf")):
+    if not is_folder and (is_pickle(path) or path.suffix.lower() in (SUFFIX, gguf.SUFFIX)):
         raise ModelNotFound(f"There is no file {name}.")
     return None

@@ -7,6 +7,7 @@ from typing import Final
 
 from safetensors import safe_open
 
+from engine.weights import gguf
 from engine.weights.model_files import ModelFiles
 
 _INTEGER_BYTES: Final = {
@@ -38,9 +39,13 @@ def loaded_bytes(
 def tensor_bytes(path: Path, itemsize: int, names: Names | None = None) -> int:
     """The bytes in memory of the tensors of these names in a file, or of all.
 
-    Integers, such as packed quantised weights, stay as they are. Raises SafetensorError or OSError
-    for damaged files.
+    Integers, such as packed quantised weights, stay as they are, but those of GGUF become floats.
+    Raises SafetensorError, OSError or ModelCorrupt for damaged files.
     """
+    if path.suffix.lower() == gguf.SUFFIX:
+        header = gguf.read_gguf(path, path.name)
+        shapes = (header[name].shape for name in (header if names is None else names))
+        return itemsize * sum(math.prod(shape) for shape in shapes)
     with safe_open(path, framework="np") as file:
         tensors = map(file.get_slice, file.keys() if names is None else names)
         return sum(
