@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.contract import MAX_GUIDANCE, MAX_SIZE, MAX_STEPS, SIZE_MULTIPLE, Sampler, StepRounding
 from engine.contract.samplers import FLOW_PREDICTION
+from engine.weights.model_names import distillation_word, words_of
 
 STEPS: Final = 20
 """Of models that are not distilled."""
@@ -246,16 +247,11 @@ FAMILIES: Final = (
     Z_IMAGE,
 )
 
-_WORDS: Final = (
-    (re.compile(r"turbo"), TURBO),
-    (re.compile(r"(?<!torch )lightning"), LIGHTNING),  # PyTorch Lightning trains any model
-    (re.compile(r"\bhyper(sd|sdxl|xl)?\b.*cfg"), HYPER_CFG),
-    (re.compile(r"\bhyper(sd|sdxl|xl)?\b"), HYPER),
-    (re.compile(r"\bdmd2?\b"), DMD),
-    (re.compile(r"\btcd\b"), TCD),
-    (re.compile(r"\blcm\b|latent consistency"), LCM),
-)
-"""What names and labels say, in words of lower case."""
+_BY_NAME: Final = {
+    distillation.name: distillation
+    for distillation in (TURBO, LIGHTNING, HYPER_CFG, HYPER, DMD, TCD, LCM)
+}
+"""What names and labels may say."""
 _SCHEDULERS: Final = {"LCMScheduler": LCM, "TCDScheduler": TCD}
 """Classes in scheduler configs that only distilled models have."""
 _FEW_STEPS: Final = {
@@ -264,7 +260,6 @@ _FEW_STEPS: Final = {
     "FlowMatchEulerDiscreteScheduler": Sampler.FLOW_EULER,
 }
 """Classes in the scheduler configs of Turbo and Lightning models, and their samplers."""
-_WORD: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 _STEPS_IN_NAME: Final = re.compile(r"\b(\d{1,2}) ?steps?\b")
 
 
@@ -279,8 +274,8 @@ def distillation_of(
     `name` is the model's name, `scheduler` and `denoiser` are its configs, and `labels` are those
     of its model card, such as tags and base models.
     """
-    words = _words(PurePath(name.replace("\\", "/")).name)
-    distillation = _by_configs(scheduler, denoiser, [words, *map(_words, labels)])
+    words = words_of(PurePath(name.replace("\\", "/")).name)
+    distillation = _by_configs(scheduler, denoiser, [words, *map(words_of, labels)])
     steps = _STEPS_IN_NAME.search(words)
     if distillation is None or steps is None or not 1 <= int(steps[1]) <= distillation.most_steps:
         return distillation
@@ -307,11 +302,11 @@ def _by_configs(
     class_name = str(scheduler.get("_class_name"))
     sampler = _FEW_STEPS.get(class_name)
     for text in texts:
-        for pattern, distillation in _WORDS:
-            if pattern.search(text):
-                if distillation is TURBO and sampler is not None:
-                    return distillation._replace(sampler=sampler)
-                return distillation
+        name = distillation_word(text)
+        if name is not None:
+            if name == TURBO.name and sampler is not None:
+                return TURBO._replace(sampler=sampler)
+            return _BY_NAME[name]
     if class_name in _SCHEDULERS:
         return _SCHEDULERS[class_name]
     is_trailing = scheduler.get("timestep_spacing") == "trailing"
@@ -326,8 +321,3 @@ def _begins_with_signal(scheduler: Mapping[str, object]) -> bool:
     distilled models for another reason (https://arxiv.org/abs/2305.08891)."""
     is_epsilon = scheduler.get("prediction_type", "epsilon") == "epsilon"
     return is_epsilon and not scheduler.get("rescale_betas_zero_snr")
-
-
-def _words(name: str) -> str:
-    """The words of a name in lower case: those of "v50LightningVAE" are "v 50 lightning vae"."""
-    return " ".join(_WORD.findall(name)).lower()

@@ -146,7 +146,7 @@ def distillation_in(files: ModelFiles) -> Distillation | None:
         read_config(files, _denoiser_name(files)),
         _readme(files).labels,
     )
-    is_distilled = distillation is not None or files.index.get("is_distilled") is True
+    is_distilled = distillation is not None or files.is_distilled
     return (is_distilled and family_of(files).distillation) or distillation
 
 

@@ -14,6 +14,11 @@ from engine.errors import EngineError, ModelCorrupt, unreadable
 from engine.weights import gguf
 from engine.weights.checkpoint_names import OPTIONAL, TRANSFORMERS, Kind
 from engine.weights.checkpoints import SUFFIX, Checkpoint, read_checkpoint
+from engine.weights.configuration_choice import (
+    choose_folder,
+    variant_in_folder,
+    variant_of_checkpoint,
+)
 from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     INDEX,
@@ -28,6 +33,7 @@ from engine.weights.model_folder import (
     is_pickle,
     names_component,
 )
+from engine.weights.model_names import PLAIN
 from engine.weights.transformer_structure import has_structure, structure
 
 CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
@@ -110,6 +116,14 @@ class CheckpointFiles:
     def scheduler_changes(self) -> dict[str, object]:
         """What the checkpoint itself says about its noise schedule."""
         return dict(self.checkpoint.scheduler_changes)
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether the folder is that of a distilled model, and no name of the checkpoint says that
+        it is another one."""
+        if variant_of_checkpoint(self.checkpoint) == PLAIN and not self.index.get("is_distilled"):
+            return False
+        return variant_in_folder(self.checkpoint, self.folder) not in (None, PLAIN)
 
     @property
     def revision(self) -> str:
@@ -216,9 +230,12 @@ def _configuration(
 ) -> ModelFolder:
     """The first that fits of the operator's folders, the hub's repository and the starter."""
     folders = list(_operator_folders())
-    for folder in (*folders, STARTER_FOLDER):
-        if _fits(folder, checkpoint):
-            return ModelFolder(str(folder), prefer_fp16=prefer_fp16)
+    fitting = [folder for folder in folders if _fits(folder, checkpoint)]
+    if not fitting and _fits(STARTER_FOLDER, checkpoint):
+        fitting = [STARTER_FOLDER]
+    if fitting:
+        folder = choose_folder(name, checkpoint, fitting, CONFIG_VARIABLE)
+        return ModelFolder(str(folder), prefer_fp16=prefer_fp16)
     if checkpoint.kind in TRANSFORMERS:
         raise ModelCorrupt(
             f"The checkpoint {name} has the transformer of a {checkpoint.kind} of width "
@@ -307,6 +324,9 @@ def _from_hub(name: str, checkpoint: Checkpoint, prefer_fp16: bool, download: bo
             download_snapshot(repository, patterns, prefer_fp16=prefer_fp16)
             if download
             else cached_snapshot(repository)
+        )
+        log.info(
+            "The configuration of the checkpoint %s is %s, from %s", name, snapshot, repository
         )
         return ModelFolder(str(snapshot), prefer_fp16=prefer_fp16)
     except EngineError as error:

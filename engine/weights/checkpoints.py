@@ -37,6 +37,8 @@ _PREDICTION_TYPES: Final = {
 }
 """Values of `modelspec.prediction_type` (https://github.com/Stability-AI/ModelSpec), and what
 diffusers calls them."""
+_LABELS: Final = ("modelspec.title", "ss_sd_model_name")
+"""The second one is of kohya's trainers (https://github.com/kohya-ss/sd-scripts)."""
 _PREDICT_KEY: Final = "modelspec.predict_key"
 """ComfyUI's name of it (comfy_extras/nodes_model_merging.py)."""
 
@@ -62,6 +64,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """Of the embeddings that the UNet reads; 0 without cross-attention."""
     licence: str | None
     """As the metadata names it."""
+    labels: tuple[str, ...]
+    """What the metadata calls the model, and the model that it was trained from."""
     scheduler_changes: Mapping[str, object]
     """What the file says about its noise schedule, as in diffusers' scheduler configs."""
     faults: Mapping[str, str]
@@ -97,6 +101,7 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         channels=_channels(tensors, kind, name),
         context_size=_context_size(tensors),
         licence=one_line(header.metadata.get("modelspec.license", "")) or None,
+        labels=tuple(filter(None, (one_line(header.metadata.get(key, "")) for key in _LABELS))),
         scheduler_changes=_scheduler_changes(tensors, header.metadata),
     )
 

@@ -39,6 +39,10 @@ class ModelFiles(Protocol):
         """What is different from the scheduler's configuration in the folder."""
 
     @property
+    def is_distilled(self) -> bool:
+        """Whether the files say, besides its name, that the model is distilled."""
+
+    @property
     def revision(self) -> str:
         """What identifies the contents of the files that are loaded."""
 

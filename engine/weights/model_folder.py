@@ -87,6 +87,11 @@ class ModelFolder:
         self.scheduler_changes: Mapping[str, object] = {}
 
     @property
+    def is_distilled(self) -> bool:
+        """Whether the index says that the model is distilled."""
+        return self.index.get("is_distilled") is True
+
+    @property
     def revision(self) -> str:
         """The hub's commit; for a local folder, a digest of all files that are loaded."""
         try:
