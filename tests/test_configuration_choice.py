@@ -82,13 +82,13 @@ def chosen(
     file: Path, folders: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> tuple[Path, int, float]:
     """The configuration of a checkpoint in any order of these folders, with its settings."""
-    found = set()
+    results = set()
     for order in (folders, folders[::-1]):
         monkeypatch.setenv(CONFIG, ",".join(map(str, order)))
         files = find_model_files(str(file))
         description = describe(files)
-        found.add((files.folder, description.steps, description.guidance))
-    [only] = found
+        results.add((files.folder, description.steps, description.guidance))
+    [only] = results
     return only
 
 

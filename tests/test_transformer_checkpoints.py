@@ -273,3 +273,21 @@ def test_t5_in_8_bits_is_refused_if_it_is_used(
     sentence = rf"the tensor {name} is .* or text_encoder_3 and tokenizer_3 in the model_index.json"
     with pytest.raises(ModelCorrupt, match=sentence):
         find_model_files(str(path))
+
+
+def test_a_checkpoint_without_t5_needs_one_or_a_configuration_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence says both."""
+    folder = tmp_path / "sd3"
+    tensors = {name: part for name, part in sd3(folder).items() if "t5xxl" not in name}
+    [weights] = (folder / "text_encoder_3").glob("*.safetensors")
+    weights.unlink()
+    monkeypatch.setenv(CONFIG, str(folder))
+    path = write(tmp_path / "x.safetensors", tensors)
+    with pytest.raises(ModelCorrupt) as excinfo:
+        registry.load(str(path), select_device())
+    assert "has no text_encoder_3, and the folder of its configuration" in str(excinfo.value)
+    assert f"must have [null, null] for text_encoder_3 and tokenizer_3 in {folder}" in str(
+        excinfo.value
+    )

@@ -36,6 +36,11 @@ class FamilyDefaults(NamedTuple):
     optional_networks: tuple[str, ...] = ()
     """The components with weights that a folder may lack."""
     optional_tokenizers: tuple[str, ...] = ()
+    """One for each of `optional_networks`."""
+    denoiser: str = "UNet2DConditionModel"
+    """The class of its denoiser in diffusers."""
+    text_encoders: Mapping[str, str] = MappingProxyType({})
+    """The `model_type` of each text encoder in transformers."""
     embedded_encoders: tuple[str, ...] = ()
     """The text encoders for which there may be embeddings (textual inversion)."""
     steps: int = STEPS
@@ -111,6 +116,7 @@ def _is_count(value: object) -> bool:
     return type(value) is int and value > 0
 
 
+_CLIP: Final = "clip_text_model"
 STABLE_DIFFUSION: Final = FamilyDefaults(
     "Stable Diffusion 1 and 2",
     (
@@ -122,6 +128,7 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     7.5,
     networks=("unet", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
+    text_encoders={"text_encoder": _CLIP},
     embedded_encoders=("text_encoder",),
     native_size=512,
 )
@@ -131,6 +138,7 @@ STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     5.0,
     networks=("unet", "vae", "text_encoder", "text_encoder_2"),
     tokenizers=("tokenizer", "tokenizer_2"),
+    text_encoders={"text_encoder": _CLIP, "text_encoder_2": _CLIP},
     embedded_encoders=("text_encoder", "text_encoder_2"),
     native_size=1024,
 )
@@ -142,6 +150,8 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
     tokenizers=("tokenizer", "tokenizer_2"),
     optional_networks=("text_encoder_3",),
     optional_tokenizers=("tokenizer_3",),
+    denoiser="SD3Transformer2DModel",
+    text_encoders={"text_encoder": _CLIP, "text_encoder_2": _CLIP, "text_encoder_3": "t5"},
     steps=28,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear"},
@@ -214,6 +224,8 @@ FLUX_2_KLEIN: Final = FamilyDefaults(
     4.0,
     networks=("transformer", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
+    denoiser="Flux2Transformer2DModel",
+    text_encoders={"text_encoder": "qwen3"},
     steps=50,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "flux_2", "has_even_sigmas": True},
@@ -230,6 +242,8 @@ Z_IMAGE: Final = FamilyDefaults(
     5.0,
     networks=("transformer", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
+    denoiser="ZImageTransformer2DModel",
+    text_encoders={"text_encoder": "qwen3"},
     steps=50,
     sampler=Sampler.FLOW_EULER,
     flow_schedule={"shift_rule": "linear", "has_even_sigmas": True},

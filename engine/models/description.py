@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -22,10 +22,11 @@ from engine.models.scheduler_config import (
     check_scheduler_class,
     check_scheduler_config,
 )
+from engine.models.text_encoder_config import check_text_encoder
 from engine.weights.embeddings import EmbeddingFile, check_fit, configured_embeddings
 from engine.weights.model_files import ModelFiles
-from engine.weights.model_folder import STARTER, names_component
-from engine.weights.readme import Readme, read_readme
+from engine.weights.model_folder import INDEX, STARTER, names_component
+from engine.weights.readme import Readme, one_line, read_readme
 
 DENOISERS: Final = ("unet", "transformer")
 """A pipeline has one of these components."""
@@ -63,7 +64,8 @@ def describe(files: ModelFiles) -> Description:
     """
     family = family_of(files)
     require_components(files, family)
-    for network in (*family.networks, *optional_components(files, family.optional_networks)):
+    optional = (network for network, _ in optional_components(files, family))
+    for network in (*family.networks, *optional):
         files.require_safetensors(files.folder / network)
         if files.checkpoint is None or network not in files.checkpoint.components:
             check_weights(files, network, read_config(files, network))
@@ -86,16 +88,44 @@ def describe(files: ModelFiles) -> Description:
 
 
 def require_components(files: ModelFiles, family: FamilyDefaults) -> None:
-    """Raise ModelCorrupt if a component is missing, or a tokenizer has no vocabulary."""
+    """Raise ModelCorrupt if a component is missing or of another class, a tokenizer has no
+    vocabulary, or the config of a text encoder is damaged."""
     files.require(*family.networks, *family.tokenizers, "scheduler")
-    files.require_tokenizer(
-        *family.tokenizers, *optional_components(files, family.optional_tokenizers)
-    )
+    optional = optional_components(files, family)
+    files.require_tokenizer(*family.tokenizers, *(tokenizer for _, tokenizer in optional))
+    _require_class(files, _denoiser_name(files), lambda name: name == family.denoiser)
+    _require_class(files, "vae", lambda name: "Autoencoder" in name)
+    networks = {*family.networks, *(network for network, _ in optional)}
+    for encoder, model_type in family.text_encoders.items():
+        if encoder in networks:
+            check_text_encoder(files, encoder, read_config(files, encoder), model_type)
 
 
-def optional_components(files: ModelFiles, components: Iterable[str]) -> tuple[str, ...]:
-    """Those of these components that the model has."""
-    return tuple(name for name in components if names_component(files.index, name))
+def optional_components(files: ModelFiles, family: FamilyDefaults) -> list[tuple[str, str]]:
+    """The networks that a model may lack and has, each with its tokenizer. Raises ModelCorrupt if
+    a part of one is missing."""
+    pairs = zip(family.optional_networks, family.optional_tokenizers, strict=True)
+    present = [pair for pair in pairs if names_component(files.index, pair[0])]
+    for network, tokenizer in present:
+        try:
+            files.require(network, tokenizer)
+            files.require_safetensors(files.folder / network)
+        except ModelCorrupt as error:
+            raise ModelCorrupt(
+                f"{error} A model without it must have [null, null] for {network} and {tokenizer} "
+                f"in {files.folder / INDEX}."
+            ) from error
+    return present
+
+
+def _require_class(files: ModelFiles, component: str, is_allowed: Callable[[str], bool]) -> None:
+    library, name = [*files.index[component], None, None][:2]
+    if library != "diffusers" or not isinstance(name, str) or not is_allowed(name):
+        shown = one_line(json.dumps(files.index[component]))
+        raise ModelCorrupt(
+            f"The {component} of the model {files.name} is {shown} in {INDEX}, which is not "
+            f"supported for a {files.family}."
+        )
 
 
 def _fitting_embeddings(files: ModelFiles, family: FamilyDefaults) -> tuple[str, ...]:

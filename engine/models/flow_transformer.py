@@ -98,8 +98,9 @@ def load_flow_transformer(
     if use_builtin_checker:
         checker = load_concept_checker(files, files.safety_checker_folder(), device)
         checkers = [checker, *checkers]
-    optional = (*family.optional_networks, *family.optional_tokenizers)
-    missing = dict.fromkeys(set(optional) - set(optional_components(files, optional)))
+    present = {name for pair in optional_components(files, family) for name in pair}
+    optional = {*family.optional_networks, *family.optional_tokenizers}
+    missing = dict.fromkeys(optional - present)
     pipeline = load_pipeline(pipeline_class, files, device, **{**components, **missing})
     model = model_class(
         pipeline,
