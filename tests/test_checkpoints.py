@@ -1,5 +1,6 @@
 """What a single-file checkpoint is, by the header of the file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,32 @@ def test_a_damaged_header_is_refused(path: Path, data: bytes, words: str) -> Non
 def test_a_file_that_is_cut_off_is_refused(path: Path) -> None:
     """Its header is complete, but not the data."""
     assert "is cut off: download it again" in refusal(path, unet(), data=1000)
+
+
+@pytest.mark.parametrize(
+    ("shape", "offsets"),
+    [
+        ([-4, -4], [0, 64]),
+        ([4, -1], [0, 0]),
+        ([16], [-64, 64]),
+        ([16], [-128, -64]),
+        ([16], [64, 0]),
+    ],
+)
+def test_negative_sizes_and_places_are_refused(
+    path: Path, shape: list[int], offsets: list[int]
+) -> None:
+    """The sentence names the tensor, its values and what is allowed."""
+    header = {"a\n.weight": {"dtype": "F32", "shape": shape, "data_offsets": offsets}}
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(64))
+    with pytest.raises(ModelCorrupt) as excinfo:
+        read(path)
+    assert str(excinfo.value) == (
+        f"The file {path.name} has a damaged header: the tensor a .weight has the shape {shape} "
+        f"and the data_offsets {offsets}; these must be whole numbers from 0, the second offset "
+        "not below the first one."
+    )
 
 
 @pytest.mark.parametrize("metadata", [{"format": 1}, [], "pt"])

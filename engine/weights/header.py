@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from engine.errors import ModelCorrupt, unreadable
+from engine.weights.readme import one_line
 
 MAX_HEADER_BYTES: Final = 100_000_000
 """The limit of the safetensors library."""
@@ -49,6 +50,8 @@ def read_header(path: Path, name: str) -> Header:
     if _LENGTH_BYTES + length > size:
         raise _cut_off(name)
     header = _parse(text, name)
+    for key, tensor in header.tensors.items():
+        _check(key, tensor, name)
     data = size - _LENGTH_BYTES - length
     if any(tensor.data_offsets[1] > data for tensor in header.tensors.values()):
         raise _cut_off(name)
@@ -63,6 +66,17 @@ def _parse(text: bytes, name: str) -> Header:
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ModelCorrupt(f"The file {name} has a damaged header: {error}") from error
     return Header(tensors, metadata or {})
+
+
+def _check(key: str, tensor: Tensor, name: str) -> None:
+    """Raise ModelCorrupt if a tensor has a negative size or place."""
+    begin, end = tensor.data_offsets
+    if not 0 <= begin <= end or any(side < 0 for side in tensor.shape):
+        raise ModelCorrupt(
+            f"The file {name} has a damaged header: the tensor {one_line(key)} has the shape "
+            f"{[*tensor.shape]} and the data_offsets {[begin, end]}; these must be whole numbers "
+            "from 0, the second offset not below the first one."
+        )
 
 
 def _cut_off(name: str) -> ModelCorrupt:
