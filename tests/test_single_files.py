@@ -315,6 +315,39 @@ def test_single_numbers_beside_the_weights_do_not_matter(source: Source, tmp_pat
     assert painted(path) == source.digest
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "component"),
+    [
+        ("sd3", "text_encoders.clip_g.transformer.text_model.encoder.layers.0.mlp.fc1.bias", "_2"),
+        ("sd3", "text_encoders.t5xxl.transformer.encoder.final_layer_norm.weight", "_3"),
+        ("klein", f"{QWEN}model.layers.0.mlp.down_proj.weight", ""),
+        ("z_image", f"{QWEN}model.norm.weight", ""),
+    ],
+)
+def test_a_weight_of_a_text_encoder_of_another_shape_is_named(
+    kind: str,
+    name: str,
+    component: str,
+    sources: dict[str, Source],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With both shapes."""
+    pipeline, folder = sources[kind].pipeline, sources[kind].folder
+    tensors = (
+        sd3_tensors(pipeline, has_others=True)
+        if kind == "sd3"
+        else prefixed(UNET, sources[kind].authors) | language_model(pipeline.text_encoder)
+    )
+    shape = [*tensors[name].shape]
+    path = write(tmp_path / "x.safetensors", tensors | {name: torch.ones(5)})
+    monkeypatch.setenv(CONFIG, str(folder))
+    sentence = failure(path)
+    assert name.split("transformer.")[1].removeprefix("model.").removeprefix("text_") in sentence
+    assert f"of the text_encoder{component} has the shape [5]; by its config" in sentence
+    assert f"it must be {shape}" in sentence
+
+
 @pytest.mark.parametrize("layout", ["authors", "diffusers"])
 def test_a_weight_of_another_shape_is_named(source: Source, layout: str, tmp_path: Path) -> None:
     """With the shape that the config of the folder needs."""
@@ -389,3 +422,46 @@ def test_configs_are_compared_in_the_layout_of_diffusers_too(
     monkeypatch.setenv(CONFIG, str(config))
     path = write(tmp_path / "x.safetensors", source.diffusers)
     assert f'The config of its transformer has "{key}": {values[key]}' in failure(path)
+
+
+@pytest.mark.parametrize("prefix", ["model.model.", "module.", "net.", "model."])
+def test_other_prefixes_are_understood(
+    prefix: str, sources: dict[str, Source], tmp_path: Path
+) -> None:
+    """As ComfyUI and trainers on several GPUs write them."""
+    for source in sources.values():
+        for tensors in (source.authors, source.diffusers):
+            path = write(tmp_path / "x.safetensors", prefixed(prefix, tensors))
+            assert set(read_checkpoint(path, "x").components["transformer"]) == set(tensors)
+
+
+def test_tensors_of_text_encoders_are_not_those_of_a_transformer(
+    sources: dict[str, Source], tmp_path: Path
+) -> None:
+    """Also if the transformer has no prefix."""
+    others = {"text_encoders.clip_l.own": torch.ones(2, 2), "cond_stage_model.x": torch.ones(2, 2)}
+    path = write(tmp_path / "x.safetensors", sources["sd3"].authors | others)
+    names = read_checkpoint(path, "x").components["transformer"]
+    assert set(names) == set(sources["sd3"].authors)
+
+
+def test_one_of_several_parts_is_refused(sources: dict[str, Source], tmp_path: Path) -> None:
+    """By its name, as transformers are published."""
+    path = tmp_path / "diffusion_pytorch_model-00001-of-00003.safetensors"
+    write(path, sources["z_image"].diffusers)
+    assert "is one of 3 parts of a network: give the diffusers folder" in failure(path)
+    whole = tmp_path / "diffusion_pytorch_model-00001-of-00001.safetensors"
+    path.rename(whole)
+    assert "name the diffusers folder of such a model" in failure(whole)
+
+
+def test_a_language_model_alone_is_no_checkpoint(
+    sources: dict[str, Source], tmp_path: Path
+) -> None:
+    """Whatever it is the text encoder of."""
+    for kind in ("klein", "z_image"):
+        tensors = language_model(sources[kind].pipeline.text_encoder)
+        alone = {name.removeprefix(QWEN): tensor for name, tensor in tensors.items()}
+        path = write(tmp_path / "x.safetensors", alone)
+        with pytest.raises(ModelCorrupt, match="is a text encoder alone"):
+            read_checkpoint(path, "x")

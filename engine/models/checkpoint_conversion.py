@@ -1,6 +1,6 @@
 """Give the tensors of a checkpoint the names that they have in networks of diffusers."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 
 import torch
@@ -64,10 +64,7 @@ def fitted(component: str, tensors: Tensors, shapes: Mapping[str, torch.Size]) -
         raise ValueError(missing_weights(component, missing))
     for name, shape in shapes.items():
         if name != _UNREAD and tensors[name].shape != shape:
-            raise ValueError(
-                f"the weight {name} of the {component} has the shape {[*tensors[name].shape]}; by "
-                f"its config, it must be {[*shape]}"
-            )
+            raise ValueError(other_shape(component, name, tensors[name].shape, shape))
     unknown = [name for name in tensors.keys() - shapes.keys() if tensors[name].numel() > 1]
     if unknown and component == "transformer":
         raise ValueError(_unknown_tensors(component, unknown))
@@ -77,6 +74,14 @@ def fitted(component: str, tensors: Tensors, shapes: Mapping[str, torch.Size]) -
 def missing_weights(component: str, names: Collection[str]) -> str:
     """A part of a sentence about weights that are not in the file."""
     return f"some weights of the {component} are missing: {_listed(names)}"
+
+
+def other_shape(component: str, name: str, actual: Iterable[int], expected: Iterable[int]) -> str:
+    """A part of a sentence about a weight of another shape than that of the network."""
+    return (
+        f"the weight {name} of the {component} has the shape {[*actual]}; by its config, it must "
+        f"be {[*expected]}"
+    )
 
 
 def _unknown_tensors(component: str, names: Collection[str]) -> str:

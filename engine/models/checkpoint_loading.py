@@ -1,5 +1,6 @@
 """Load a component from a single-file checkpoint, whose tensors have names of its own."""
 
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from engine.models.checkpoint_conversion import (
     fitted,
     missing_weights,
     named_as_diffusers,
+    other_shape,
 )
 from engine.models.gguf_weights import gguf_weights
 from engine.weights.checkpoints import Checkpoint
@@ -26,6 +28,9 @@ from engine.weights.gguf import SUFFIX
 _EMBEDDINGS: Final = "model.embed_tokens.weight"
 _HEAD: Final = "lm_head.weight"
 """Of a language model as a text encoder, which does not use it."""
+_MISMATCH: Final = re.compile(r"because (\S+) expected shape (\S.*), but got (.*?\))")
+"""In what diffusers says about a weight of another shape."""
+_NUMBER: Final = re.compile(r"\d+")
 
 
 def load_from_checkpoint(
@@ -61,6 +66,12 @@ def load_from_checkpoint(
             network = _load_language_model(component_class, component, tensors, config, dtype)
     except NotImplementedError as error:  # of torch, if it has to convert a missing weight
         raise ValueError(f"some weights of the {component} are missing") from error
+    except ValueError as error:
+        if mismatch := _MISMATCH.search(str(error)):
+            name, expected, actual = mismatch.groups()
+            shapes = (map(int, _NUMBER.findall(shape)) for shape in (actual, expected))
+            raise ValueError(other_shape(component, name, *shapes)) from error
+        raise
     _check(network, component)
     return network
 
@@ -113,11 +124,13 @@ def _load_language_model(
         config=model_class.config_class.from_pretrained(folder, local_files_only=True),
         state_dict=tensors,
         dtype=dtype,
+        ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    gaps = [*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])]
-    if gaps:
-        raise ValueError(missing_weights(component, gaps))
+    for name, actual, expected in sorted(info["mismatched_keys"]):
+        raise ValueError(other_shape(component, name, actual, expected))
+    if info["missing_keys"]:
+        raise ValueError(missing_weights(component, info["missing_keys"]))
     model: torch.nn.Module = network
     return model.eval()
 

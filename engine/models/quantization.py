@@ -9,6 +9,7 @@ from typing import Any, Final
 from engine.errors import MissingDependency, ModelCorrupt
 from engine.weights.header import read_header
 from engine.weights.model_files import ModelFiles
+from engine.weights.variants import variant_of
 from engine.weights.weight_types import quantised_tensor
 
 _PACKAGES: Final[Mapping[str, str]] = {
@@ -33,7 +34,7 @@ def check_weights(files: ModelFiles, component: str, config: Mapping[str, Any]) 
         return
     folder = files.folder / component
     for path in files.weight_files:
-        if path.parent == folder:
+        if path.parent == folder and variant_of(path.name) is not None:
             header = read_header(path, f"{component}/{path.name} of the model {files.name}")
             if fault := quantised_tensor(header.tensors, allows_fp8=True):
                 raise ModelCorrupt(

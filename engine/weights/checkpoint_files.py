@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +49,8 @@ _PICTURE_CONFIGS: Final = (
     *(f"{network}/config.json" for network in _NETWORKS),
 )
 """What determines pictures besides weights; other files of a hub snapshot may come and go."""
+_PART: Final = re.compile(r"-\d{5}-of-(?!00001)(\d{5})\.")
+"""In the name of a file with a part of a network's weights."""
 _DIGEST_CHARS: Final = 16
 _HUB_MODELS: Final = {
     Kind.SD1: SAFETY_CHECKER_MODEL,
@@ -222,6 +225,11 @@ def _require_suffix(name: str, path: Path) -> None:
         raise ModelCorrupt(
             f"The file {name} is not a checkpoint: give a {SUFFIX} or {gguf.SUFFIX} file, or a "
             "diffusers folder."
+        )
+    if part := _PART.search(path.name):
+        raise ModelCorrupt(
+            f"The file {name} is one of {int(part[1])} parts of a network: give the diffusers "
+            "folder with all of them, or a file with the whole network."
         )
 
 

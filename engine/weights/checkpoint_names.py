@@ -76,8 +76,12 @@ _SHORT_NAME: Final = re.compile(
 )
 _NESTED: Final = "state_dict."
 """Before all names, if a program wrote the whole file of a trainer."""
-_OTHER_PREFIXES: Final = ("diffusion_model.", "transformer.")
+_OTHER_PREFIXES: Final = (
+    *("diffusion_model.", "transformer.", "model.model.", "model.", "module.", "net."),
+)
 """What some programs write before the names of a transformer's tensors in place of UNET."""
+_TEXT: Final = ("text_encoders.", "conditioner.", "cond_stage_model.")
+"""Before names that are not of a transformer, though it has no prefix."""
 
 
 def plain_names(names: Collection[str]) -> dict[str, str]:
@@ -144,7 +148,11 @@ def _transformer_components(kind: Kind, names: Collection[str]) -> dict[str, dic
     components["transformer"] = {
         name.removeprefix(UNET): name
         for name in names
-        if (name.startswith(UNET) if is_prefixed else name not in others)
+        if (
+            name.startswith(UNET)
+            if is_prefixed
+            else name not in others and not name.startswith(_TEXT)
+        )
     }
     return components
 

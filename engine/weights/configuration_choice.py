@@ -85,7 +85,7 @@ def _fit(checkpoint: Checkpoint, folder: Path) -> _Fit:
     names = names_of_folder(folder, _read(folder / INDEX))
     common = _words(names) & _words([checkpoint.path.stem, *checkpoint.labels])
     return _Fit(
-        folder.absolute() in checkpoint.path.absolute().parents,
+        folder.resolve() in (checkpoint.path.parent.resolve() / checkpoint.path.name).parents,
         _alike(*variants),
         len(common),
     )

@@ -93,7 +93,10 @@ _PARTS: Final = (
     (
         "a text encoder alone",
         _pattern(
-            r"text_model\.", r"^transformer\.resblocks\.", r"^encoder\.block\.", r"resblocks\."
+            r"text_model\.",
+            r"^encoder\.block\.",
+            r"resblocks\.",
+            r"^(?:language_)?model\.(?:layers|embed_tokens)\.",
         ),
     ),
 )
