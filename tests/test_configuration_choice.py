@@ -92,7 +92,7 @@ def chosen(
     return only
 
 
-def test_klein_and_klein_base_are_told_apart(
+def test_klein_and_klein_base_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the name of the file and by `is_distilled` of the folder, whatever it is called."""
@@ -117,7 +117,7 @@ def test_klein_and_klein_base_are_told_apart(
         (("one", "two"), False, (3.0, 6.0)),
     ],
 )
-def test_z_image_and_z_image_turbo_are_told_apart(
+def test_z_image_and_z_image_turbo_are_distinguished(
     folders: tuple[str, str],
     has_origin: bool,
     shifts: tuple[float | None, float | None],
