@@ -15,8 +15,9 @@ from engine.device import select_device
 from engine.errors import MissingDependency, ModelCorrupt
 from engine.models import registry
 from engine.models.description import describe
+from engine.models.gguf_weights import numbers_of
 from engine.weights.checkpoints import read_checkpoint
-from engine.weights.gguf import read_gguf
+from engine.weights.gguf import TYPES, GgufTensor, read_gguf
 from engine.weights.model_files import find_model_files
 from engine.weights.sizes import loaded_bytes
 from tests import test_flux_2_klein
@@ -81,6 +82,23 @@ def test_quantised_weights_are_the_numbers_of_diffusers(
     )
     theirs = diffusers_image(run, None, plain_core, test_flux_2_klein.scheduler())
     assert_alike(rendered_images(job(run), core)[0], theirs)
+
+
+@pytest.mark.parametrize("number", TYPES)
+def test_each_type_is_unpacked_as_by_its_package(number: int) -> None:
+    """Up to the 16 bits in which diffusers computes."""
+    gguf = pytest.importorskip("gguf")
+    type, kind = TYPES[number], gguf.GGMLQuantizationType(number)
+    assert (type.name, gguf.GGML_QUANT_SIZES[kind]) == (kind.name, (type.block, type.block_bytes))
+    columns, rows = 2 * max(type.block, 16), 3
+    size = rows * columns // type.block * type.block_bytes
+    generator = torch.Generator().manual_seed(number)
+    data = torch.randint(1, 50, (size,), generator=generator, dtype=torch.uint8)
+    tensor = GgufTensor(number, (rows, columns), (columns, rows), 0, size)
+    ours = numbers_of(data, tensor).float().reshape(rows, columns)
+    theirs = torch.from_numpy(gguf.dequantize(data.numpy().reshape(rows, -1), kind))
+    assert theirs.abs().max() > 0
+    assert torch.allclose(ours, theirs, rtol=2e-3, atol=2e-3 * float(theirs.abs().max()))
 
 
 @pytest.mark.parametrize("type", ["F16", "BF16"])

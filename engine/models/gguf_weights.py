@@ -29,11 +29,11 @@ def gguf_weights(path: Path, names: Mapping[str, str]) -> dict[str, torch.Tensor
         )
     size = path.stat().st_size
     data = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
-    return {standard: _numbers(data, tensors[name]) for standard, name in names.items()}
+    return {standard: numbers_of(data, tensors[name]) for standard, name in names.items()}
 
 
-def _numbers(data: torch.Tensor, tensor: GgufTensor) -> torch.Tensor:
-    """A tensor as numbers, in a copy."""
+def numbers_of(data: torch.Tensor, tensor: GgufTensor) -> torch.Tensor:
+    """A tensor as numbers of 16 or 32 bits, in a copy. The file is `data`."""
     type = TYPES[tensor.type]
     stored = data[tensor.start : tensor.start + tensor.bytes].clone()
     if type.name in _PLAIN:
@@ -44,4 +44,4 @@ def _numbers(data: torch.Tensor, tensor: GgufTensor) -> torch.Tensor:
     rows = math.prod(tensor.stored_shape[:-1])
     packed = GGUFParameter(stored.reshape(rows, -1), quant_type=GGMLQuantizationType(tensor.type))
     numbers: torch.Tensor = dequantize_gguf_tensor(packed)
-    return numbers.float().reshape(tensor.shape)
+    return numbers.reshape(tensor.shape)
