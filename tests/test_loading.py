@@ -1,11 +1,14 @@
 """Loading pipelines: which configs of a model are supported, and which are refused."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from engine.__main__ import main
 from engine.contract import Distilled, Sampler
@@ -14,6 +17,8 @@ from engine.device import select_device
 from engine.errors import ExitCode, ModelCorrupt
 from engine.models import registry
 from engine.models.base import DiffusionModel
+from engine.models.description import describe
+from engine.weights.model_files import find_model_files
 from tests import tiny_model
 
 SCHEDULER: Final = "scheduler/scheduler_config.json"
@@ -143,3 +148,58 @@ def test_a_distilled_model_gets_defaults_of_its_own(complete_model: Path, tmp_pa
     plain = load(complete_model).card
     assert (plain.distilled, plain.steps, plain.guidance) == (None, 20, 7.5)
     assert card.revision == plain.revision
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ("", "tokenizer/tokenizer_config.json of the model .* is not JSON"),
+        ("[]", "is not a JSON object"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"pad_token": {}}', "has no text as its pad_token; it must be a text"),
+        ('{"eos_token": 1}', "has no text as its eos_token"),
+    ],
+)
+def test_a_damaged_tokenizer_config_is_named(folder: Path, changes: str, sentence: str) -> None:
+    """Before anything is loaded."""
+    (folder / "tokenizer" / "tokenizer_config.json").write_text(changes)
+    with pytest.raises(ModelCorrupt, match=sentence):
+        load(folder)
+    with pytest.raises(ModelCorrupt, match=sentence):
+        describe(find_model_files(str(folder)))
+
+
+@pytest.mark.parametrize("entry", [{}, 1, "x", ["diffusers"], None])
+@pytest.mark.parametrize("component", ["tokenizer_3", "image_encoder", "vae"])
+def test_an_index_has_lists_of_library_and_class(
+    folder: Path, component: str, entry: object
+) -> None:
+    """For each component."""
+    change(folder / "model_index.json", **{component: entry})
+    with pytest.raises(ModelCorrupt, match=f"^The {component} in the model_index.json of the"):
+        load(folder)
+
+
+def test_a_deeply_nested_index_is_refused(folder: Path) -> None:
+    """It is not read without end."""
+    (folder / "model_index.json").write_text("[" * 100_000)
+    with pytest.raises(ModelCorrupt, match="has a damaged model_index"):
+        load(folder)
+
+
+@pytest.mark.parametrize("component", ["unet", "text_encoder"])
+def test_missing_weights_and_other_shapes_are_named(folder: Path, component: str) -> None:
+    """As in a checkpoint."""
+    [path] = (folder / component).glob("*.safetensors")
+    tensors = load_file(path)
+    name = next(name for name in tensors if name.endswith("bias"))
+    save_file(tensors | {name: torch.zeros(3)}, path, {"format": "pt"})
+    expected = re.escape(str([*tensors[name].shape]))
+    sentence = rf"{name} of the {component} has the shape \[3\]; .* must be {expected}"
+    with pytest.raises(ModelCorrupt, match=sentence):
+        load(folder)
+    del tensors[name]
+    save_file(tensors, path, {"format": "pt"})
+    sentence = f"some weights of the {component} are missing: .*{name}"
+    with pytest.raises(ModelCorrupt, match=sentence):
+        load(folder)

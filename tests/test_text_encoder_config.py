@@ -86,7 +86,6 @@ def test_a_wrong_config_is_named_in_the_list_too(
         ("unet", ["transformers", "UNet2DConditionModel"]),
         ("vae", ["diffusers", None]),
         ("vae", ["diffusers", "UNet2DConditionModel"]),
-        ("vae", ["diffusers"]),
     ],
 )
 def test_a_wrong_class_is_named_in_the_list_too(
@@ -162,3 +161,17 @@ def test_t5_without_a_tokenizer_is_refused(
     folder = Path(shutil.copytree(folders["sd3"], tmp_path / "model"))
     change(folder / "model_index.json", tokenizer_3=NONE)
     assert "it has no tokenizer_3" in refusal(folder, capsys)
+
+
+@pytest.mark.parametrize("kind", ["sd", "sd3", "z_image"])
+def test_a_config_without_channels_has_those_of_diffusers(
+    kind: str, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    """The list knows the default of each class, as loading does."""
+    folder = Path(shutil.copytree(folders[kind], tmp_path / "model"))
+    path = folder / ("unet" if kind == "sd" else "transformer") / "config.json"
+    config = json.loads(path.read_text())
+    del config["in_channels"]
+    path.write_text(json.dumps(config))
+    assert registry.load(str(folder), select_device()).card.native_size
+    assert main(["models", "--model", str(folder)]) == ExitCode.DONE

@@ -1,6 +1,6 @@
 """Give the tensors of a checkpoint the names that they have in networks of diffusers."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import torch
@@ -12,8 +12,8 @@ from diffusers.loaders.single_file_utils import (
     convert_z_image_transformer_checkpoint_to_diffusers,
 )
 
+from engine.models.weight_errors import listed, missing_weights, other_shape
 from engine.weights.checkpoint_names import TRANSFORMERS, VAES, Kind
-from engine.weights.readme import one_line
 
 Tensors = dict[str, torch.Tensor]
 _Conversion = Callable[..., Tensors]
@@ -31,7 +31,6 @@ _STATISTICS: Final = "bn."
 """Before the names of the latents' statistics in that VAE."""
 _UNREAD: Final = "bn.num_batches_tracked"
 """What a VAE may lack, because nothing reads it."""
-_MAX_NAMES: Final = 3
 
 
 def named_as_diffusers(
@@ -71,29 +70,8 @@ def fitted(component: str, tensors: Tensors, shapes: Mapping[str, torch.Size]) -
     return {name: tensor for name, tensor in tensors.items() if name in shapes}
 
 
-def missing_weights(component: str, names: Collection[str]) -> str:
-    """A part of a sentence about weights that are not in the file."""
-    return f"some weights of the {component} are missing: {_listed(names)}"
-
-
-def other_shape(component: str, name: str, actual: Iterable[int], expected: Iterable[int]) -> str:
-    """A part of a sentence about a weight of another shape than that of the network."""
-    return (
-        f"the weight {name} of the {component} has the shape {[*actual]}; by its config, it must "
-        f"be {[*expected]}"
-    )
-
-
 def _unknown_tensors(component: str, names: Collection[str]) -> str:
-    return (
-        f"the file has tensors that the {component} of its config does not have: {_listed(names)}"
-    )
-
-
-def _listed(names: Collection[str]) -> str:
-    first = [one_line(name) for name in sorted(names)[:_MAX_NAMES]]
-    others = len(names) - len(first)
-    return ", ".join(first) + (f" and {others} more" if others else "")
+    return f"the file has tensors that the {component} of its config does not have: {listed(names)}"
 
 
 def _converted(
@@ -113,7 +91,7 @@ def _converted(
         raise ValueError(missing_weights(component, [name])) from error
     except (NameError, IndexError, ValueError, RuntimeError) as error:
         single = [name for name, tensor in tensors.items() if tensor.dim() == 0]
-        which = f", such as {_listed(single)}" if single else ""
+        which = f", such as {listed(single)}" if single else ""
         raise ValueError(
             f"some tensors of the {component} have unknown names or shapes{which}"
         ) from error

@@ -1,6 +1,5 @@
 """Load a component from a single-file checkpoint, whose tensors have names of its own."""
 
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,23 +13,21 @@ from diffusers.loaders.single_file_utils import (
 from safetensors import safe_open
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, T5EncoderModel
 
-from engine.models.checkpoint_conversion import (
-    Tensors,
-    fitted,
-    missing_weights,
-    named_as_diffusers,
-    other_shape,
-)
+from engine.models.checkpoint_conversion import Tensors, fitted, named_as_diffusers
 from engine.models.gguf_weights import gguf_weights
+from engine.models.weight_errors import (
+    check_complete,
+    missing_weights,
+    other_shape,
+    shape_errors,
+)
+from engine.weights.checkpoint_names import Kind
 from engine.weights.checkpoints import Checkpoint
 from engine.weights.gguf import SUFFIX
 
 _EMBEDDINGS: Final = "model.embed_tokens.weight"
 _HEAD: Final = "lm_head.weight"
 """Of a language model as a text encoder, which does not use it."""
-_MISMATCH: Final = re.compile(r"because (\S+) expected shape (\S.*), but got (.*?\))")
-"""In what diffusers says about a weight of another shape."""
-_NUMBER: Final = re.compile(r"\d+")
 
 
 def load_from_checkpoint(
@@ -54,24 +51,21 @@ def load_from_checkpoint(
     }
     network: torch.nn.Module
     try:
-        if issubclass(component_class, ModelMixin):
-            network = _load_network(component_class, checkpoint, component, tensors, config, dtype)
-        elif issubclass(component_class, T5EncoderModel):
-            t5 = create_diffusers_t5_model_from_checkpoint(component_class, tensors, **options)
-            t5.set_input_embeddings(t5.shared)  # diffusers does not share it with the encoder
-            network = t5.eval()
-        elif issubclass(component_class, (CLIPTextModel, CLIPTextModelWithProjection)):
-            network = create_diffusers_clip_model_from_ldm(component_class, tensors, **options)
-        else:
-            network = _load_language_model(component_class, component, tensors, config, dtype)
+        with shape_errors(component):
+            if issubclass(component_class, ModelMixin):
+                network = _load_network(
+                    component_class, checkpoint.kind, component, tensors, config, dtype
+                )
+            elif issubclass(component_class, T5EncoderModel):
+                t5 = create_diffusers_t5_model_from_checkpoint(component_class, tensors, **options)
+                t5.set_input_embeddings(t5.shared)  # diffusers does not share it with the encoder
+                network = t5.eval()
+            elif issubclass(component_class, (CLIPTextModel, CLIPTextModelWithProjection)):
+                network = create_diffusers_clip_model_from_ldm(component_class, tensors, **options)
+            else:
+                network = _load_language_model(component_class, component, tensors, config, dtype)
     except NotImplementedError as error:  # of torch, if it has to convert a missing weight
         raise ValueError(f"some weights of the {component} are missing") from error
-    except ValueError as error:
-        if mismatch := _MISMATCH.search(str(error)):
-            name, expected, actual = mismatch.groups()
-            shapes = (map(int, _NUMBER.findall(shape)) for shape in (actual, expected))
-            raise ValueError(other_shape(component, name, *shapes)) from error
-        raise
     _check(network, component)
     return network
 
@@ -89,7 +83,7 @@ def _tensors(checkpoint: Checkpoint, component: str) -> Tensors:
 
 def _load_network(
     network_class: Any,  # noqa: ANN401 - a class of diffusers, without types
-    checkpoint: Checkpoint,
+    kind: Kind,
     component: str,
     tensors: Tensors,
     folder: Path,
@@ -100,7 +94,7 @@ def _load_network(
     with init_empty_weights():
         network: torch.nn.Module = network_class.from_config(config)
     shapes = {name: weight.shape for name, weight in network.state_dict().items()}
-    named = named_as_diffusers(checkpoint.kind, component, tensors, config)
+    named = named_as_diffusers(kind, component, tensors, config)
     weights = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in fitted(component, named, shapes).items()
@@ -121,9 +115,10 @@ def _load_language_model(
         tensors[_HEAD] = tensors[_EMBEDDINGS]
     network, info = model_class.from_pretrained(
         None,
-        config=model_class.config_class.from_pretrained(folder, local_files_only=True),
+        config=model_class.config_class.from_json_file(folder / "config.json"),
         state_dict=tensors,
         dtype=dtype,
+        use_safetensors=True,
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
@@ -137,10 +132,8 @@ def _load_language_model(
 
 def _check(network: torch.nn.Module, component: str) -> None:
     """Raise ValueError if a weight was not in the file, or is NaN or infinite."""
-    weights = network.state_dict()  # parameters, and buffers that are saved
-    missing = [name for name, weight in weights.items() if weight.is_meta]
-    if missing:
-        raise ValueError(missing_weights(component, missing))
+    check_complete(component, network)
+    weights = network.state_dict()
     for name, weight in weights.items():
         if not bool(torch.isfinite(weight).all()):
             raise ValueError(f"the weight {name} of the {component} has NaN or infinite numbers")

@@ -55,6 +55,9 @@ class FamilyDefaults(NamedTuple):
     """Where the denoiser's config does not say it."""
     sample_size: int | None = None
     """diffusers' default of a denoiser's option of this name, in latent pixels."""
+    in_channels: int = 4
+    latent_channels: int = 4
+    """diffusers' defaults of the denoiser's and the VAE's options of these names."""
     max_tokens: Callable[[Mapping[str, Any]], int] | None = None
     """Tokens of the longest side that the denoiser has positions for, by its config; None without
     such a limit. Raises ValueError if the config is damaged."""
@@ -157,6 +160,7 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
     flow_schedule={"shift_rule": "linear"},
     rounding=StepRounding.UP,
     sample_size=128,
+    in_channels=16,
     max_tokens=_crop_of_positions,
 )
 """28 steps with a guidance of 3.5 for Large, 40 with 4.5 for Medium
@@ -231,6 +235,8 @@ FLUX_2_KLEIN: Final = FamilyDefaults(
     flow_schedule={"shift_rule": "flux_2", "has_even_sigmas": True},
     rounding=StepRounding.UP,
     native_size=1024,
+    in_channels=128,
+    latent_channels=32,
     packed_pixels=4,
     distillation=KLEIN,
 )
@@ -249,6 +255,7 @@ Z_IMAGE: Final = FamilyDefaults(
     flow_schedule={"shift_rule": "linear", "has_even_sigmas": True},
     rounding=StepRounding.UP,
     native_size=1024,
+    in_channels=16,
     max_tokens=_rotary_positions,
     distillation=Distillation("Turbo", 8, 1.0, Sampler.FLOW_EULER, 20, 3.0),
 )

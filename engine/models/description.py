@@ -16,7 +16,7 @@ from engine.models.defaults import (
     distillation_of,
 )
 from engine.models.prompt_length import prompt_length
-from engine.models.quantization import check_weights
+from engine.models.quantization import check_quantization, check_weights
 from engine.models.scheduler_config import (
     SCHEDULER_FILE,
     check_scheduler_class,
@@ -36,8 +36,6 @@ _FLOW_SCHEDULER: Final = "FlowMatchEulerDiscreteScheduler"
 """The scheduler class of the families with flow matching."""
 _TEXT_WIDTH: Final = 512
 """transformers' default for CLIP text encoders whose configs do not say it."""
-_CHANNELS: Final = 4
-"""diffusers' default for UNets and VAEs whose configs do not say it."""
 
 
 class Description(NamedTuple):
@@ -67,7 +65,7 @@ def describe(files: ModelFiles) -> Description:
     optional = (network for network, _ in optional_components(files, family))
     for network in (*family.networks, *optional):
         files.require_safetensors(files.folder / network)
-        if files.checkpoint is None or network not in files.checkpoint.components:
+        if not _is_inside(files, network):
             check_weights(files, network, read_config(files, network))
     distillation = distillation_in(files)
     guidance = STARTER_GUIDANCE if files.name == STARTER else family.guidance
@@ -98,7 +96,10 @@ def require_components(files: ModelFiles, family: FamilyDefaults) -> None:
     networks = {*family.networks, *(network for network, _ in optional)}
     for encoder, model_type in family.text_encoders.items():
         if encoder in networks:
-            check_text_encoder(files, encoder, read_config(files, encoder), model_type)
+            config = read_config(files, encoder)
+            if not _is_inside(files, encoder):
+                check_quantization(files.name, encoder, config)
+            check_text_encoder(files, encoder, config, model_type)
 
 
 def optional_components(files: ModelFiles, family: FamilyDefaults) -> list[tuple[str, str]]:
@@ -116,6 +117,11 @@ def optional_components(files: ModelFiles, family: FamilyDefaults) -> list[tuple
                 f"in {files.folder / INDEX}."
             ) from error
     return present
+
+
+def _is_inside(files: ModelFiles, network: str) -> bool:
+    """Whether the weights of a network are in a checkpoint."""
+    return files.checkpoint is not None and network in files.checkpoint.components
 
 
 def _require_class(files: ModelFiles, component: str, is_allowed: Callable[[str], bool]) -> None:
@@ -221,11 +227,11 @@ def check_channels(
 ) -> None:
     """Raise ModelCorrupt unless the denoiser's inputs and outputs are latents of the VAE alone."""
     channels = {
-        config.get("in_channels", _CHANNELS),
-        vae_config.get("latent_channels", _CHANNELS) * family.packed_pixels,
+        config.get("in_channels", family.in_channels),
+        vae_config.get("latent_channels", family.latent_channels) * family.packed_pixels,
     }
     if denoiser == "unet":  # a transformer may also predict the variance
-        channels.add(config.get("out_channels", _CHANNELS))
+        channels.add(config.get("out_channels", family.in_channels))
     if len(channels) > 1:
         raise ModelCorrupt(
             f"The model {model} is an inpainting model or of another kind that is not supported; "

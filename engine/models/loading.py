@@ -41,6 +41,12 @@ from engine.models.offload import place
 from engine.models.prompt_length import prompt_length
 from engine.models.quantization import check_weights
 from engine.models.storage_setting import Storage, configured_storage
+from engine.models.weight_errors import (
+    check_complete,
+    missing_weights,
+    other_shape,
+    shape_errors,
+)
 from engine.safety.concepts import ConceptChecker
 from engine.samplers import log_unusable_samplers, usable_samplers
 from engine.schedulers import Scheduler, make_scheduler, noise_schedule
@@ -259,14 +265,17 @@ def _load_network(files: ModelFiles, component: str, device: Device) -> ModelMix
         return load_from_checkpoint(network_class, files.checkpoint, component, path, device.dtype)
     files.require_safetensors(path)
     check_weights(files, component, read_config(files, component))
-    return network_class.from_pretrained(
-        path,
-        torch_dtype=device.dtype,
-        use_safetensors=True,
-        variant=files.variant(path),
-        local_files_only=True,
-        low_cpu_mem_usage=True,
-    )
+    with shape_errors(component):
+        network = network_class.from_pretrained(
+            path,
+            torch_dtype=device.dtype,
+            use_safetensors=True,
+            variant=files.variant(path),
+            local_files_only=True,
+            low_cpu_mem_usage=True,
+        )
+    check_complete(component, network)
+    return network
 
 
 def _load_component(
@@ -294,11 +303,13 @@ def _load_component(
         use_safetensors=True,
         variant=files.variant(path),
         local_files_only=True,
+        ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    gaps = [*info["missing_keys"], *info["mismatched_keys"]]
-    if gaps:
-        raise ValueError(f"{len(gaps)} weights of the {component} are missing or damaged")
+    for name, actual, expected in sorted(info["mismatched_keys"]):
+        raise ValueError(other_shape(component, name, actual, expected))
+    if info["missing_keys"]:
+        raise ValueError(missing_weights(component, info["missing_keys"]))
     return network.eval()
 
 

@@ -29,7 +29,7 @@ def check_weights(files: ModelFiles, component: str, config: Mapping[str, Any]) 
     """Raise MissingDependency or ModelCorrupt, with a sentence for the operator, if the weights in
     the folder of a component with this config are quantised in a way that cannot be loaded here, or
     that the config does not say."""
-    _check_quantization(files.name, component, config)
+    check_quantization(files.name, component, config)
     if config.get("quantization_config") is not None:
         return
     folder = files.folder / component
@@ -43,7 +43,7 @@ def check_weights(files: ModelFiles, component: str, config: Mapping[str, Any]) 
                 )
 
 
-def _check_quantization(model: str, component: str, config: Mapping[str, Any]) -> None:
+def check_quantization(model: str, component: str, config: Mapping[str, Any]) -> None:
     """Raise MissingDependency or ModelCorrupt, with a sentence for the operator, if the weights of
     a component with this config are quantised in a way that cannot be loaded here."""
     quantization = config.get("quantization_config")

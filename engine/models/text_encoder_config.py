@@ -39,9 +39,8 @@ def check_text_encoder(
     except ImportError:
         return
     try:
-        getattr(transformers, _CLASSES[model_type]).from_pretrained(
-            files.folder / component, local_files_only=True
-        )
+        values = config.get("text_config", config) if actual == _CLIP[1] else config
+        getattr(transformers, _CLASSES[model_type]).from_dict(values)
     except LOAD_ERRORS as error:
         raise ModelCorrupt(
             f"The config.json of the {component} of the model {files.name} is damaged: "

@@ -20,6 +20,7 @@ from engine.errors import (
 )
 from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.readme import README
+from engine.weights.tokenizer_config import TOKENIZER_CONFIG, tokenizer_fault
 from engine.weights.variants import choose_variant, with_one_variant
 
 _CONFIG_ERROR: type[Exception] = ValueError
@@ -37,13 +38,17 @@ FEW_STEP_STARTER_FILE: Final = STARTER_FOLDER / f"{FEW_STEP_STARTER}.safetensors
 """A checkpoint of its UNet. All else is in the folder, which does not load this file."""
 STARTERS: Final = (STARTER, FEW_STEP_STARTER)
 INDEX: Final = "model_index.json"
+SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
+"""The folders of a safety checker."""
+_COMPONENTS: Final = frozenset(
+    f"{name}{end}" for name in ("text_encoder", "tokenizer") for end in ("", "_2", "_3")
+) | {*("unet", "transformer", "vae", "scheduler", "image_encoder"), *SAFETY_PARTS}
+"""What a pipeline may have."""
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 """The name of a module in model_index.json that is no path."""
 _FILE_PATTERNS: Final = ("*/*.safetensors", "*/*.json", "*/*.txt", "*/*.jinja", INDEX)
 """The files of a diffusers folder that are loaded or downloaded; pickles are not among them."""
 SAFETY_CHECKER_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
-SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
-"""The folders of a safety checker."""
 _SAFETY_PATTERNS: Final = tuple(
     f"{part}/{pattern}" for part in SAFETY_PARTS for pattern in ("*.safetensors", "*.json")
 )
@@ -151,15 +156,21 @@ class ModelFolder:
         return download_safety_checker(f"The model {self.name}", prefer_fp16=self.prefer_fp16)
 
     def require_tokenizer(self, *tokenizers: str) -> None:
-        """Raise ModelCorrupt if a tokenizer has no vocabulary; transformers would not raise."""
+        """Raise ModelCorrupt if a tokenizer has no vocabulary, where transformers would not raise,
+        or if its config is damaged."""
         for tokenizer in tokenizers:
             folder = self.folder / tokenizer
             vocabularies = [folder / "vocab.json", folder / "tokenizer.json"]
             has_vocabulary = any(map(Path.is_file, vocabularies))
-            if not (has_vocabulary and (folder / "tokenizer_config.json").is_file()):
+            path = folder / TOKENIZER_CONFIG
+            if not (has_vocabulary and path.is_file()):
                 raise ModelCorrupt(
                     f"The model {self.name} has no vocabulary in its {tokenizer}: download it "
                     "again."
+                )
+            if fault := tokenizer_fault(path):
+                raise ModelCorrupt(
+                    f"The {tokenizer}/{TOKENIZER_CONFIG} of the model {self.name} {fault}."
                 )
 
     def require_safetensors(self, folder: Path) -> None:
@@ -249,10 +260,16 @@ def _index(folder: Path, name: str) -> dict[str, Any]:
         ) from error
     except OSError as error:
         raise unreadable(f"the model {name}", error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.") from error
     if not isinstance(index, dict):
         raise ModelCorrupt(f"The model {name} has a damaged {INDEX}: download it again.")
+    for component in _COMPONENTS & index.keys():
+        if not (isinstance(index[component], list) and len(index[component]) == 2):
+            raise ModelCorrupt(
+                f"The {component} in the {INDEX} of the model {name} must be a list of the library "
+                "and the class, or [null, null]."
+            )
     if _has_own_code(folder, index):
         raise ModelCorrupt(
             f"The model {name} has a pipeline or a component of its own; the code of a model is "

@@ -30,7 +30,7 @@ _BARE: Final = _FAMILIES | frozenset(
     {
         *("diffusion", "image", "large", "medium", "v", "b", "model", "pytorch", "transformer"),
         *("pruned", "ema", "emaonly", "only", "bf", "fp", "nvfp", "mxfp", "int", "e", "m", "fn"),
-        *("scaled", "mixed", "diffusers", "safetensors", "comfy"),
+        *("scaled", "mixed", "diffusers", "safetensors", "comfy", "gguf", "q", "k", "s", "l"),
     }
 )
 """What else may be in it, besides numbers: sizes, types of numbers and layouts."""
