@@ -16,6 +16,7 @@ from engine.models import registry
 from engine.weights.checkpoints import read_checkpoint
 from tests import tiny_model
 from tests.checkpoint_writer import Tensors, sd1_tensors
+from tests.engine_parts import job, load_engine_core, painted_images, recipe
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ PACKINGS = [
     (nf4, r"\(U8\)", r"weight(\.quant_state\.bitsandbytes__nf4)?"),
     (floating_nf4, "", r"weight\.absmax"),
     (integers, r"\(I64\)", "weight"),
-    (scaled_fp8, r"\(F8_E4M3\)", "weight"),
+    (scaled_fp8, "", "(weight_scale|input_scale)"),
 ]
 
 
@@ -153,9 +154,6 @@ def test_a_folder_with_a_packed_layer_is_refused(
     tensors = load_file(path)
     layer = layer_of(tensors, layer)
     save_file(change(tensors, layer, pack), path, {"format": "pt"})
-    if pack is scaled_fp8:  # its weights alone are numbers
-        tensor = "weight_scale"
-        dtype = ""
     sentence = (
         rf"^The {component} of the model .* is quantised ?{dtype}, .* the tensor "
         rf"{layer}\.{tensor} is of .* must have a quantization_config\.$"
@@ -178,3 +176,23 @@ def test_a_folder_may_store_weights_in_8_bits_without_scales(component: str, fol
     assert weights
     for name, weight in weights.items():
         assert torch.equal(weight, tensors[name].to(torch.float32)), name
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_a_checkpoint_may_have_weights_in_8_bits_without_scales(
+    dtype: torch.dtype, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It paints what the same numbers in 32 bits paint."""
+    monkeypatch.setenv("IMAGINE_MODEL_CONFIG", str(tiny))
+    tensors = sd1_tensors(StableDiffusionPipeline.from_pretrained(tiny))
+    small = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in tensors.items()
+    }
+    digests = set()
+    for name, cast in (("small", small), ("wide", {k: v.float() for k, v in small.items()})):
+        path = tmp_path / f"{name}.safetensors"
+        save_file({key: tensor.detach().contiguous() for key, tensor in cast.items()}, path)
+        core = load_engine_core(str(path))
+        digests.add(painted_images(job(recipe(core)), core)[0].sha256)
+    assert len(digests) == 1

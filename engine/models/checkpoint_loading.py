@@ -76,9 +76,15 @@ def _tensors(checkpoint: Checkpoint, component: str) -> Tensors:
         return gguf_weights(checkpoint.path, checkpoint.components[component])
     with safe_open(checkpoint.path, framework="pt") as file:
         return {
-            standard: file.get_tensor(name)
+            standard: _widened(file.get_tensor(name))
             for standard, name in checkpoint.components[component].items()
         }
+
+
+def _widened(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor, in 16 bits if it has 8, with which torch does not calculate."""
+    is_small = tensor.is_floating_point() and tensor.itemsize == 1
+    return tensor.half() if is_small else tensor
 
 
 def _load_network(

@@ -36,7 +36,7 @@ def check_weights(files: ModelFiles, component: str, config: Mapping[str, Any]) 
     for path in files.weight_files:
         if path.parent == folder and variant_of(path.name) is not None:
             header = read_header(path, f"{component}/{path.name} of the model {files.name}")
-            if fault := quantised_tensor(header.tensors, allows_fp8=True):
+            if fault := quantised_tensor(header.tensors):
                 raise ModelCorrupt(
                     f"The {component} of the model {files.name} is {fault}, or its config.json "
                     "must have a quantization_config."

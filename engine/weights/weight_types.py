@@ -18,22 +18,21 @@ _INTEGERS: Final = re.compile(r"(?:^|\.)(?:position_ids|num_batches_tracked)$")
 """Names of tensors that are integers in networks too."""
 _PACKED: Final = re.compile(
     r"(?:^|\.)(?:qweight|qzeros|scales|wscales|g_idx|absmax|quant_map|SCB|scaled_fp8"
-    r"|scale_weight|weight_scale(?:_2|_inv)?|comfy_quant)$|\.quant_state\."
+    r"|scale_weight|scale_input|weight_scale(?:_2|_inv)?|input_scale|comfy_quant)$|\.quant_state\."
 )
 """Names of what GPTQ, AWQ, bitsandbytes, Nunchaku and ComfyUI store beside packed weights."""
 _NAME: Final = re.compile(r"[A-Z0-9_]{1,16}")
-_FP8: Final = re.compile(r"F8_[A-Z0-9]{1,12}")
+_FP8: Final = ("F8_E4M3", "F8_E5M2")
+"""Those that are numbers if they have no scales."""
 
 
-def quantised_tensor(tensors: Mapping[str, TensorShape], *, allows_fp8: bool = False) -> str | None:
+def quantised_tensor(tensors: Mapping[str, TensorShape]) -> str | None:
     """Which tensor says that weights are quantised, as the rest of a sentence about a file or a
-    component that "is …"; None if all are floating-point numbers.
-
-    With `allows_fp8`, weights may be stored in 8-bit floating-point numbers, without scales.
+    component that "is …"; None if all are floating-point numbers, of 8 bits only without scales.
     """
     packed: str | None = None
     for name, tensor in tensors.items():
-        is_float = tensor.dtype in FLOATS or (allows_fp8 and _FP8.fullmatch(tensor.dtype))
+        is_float = tensor.dtype in FLOATS or tensor.dtype in _FP8
         is_single = math.prod(tensor.shape) <= 1  # a counter, or an empty mark
         if not (is_float or is_single or _INTEGERS.search(name)):
             dtype = tensor.dtype if _NAME.fullmatch(tensor.dtype) else "of an unknown type"
