@@ -258,6 +258,26 @@ def test_extra_networks_are_named_and_not_applied() -> None:
     assert note.endswith(", ….") and len(note) < 500
 
 
+def test_hashes_may_be_an_object() -> None:
+    """As savers for ComfyUI and Civitai's extension write them, with commas and quotes."""
+    hashes = (
+        '{"model": "6CE0161689", "vae": "235745af8d", "lora:ink": "0123456789", '
+        '"embed:bad": "ABCDEF0123", "embed:odd": "x"}'
+    )
+    text = f'a house\nSteps: 5, Seed: 1, Hashes: {hashes}, TI hashes: "old: 1234567890"'
+    infotext = understood(text)
+    assert (infotext.seed, infotext.model_hash) == (1, "6ce0161689")
+    assert infotext.embeddings == (("old", "1234567890"), ("bad", "abcdef0123"))
+    assert infotext.notes == (
+        "LoRAs and other extra networks are not offered here, so these are not applied: ink.",
+    )
+    own = understood(f"a house\nSteps: 5, Model hash: aaaaaaaaaa, Seed: 1, Hashes: {hashes}")
+    assert own.model_hash == "aaaaaaaaaa"
+    for broken in ('{"model": 5}', "{" * 5000, '{"a": ' * 3000, '{"model"}', "{}"):
+        damaged = understood(f"a house\nSteps: 5, Seed: 1, Hashes: {broken}")
+        assert (damaged.seed, damaged.model_hash) == (1, None)
+
+
 @pytest.mark.parametrize(
     ("settings", "note"),
     [

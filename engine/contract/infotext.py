@@ -27,6 +27,7 @@ from engine.contract.recipe_parts import (
     Change,
     PromptFormat,
 )
+from engine.contract.resource_hashes import named, take_hashes
 from engine.contract.sampler_names import (
     FLOW_SCHEDULE,
     NO_SAMPLER,
@@ -57,6 +58,7 @@ _SETTING: Final = re.compile(r'(\w[\w \-/]{1,60}):\s{0,8}("(?:\\.|[^\\"]){1,4000
 """As in the web UI, but with limits, without which a long line would take hours."""
 _EMBEDDING: Final = re.compile(r"([^,:]{1,200}):\s{0,8}([0-9A-Fa-f]{8,64})(?![0-9A-Fa-f])")
 _MODEL_HASH: Final = re.compile(r"[0-9A-Fa-f]{10,64}")
+_DIGEST: Final = re.compile(r"[0-9A-Fa-f]{8,64}")
 _MAX_EMBEDDINGS: Final = 20
 _INTEGER: Final = re.compile(r"-?[0-9]{1,20}")
 _NUMBER: Final = re.compile(r"[0-9]{1,6}(\.[0-9]{1,12})?")
@@ -215,13 +217,15 @@ def _quoted(value: str) -> str:
 def read_infotext(text: str) -> Infotext | None:
     """What a text says, or None if it has no prompt. It is from strangers and never trusted."""
     lines = text[:MAX_INFOTEXT_CHARS].strip().split("\n")
-    settings = _parsed(lines[-1])
+    line, hashes = take_hashes(lines[-1][:_MAX_LINE_CHARS])
+    settings = _parsed(line)
     if len(settings) < _MIN_SETTINGS:
-        settings = {}
+        settings, hashes = {}, {}
     else:
         lines.pop()
     prompt, negative = _prompts(lines)
-    notes = list(_notes(prompt, negative, settings))
+    networks = _networks(prompt, negative, settings, hashes)
+    notes = [*([not_applied(networks)] if networks else []), *_notes(settings)]
     prompt, negative = (
         _shortened("prompt", prompt, notes),
         _shortened("negative prompt", negative, notes),
@@ -243,8 +247,8 @@ def read_infotext(text: str) -> Infotext | None:
         size=reader.size(),
         clip_skip=reader.integer("Clip skip", 1, MAX_CLIP_SKIP),
         model=settings.get("Model"),
-        model_hash=_model_hash(settings.get("Model hash", "")),
-        embeddings=tuple(_read_embeddings(settings.get("TI hashes", ""))),
+        model_hash=_model_hash(settings.get("Model hash") or hashes.get("model", "")),
+        embeddings=tuple(_read_embeddings(settings.get("TI hashes", ""), named(hashes, "embed"))),
         strength=reader.number("Denoising strength", 0.0, 1.0),
         notes=tuple(notes),
     )
@@ -276,8 +280,10 @@ def _prompts(lines: list[str]) -> tuple[str, str]:
     return "\n".join(stripped[:start]).strip(), negative.strip()
 
 
-def _read_embeddings(text: str) -> Iterator[tuple[str, str]]:
-    for name, digest in _EMBEDDING.findall(text)[:_MAX_EMBEDDINGS]:
+def _read_embeddings(text: str, others: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    digests = {name: digest for name, digest in others.items() if _DIGEST.fullmatch(digest)}
+    digests = dict(_EMBEDDING.findall(text)) | digests
+    for name, digest in list(digests.items())[:_MAX_EMBEDDINGS]:
         yield name.strip()[:_MAX_VALUE_CHARS], digest.lower()
 
 
@@ -295,12 +301,19 @@ def _shortened(name: str, text: str, notes: list[str]) -> str:
     return text[:MAX_PROMPT_CHARS].strip()
 
 
-def _notes(prompt: str, negative: str, settings: Mapping[str, str]) -> Iterator[str]:
-    hashes = settings.get("Lora hashes", "").split(",")
-    hashed = (item.rpartition(":")[0].strip() for item in hashes)
-    networks = dict.fromkeys((*networks_in(prompt), *networks_in(negative), *filter(None, hashed)))
-    if networks:
-        yield not_applied(tuple(networks))
+def _networks(
+    prompt: str, negative: str, settings: Mapping[str, str], hashes: dict[str, str]
+) -> tuple[str, ...]:
+    """The names of the picture's extra networks."""
+    listed = (
+        item.rpartition(":")[0].strip() for item in settings.get("Lora hashes", "").split(",")
+    )
+    others = named(hashes, "lora", "lyco", "hypernet")
+    names = (*networks_in(prompt), *networks_in(negative), *filter(None, listed), *others)
+    return tuple(dict.fromkeys(names))
+
+
+def _notes(settings: Mapping[str, str]) -> Iterator[str]:
     unused = [name for name in settings if name not in _SILENT]
     if unused:
         names = ", ".join(name[:_MAX_VALUE_CHARS] for name in unused[:_MAX_UNUSED])
