@@ -1,4 +1,8 @@
-"""Decode pictures beside the postprocessor's thread, on CPUs where one picture uses one core."""
+"""Decode pictures beside the postprocessor's thread.
+
+On a CPU where one picture uses one core, several are decoded at a time; on CUDA one, while the
+postprocessor checks and encodes the one before.
+"""
 
 import time
 from collections.abc import Callable
@@ -22,6 +26,8 @@ class Decoding:
         """Spent by the other thread so far."""
         self._image = image
         self._clock = clock
+        self._event = image.state.model.device.record_event()
+        """On CUDA, when the latents are there."""
         self._future: Future[Image.Image] | None = None
         if threads is not None:
             self._future = threads.submit(self._run)
@@ -45,14 +51,17 @@ class Decoding:
             raise CancelledError
         start = self._clock()
         try:
-            with log_context(job=request.job.job, attempt=request.job.attempt):
+            with (
+                log_context(job=request.job.job, attempt=request.job.attempt),
+                self._image.state.model.device.side_stream(self._event),
+            ):
                 return pictures.decode(self._image.state)
         finally:
             self.seconds = self._clock() - start
 
 
 class DecoderPool:
-    """Decodes as many pictures at a time as there are concurrent forward passes."""
+    """Decodes as many pictures at a time as the device of the first one has threads for it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -60,8 +69,8 @@ class DecoderPool:
 
     def start(self, image: RunningImage) -> Decoding:
         """Decode the latents of an image. Only one thread may call this."""
-        workers = image.state.model.device.max_concurrent_batches
-        if workers == 1:
+        workers = image.state.model.device.decoder_threads
+        if workers == 0:
             return Decoding(image, None, self._clock)
         if self._threads is None:
             self._threads = ThreadPoolExecutor(workers, "decoder")

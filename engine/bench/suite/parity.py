@@ -71,7 +71,8 @@ class Rounding:
     def of(self, recipe: Recipe, rounded: Pixels) -> float:
         """The mean difference in levels; for STOCHASTIC samplers, the largest one so far."""
         if recipe.sampler not in STOCHASTIC:
-            exact = diffusers_pixels(self._exact, self._model, recipe)
+            with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+                exact = diffusers_pixels(self._exact, self._model, recipe)
             mean = Differences.between(rounded, exact).mean
             self._largest = max(self._largest, mean)
             return mean
