@@ -264,7 +264,8 @@ def test_hashes_may_be_an_object() -> None:
         '{"model": "6CE0161689", "vae": "235745af8d", "lora:ink": "0123456789", '
         '"embed:bad": "ABCDEF0123", "embed:odd": "x"}'
     )
-    text = f'a house\nSteps: 5, Seed: 1, Hashes: {hashes}, TI hashes: "old: 1234567890"'
+    listed = '"old: 1234567890, bad: abcdef0123"'
+    text = f"a house\nSteps: 5, Seed: 1, Hashes: {hashes}, TI hashes: {listed}"
     infotext = understood(text)
     assert (infotext.seed, infotext.model_hash) == (1, "6ce0161689")
     assert infotext.embeddings == (("old", "1234567890"), ("bad", "abcdef0123"))

@@ -282,9 +282,9 @@ def _prompts(lines: list[str]) -> tuple[str, str]:
 
 def _read_embeddings(text: str, others: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     digests = {name: digest for name, digest in others.items() if _DIGEST.fullmatch(digest)}
-    digests = dict(_EMBEDDING.findall(text)) | digests
+    digests = {name.strip(): digest for name, digest in _EMBEDDING.findall(text)} | digests
     for name, digest in list(digests.items())[:_MAX_EMBEDDINGS]:
-        yield name.strip()[:_MAX_VALUE_CHARS], digest.lower()
+        yield name[:_MAX_VALUE_CHARS], digest.lower()
 
 
 def _model_hash(text: str) -> str | None:
