@@ -268,3 +268,26 @@ def test_a_language_model_alone_is_no_checkpoint(
         path = write(tmp_path / "x.safetensors", alone)
         with pytest.raises(ModelCorrupt, match="is a text encoder alone"):
             read_checkpoint(path, "x")
+
+
+def test_one_name_with_another_prefix_changes_no_others(
+    sources: dict[str, Source], tmp_path: Path
+) -> None:
+    """The transformer is what has the usual prefix."""
+    for source in sources.values():
+        tensors = prefixed(UNET, source.authors)
+        name = next(iter(tensors))
+        path = write(tmp_path / "x.safetensors", tensors | {f"model.{name}": torch.ones(2, 2)})
+        assert set(read_checkpoint(path, "x").components["transformer"]) == set(source.authors)
+
+
+def test_the_first_of_two_language_models_is_the_text_encoder(
+    sources: dict[str, Source], tmp_path: Path
+) -> None:
+    """Their tensors are not mixed."""
+    tensors = prefixed(UNET, sources["z_image"].authors)
+    names = ("text_encoders.a.transformer.", "text_encoders.b.transformer.")
+    more = {f"{name}model.norm.weight": torch.ones(2) for name in names}
+    path = write(tmp_path / "x.safetensors", tensors | more)
+    components = read_checkpoint(path, "x").components
+    assert components["text_encoder"] == {"model.norm.weight": f"{names[0]}model.norm.weight"}

@@ -118,6 +118,7 @@ def test_a_file_of_comfyui_with_all_networks_is_complete(
     files = find_model_files(str(path))
     assert files.checkpoint is not None
     assert set(files.checkpoint.components) == {"transformer", "vae", "text_encoder"}
+    assert describe(files).native_size
     core = load_engine_core(str(path))
     for name in ("transformer", "vae", "text_encoder"):
         network = core.model.pipeline.components[name]  # type: ignore[attr-defined]

@@ -89,6 +89,8 @@ def plain_names(names: Collection[str]) -> dict[str, str]:
     and whose transformer has no other prefix than UNET."""
     nested = [name for name in names if name.startswith(_NESTED)]
     plain = {name.removeprefix(_NESTED): name for name in nested or names}
+    if _under(UNET, plain) or family_of_transformer(plain) in SUPPORTED:
+        return plain
     for prefix in _OTHER_PREFIXES:
         inside = [name.removeprefix(prefix) for name in plain if name.startswith(prefix)]
         if family_of_transformer(inside) in SUPPORTED:
@@ -140,9 +142,10 @@ def _transformer_components(kind: Kind, names: Collection[str]) -> dict[str, dic
         for component, prefix in _SD3_PARTS.items():
             components[component] = {name: name for name in _under(prefix, names)}
     else:
-        components["text_encoder"] = {
-            name[match.end() :]: name for name in names if (match := LANGUAGE_MODEL.match(name))
-        }
+        matches = (match for match in map(LANGUAGE_MODEL.match, names) if match)
+        prefix = next((match[0] for match in matches), None)
+        text = [] if prefix is None else _under(prefix, names)
+        components["text_encoder"] = {name.removeprefix(prefix or ""): name for name in text}
     others = {name for members in components.values() for name in members.values()}
     is_prefixed = _first_present(names, [UNET]) is not None
     components["transformer"] = {
