@@ -143,9 +143,9 @@ def _transformer_components(kind: Kind, names: Collection[str]) -> dict[str, dic
             components[component] = {name: name for name in _under(prefix, names)}
     else:
         matches = (match for match in map(LANGUAGE_MODEL.match, names) if match)
-        prefix = next((match[0] for match in matches), None)
-        text = [] if prefix is None else _under(prefix, names)
-        components["text_encoder"] = {name.removeprefix(prefix or ""): name for name in text}
+        for first in [match[0] for match in matches][:1]:
+            text = _under(first, names)
+            components["text_encoder"] = {name.removeprefix(first): name for name in text}
     others = {name for members in components.values() for name in members.values()}
     is_prefixed = _first_present(names, [UNET]) is not None
     components["transformer"] = {
