@@ -227,7 +227,9 @@ def test_other_models_with_names_of_diffusers_are_refused(
         read_checkpoint(path, "x")
 
 
-@pytest.mark.parametrize("prefix", ["model.model.", "module.", "net.", "model."])
+@pytest.mark.parametrize(
+    "prefix", ["diffusion_model.", "transformer.", "model.model.", "module.", "net.", "model."]
+)
 def test_other_prefixes_are_understood(
     prefix: str, sources: dict[str, Source], tmp_path: Path
 ) -> None:

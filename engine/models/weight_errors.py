@@ -53,6 +53,10 @@ def shape_errors(component: str) -> Iterator[None]:
 def check_complete(component: str, network: torch.nn.Module) -> None:
     """Raise ValueError if weights of a network were not loaded."""
     weights = network.state_dict()  # parameters, and buffers that are saved
-    missing = [name for name, weight in weights.items() if weight.is_meta]
+    missing = [
+        name
+        for name, weight in weights.items()
+        if isinstance(weight, torch.Tensor) and weight.is_meta  # quantised ones have other state
+    ]
     if missing:
         raise ValueError(missing_weights(component, missing))
