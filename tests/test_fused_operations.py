@@ -95,7 +95,7 @@ def test_networks_of_stable_diffusion() -> None:
     ).eval()
     for network in (unet, vae):
         network.to(memory_format=torch.channels_last)
-    latents, prompt = torch.randn(2, 4, 12, 20), torch.randn(2, 5, 16)
+    latents, prompt = torch.randn(2, 4, 4, 6), torch.randn(2, 5, 16)
     steps = torch.tensor([3.0, 700.0])
 
     def results() -> tuple[torch.Tensor, torch.Tensor]:
