@@ -1,12 +1,14 @@
 """Models that have the guidance as an input paint what diffusers' own pipelines paint."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
+import torch
 
 from engine.contract import Change, Img2Img, Recipe, Sampler, sha256
 from engine.contract.images.encode import encode_png
@@ -19,6 +21,7 @@ from tests.engine_parts import (
     failure_reason,
     job,
     load_engine_core,
+    new_engine_core,
     painted_images,
     recipe,
     rendered_images,
@@ -49,6 +52,24 @@ def test_txt2img_equals_the_pipeline(family: str, guidance: float) -> None:
     run = lcm_recipe(family, guidance=guidance, negative="blue")
     ours = rendered_images(job(run), core(family))[0]
     assert_alike(ours, diffusers_image(run, core=core(family)))
+
+
+@pytest.mark.parametrize("storage", ["full", "float8"])
+@pytest.mark.parametrize("family", SAVE)
+def test_the_embedding_has_the_precision_of_the_device(
+    family: str, storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever that of the VAE, which may be another one, and of the stored weights."""
+    folder = SAVE[family](tmp_path / "tiny", unet=UNET)
+    path = folder / "vae" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"force_upcast": True}))
+    monkeypatch.setenv("IMAGINE_WEIGHTS", storage)
+    device = replace(select_device(), dtype=torch.bfloat16)
+    model = registry.load(str(folder), device)
+    run = lcm_recipe(family, model=model.card.name, revision=model.card.revision, steps=1)
+    conditioning = model.encode_prompt(run)
+    assert conditioning["timestep_cond"].dtype == torch.bfloat16
+    assert painted_images(job(run), new_engine_core(model))
 
 
 @pytest.mark.parametrize("family", SAVE)

@@ -212,7 +212,9 @@ def _distilled(card: ModelCard, distillation: Distillation) -> ModelCard:
     )
 
 
-def guidance_embedding(pipeline: DiffusionPipeline, guidance: float) -> Conditioning:
+def guidance_embedding(
+    pipeline: DiffusionPipeline, guidance: float, dtype: torch.dtype
+) -> Conditioning:
     """What the guidance adds to the conditioning of one row: nothing, if the denoiser does not have
     it as an input."""
     size = _embedding_size(pipeline)
@@ -221,8 +223,7 @@ def guidance_embedding(pipeline: DiffusionPipeline, guidance: float) -> Conditio
     embedding = pipeline.get_guidance_scale_embedding(
         torch.tensor([guidance - 1.0]), embedding_dim=size
     )
-    denoiser = denoiser_of(pipeline)
-    return {"timestep_cond": embedding.to(denoiser.device, pipeline.vae.dtype)}
+    return {"timestep_cond": embedding.to(denoiser_of(pipeline).device, dtype)}
 
 
 def _embedding_size(pipeline: DiffusionPipeline) -> int | None:

@@ -69,7 +69,7 @@ class StableDiffusion(LatentDiffusion):
         prompt_embeds = [self._prompt_cache(prompt) for prompt in prompts]
         return {
             "encoder_hidden_states": torch.cat(prompt_embeds),
-            **guidance_embedding(self.pipeline, recipe.guidance),
+            **guidance_embedding(self.pipeline, recipe.guidance, self.device.dtype),
         }
 
     def forward(

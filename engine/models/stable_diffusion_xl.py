@@ -74,7 +74,7 @@ class StableDiffusionXL(LatentDiffusion):
             "encoder_hidden_states": torch.cat([prompt_embeds for prompt_embeds, _ in embeds]),
             "text_embeds": torch.cat([pooled_prompt_embeds for _, pooled_prompt_embeds in embeds]),
             "time_ids": time_ids.to(self.device.torch_device),
-            **guidance_embedding(self.pipeline, recipe.guidance),
+            **guidance_embedding(self.pipeline, recipe.guidance, self.device.dtype),
         }
 
     def forward(
