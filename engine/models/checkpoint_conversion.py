@@ -12,6 +12,7 @@ from diffusers.loaders.single_file_utils import (
     convert_z_image_transformer_checkpoint_to_diffusers,
 )
 
+from engine.device.errors import is_out_of_memory
 from engine.models.weight_errors import listed, missing_weights, other_shape
 from engine.weights.checkpoint_names import TRANSFORMERS, VAES, Kind
 
@@ -36,19 +37,19 @@ _UNREAD: Final = "bn.num_batches_tracked"
 def named_as_diffusers(
     kind: Kind, component: str, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]
 ) -> Tensors:
-    """The tensors of a component in a checkpoint of this kind by the names of diffusers, in whose
-    config of the network is `config`.
+    """The tensors of a component in a checkpoint of this kind by the names of diffusers; `config`
+    is that of the network, with diffusers' defaults.
 
     Raises ValueError, with the names of tensors, if some are missing or unknown.
     """
     if component == "vae":
         return _vae(tensors, config)
     if component == "unet":
-        return _converted(convert_ldm_unet_checkpoint, tensors, config)[0]
+        return _converted(component, convert_ldm_unet_checkpoint, tensors, config)[0]
     _, first_of_diffusers = TRANSFORMERS[kind]
     if first_of_diffusers in tensors:
         return dict(tensors)
-    converted, rest = _converted(_TRANSFORMERS[kind], tensors, config)
+    converted, rest = _converted(component, _TRANSFORMERS[kind], tensors, config)
     return rest | converted
 
 
@@ -75,11 +76,13 @@ def _unknown_tensors(component: str, names: Collection[str]) -> str:
 
 
 def _converted(
-    conversion: _Conversion, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]
+    component: str,
+    conversion: _Conversion,
+    tensors: Mapping[str, torch.Tensor],
+    config: Mapping[str, Any],
 ) -> tuple[Tensors, Tensors]:
     """The converted tensors, and those that the conversion left, which takes what it reads out of
     the mapping."""
-    component = "unet" if conversion is convert_ldm_unet_checkpoint else "transformer"
     rest = dict(tensors)
     try:
         return conversion(checkpoint=rest, config=config), rest
@@ -90,6 +93,8 @@ def _converted(
             raise ValueError(_unknown_tensors(component, unknown)) from error
         raise ValueError(missing_weights(component, [name])) from error
     except (NameError, IndexError, ValueError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            raise
         single = [name for name, tensor in tensors.items() if tensor.dim() == 0]
         which = f", such as {listed(single)}" if single else ""
         raise ValueError(
@@ -108,5 +113,5 @@ def _vae(tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> Tens
     if any(".up_blocks." in name for name in plain):
         return plain
     statistics = {name: plain[name] for name in plain if name.startswith(_STATISTICS)}
-    converted: Tensors = convert_ldm_vae_checkpoint(plain, config)
+    converted, _ = _converted("vae", convert_ldm_vae_checkpoint, plain, config)
     return converted | statistics

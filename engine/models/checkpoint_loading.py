@@ -98,15 +98,16 @@ def _load_network(
     """A network of diffusers."""
     config = network_class.load_config(folder, local_files_only=True)
     with init_empty_weights():
-        network: torch.nn.Module = network_class.from_config(config)
+        network: ModelMixin = network_class.from_config(config)
     shapes = {name: weight.shape for name, weight in network.state_dict().items()}
-    named = named_as_diffusers(kind, component, tensors, config)
+    named = named_as_diffusers(kind, component, tensors, network.config)
     weights = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in fitted(component, named, shapes).items()
     }
     network.load_state_dict(weights, strict=False, assign=True)
-    return network.to(dtype).eval()
+    result: torch.nn.Module = network.to(dtype)
+    return result.eval()
 
 
 def _load_language_model(
