@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from diffusers import Flux2KleinPipeline, ZImagePipeline
+from diffusers import Flux2KleinPipeline, SD3Transformer2DModel, ZImagePipeline
 
 from engine.models.description import describe
 from engine.weights.checkpoint_names import Kind
@@ -255,3 +255,31 @@ def test_a_folder_whose_files_are_damaged_is_not_preferred(
     file = Path(shutil.copy(z_image_file, tmp_path / "z_image_turbo.safetensors"))
     monkeypatch.setenv(CONFIG, f"{damaged},{good}")
     assert find_model_files(str(file)).folder == good
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "folder", "steps"),
+    [
+        ("mine", "", "stable-diffusion-3.5-large-turbo", 4),
+        ("mine", "", "stable-diffusion-3.5-large", 28),
+        ("mine", "SD3.5 Large Turbo", "x", 4),
+        ("sd3.5_large", "", "stable-diffusion-3.5-large-turbo", 28),
+        ("sd3.5_large_turbo", "", "stable-diffusion-3.5-large", 4),
+    ],
+)
+def test_a_stable_diffusion_3_has_the_settings_of_what_is_known(
+    name: str,
+    title: str,
+    folder: str,
+    steps: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of the name of the file, its metadata, or else the folder."""
+    config = tiny_flow_models.save_sd3(tmp_path / folder, has_t5=False)
+    transformer = SD3Transformer2DModel.from_pretrained(config / "transformer")
+    metadata = {"modelspec.title": title}
+    path = tmp_path / f"{name}.safetensors"
+    write(path, dict(transformer.state_dict()), metadata=metadata)
+    monkeypatch.setenv(CONFIG, str(config))
+    assert describe(find_model_files(str(path))).steps == steps

@@ -279,7 +279,7 @@ def latent_pixels(
 def _readme(files: ModelFiles) -> Readme:
     """The README.md of a checkpoint's configuration is about another model."""
     if files.checkpoint is not None:
-        return Readme(files.checkpoint.licence)
+        return Readme(files.checkpoint.licence, tuple(files.labels))
     return read_readme(files.folder)
 
 

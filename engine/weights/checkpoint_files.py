@@ -34,7 +34,7 @@ from engine.weights.model_folder import (
     is_pickle,
     names_component,
 )
-from engine.weights.model_names import PLAIN
+from engine.weights.model_names import PLAIN, names_of_folder
 from engine.weights.transformer_structure import has_structure, structure
 
 CONFIG_VARIABLE: Final = "IMAGINE_MODEL_CONFIG"
@@ -127,6 +127,16 @@ class CheckpointFiles:
         if variant_of_checkpoint(self.checkpoint) == PLAIN and not self.index.get("is_distilled"):
             return False
         return variant_in_folder(self.checkpoint, self.folder) not in (None, PLAIN)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What else says how a transformer was distilled, if its name does not say that it was not:
+        the metadata, or else the names of the folder."""
+        variant = variant_of_checkpoint(self.checkpoint)
+        if self.checkpoint.kind not in TRANSFORMERS or variant == PLAIN:
+            return ()
+        names = names_of_folder(self.folder, self.index) if variant is None else []
+        return (*self.checkpoint.labels, *names)
 
     @property
     def revision(self) -> str:

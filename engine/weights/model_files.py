@@ -43,6 +43,11 @@ class ModelFiles(Protocol):
         """Whether the files say, besides its name, that the model is distilled."""
 
     @property
+    def labels(self) -> Sequence[str]:
+        """Names in the files, besides its own and its model card, that may say how it was
+        distilled."""
+
+    @property
     def revision(self) -> str:
         """What identifies the contents of the files that are loaded."""
 

@@ -89,6 +89,7 @@ class ModelFolder:
         self.folder, self._commit = _locate(name, prefer_fp16, download)
         self.index = _index(self.folder, name)
         self.checkpoint = None
+        self.labels: Sequence[str] = ()
         self.scheduler_changes: Mapping[str, object] = {}
 
     @property
