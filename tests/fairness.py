@@ -26,13 +26,13 @@ GAPS: Final = (65.0, 45.0, 40.0)
 RUNS: Final = 5
 
 
-def crowd(seed: int, gap: float, people: int = 19) -> tuple[Submission, ...]:
-    """Users who each submit a job for four pictures every `gap` seconds on average."""
+def crowd(seed: int, gap: float, seconds: float = SECONDS) -> tuple[Submission, ...]:
+    """Nineteen users who each submit a job for four pictures every `gap` seconds on average."""
     rng = random.Random(seed)
     submissions = []
-    for person in range(1, people + 1):
+    for person in range(1, 20):
         at = rng.expovariate(1 / gap)
-        while at < SECONDS:
+        while at < seconds:
             submissions.append(Submission(at, person))
             at += rng.expovariate(1 / gap)
     return tuple(submissions)
