@@ -60,7 +60,10 @@ def test_a_copy_with_more_threads_is_used_if_it_is_equal(
 def warm_models(tmp_path_factory: pytest.TempPathFactory) -> list[DiffusionModel]:
     """Two models that were warmed up on a CPU with two cores."""
     folder, device = tmp_path_factory.mktemp("warm"), replace(select_device(), threads=2)
-    loaded = [load(str(tiny_model.save(folder / name)), device) for name in ("one", "two")]
+    paths = [
+        tiny_model.save(folder / name, unet=tiny_model.SHALLOW_UNET) for name in ("one", "two")
+    ]
+    loaded = [load(str(path), device) for path in paths]
     warmup(loaded)
     return loaded
 
