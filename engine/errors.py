@@ -111,12 +111,13 @@ class InvalidJob(Exception):
 def first_line(error: Exception) -> str:
     """The first 200 characters of the message's first line, with the next line after a colon.
 
-    It is the type's name if there is no message.
+    It is the type's name if there is no message. Characters that cannot be printed are spaces: a
+    message may quote a file.
     """
     first, *others = (str(error).strip() or type(error).__name__).splitlines()
     if first.endswith(":") and others:
         first = f"{first} {others[0].strip()}"
-    return first[:200]
+    return "".join(char if char.isprintable() else " " for char in first[:200])
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -203,3 +203,12 @@ def test_missing_weights_and_other_shapes_are_named(folder: Path, component: str
     sentence = f"some weights of the {component} are missing: .*{name}"
     with pytest.raises(ModelCorrupt, match=sentence):
         load(folder)
+
+
+def test_a_value_that_an_error_quotes_is_printable(folder: Path) -> None:
+    """The sentence goes to the terminal and into the log."""
+    change(folder / "unet" / "config.json", resnet_time_scale_shift="\x1b[2J")
+    with pytest.raises(ModelCorrupt) as excinfo:
+        load(folder)
+    assert "time_embedding_norm :  [2J" in str(excinfo.value)
+    assert str(excinfo.value).isprintable()
