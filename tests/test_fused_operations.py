@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.nn import functional as F
 
+from engine.contract import sizes
 from engine.device import fused_kernels
 
 pytestmark = pytest.mark.skipif(
@@ -60,6 +61,13 @@ def test_a_row_does_not_depend_on_the_others(kernels: ModuleType) -> None:
     rows = torch.cat([channels_last(2, 320, 9, 13), row, channels_last(1, 320, 9, 13)])
     together = kernels.group_norm(rows, norm, silu=True)
     assert torch.equal(together[2], alone[0])
+
+
+def test_the_largest_picture_fits_in_a_grid(kernels: ModuleType) -> None:
+    """The second and third dimensions of CUDA's grids are at most 65535."""
+    decoded = torch.empty(1, 256, sizes.MAX_SIZE, sizes.MAX_SIZE, device="meta")
+    for pixels in (1, 64, 128):
+        assert max(kernels.grid(decoded, pixels)[1:]) <= 65535
 
 
 def test_geglu(kernels: ModuleType) -> None:

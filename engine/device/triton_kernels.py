@@ -51,7 +51,7 @@ def _moments_kernel(
     CHANNELS: tl.constexpr,
 ):
     """Sum, and sum of squared distances from the mean, of each channel over PIXELS pixels."""
-    row, part = tl.program_id(0), tl.program_id(1)
+    part, row = tl.program_id(0), tl.program_id(1)
     pixels = part * PIXELS + tl.arange(0, PIXELS)
     channels = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     mask = (pixels < n_pixels)[:, None] & (channels < n_channels)[None, :]
@@ -126,8 +126,8 @@ def _apply_kernel(
     CHANNELS: tl.constexpr,
 ):
     """The normalised values, through SiLU or not."""
-    row = tl.program_id(0)
-    pixels = tl.program_id(1) * PIXELS + tl.arange(0, PIXELS)
+    row = tl.program_id(1)
+    pixels = tl.program_id(0) * PIXELS + tl.arange(0, PIXELS)
     channels = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     mask = (pixels < n_pixels)[:, None] & (channels < n_channels)[None, :]
     values = _load(x, added, row, pixels, channels, n_pixels, n_channels, mask, HAS_ADDED)
@@ -163,6 +163,16 @@ def _geglu_kernel(
     tl.store(out, result.to(y.dtype.element_ty), mask=mask)
 
 
+def grid(x: torch.Tensor, pixels: int) -> tuple[int, int, int]:
+    """Blocks of so many pixels, rows, and blocks of channels of `x`, (n, channels, h, w).
+
+    CUDA has at most 2**31 - 1 blocks in the first dimension and 65535 in the others, and a picture
+    of 2048 x 2048 has 65536 blocks of 64 pixels.
+    """
+    rows, channels, height, width = x.shape
+    return triton.cdiv(height * width, pixels), rows, triton.cdiv(channels, _CHANNELS)
+
+
 def group_norm(
     x: torch.Tensor, norm: torch.nn.GroupNorm, added: torch.Tensor | None = None, *, silu: bool
 ) -> torch.Tensor:
@@ -178,16 +188,15 @@ def group_norm(
     affine = torch.empty(rows, channels, 2, device=x.device, dtype=torch.float32)
     y = torch.empty_like(x)
     vector: Any = x if added is None else added
-    blocks = triton.cdiv(channels, _CHANNELS)
     has_added = added is not None
-    _moments_kernel[rows, parts, blocks](
+    _moments_kernel[grid(x, _SUMMED_PIXELS)](
         x, vector, moments, pixels, channels, parts, has_added, _SUMMED_PIXELS, _CHANNELS
     )
     _affine_kernel[rows, norm.num_groups](
         moments, norm.weight, norm.bias, affine, pixels, channels, group, norm.eps, parts,
         _SUMMED_PIXELS, _MERGED, triton.next_power_of_2(group),
     )  # fmt: skip
-    _apply_kernel[rows, triton.cdiv(pixels, _PIXELS), blocks](
+    _apply_kernel[grid(x, _PIXELS)](
         x, vector, affine, y, pixels, channels, has_added, silu, _PIXELS, _CHANNELS
     )
     return y
