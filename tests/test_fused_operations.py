@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import math
 from types import ModuleType
 
 import pytest
@@ -123,3 +124,13 @@ def test_kernels_are_compared_with_torch_before_they_are_used() -> None:
     """On a CPU they are not used."""
     assert fused_kernels.largest_difference(torch.device("cpu"), torch.float32) < ROUNDING
     assert not fused_kernels.work_on(torch.device("cpu"))
+
+
+@pytest.mark.parametrize("name", ["group_norm", "geglu"])
+def test_kernels_that_give_nan_are_not_used(
+    kernels: ModuleType, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Whichever of them does."""
+    right = getattr(kernels, name)
+    monkeypatch.setattr(kernels, name, lambda *args, **options: right(*args, **options) * math.nan)
+    assert math.isnan(fused_kernels.largest_difference(torch.device("cpu"), torch.float32))
