@@ -24,6 +24,7 @@ GPU = Device(torch.device("cuda", 0), torch.float16, 1)
         torch.AcceleratorError("CUDA error: out of memory"),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
         RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("Triton Error [CUDA]: out of memory"),
         RuntimeError(
             "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
         ),
@@ -44,6 +45,8 @@ def test_out_of_memory_is_no_lost_device(error: Exception) -> None:
         "CUDA error: device-side assert triggered",
         "CUDA error: unspecified launch failure",
         "HIP error: the operation cannot be performed in the present state",
+        "Triton Error [CUDA]: an illegal memory access was encountered",
+        "Triton Error [HIP]: unspecified launch failure",
     ],
 )
 def test_a_cuda_error_is_a_lost_device(message: str) -> None:

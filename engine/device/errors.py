@@ -22,6 +22,13 @@ _OOM_MESSAGES: Final = (
     "status_alloc_failed",
 )
 """Parts of messages of torch, cuBLAS and cuDNN, in lower case."""
+_ACCELERATOR_MESSAGES: Final = (
+    "CUDA error",
+    "HIP error",
+    "Triton Error [CUDA]",
+    "Triton Error [HIP]",
+)
+"""Parts of messages of torch and Triton."""
 log = logging.getLogger(__name__)
 
 
@@ -40,7 +47,7 @@ def is_device_lost(error: Exception) -> bool:
     if is_out_of_memory(error) or "captur" in message:  # a failed capture leaves the context intact
         return False
     is_accelerator_error = type(error).__name__ == "AcceleratorError"
-    return is_accelerator_error or "CUDA error" in message or "HIP error" in message
+    return is_accelerator_error or any(part in message for part in _ACCELERATOR_MESSAGES)
 
 
 def describe_failure(error: Exception, subject: str) -> str:
