@@ -229,7 +229,7 @@ exit_process(9)
 """
 
 
-@pytest.mark.parametrize("busy", ["engine-core", "enlarger_0", ""])
+@pytest.mark.parametrize("busy", ["engine-core", "decoder_0", "enlarger_0", ""])
 def test_the_process_exits_during_a_forward_pass(busy: str) -> None:
     """The exit code is the given one; a normal exit would crash torch in the other thread."""
     process = subprocess.run(

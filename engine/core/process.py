@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """The default model on a GPU."""
-_WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor", "enlarger")
+_WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor", "decoder", "enlarger")
 """Name prefixes of the threads that may be in a forward pass, a decoder or an upscaler."""
 _JOIN_SECONDS: Final = 0.2
 """How long to wait for each of these threads to end."""
