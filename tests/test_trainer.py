@@ -1,10 +1,14 @@
 """The training loop is seeded and resumable."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.starter import train as command
 from engine.starter.trainer import TrainingConfig, train
 
 CONFIG = TrainingConfig(steps=12, rate=0.05, warmup=2, average=0.9)
@@ -50,3 +54,33 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     rates = [CONFIG.rate_at(step, step / CONFIG.steps) for step in range(CONFIG.steps + 1)]
     assert rates[0] < rates[1] == max(rates)
     assert abs(rates[-1] - CONFIG.rate / 50) < 1e-9
+
+
+def test_a_training_by_the_clock_ends_with_a_checkpoint(tmp_path: Path) -> None:
+    """Its time counts from run to run: when it is over, another run trains no further."""
+    config = replace(CONFIG, steps=1, seconds=0.5)
+    line, steps = nn.Linear(1, 1), list[int]()
+
+    def loss_at(step: int, generator: torch.Generator) -> Tensor:
+        steps.append(step)
+        loss: Tensor = line(torch.randn(16, 1, generator=generator)).square().mean()
+        return loss
+
+    train("line", line, loss_at, config, tmp_path)
+    assert steps == list(range(len(steps))) and len(steps) > config.steps
+    saved = torch.load(tmp_path / "line.pt", weights_only=True)
+    assert (saved["step"], saved["seconds"] >= 0.5) == (len(steps), True)
+    trained = len(steps)
+    train("line", line, loss_at, config, tmp_path)
+    assert len(steps) == trained
+
+
+def test_several_processes_do_not_train_by_the_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that ends earlier would leave the others waiting for its gradients."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(sys, "argv", ["train", "--minutes", "1", "--work", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert "--minutes is for a single process" in capsys.readouterr().err

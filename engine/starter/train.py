@@ -356,6 +356,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="pictures in a batch (a GPU: 1024)")
     parser.add_argument("--minutes", type=float, help="time of a training, instead of its steps")
     options = parser.parse_args()
+    if options.minutes is not None and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        # Their clocks differ, and one that ends earlier leaves the others waiting for gradients.
+        parser.error("--minutes is for a single process; without it, torchrun trains the steps")
     if "WORLD_SIZE" in os.environ:
         distributed.init_process_group("gloo")
     torch.manual_seed(0)
