@@ -9,8 +9,8 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim
 WORKDIR /app
-# Pillow joins Arabic letters with it
-RUN apt-get update && apt-get install -y --no-install-recommends libfribidi0 \
+# Pillow joins Arabic letters with libfribidi0; Triton compiles a launcher of its kernels with gcc
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libfribidi0 \
     && rm -rf /var/lib/apt/lists/*
 COPY constraints.txt ./
 COPY --from=build /wheels wheels
