@@ -1,5 +1,6 @@
 """Decoding, safety checks and previews."""
 
+import dataclasses
 import io
 import logging
 
@@ -12,12 +13,15 @@ from engine.contract import Backend, Event, Failed, Img2Img, Paint, Stepped, Ver
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
+from engine.core.request import Request
+from engine.errors import DeviceLost, EngineError
 from engine.log import LineFormatter
 from tests import tiny_model
 from tests.engine_parts import (
     Painted,
     engine_core,
     failure_reason,
+    fresh_engine_core,
     job,
     new_engine_core,
     painted_images,
@@ -219,3 +223,27 @@ def test_decoding_is_retried_once_for_lack_of_memory() -> None:
         assert painted_images(job())
     finally:
         del core.model.decode_latents
+
+
+@pytest.mark.parametrize("concurrent", [1, 2])
+def test_a_device_that_is_lost_while_decoding_ends_no_job(
+    monkeypatch: pytest.MonkeyPatch, concurrent: int
+) -> None:
+    """In either thread: it is reported, and the job gets no ending, so another process paints it."""
+    model, losses = fresh_engine_core().model, list[EngineError]()
+    device = dataclasses.replace(model.device, max_concurrent_batches=concurrent)
+    monkeypatch.setattr(model, "device", device)
+    core = new_engine_core(model, on_device_lost=losses.append)
+
+    def fail(latents: torch.Tensor, backend: Backend = Backend.TORCH) -> Image.Image:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(model, "decode_latents", fail)
+    events: list[Event] = []
+    core.add_request(Request(job(recipe(core)), events.append))
+    while core.requests:
+        core.tick()
+    core.postprocessor.flush()
+    core.postprocessor.close()
+    assert [type(error) for error in losses] == [DeviceLost]
+    assert not [event for event in events if not isinstance(event, Stepped)]
