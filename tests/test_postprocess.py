@@ -229,7 +229,7 @@ def test_decoding_is_retried_once_for_lack_of_memory() -> None:
 def test_a_device_that_is_lost_while_decoding_ends_no_job(
     monkeypatch: pytest.MonkeyPatch, concurrent: int
 ) -> None:
-    """In either thread: it is reported, and the job gets no ending, so another process paints it."""
+    """In either thread it is reported, and the job gets no ending: another process paints it."""
     model, losses = fresh_engine_core().model, list[EngineError]()
     device = dataclasses.replace(model.device, max_concurrent_batches=concurrent)
     monkeypatch.setattr(model, "device", device)
