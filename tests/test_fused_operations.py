@@ -34,7 +34,13 @@ def channels_last(*shape: int) -> torch.Tensor:
 @pytest.mark.parametrize("silu", [False, True])
 @pytest.mark.parametrize(
     ("shape", "groups"),
-    [((2, 64, 16, 16), 32), ((3, 96, 8, 12), 8), ((1, 320, 9, 13), 32), ((2, 8, 30, 40), 1)],
+    [
+        ((2, 64, 16, 16), 32),
+        ((3, 96, 8, 12), 8),
+        ((1, 320, 9, 13), 32),
+        ((2, 8, 30, 40), 1),
+        ((1, 8, 96, 100), 4),  # more moments than are read at once
+    ],
 )
 def test_group_norm(
     kernels: ModuleType, shape: tuple[int, ...], groups: int, *, silu: bool

@@ -65,7 +65,7 @@ def _moments_kernel(
     tl.store(out + 1, tl.sum(distance * distance, axis=0), mask=channels < n_channels)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["n_parts"])  # else it would be compiled for more sizes
 def _affine_kernel(
     moments,
     weight,
@@ -75,7 +75,7 @@ def _affine_kernel(
     n_channels,
     group_channels,
     eps,
-    N_PARTS: tl.constexpr,  # the interpreter cannot loop to a tensor
+    n_parts,
     PIXELS: tl.constexpr,
     PARTS: tl.constexpr,
     GROUP: tl.constexpr,
@@ -85,25 +85,30 @@ def _affine_kernel(
     within = tl.arange(0, GROUP)
     channels = group * group_channels + within
     in_group = within < group_channels
-    first = moments + row * N_PARTS * n_channels * 2
+    first = moments + row * n_parts * n_channels * 2
     size = n_pixels * group_channels
     total = tl.zeros((GROUP,), tl.float32)
-    for start in range(0, N_PARTS, PARTS):
+    # not range, because the interpreter cannot loop to a tensor
+    start = n_parts * 0
+    while start < n_parts:
         parts = start + tl.arange(0, PARTS)
-        mask = (parts < N_PARTS)[:, None] & in_group[None, :]
+        mask = (parts < n_parts)[:, None] & in_group[None, :]
         at = first + (parts[:, None] * n_channels + channels[None, :]) * 2
         total += tl.sum(tl.load(at, mask=mask, other=0.0), axis=0)
+        start += PARTS
     mean = tl.sum(total, axis=0) / size
     squares = tl.zeros((GROUP,), tl.float32)
-    for start in range(0, N_PARTS, PARTS):
+    start = n_parts * 0
+    while start < n_parts:
         parts = start + tl.arange(0, PARTS)
-        mask = (parts < N_PARTS)[:, None] & in_group[None, :]
+        mask = (parts < n_parts)[:, None] & in_group[None, :]
         at = first + (parts[:, None] * n_channels + channels[None, :]) * 2
         counts = tl.minimum(n_pixels - parts * PIXELS, PIXELS)
         counts = tl.maximum(counts, 1).to(tl.float32)[:, None]  # 0 or less where masked
         distance = tl.load(at, mask=mask, other=0.0) / counts - mean
         merged = tl.load(at + 1, mask=mask, other=0.0) + counts * distance * distance
         squares += tl.sum(tl.where(mask, merged, 0.0), axis=0)
+        start += PARTS
     factor = 1.0 / tl.sqrt(tl.sum(squares, axis=0) / size + eps)
     scale = tl.load(weight + channels, mask=in_group, other=0.0).to(tl.float32) * factor
     shift = tl.load(bias + channels, mask=in_group, other=0.0).to(tl.float32) - mean * scale
