@@ -1,6 +1,7 @@
 """The training loop is seeded and resumable."""
 
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.starter import train as command
+from engine.starter.export import load_ema_checkpoint
 from engine.starter.trainer import TrainingConfig, train
 
 CONFIG = TrainingConfig(steps=12, rate=0.05, warmup=2, average=0.9)
@@ -54,6 +56,28 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     rates = [CONFIG.rate_at(step, step / CONFIG.steps) for step in range(CONFIG.steps + 1)]
     assert rates[0] < rates[1] == max(rates)
     assert abs(rates[-1] - CONFIG.rate / 50) < 1e-9
+
+
+def as_of_a_gpu(checkpoint: Path) -> None:
+    """Name CUDA as the device of the tensors in a file of `torch.save`."""
+    with zipfile.ZipFile(checkpoint) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(checkpoint, "w") as archive:
+        for name, data in members.items():
+            # strings in a pickle: X, length, text
+            archive.writestr(
+                name, data.replace(b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:0")
+            )
+
+
+def test_a_checkpoint_of_a_gpu_is_read_without_one(tmp_path: Path) -> None:
+    """So a model that was trained there can be exported and trained further here."""
+    trained = fitted(tmp_path)
+    as_of_a_gpu(tmp_path / "line.pt")
+    assert torch.equal(fitted(tmp_path).weight, trained.weight)
+    line = nn.Linear(1, 1)
+    load_ema_checkpoint(tmp_path / "line.pt", line)
+    assert torch.equal(line.weight, trained.weight)
 
 
 def test_a_training_by_the_clock_ends_with_a_checkpoint(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def assemble(work: Path, conditioner: TextConditioner) -> StableDiffusionPipelin
         load_ema_checkpoint(work / f"{stage}.pt", conditioner)
     checker = new_checker()
     if (work / "checker-final.pt").exists():
-        checker.load_state_dict(torch.load(work / "checker-final.pt", weights_only=True))
+        checker.load_state_dict(torch.load(work / "checker-final.pt", "cpu", weights_only=True))
     return StableDiffusionPipeline(
         vae=_vae(work),
         text_encoder=conditioner.text_encoder,
@@ -122,8 +122,8 @@ def _vae(work: Path) -> AutoencoderKL:
 
 
 def load_ema_checkpoint(checkpoint: Path, module: nn.Module) -> None:
-    """Load the averaged weights of a checkpoint, if it exists."""
+    """Load the averaged weights of a checkpoint, if it exists, whatever device it was made on."""
     if not checkpoint.exists():
         return
-    state: dict[str, Any] = torch.load(checkpoint, weights_only=True)
+    state: dict[str, Any] = torch.load(checkpoint, "cpu", weights_only=True)
     load_ema(module.parameters(), state["averages"])

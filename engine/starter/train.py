@@ -353,7 +353,9 @@ def main() -> None:
         "--paintings", type=int, default=6_000, help="pictures to paint for the checker"
     )
     parser.add_argument("--paths", type=int, default=12_000, help="paths for the student")
-    parser.add_argument("--batch", type=int, help="pictures in a batch (a GPU: 1024)")
+    parser.add_argument(
+        "--batch", type=int, help="pictures in a batch of UNet, student (a GPU: 1024) or decoder"
+    )
     parser.add_argument("--minutes", type=float, help="time of a training, instead of its steps")
     options = parser.parse_args()
     if options.minutes is not None and int(os.environ.get("WORLD_SIZE", 1)) > 1:

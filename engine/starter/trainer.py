@@ -143,7 +143,7 @@ def _load(
     """Load the checkpoint, if there is one; its steps and seconds."""
     if not path.exists():
         return 0, 0.0
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, "cpu", weights_only=True)  # it may be of a GPU that is not here
     module.load_state_dict(state["module"])
     optimiser.load_state_dict(state["optimiser"])
     for average, value in zip(averages, state["averages"], strict=True):
