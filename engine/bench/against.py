@@ -1,8 +1,9 @@
 """Measure this checkout of the project beside another one, with the same jobs in turn.
 
-Each round paints a job file with `python -m engine paint` in one checkout, then in the other, in
-processes of their own. Only the command line and its log are used, so the other checkout may be of
-any version.
+Each round paints a job file with `python -m engine paint` in both checkouts, in processes of their
+own; the checkouts take turns to be the first. Both measure the first pictures of an engine after
+its warm-up. Only the command line and its log are used, so the other checkout may be of any
+version.
 """
 
 import json
@@ -71,7 +72,8 @@ def _measure(load: Load, checkout: Path, model: str | None, rounds: int) -> Side
         there: list[float] = []
         digests = set()
         for nth in range(rounds):
-            for place, seconds in ((checkout, there), (THIS, here)):
+            places = ((checkout, there), (THIS, here))
+            for place, seconds in places if nth % 2 == 0 else reversed(places):
                 out = Path(folder) / f"{place.name}-{nth}"
                 seconds.append(_paint(place, jobs, model, out, load.jobs))
                 digests.add(_pixels(out))
