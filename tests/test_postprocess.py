@@ -3,6 +3,8 @@
 import dataclasses
 import io
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -12,10 +14,13 @@ from PIL import Image, ImageChops
 from engine.contract import Backend, Event, Failed, Img2Img, Paint, Stepped, Verdict, sha256
 from engine.contract.images import grid
 from engine.contract.images.encode import encode_png
+from engine.core import pictures
 from engine.core.engine_core import EngineCore
 from engine.core.request import Request
+from engine.device import Device
 from engine.errors import DeviceLost, EngineError
 from engine.log import LineFormatter
+from engine.pipeline.denoise import DenoisingState, InitImage
 from tests import tiny_model
 from tests.engine_parts import (
     Painted,
@@ -247,3 +252,26 @@ def test_a_device_that_is_lost_while_decoding_ends_no_job(
     core.postprocessor.close()
     assert [type(error) for error in losses] == [DeviceLost]
     assert not [event for event in events if not isinstance(event, Stepped)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_one_decoder_thread_decodes_alone(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
+    """No frame of a film is decoded beside a picture, because that takes the memory of both."""
+    model, both, met = fresh_engine_core().model, threading.Barrier(2), list[bool]()
+    monkeypatch.setattr(Device, "decoder_threads", threads)
+    state = DenoisingState(recipe(row_class=2), InitImage(model))
+
+    def meet(*_: object) -> None:
+        try:
+            both.wait(1.0 if threads == 1 else 20.0)
+        except threading.BrokenBarrierError:
+            met.append(False)
+        else:
+            met.append(True)
+
+    monkeypatch.setattr(model, "decode_latents", meet)
+    monkeypatch.setattr(model, "decode_frames", meet)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(pictures.decode, state).add_done_callback(lambda done: done.result())
+        pool.submit(pictures.decode_frames, state, state.latents).result()
+    assert met == [threads > 1] * 2

@@ -1,6 +1,8 @@
 """Check and encode pictures: the images of denoised latents, of tiles, and of the upscaler."""
 
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final, NamedTuple, TypeVar
 
 import torch
@@ -27,6 +29,8 @@ from engine.pipeline.tiles import InitTile
 from engine.safety import flagged
 
 _UNBATCHED: Final = ", alone in its batches"
+_DECODING: Final = threading.Lock()
+"""Held while latents are decoded on a device that has the memory for one picture at a time."""
 T = TypeVar("T")
 
 
@@ -147,10 +151,13 @@ def decode_frames(state: DenoisingState, latents: torch.Tensor) -> list[Image.Im
 
 def _with_memory(state: DenoisingState, decode: Callable[[], T]) -> T:
     """The result of `decode`. If memory is too low, the cache is emptied and it is called again."""
-    try:
+    device = state.model.device
+    is_alone = device.decoder_threads == 1
+    with _DECODING if is_alone else nullcontext():  # another thread decodes frames than pictures
+        try:
+            return decode()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        device.empty_cache()  # outside the except block, whose traceback holds tensors
         return decode()
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
-            raise
-    state.model.device.empty_cache()  # outside the except block, whose traceback holds tensors
-    return decode()
