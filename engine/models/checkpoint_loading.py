@@ -17,8 +17,7 @@ from engine.models.checkpoint_conversion import Tensors, fitted, named_as_diffus
 from engine.models.gguf_weights import gguf_weights
 from engine.models.weight_errors import (
     check_complete,
-    missing_weights,
-    other_shape,
+    check_loaded,
     shape_errors,
 )
 from engine.weights.checkpoint_names import Kind
@@ -129,10 +128,7 @@ def _load_language_model(
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    for name, actual, expected in sorted(info["mismatched_keys"]):
-        raise ValueError(other_shape(component, name, actual, expected))
-    if info["missing_keys"]:
-        raise ValueError(missing_weights(component, info["missing_keys"]))
+    check_loaded(component, info)
     model: torch.nn.Module = network
     return model.eval()
 

@@ -43,8 +43,7 @@ from engine.models.quantization import check_weights
 from engine.models.storage_setting import Storage, configured_storage
 from engine.models.weight_errors import (
     check_complete,
-    missing_weights,
-    other_shape,
+    check_loaded,
     shape_errors,
 )
 from engine.safety.concepts import ConceptChecker
@@ -307,10 +306,7 @@ def _load_component(
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
-    for name, actual, expected in sorted(info["mismatched_keys"]):
-        raise ValueError(other_shape(component, name, actual, expected))
-    if info["missing_keys"]:
-        raise ValueError(missing_weights(component, info["missing_keys"]))
+    check_loaded(component, info)
     return network.eval()
 
 

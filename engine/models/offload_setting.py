@@ -1,10 +1,9 @@
 """Which networks IMAGINE_OFFLOAD keeps in the host's memory. Without torch."""
 
-import os
 from enum import StrEnum
 from typing import Final
 
-from engine.errors import UsageError
+from engine.models.choice_setting import read_choice
 from engine.models.description import DENOISERS
 
 VARIABLE: Final = "IMAGINE_OFFLOAD"
@@ -23,12 +22,7 @@ class Offload(StrEnum):
 
 def configured_offload() -> Offload:
     """The value of IMAGINE_OFFLOAD. Raises UsageError, with a sentence for the operator."""
-    value = os.environ.get(VARIABLE, "").strip().lower()
-    try:
-        return Offload(value) if value else Offload.NONE
-    except ValueError:
-        allowed = ", ".join(Offload)
-        raise UsageError(f"{VARIABLE} is {value}; it must be one of {allowed}.") from None
+    return read_choice(VARIABLE, Offload.NONE)
 
 
 def is_offloaded(name: str) -> bool:

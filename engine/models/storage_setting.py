@@ -1,11 +1,10 @@
 """How the weights of a denoiser are stored, by IMAGINE_WEIGHTS. Without torch."""
 
-import os
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from engine.errors import UsageError
+from engine.models.choice_setting import read_choice
 from engine.models.description import DENOISERS
 from engine.weights.model_files import ModelFiles
 from engine.weights.sizes import loaded_bytes
@@ -24,12 +23,7 @@ class Storage(StrEnum):
 
 def configured_storage() -> Storage:
     """The value of IMAGINE_WEIGHTS. Raises UsageError, with a sentence for the operator."""
-    value = os.environ.get(VARIABLE, "").strip().lower()
-    try:
-        return Storage(value) if value else Storage.FULL
-    except ValueError:
-        allowed = ", ".join(Storage)
-        raise UsageError(f"{VARIABLE} is {value}; it must be one of {allowed}.") from None
+    return read_choice(VARIABLE, Storage.FULL)
 
 
 def stored_bytes(

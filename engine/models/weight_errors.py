@@ -1,9 +1,9 @@
 """Parts of sentences about weights that are missing, or of another shape than that of a network."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import torch
 
@@ -60,3 +60,12 @@ def check_complete(component: str, network: torch.nn.Module) -> None:
     ]
     if missing:
         raise ValueError(missing_weights(component, missing))
+
+
+def check_loaded(component: str, info: Mapping[str, Any]) -> None:
+    """Raise ValueError for what transformers' `output_loading_info` says is missing, or of another
+    shape."""
+    for name, actual, expected in sorted(info["mismatched_keys"]):
+        raise ValueError(other_shape(component, name, actual, expected))
+    if info["missing_keys"]:
+        raise ValueError(missing_weights(component, info["missing_keys"]))
