@@ -153,6 +153,33 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         "--weights", choices=["random"], help="measure --arch with random weights, without download"
     )
     add("--arch", choices=ARCHITECTURES, default="sd15", help="for --weights random")
+    _add_loads(parser)
+    add(
+        "--against",
+        metavar="CHECKOUT",
+        type=Path,
+        help="measure plain jobs in this checkout and in another one in turn, nothing else",
+    )
+    add(
+        "--rounds",
+        type=int,
+        choices=range(1, 100),
+        metavar="N",
+        help="measure each load so often, in turn (default 1; of --against 5)",
+    )
+    add("--film", action="store_true", help="measure a picture with its film and without")
+    add("--matrix", action="store_true", help="measure a 4 x 4 matrix and 16 plain pictures")
+    add("--few-steps", action="store_true", help="measure a grid of a distilled model and another")
+    add("--ticks", action="store_true", help="measure only the forward pass of each row class")
+    add("--upscale", action="store_true", help="measure only the upscaler")
+    _add_suite(parser)
+    add("--json", metavar="FILE", type=Path, help="also write the results to this file")
+    parser.set_defaults(command=bench_command)
+
+
+def _add_loads(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the comparison with diffusers."""
+    add = parser.add_argument
     add(
         "--workloads",
         type=_workloads,
@@ -188,21 +215,6 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="repeat all jobs alone to compare their bits, instead of about 8",
     )
-    add(
-        "--against",
-        metavar="CHECKOUT",
-        type=Path,
-        help="measure plain jobs in this checkout and in another one in turn, nothing else",
-    )
-    add("--rounds", type=int, choices=range(1, 100), default=5, metavar="N", help="of --against")
-    add("--film", action="store_true", help="measure a picture with its film and without")
-    add("--matrix", action="store_true", help="measure a 4 x 4 matrix and 16 plain pictures")
-    add("--few-steps", action="store_true", help="measure a grid of a distilled model and another")
-    add("--ticks", action="store_true", help="measure only the forward pass of each row class")
-    add("--upscale", action="store_true", help="measure only the upscaler")
-    _add_suite(parser)
-    add("--json", metavar="FILE", type=Path, help="also write the results to this file")
-    parser.set_defaults(command=bench_command)
 
 
 def _workloads(text: str) -> list[str]:

@@ -3,18 +3,21 @@
 import json
 import queue
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
 from engine.__main__ import main
-from engine.bench import against, architectures, cli, upscales
-from engine.bench.backends import BACKENDS, Diffusers, pipeline_of
+from engine.bench import against, architectures, cli, report, upscales
+from engine.bench.backends import BACKENDS, Backend, Diffusers, pipeline_of
+from engine.bench.load_generator import Completed
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES
 from engine.core.job_files import JobWithFiles
 from engine.errors import ExitCode
+from engine.models.base import DiffusionModel
 from engine.upscale import load_upscalers
 from tests import tiny_model
 from tests.engine_parts import engine_core, job, recipe
@@ -74,6 +77,61 @@ def test_backends_can_be_chosen(tiny: str, tmp_path: Path) -> None:
     results = json.loads(out.read_text())["results"]
     assert [result["backend"] for result in results] == ["engine, exact", "diffusers, one by one"]
     assert results[0]["speedup"] == 1.0
+    assert results[1]["speedup_range"] is None
+
+
+def test_backends_are_measured_in_turn(
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every other round has the other order; a result has the median of the rounds' speedups, and
+    the latencies of all of them. The bits are compared once."""
+    order: list[str] = []
+    for name in ("serial", "exact"):
+        monkeypatch.setitem(BACKENDS, name, _recorded(name, BACKENDS[name], order))
+    out = tmp_path / "bench.json"
+    options = ["--workloads", "A", "--pictures", "1", "--people", "1", "--jobs", "1"]
+    options += ["--rounds", "3", "--backends", "serial,exact", "--model", tiny]
+    assert main(["bench", *options, "--json", str(out)]) == 0
+    assert order == ["serial", "exact", "exact", "serial", "serial", "exact"]
+    serial, exact = json.loads(out.read_text())["results"]
+    assert serial["speedup_range"] == [1.0, 1.0]
+    least, most = exact["speedup_range"]
+    assert 0 < least < exact["speedup"] < most
+    assert (exact["rounds"], exact["compared"], exact["bitwise_equal"]) == (3, 1, 1.0)
+    assert f"({least:.2f}-{most:.2f})" in capsys.readouterr().out
+
+
+def _recorded(
+    name: str, start: Callable[[DiffusionModel], Backend], order: list[str]
+) -> Callable[[DiffusionModel], Backend]:
+    """`start`, which adds the name to `order` at each call."""
+
+    def start_and_record(model: DiffusionModel) -> Backend:
+        order.append(name)
+        return start(model)
+
+    return start_and_record
+
+
+def test_speedups_are_ratios_of_one_round() -> None:
+    """A machine that is slower in one round changes no speedup; the latencies are those of all
+    rounds."""
+    first, other = ([_run(factor * seconds) for seconds in (1, 8, 2)] for factor in (2, 1))
+    result = report.combined(other, first, "A", report.LoadPattern("1 people", people=1))
+    assert result.speedup == 2.0
+    assert result.speedup_range == (2.0, 2.0)
+    assert result.pictures_a_second == 0.5
+    assert (result.p50, result.p95) == (2, 8)
+
+
+def _run(seconds: float) -> report.Run:
+    """A run with one job that took so long."""
+    work = recipe()
+    painted = Completed(JobWithFiles(job(work)), [work], ["digest"], 1.0, 1.0 + seconds)
+    return report.Run("engine, exact", [painted], {})
 
 
 def test_a_film_is_measured_beside_its_picture(

@@ -33,6 +33,7 @@ class Load(NamedTuple):
 
 
 LOADS: Final = (Load("alone", 1, 1), Load("4 people", 4, 4), Load("8 people", 8, 4))
+ROUNDS: Final = 5
 STEPS: Final = 20
 _PROMPTS: Final = ("a red house on the grass", "a blue boat at night", "a cat in the snow")
 THIS: Final = Path(__file__).parents[2]

@@ -29,7 +29,7 @@ def bench_command(options: argparse.Namespace) -> None:
         from engine.bench import against
 
         fingerprint = f"here {against.THIS}, there {options.against}"
-        results = against.run(options.against, options.model, options.rounds)
+        results = against.run(options.against, options.model, options.rounds or against.ROUNDS)
         _print(options, fingerprint, against.HEAD, results, against.line)
         return
     if options.suite:
@@ -62,7 +62,7 @@ def bench_command(options: argparse.Namespace) -> None:
     if options.matrix:
         _bench_matrix(options, model)
         return
-    from engine.bench.report import HEAD, BenchConfig, line, run
+    from engine.bench.report import CHECKED_JOBS, HEAD, BenchConfig, line, run
 
     config = BenchConfig(
         workloads=options.workloads,
@@ -71,7 +71,8 @@ def bench_command(options: argparse.Namespace) -> None:
         rates=options.rates,
         jobs=options.jobs[0],
         backends=options.backends,
-        check_all=options.check_all,
+        rounds=options.rounds or 1,
+        checked_jobs=None if options.check_all else CHECKED_JOBS,
     )
     _print(options, model.card.fingerprint, HEAD, run(model, config), line)
 

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from engine.bench.backends import (
@@ -22,7 +22,7 @@ from engine.models.base import DiffusionModel
 SHORT_STEPS: Final = 4
 """Jobs with this number of steps have a latency column of their own."""
 CHECKED_JOBS: Final = 8
-"""About this number of jobs of each load is painted again alone, to compare the bits."""
+"""Enough to find a picture whose bits depend on its company, in a small part of the time."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,30 @@ class BenchConfig:
     """Number of jobs in each load."""
     backends: Sequence[str] | None = None
     """Keys of BACKENDS; None for `available_backends`."""
-    check_all: bool = False
-    """Paint all jobs again alone, instead of CHECKED_JOBS, to compare their bits."""
+    rounds: int = 1
+    """How often each load is measured, by all backends in turn."""
+    checked_jobs: int | None = CHECKED_JOBS
+    """About this number of jobs of each load is painted again alone, to compare the bits; None for
+    all of them."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """The measurements of one backend under one load."""
+    """The measurements of one backend under one load, of all rounds."""
 
     backend: str
     workload: str
     pictures_a_job: int
     load: str
+    rounds: int
     pictures_a_second: float
+    """Median of the rounds."""
     speedup: float
-    """pictures_a_second, relative to the first backend."""
+    """pictures_a_second, relative to the first backend in the same round; median of the rounds."""
+    speedup_range: tuple[float, float] | None
+    """Least and most of the rounds; None if there was one."""
     p50: float
-    """Median latency of the jobs in seconds."""
+    """Median latency of the jobs of all rounds, in seconds."""
     p90: float
     p95: float
     p95_short: float | None
@@ -73,19 +80,16 @@ class Result:
 
 def run(model: DiffusionModel, config: BenchConfig) -> Iterator[Result]:
     """Measure all backends under each load."""
-    backends = config.backends or available_backends(model.device)
     for name in config.workloads:
         for pictures in config.pictures:
             jobs = [WORKLOADS[name](model.card, pictures, nth) for nth in range(config.jobs)]
             for size in {job.paint.recipes[0].size for job in jobs}:
                 measure_row_classes(model, *size)
             for load in _loads(model, jobs, config):
-                first: Result | None = None
-                for backend in backends:
-                    result = _measure(BACKENDS[backend](model), name, jobs, load, config.check_all)
-                    first = first or result
-                    speedup = result.pictures_a_second / first.pictures_a_second
-                    yield replace(result, speedup=speedup)
+                first: list[Run] | None = None
+                for runs in _measure_in_turn(model, jobs, load, config):
+                    first = first or runs
+                    yield combined(runs, first, name, load)
 
 
 @dataclass(frozen=True)
@@ -118,44 +122,91 @@ def _loads(
         yield LoadPattern(f"Poisson {share:g}", rate=share * capacity)
 
 
+@dataclass(frozen=True)
+class Run:
+    """What one backend did under a load in one round."""
+
+    backend: str
+    completed: list[Completed]
+    engine: dict[str, Any]
+    """The measurements that only the engine has."""
+
+    @property
+    def pictures_a_second(self) -> float:
+        """From the first submission to the last picture."""
+        start = min(job.submitted_at for job in self.completed)
+        seconds = max(job.finished_at for job in self.completed) - start
+        return sum(len(job.digests) for job in self.completed) / seconds
+
+
+def _measure_in_turn(
+    model: DiffusionModel, jobs: list[JobWithFiles], load: LoadPattern, config: BenchConfig
+) -> Iterator[list[Run]]:
+    """Each backend's runs, one for each round; bits are compared in the last round.
+
+    The last round measures the backends in their order, and every other round before it the other
+    way round, so that what slows the machine down for some time does so to all of them.
+    """
+    names = config.backends or available_backends(model.device)
+    runs: list[list[Run]] = [[] for _ in names]
+    places = list(zip(names, runs, strict=True))
+    for later_rounds in reversed(range(config.rounds)):
+        checked_jobs = 0 if later_rounds else config.checked_jobs
+        for name, own in places if later_rounds % 2 == 0 else reversed(places):
+            own.append(_measure(BACKENDS[name](model), jobs, load, checked_jobs))
+            if later_rounds == 0:
+                yield own
+
+
 def _measure(
-    backend: Backend, workload: str, jobs: list[JobWithFiles], load: LoadPattern, check_all: bool
-) -> Result:
+    backend: Backend, jobs: list[JobWithFiles], load: LoadPattern, checked_jobs: int | None
+) -> Run:
     LoadGenerator(backend, jobs[:2]).closed_loop(1)  # warm up
     completed = load.run(LoadGenerator(backend, jobs))
-    result = _result(backend, workload, load, completed, check_all)
+    engine = _engine_only(backend, completed, checked_jobs) if isinstance(backend, Engine) else {}
     backend.close()
-    return result
+    return Run(backend.name, completed, engine)
 
 
-def _result(
-    backend: Backend,
-    workload: str,
-    load: LoadPattern,
-    completed: list[Completed],
-    check_all: bool,
-) -> Result:
-    start = min(job.submitted_at for job in completed)
-    seconds = max(job.finished_at for job in completed) - start
-    pictures = len(completed[0].recipes)
+def combined(runs: list[Run], first: list[Run], workload: str, load: LoadPattern) -> Result:
+    """The medians of a backend's rounds, beside the first backend's."""
+    completed = [job for run in runs for job in run.completed]
     latencies = [job.seconds for job in completed]
     short = [job.seconds for job in completed if job.recipes[0].steps == SHORT_STEPS]
+    speedups = [
+        own.pictures_a_second / other.pictures_a_second
+        for own, other in zip(runs, first, strict=True)
+    ]
     return Result(
-        backend=backend.name,
+        backend=runs[0].backend,
         workload=workload,
-        pictures_a_job=pictures,
+        pictures_a_job=len(completed[0].recipes),
         load=load.name,
-        pictures_a_second=len(completed) * pictures / seconds,
-        speedup=1.0,
+        rounds=len(runs),
+        pictures_a_second=statistics.median(run.pictures_a_second for run in runs),
+        speedup=statistics.median(speedups),
+        speedup_range=(min(speedups), max(speedups)) if len(runs) > 1 else None,
         p50=statistics.median(latencies),
         p90=_quantile(latencies, 0.90),
         p95=_quantile(latencies, 0.95),
         p95_short=_quantile(short, 0.95) if short and len(short) < len(completed) else None,
-        **(_engine_only(backend, completed, check_all) if isinstance(backend, Engine) else {}),
+        **_engine_medians([run.engine for run in runs]),
     )
 
 
-def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) -> dict[str, Any]:
+def _engine_medians(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The last of the engine's measurements, with the medians of shares of the time."""
+    medians = {
+        name: statistics.median(measured[name] for measured in rounds)
+        for name in ("padding", "overhead")
+        if name in rounds[0]
+    }
+    return rounds[-1] | medians
+
+
+def _engine_only(
+    engine: Engine, completed: list[Completed], checked_jobs: int | None
+) -> dict[str, Any]:
     """The measurements that only the engine has. Pictures are painted again after the others are
     taken, because that changes them."""
     metrics = {
@@ -163,7 +214,9 @@ def _engine_only(engine: Engine, completed: list[Completed], check_all: bool) ->
         "overhead": engine.overhead(),
         "peak_memory": engine.engine_core.model.device.peak_memory(),
     }
-    stride = 1 if check_all else max(1, len(completed) // CHECKED_JOBS)
+    if checked_jobs == 0:
+        return metrics
+    stride = 1 if checked_jobs is None else max(1, len(completed) // checked_jobs)
     equal = _bitwise_equal(engine, completed[::stride])
     return metrics | {"bitwise_equal": sum(equal) / len(equal), "compared": len(equal)}
 
@@ -190,6 +243,7 @@ _COLUMNS: Final = (
     ("load", "", 14, "{}"),
     ("pictures_a_second", "pictures/s", 11, "{:.2f}"),
     ("speedup", "speedup", 9, "{:.2f}"),
+    ("speedup_range", "of rounds", 13, "({0[0]:.2f}-{0[1]:.2f})"),
     ("p50", "p50 s", 8, "{:.2f}"),
     ("p90", "p90 s", 8, "{:.2f}"),
     ("p95", "p95 s", 8, "{:.2f}"),
