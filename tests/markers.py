@@ -75,7 +75,7 @@ SLOW_FILES: Final = frozenset({
 """Files whose tests load a model and compute with torch, or simulate hours of load."""
 
 OPENVINO_FILES: Final = frozenset({
-    "test_openvino.py",
+    "test_flexible_batches.py", "test_openvino.py",
     "test_openvino_copies.py",
     "test_page_story.py",
     "test_settings.py",

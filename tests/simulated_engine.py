@@ -117,6 +117,18 @@ class NullModel:
         """Always true."""
         return True
 
+    def has_equal_rows(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        other_rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
+        """Always false."""
+        return False
+
     def compile_for_all_cores(self, width: int, height: int, rows: int, backend: Backend) -> None:
         """There is nothing to compile."""
 

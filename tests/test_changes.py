@@ -48,7 +48,7 @@ def states(run: Recipe) -> list[torch.Tensor]:
     latents: list[torch.Tensor] = []
     while not state.is_finished:
         before = state.completed_steps
-        forward_batch([state])
+        forward_batch([state], state.recipe.row_class)
         if state.completed_steps > before:
             latents.append(state.latents.clone())
     return latents

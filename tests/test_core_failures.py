@@ -182,7 +182,7 @@ def test_memory_is_estimated_from_measurements(monkeypatch: pytest.MonkeyPatch) 
     model: Any = engine_core(change=lambda _: None).model
     assert model.fits_in_memory(2048, 2048, 32)
     monkeypatch.setattr(type(model.device), "available_memory", lambda _: 1_000_000)
-    model._learn_memory(64 * 64 * 2, 200_000)
+    model._memory.learn(64 * 64 * 2, 200_000)
     assert model.fits_in_memory(64, 64, 8)
     assert not model.fits_in_memory(64, 64, 16)
     assert not model.fits_in_memory(256, 64, 8)

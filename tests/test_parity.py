@@ -99,7 +99,7 @@ def final_latents(recipes: list[Recipe], model: Any) -> list[torch.Tensor]:  # n
     states = [DenoisingState(recipe, init_image) for recipe in recipes]
     while running := [state for state in states if not state.is_finished]:
         for start in range(0, len(running), 32):
-            forward_batch(running[start : start + 32])
+            forward_batch(running[start : start + 32], 32)
     return [state.latents for state in states]
 
 

@@ -31,6 +31,7 @@ from engine.contract import (
 from engine.core.batch_cost import BatchCostModel
 from engine.core.batching import BatchKey, batch_key
 from engine.core.engine_core import EngineCore
+from engine.core.flexible_batches import FlexibleBatches
 from engine.core.job_files import JobWithFiles
 from engine.core.postprocess import Postprocessor
 from engine.core.request import EventSink, Request
@@ -48,6 +49,7 @@ MAX_RUNNING: Final = 1024
 MAX_BATCH: Final = 8
 """Maximum number of pictures in one call of a pipeline that paints equal jobs together."""
 _costs: WeakKeyDictionary[DiffusionModel, BatchCostModel] = WeakKeyDictionary()
+_flexible_batches: WeakKeyDictionary[DiffusionModel, FlexibleBatches] = WeakKeyDictionary()
 log = logging.getLogger(__name__)
 
 OnDone = Callable[[list[Recipe], list[str]], None]
@@ -81,6 +83,7 @@ class Engine:
             MAX_RUNNING,
             self._model_time.time,
             row_class_costs=costs_of(model),
+            flexible=flexible_batches_of(model),
         )
         self._worker = Worker(self.engine_core, exit_bench)
 
@@ -126,12 +129,22 @@ def costs_of(model: DiffusionModel) -> BatchCostModel:
     return _costs.setdefault(model, BatchCostModel())
 
 
+def flexible_batches_of(model: DiffusionModel) -> FlexibleBatches:
+    """The flexible batches of a model, which all backends and loads share."""
+    workers = model.device.max_concurrent_batches
+    return _flexible_batches.setdefault(model, FlexibleBatches(workers))
+
+
 def measure_row_classes(model: DiffusionModel, width: int, height: int) -> None:
     """Prove and measure the batches of this size, so that no load has to wait for it."""
+    key = default_key(model, width, height)
+    flexible = flexible_batches_of(model)
+    flexible.prove(key, model)
+    if flexible.may_have(key):
+        return
     for rows in sorted(model.card.row_classes(width, height), reverse=True):
         model.is_batch_invariant(width, height, rows, backend=model.card.backend)
-    chooser = RowClassChooser(costs_of(model), model.device.max_concurrent_batches)
-    chooser.measure(model, default_key(model, width, height))
+    RowClassChooser(costs_of(model), model.device.max_concurrent_batches).measure(model, key)
 
 
 def default_key(model: DiffusionModel, width: int, height: int) -> BatchKey:

@@ -15,7 +15,8 @@ class BatchKey(NamedTuple):
     width: int
     height: int
     rows: int
-    """Rows of the padded batch: the images' row class."""
+    """Rows of the padded batch: the images' row class. 0 for images that may be in batches of
+    several row classes (`flexible_batches`)."""
     text_chunks: int = 1
     """Chunks of the images' prompts."""
     backend: Backend = Backend.TORCH
@@ -46,6 +47,21 @@ class Waiting(Protocol):
         """The user of its job."""
 
 
+class BatchSizes(Protocol):
+    """Chooses the rows of batches."""
+
+    def rows_for(self, key: BatchKey, waiting_rows: int) -> int:
+        """The rows of the next batch of a key of which so many rows wait, padding included."""
+
+
+class OwnRowClass:
+    """Each batch has the row class of its key."""
+
+    def rows_for(self, key: BatchKey, waiting_rows: int) -> int:
+        """The key's rows."""
+        return key.rows
+
+
 class Deficit(NamedTuple):
     """The deficit counter of one owner's batch key."""
 
@@ -58,6 +74,7 @@ class Deficit(NamedTuple):
 DrrState = tuple[Deficit, ...]
 """The deficit counters in the order of their turns; empty at first, passed from tick to tick."""
 NO_SECONDS: Final[Mapping[str, float]] = {}
+_OWN_ROW_CLASS: Final = OwnRowClass()
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,7 @@ class Selection:
     indices: tuple[int, ...]
     """Indices of the batch's images in the sequence of waiting images."""
     key: BatchKey
+    """With the rows of the batch."""
     state: DrrState
 
 
@@ -85,11 +103,12 @@ def select_batch(
     owner_seconds: Mapping[str, float] = NO_SECONDS,
     *,
     in_flight: Collection[BatchKey] = (),
+    sizes: BatchSizes = _OWN_ROW_CLASS,
 ) -> Selection:
     """Select the next batch.
 
     `waiting` must not be empty. `cost` returns the seconds of a batch of a key, above 0.
-    `owner_seconds` is the engine time of each owner so far.
+    `owner_seconds` is the engine time of each owner so far. `sizes` chooses the rows of batches.
 
     The batch has a key of the owner with the least engine time; among equals, of the owner whose
     image has waited longest. It is filled with images of that key of all owners, in order of their
@@ -109,6 +128,10 @@ def select_batch(
         by_key.setdefault(waiting[index].batch_key, []).append(index)
     owner = waiting[by_priority[0]].owner
     demands = _demands(image for image in waiting if image.owner == owner)
+    batches = {
+        key: key._replace(rows=sizes.rows_for(key, sum(waiting[n].rows for n in by_key[key])))
+        for key in demands
+    }
     turns, other_turns = [], []
     for deficit in state:
         if deficit.owner == owner and deficit.key in demands:
@@ -117,16 +140,16 @@ def select_batch(
             other_turns.append(deficit)
     old_keys = {deficit.key for deficit in turns}
     turns += [Deficit(owner, key, 0.0) for key in by_key if key in demands and key not in old_keys]
-    max_cost = max(cost(key) for key in demands)
-    while turns[0].seconds < cost(turns[0].key):
+    max_cost = max(map(cost, batches.values()))
+    while turns[0].seconds < cost(batches[turns[0].key]):
         first = turns.pop(0)
-        batches = -(-demands[first.key] // first.key.rows)
-        turns.append(first._replace(seconds=first.seconds + max_cost * batches))
+        needed = -(-demands[first.key] // batches[first.key].rows)
+        turns.append(first._replace(seconds=first.seconds + max_cost * needed))
     first = turns.pop(0)
-    turns.insert(0, first._replace(seconds=first.seconds - cost(first.key)))
-    return Selection(
-        _fill(by_key[first.key], waiting, first.key.rows), first.key, (*other_turns, *turns)
-    )
+    batch = batches[first.key]
+    turns.insert(0, first._replace(seconds=first.seconds - cost(batch)))
+    indices = _fill(by_key[first.key], waiting, batch.rows)
+    return Selection(indices, batch, (*other_turns, *turns))
 
 
 def _demands(images: Iterable[Waiting]) -> dict[BatchKey, int]:

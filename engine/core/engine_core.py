@@ -13,6 +13,7 @@ from engine.core.batch_cost import BatchCostModel
 from engine.core.enlarger import Enlarger, canvases_of, with_empty_canvases
 from engine.core.executor import BatchExecutor
 from engine.core.failures import Failure, catch_failure
+from engine.core.flexible_batches import FlexibleBatches
 from engine.core.model_pool import ModelPool, oldest_work
 from engine.core.postprocess import Postprocessor
 from engine.core.preparation import check_job, image_inputs, prepare
@@ -46,8 +47,10 @@ class EngineCore:
         clock: Callable[[], float] = time.monotonic,
         enlarger: Enlarger | None = None,
         row_class_costs: BatchCostModel | None = None,
+        flexible: FlexibleBatches | None = None,
     ) -> None:
-        """`row_class_costs` has earlier measurements of the batches of these models."""
+        """`row_class_costs` and `flexible` have earlier measurements of the batches of these
+        models."""
         self.models = tuple(models)
         self.postprocessor = postprocessor
         self._max_running = max_running
@@ -60,8 +63,11 @@ class EngineCore:
         workers = min(model.device.max_concurrent_batches for model in self.models)
         self._executor: BatchExecutor[Request | Batch, Failure | None] = BatchExecutor(workers)
         self.meter = UsageMeter(self.model.device, call_model, clock)
-        self._row_classes = RowClassChooser(row_class_costs or BatchCostModel(), workers)
-        self._scheduler = BatchScheduler(self.meter.cost)
+        self._flexible = flexible or FlexibleBatches(workers)
+        self._row_classes = RowClassChooser(
+            row_class_costs or BatchCostModel(), workers, self._flexible.may_have
+        )
+        self._scheduler = BatchScheduler(self.meter.cost, self._flexible)
         self.pool = postprocessor.uses = ModelPool(self.models, clock)
 
     @property
@@ -141,6 +147,7 @@ class EngineCore:
     def close(self, timeout: float | None = None) -> None:
         """Wait for the forward passes in flight and then for an upscale, each up to `timeout`
         seconds (None: without limit)."""
+        self._flexible.close()
         self._executor.close(timeout)
         self.enlarger.close(timeout)
 

@@ -1,6 +1,6 @@
 """Choose the row classes of requests by load, for jobs that allow it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -39,11 +39,18 @@ class RowClassChooser:
     Only one thread may call it at a time.
     """
 
-    def __init__(self, costs: BatchCostModel, workers: int) -> None:
+    def __init__(
+        self,
+        costs: BatchCostModel,
+        workers: int,
+        may_be_flexible: Callable[[BatchKey], bool] = lambda _: False,
+    ) -> None:
         """`costs` has earlier measurements, and gets further ones; `workers` is the number of
-        batches at a time."""
+        batches at a time. Images of groups that `may_be_flexible` keep their row class, because
+        they share batches of any class (`flexible_batches`)."""
         self._costs = costs
         self._workers = workers
+        self._may_be_flexible = may_be_flexible
         self._measured: set[BatchKey] = set()
         self._text_chunks: dict[tuple[DiffusionModel, Recipe], int] = {}
 
@@ -59,6 +66,8 @@ class RowClassChooser:
             peers = [image for image in adaptable if _group(image) == group]
             rest = [image for image in adaptable if _group(image) != group]
             rest += [image for index, image in enumerate(own) if index not in indices]
+            if self._may_be_flexible(group):
+                continue
             if not any(_group(image) == group for image in [*peers, *others]):
                 continue
             measured = self.measure(inputs[indices[0]].init_image.model, group)

@@ -2,9 +2,10 @@
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.core.batching import BatchKey, DrrState, select_batch
+from engine.core.flexible_batches import FlexibleBatches
 from engine.core.request import Request, RunningImage, WaitingImage
 from engine.core.usage import Batch
 from engine.models.base import DiffusionModel
@@ -14,13 +15,26 @@ AGING_PERIOD: Final = 32
 users are slowed but never starved."""
 
 
+class _Waiting(NamedTuple):
+    """An image that waits for its next evaluation, with what `select_batch` reads of it."""
+
+    image: RunningImage
+    batch_key: BatchKey
+    rows: int
+    last_tick: int
+    sequence: int
+    owner: str
+
+
 class BatchScheduler:
     """Holds the running images, and selects batches of them by deficit round robin."""
 
-    def __init__(self, cost: Callable[[BatchKey], float]) -> None:
-        """`cost` estimates the seconds of a batch, above 0."""
+    def __init__(self, cost: Callable[[BatchKey], float], flexible: FlexibleBatches) -> None:
+        """`cost` estimates the seconds of a batch, above 0; `flexible` knows which images may be in
+        batches of several row classes."""
         self.images: list[RunningImage] = []
         self._cost = cost
+        self._flexible = flexible
         self._image_numbers = itertools.count(1)
         self._tick_numbers = itertools.count(1)
         self._drr_state: DrrState = ()
@@ -48,9 +62,12 @@ class BatchScheduler:
         `owner_seconds` is the engine time of each owner so far.
         """
         busy = {image for batch in in_flight for image in batch.images}
-        free = [image for image in self.images if not image.state.is_finished and image not in busy]
-        waiting = [image for image in free if image.state.model in models]
-        held_keys = {image.batch_key for image in free if image.state.model not in models}
+        unfinished = [image for image in self.images if not image.state.is_finished]
+        sizes = self._flexible.sizes(unfinished)
+        free = [self._waiting(image) for image in unfinished if image not in busy]
+        waiting = [each for each in free if each.image.state.model in models]
+        held_keys = {each.batch_key for each in free if each.image.state.model not in models}
+        held_keys |= {self._flexible.key_of(batch.images[0]) for batch in in_flight}
         batches: list[Batch] = []
         while waiting and len(batches) < count:
             tick = next(self._tick_numbers)
@@ -59,15 +76,22 @@ class BatchScheduler:
                 self._drr_state,
                 self._cost,
                 owner_seconds if tick % AGING_PERIOD else {},
-                in_flight=held_keys | {batch.key for batch in [*in_flight, *batches]},
+                in_flight=held_keys,
+                sizes=sizes,
             )
             self._drr_state = selection.state
-            batch = Batch(selection.key, [waiting[index] for index in selection.indices])
+            selected = [waiting[index] for index in selection.indices]
+            held_keys.add(selected[0].batch_key)
+            batch = Batch(selection.key, [each.image for each in selected])
             batches.append(batch)
-            waiting = [image for image in waiting if image not in batch.images]
+            waiting = [each for each in waiting if each not in selected]
             for image in batch.images:
                 image.last_tick = tick
         return batches
+
+    def _waiting(self, image: RunningImage) -> _Waiting:
+        key = self._flexible.key_of(image)
+        return _Waiting(image, key, image.rows, image.last_tick, image.sequence, image.owner)
 
 
 def seconds_by_owner(requests: Iterable[Request]) -> dict[str, float]:

@@ -106,5 +106,5 @@ class UsageMeter:
         states = [image.state for image in batch.images]
         with all_cores(are_free=batch.is_alone):
             batch.completed = self._timer.run(
-                batch, lambda: forward_batch(states, self._call_model)
+                batch, lambda: forward_batch(states, batch.key.rows, self._call_model)
             )

@@ -105,6 +105,18 @@ class DiffusionModel(Protocol):
         Tested at the first call for a shape, which can take seconds.
         """
 
+    def has_equal_rows(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        other_rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
+        """Whether the bits of an image are the same in batches of `rows` and `other_rows` rows, and
+        independent of the rest of the batch. Tested at the first call for a shape."""
+
     def compile_for_all_cores(self, width: int, height: int, rows: int, backend: Backend) -> None:
         """Compile what passes of this shape use that have all cores (`device/cores.py`), if that is
         another network. Otherwise it is compiled in the background when it is first used."""

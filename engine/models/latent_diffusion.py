@@ -3,7 +3,7 @@
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -22,10 +22,10 @@ from engine.contract import (
     Verdict,
 )
 from engine.device import Device
-from engine.device.errors import is_out_of_memory
 from engine.errors import InvalidJob
 from engine.models.base import Conditioning, dummy_recipe, expanded
-from engine.models.batch_invariance import is_batch_invariant
+from engine.models.batch_invariance import probe_output
+from engine.models.batch_memory import BatchMemory
 from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.defaults import Distillation, FamilyDefaults
 from engine.models.embeddings import add_embeddings
@@ -40,9 +40,6 @@ from engine.weights.embeddings import EmbeddingFile
 
 log = logging.getLogger(__name__)
 
-MEMORY_HEADROOM: Final = 0.25
-"""Memory left free for the decoder, which runs at the same time, as a share of the batch's memory.
-"""
 PROMPT_CACHE_SIZE: Final = 64
 """Number of prompts whose encodings are cached; one of SDXL takes up to 2.5 MB in float16."""
 
@@ -103,15 +100,11 @@ class LatentDiffusion(ABC):
         self.graphs = GraphCache(self.forward, device, can_capture=is_resident)
         """The captured forward passes of `predict`."""
         self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
-        self._invariant = cache(self._check_invariant)
+        self._probe = cache(self._probe_batch)
         lock_tokenizers(pipeline)
         self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_text)
-        self._known_to_fit: set[tuple[int, int, int, int]] = set()
-        """(width, height, rows, text_chunks) that fitted before; their memory stays reserved, so
-        they fit again."""
-        self._bytes_per_row_pixel = 0.0
-        """Memory of a forward pass per pixel and row: the maximum of the measurements."""
+        self._memory = BatchMemory(device)
 
     def add_embeddings(self, files: Sequence[EmbeddingFile]) -> None:
         """Add the embeddings that fit, before the first picture; a warning is logged for others."""
@@ -226,8 +219,7 @@ class LatentDiffusion(ABC):
         """Estimated bytes on the device for its weights and its batches of the native size."""
         side = self.card.native_size
         rows = max(self.card.row_classes(side, side))
-        batch_bytes = side * side * rows * self._bytes_per_row_pixel
-        return self._weights.bytes + round(batch_bytes * (1 + MEMORY_HEADROOM))
+        return self._weights.bytes + self._memory.bytes_for(side * side * rows)
 
     def to_host(self) -> None:
         """Move its weights to the host's memory, and drop the encoded prompts and what was compiled
@@ -235,7 +227,7 @@ class LatentDiffusion(ABC):
         self.graphs.clear()
         self._openvino.clear()
         self._prompt_cache.cache_clear()
-        self._known_to_fit.clear()
+        self._memory.forget_fitting()
         self._weights.to_host()
 
     def to_device(self) -> None:
@@ -260,15 +252,29 @@ class LatentDiffusion(ABC):
         Tested at the first call for a shape. Raises RuntimeError or MemoryError if the batch does
         not fit in memory.
         """
-        return self.device.can_batch and self._invariant(width, height, rows, text_chunks, backend)
+        shape = width, height, rows, text_chunks, backend
+        return self.device.can_batch and self._probe(*shape) is not None
+
+    def has_equal_rows(
+        self,
+        width: int,
+        height: int,
+        rows: int,
+        other_rows: int,
+        text_chunks: int = 1,
+        backend: Backend = Backend.TORCH,
+    ) -> bool:
+        """Whether the bits of an image are the same in batches of `rows` and `other_rows` rows."""
+        sizes = (rows, other_rows)
+        shapes = [(width, height, count, text_chunks, backend) for count in sizes]
+        if not all(self.is_batch_invariant(*shape) for shape in shapes):
+            return False
+        output, other = (self._probe(*shape) for shape in shapes)
+        return output is not None and other is not None and torch.equal(output, other)
 
     def fits_in_memory(self, width: int, height: int, rows: int, text_chunks: int = 1) -> bool:
         """Whether there is enough free memory for such a batch, estimated from measurements."""
-        available = self.device.available_memory()
-        if available is None or (width, height, rows, text_chunks) in self._known_to_fit:
-            return True
-        required_bytes = width * height * rows * self._bytes_per_row_pixel
-        return required_bytes * (1 + MEMORY_HEADROOM) <= available
+        return self._memory.fits(width, height, rows, text_chunks)
 
     def compile_for_all_cores(self, width: int, height: int, rows: int, backend: Backend) -> None:
         """Compile what passes of this shape use that have all cores (`device/cores.py`), if that is
@@ -278,31 +284,22 @@ class LatentDiffusion(ABC):
             conditioning = self.encode_prompt(dummy_recipe(self.card, width, height))
             self._openvino.compile_for_all_cores(shape, conditioning, rows, backend)
 
-    def _learn_memory(self, row_pixels: int, used_bytes: int) -> None:
-        self._bytes_per_row_pixel = max(self._bytes_per_row_pixel, used_bytes / row_pixels)
-
-    def _check_invariant(
+    def _probe_batch(
         self, width: int, height: int, rows: int, text_chunks: int, backend: Backend
-    ) -> bool:
+    ) -> torch.Tensor | None:
+        """The `probe_output` of such batches."""
         conditioning = self.encode_prompt(dummy_recipe(self.card, width, height), text_chunks)
-        shape, row_pixels = self.latent_shape(width, height), width * height * rows
-        available = self.device.available_memory()
-        try:
-            with self.device.measure_peak(partial(self._learn_memory, row_pixels)):
-                self._measure_convolutions(shape, conditioning, rows)
-                is_invariant = is_batch_invariant(self, shape, conditioning, rows, backend)
-        except (MemoryError, RuntimeError) as error:
-            if is_out_of_memory(error) and available is not None:
-                self._learn_memory(row_pixels, available)
-            raise
-        self._known_to_fit.add((width, height, rows, text_chunks))
-        if not is_invariant:
+        shape = self.latent_shape(width, height)
+        with self._memory.measure(width, height, rows, text_chunks):
+            self._measure_convolutions(shape, conditioning, rows)
+            output = probe_output(self, shape, conditioning, rows, backend)
+        if output is None:
             log.warning(
                 "batches of %d rows of %d x %d are not batch-invariant: each picture of this size "
                 "gets batches of its own, of %d rows",
                 *(rows, width, height, ROW_CLASSES[0]),
             )
-        return is_invariant
+        return output
 
     @torch.inference_mode()
     def _measure_convolutions(

@@ -209,16 +209,19 @@ def call(run: Callable[[], torch.Tensor]) -> torch.Tensor:
 
 
 @torch.inference_mode()
-def forward_batch(states: Sequence[DenoisingState], call_model: ModelCall = call) -> None:
-    """Advance these images, all of one model, size and row class, by one forward pass.
+def forward_batch(
+    states: Sequence[DenoisingState], rows: int, call_model: ModelCall = call
+) -> None:
+    """Advance these images, all of one model and size, by one forward pass of so many rows.
 
-    The size of a batch changes the bits of its rows; the other rows and the order of the rows do
-    not. So a batch is always padded to its row class by repeating rows. All other arithmetic is
-    elementwise, so NaN in one image does not affect the others.
+    The size of a batch may change the bits of its rows; the other rows and the order of the rows do
+    not. So a batch is padded to the images' row class by repeating rows, or to another one that
+    gives the same bits. All other arithmetic is elementwise, so NaN in one image does not affect
+    the others.
     """
     model = states[0].model
     coefficients = _Coefficients(states, model.device)
-    batch = _PaddedBatch(states, model.device)
+    batch = _PaddedBatch(states, rows, model.device)
     terms = torch.stack([_terms(state) for state in states])
     latent_model_input = terms[:, 0] * coefficients.input_scale
     noise_pred = call_model(
@@ -279,14 +282,14 @@ class _Coefficients:
 class _PaddedBatch:
     """The rows of a batch: their conditioning, and the index of the image of each row."""
 
-    def __init__(self, states: Sequence[DenoisingState], device: Device) -> None:
+    def __init__(self, states: Sequence[DenoisingState], rows: int, device: Device) -> None:
         counts = [state.recipe.rows for state in states]
-        padding = states[0].recipe.row_class - sum(counts)
+        padding = rows - sum(counts)
         ends = list(accumulate(counts))
         images = [index for index, count in enumerate(counts) for _ in range(count)]
         inputs = [state.conditioning for state in states]
         self.conditioning = {
-            name: torch.cat([*(rows[name] for rows in inputs), *[inputs[0][name][:1]] * padding])
+            name: torch.cat([*(each[name] for each in inputs), *[inputs[0][name][:1]] * padding])
             for name in inputs[0]
         }
         uncond_rows = [end - count for end, count in zip(ends, counts, strict=True)]

@@ -1,0 +1,208 @@
+"""Batches of any row class, for images whose bits are the same in all of them.
+
+Where a backend gives a row the same bits in batches of several sizes, the row class of a recipe is
+one of several ways to compute it, and images of all these classes share batches of the size that
+takes the least time. This is proved for each size of images, in the background, once there are more
+of them than their own row class holds.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+from typing import Final, Protocol
+
+import torch
+
+from engine.contract import Backend
+from engine.core.batch_timing import batch_seconds
+from engine.core.batching import BatchKey
+from engine.device.errors import is_out_of_memory
+from engine.models.base import DiffusionModel
+
+MAX_ROWS: Final = 16
+"""Of a flexible batch: while it runs, its worker takes no other work."""
+MIN_GAIN: Final = 0.02
+"""A larger row class must save this share of the time for a row, to be worth its longer passes."""
+_WARMUP_PASSES: Final = 1
+_PASSES: Final = 8
+"""The fastest one counts: what else the machine does can only slow a pass down."""
+log = logging.getLogger(__name__)
+
+Seconds = Mapping[int, float]
+"""By row class, in ascending order, the seconds of a batch; an image has the same bits in all."""
+
+
+class State(Protocol):
+    """The part of a DenoisingState that is needed here."""
+
+    @property
+    def model(self) -> DiffusionModel: ...
+
+
+class FlexibleImage(Protocol):
+    """An image that takes part in batches."""
+
+    @property
+    def batch_key(self) -> BatchKey:
+        """With the row class of its recipe."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that it takes in each batch."""
+
+    @property
+    def state(self) -> State: ...
+
+
+class FlexibleBatches:
+    """The row classes that replace each other, by group: a batch key with rows of 0.
+
+    Only one thread may call it at a time.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """`workers` is the number of batches at a time."""
+        self._workers = workers
+        self._seconds: dict[BatchKey, Seconds] = {}
+        """Of the groups that were proved; empty if no larger class is of use."""
+        self._proofs: dict[BatchKey, Future[Seconds]] = {}
+        """Those that are not finished."""
+        self._threads: ThreadPoolExecutor | None = None
+        self._closed = False
+
+    def key_of(self, image: FlexibleImage) -> BatchKey:
+        """The key of images that may share batches with it; with rows of 0 if its batches are
+        flexible."""
+        key = image.batch_key
+        group = _group(key)
+        return group if key.rows in self._seconds.get(group, ()) else key
+
+    def may_have(self, group: BatchKey) -> bool:
+        """Whether batches of a group are flexible, or were not yet proved to be useless."""
+        return group.backend is not Backend.TORCH and self._seconds.get(group) != {}
+
+    def prove(self, group: BatchKey, model: DiffusionModel) -> None:
+        """Prove a group now instead of in the background."""
+        self._seconds[group] = self._prove(group, model)
+
+    def sizes(self, images: Iterable[FlexibleImage]) -> "FlexibleSizes":
+        """The sizes of the next batches of these images, which include those in flight.
+
+        Proofs that these images need are started, and those that are finished are used.
+        """
+        self._collect_proofs()
+        rows: Counter[BatchKey] = Counter()
+        first: dict[BatchKey, FlexibleImage] = {}
+        largest: dict[BatchKey, int] = {}
+        for image in images:
+            group = _group(image.batch_key)
+            rows[group] += image.rows
+            first.setdefault(group, image)
+            largest[group] = max(largest.get(group, 0), image.batch_key.rows)
+        # Each group gets its part of the workers, but at least one.
+        workers = max(1, self._workers // max(1, len(rows)))
+        wanted = {group: -(-count // workers) for group, count in rows.items()}
+        for group, count in wanted.items():
+            if count > largest[group]:
+                self._start_proof(group, first[group].state.model)
+        return FlexibleSizes(self._seconds, wanted)
+
+    def close(self) -> None:
+        """Start no more proofs; one that runs ends with the row class that it tests."""
+        self._closed = True
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _start_proof(self, group: BatchKey, model: DiffusionModel) -> None:
+        is_known = group in self._seconds or group in self._proofs
+        if is_known or group.backend is Backend.TORCH or group.exclusive_id or self._closed:
+            return
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1, "flexible-batches")
+        self._proofs[group] = self._threads.submit(self._prove, group, model)
+
+    def _collect_proofs(self) -> None:
+        for group in [group for group, proof in self._proofs.items() if proof.done()]:
+            self._seconds[group] = self._proofs.pop(group).result()
+
+    @torch.inference_mode()
+    def _prove(self, group: BatchKey, model: DiffusionModel) -> Seconds:
+        """The row classes from the smallest one on that give an image the same bits, up to the one
+        from which larger ones save no time."""
+        if group.backend is Backend.TORCH:
+            return {}
+        try:
+            return self._measure(group, model)
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                size = group.width, group.height
+                log.warning("batches of %d x %d keep their row class", *size, exc_info=True)
+            return {}
+
+    def _measure(self, group: BatchKey, model: DiffusionModel) -> Seconds:
+        size = group.width, group.height
+        smallest, *larger = sorted(model.card.row_classes(*size))
+        seconds: dict[int, float] = {}
+        last = smallest
+        for rows in [rows for rows in larger if rows <= MAX_ROWS]:
+            if self._closed or not model.has_equal_rows(
+                *size, last, rows, group.text_chunks, group.backend
+            ):
+                break
+            times = batch_seconds(
+                model, group, (last, rows), warmup_passes=_WARMUP_PASSES, passes=_PASSES
+            )
+            fastest = {count: min(each) for count, each in times.items() if each}
+            if len(fastest) < 2 or fastest[rows] / rows > (1 - MIN_GAIN) * fastest[last] / last:
+                break
+            # In proportion to the last class, which was measured before too.
+            scale = seconds.get(last, fastest[last]) / fastest[last]
+            seconds |= {last: scale * fastest[last], rows: scale * fastest[rows]}
+            last = rows
+        if seconds:
+            log.info(
+                "pictures of %d x %d share batches of %s rows; their bits are the same in all",
+                *(*size, " or ".join(map(str, sorted(seconds)))),
+            )
+        return seconds
+
+
+class FlexibleSizes:
+    """The number of rows of the next batch of each key."""
+
+    def __init__(self, seconds: Mapping[BatchKey, Seconds], wanted: Mapping[BatchKey, int]) -> None:
+        """`wanted` is the most rows that a batch of a flexible key should have."""
+        self._seconds = seconds
+        self._wanted = wanted
+
+    def rows_for(self, key: BatchKey, waiting_rows: int) -> int:
+        """The row class of the next batch of a key of which so many rows wait."""
+        if key.rows:
+            return key.rows
+        return fastest_row_class(self._seconds[key], min(waiting_rows, self._wanted[key]))
+
+
+def fastest_row_class(seconds: Seconds, rows: int) -> int:
+    """The row class of the first of the batches that compute so many rows in the least time.
+
+    It is the largest class of these batches. More rows than fit into the largest class are taken
+    for a full batch of it.
+    """
+    return _fastest_row_class(tuple(seconds.items()), min(rows, max(seconds)))
+
+
+@lru_cache
+def _fastest_row_class(seconds: tuple[tuple[int, float], ...], rows: int) -> int:
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for count in range(1, rows + 1):
+        total, row_class = min(
+            (time + best[max(0, count - row_class)][0], -row_class) for row_class, time in seconds
+        )
+        best.append((total, -row_class))
+    return best[rows][1]
+
+
+def _group(key: BatchKey) -> BatchKey:
+    return key._replace(rows=0)
