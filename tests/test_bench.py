@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from engine.__main__ import main
-from engine.bench import against, architectures, cli, report, upscales
+from engine.bench import against, architectures, cli, forward_pass, report, upscales
 from engine.bench.backends import BACKENDS, Backend, Diffusers, pipeline_of
 from engine.bench.load_generator import Completed
 from engine.bench.workloads import mixed
@@ -189,7 +189,24 @@ def test_forward_passes_are_measured_by_row_class(
     for result in results:
         assert result["seconds"] > 0
         assert (result["relative_increase"] is None) == (result["rows"] == 2)
+        assert 0 < result["limit_share"] < 1.5
     assert len(capsys.readouterr().out.splitlines()) == 2 + len(results)
+
+
+def test_a_pass_is_compared_with_the_median_of_matrix_products() -> None:
+    """The limit is that of the size with most operations per second; one fast product does not
+    raise it."""
+    products = forward_pass.MatrixProducts()
+    for _ in range(3):
+        products.measure()
+    assert {side: len(times) for side, times in products.seconds.items()} == {
+        512: 3,
+        1024: 3,
+        2048: 3,
+    }
+    products.seconds.clear()
+    products.seconds |= {500: [0.5, 0.001, 0.5], 1000: [4.0, 0.5, 1.0]}
+    assert products.operations_per_second() == 2 * 1000**3 / 1.0
 
 
 def test_upscales_are_measured() -> None:

@@ -1,4 +1,9 @@
-"""Measure the forward pass of each row class, to choose the row classes of a model."""
+"""Measure the forward pass of each row class, to choose the row classes of a model.
+
+On a CPU, passes and matrix products take turns, with the same number of threads, and the median of
+the passes is compared with the median of the products: what else runs on the machine then changes
+both, and not only one side of the comparison.
+"""
 
 import statistics
 import time
@@ -24,7 +29,6 @@ _SIDE_MULTIPLE: Final = 64
 _WARMUP_PASSES: Final = 3
 _MEASURED_PASSES: Final = 15
 _MATRIX_SIDES: Final = (512, 1024, 2048)
-_MATRIX_RUNS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Tick:
     relative_increase: float | None
     """Over the next smaller class; None for the smallest."""
     limit_share: float | None = None
-    """The operations per second, as a share of those of the largest matrix product in float32 that
-    as many threads can do; None on other devices than a CPU."""
+    """The operations per second, as a share of those of matrix products in float32 with as many
+    threads, of the size that has most; None on other devices than a CPU."""
 
 
 HEAD: Final = "side  rows  ms        of limit  increase over the next smaller class\n"
@@ -63,15 +67,8 @@ def run(model: DiffusionModel) -> Iterator[Tick]:
         for share in _SIDES
     }
     for side in sorted(side for side in sides if side**2 <= model.card.max_pixels):
-        limit = _matrix_limit() if model.device.torch_device.type == "cpu" else None
         key = default_key(model, side, side)
-        seconds = batch_seconds(
-            model,
-            key,
-            ROW_CLASSES,
-            warmup_passes=_WARMUP_PASSES,
-            passes=_MEASURED_PASSES,
-        )
+        seconds, limit = _measure_in_turn(model, key)
         smaller: float | None = None
         for rows, times in seconds.items():
             median = statistics.median(times)
@@ -79,6 +76,22 @@ def run(model: DiffusionModel) -> Iterator[Tick]:
             share = None if limit is None else _operations(model, key, rows) / median / limit
             yield Tick(side, rows, median, increase, share)
             smaller = median
+
+
+def _measure_in_turn(
+    model: DiffusionModel, key: BatchKey
+) -> tuple[dict[int, list[float]], float | None]:
+    """By row class, the seconds of forward passes of the classes that fit in memory; and the
+    operations per second of matrix products, None on other devices than a CPU."""
+    products = MatrixProducts() if model.device.torch_device.type == "cpu" else None
+    warm = batch_seconds(model, key, ROW_CLASSES, warmup_passes=_WARMUP_PASSES, passes=0)
+    seconds: dict[int, list[float]] = {rows: [] for rows in warm}
+    for _ in range(_MEASURED_PASSES):
+        for rows, times in batch_seconds(model, key, warm, warmup_passes=0, passes=1).items():
+            seconds[rows] += times
+        if products is not None:
+            products.measure()
+    return seconds, None if products is None else products.operations_per_second()
 
 
 def _operations(model: DiffusionModel, key: BatchKey, rows: int) -> int:
@@ -90,13 +103,23 @@ def _operations(model: DiffusionModel, key: BatchKey, rows: int) -> int:
     return operations
 
 
-def _matrix_limit() -> float:
-    """Additions and multiplications per second of the fastest matrix product."""
-    best = 0.0
-    for side in _MATRIX_SIDES:
-        matrix = torch.rand(side, side)
-        for _ in range(_MATRIX_RUNS):
+class MatrixProducts:
+    """Times products of square matrices in float32, with torch's number of threads, which is that
+    of the model's forward pass (`Device.for_model`)."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[int, list[float]] = {side: [] for side in _MATRIX_SIDES}
+        """By the matrices' side."""
+        self._matrices = {side: torch.rand(side, side) for side in _MATRIX_SIDES}
+        self._products = {side: torch.empty(side, side) for side in _MATRIX_SIDES}
+
+    def measure(self) -> None:
+        """Compute and time one product of each size."""
+        for side, matrix in self._matrices.items():
             start = time.monotonic()
-            torch.mm(matrix, matrix)
-            best = max(best, 2 * side**3 / (time.monotonic() - start))
-    return best
+            torch.mm(matrix, matrix, out=self._products[side])
+            self.seconds[side].append(time.monotonic() - start)
+
+    def operations_per_second(self) -> float:
+        """Additions and multiplications: the median of the size that has most."""
+        return max(2 * side**3 / statistics.median(times) for side, times in self.seconds.items())
