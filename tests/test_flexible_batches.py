@@ -270,6 +270,32 @@ def test_a_failed_proof_costs_nothing(
     assert not flexible.may_have(group)
 
 
+def test_too_little_memory_for_a_flexible_batch_costs_no_picture(
+    model: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pictures are painted in batches of their own row class, also the next ones."""
+    core, flexible = core_of(model)
+    jobs = [job(of(model, seed=seed)) for seed in range(4)]
+    alone = [picture.sha256 for each in jobs for picture in pictures(core, each)]
+    group = GROUP._replace(model=f"{model.card.name} {model.card.revision}")
+    flexible.prove(group, model)
+    predict, refused = model.predict, list[int]()
+
+    def predict_few(latents: torch.Tensor, *rest: Any) -> torch.Tensor:  # noqa: ANN401 - as predict
+        if len(latents) > 2:
+            refused.append(len(latents))
+            raise torch.OutOfMemoryError
+        return predict(latents, *rest)
+
+    monkeypatch.setattr(model, "predict", predict_few)
+    for _ in range(2):
+        together = pictures(core, *jobs)
+        assert [picture.sha256 for picture in together] == alone
+        assert [picture.row_class for picture in together] == [2] * 4
+    assert refused == [8]
+    assert not flexible.may_have(group)
+
+
 def test_adaptive_jobs_keep_their_row_class(model: LatentDiffusion) -> None:
     """They share flexible batches as others do, so nothing is measured for them."""
     core, _ = core_of(model)

@@ -18,11 +18,11 @@ class BatchCostModel:
 
     def is_measured(self, key: BatchKey) -> bool:
         """Whether the estimate of this key comes from its own batches."""
-        return key._replace(exclusive_id=0) in self._seconds
+        return _shared(key) in self._seconds
 
     def estimate(self, key: BatchKey) -> float:
         """Seconds of one batch, above 0; proportional to its pixels if the key was not measured."""
-        key = key._replace(exclusive_id=0)
+        key = _shared(key)
         if key in self._seconds:
             return self._seconds[key]
         rates = [seconds / _pixels(measured) for measured, seconds in self._seconds.items()]
@@ -31,9 +31,14 @@ class BatchCostModel:
 
     def learn(self, key: BatchKey, seconds: float) -> None:
         """Add a measured batch to the average of its key."""
-        key = key._replace(exclusive_id=0)
+        key = _shared(key)
         average = self._seconds.get(key, seconds)
         self._seconds[key] = max(_MIN_SECONDS, average + _EMA_ALPHA * (seconds - average))
+
+
+def _shared(key: BatchKey) -> BatchKey:
+    """The key of other requests' batches of this kind."""
+    return key._replace(exclusive_id=0) if key.exclusive_id else key
 
 
 def _pixels(key: BatchKey) -> int:

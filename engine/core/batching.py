@@ -129,7 +129,7 @@ def select_batch(
     owner = waiting[by_priority[0]].owner
     demands = _demands(image for image in waiting if image.owner == owner)
     batches = {
-        key: key._replace(rows=sizes.rows_for(key, sum(waiting[n].rows for n in by_key[key])))
+        key: _with_rows(key, sizes.rows_for(key, sum(waiting[n].rows for n in by_key[key])))
         for key in demands
     }
     turns, other_turns = [], []
@@ -158,6 +158,10 @@ def _demands(images: Iterable[Waiting]) -> dict[BatchKey, int]:
     for image in images:
         demands[image.batch_key] = demands.get(image.batch_key, 0) + image.rows
     return demands
+
+
+def _with_rows(key: BatchKey, rows: int) -> BatchKey:
+    return key if key.rows == rows else key._replace(rows=rows)
 
 
 def _age(image: Waiting) -> tuple[int, int]:

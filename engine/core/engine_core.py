@@ -260,8 +260,12 @@ class EngineCore:
             self._advance(active)
         elif failure.out_of_memory:
             self._empty_caches()
+            will_be_smaller = self._flexible.give_up(batch.key, batch.images)
             for request in active:
-                self._retry(request, _repeated_inputs(request), failure, batch.model)
+                if will_be_smaller:
+                    self._restart(request, _repeated_inputs(request))
+                else:
+                    self._retry(request, _repeated_inputs(request), failure, batch.model)
         elif len(requests) > 1:  # separate them, so that only the faulty request fails again
             for request in active:
                 request.exclusive_id = request.images[0].sequence

@@ -7,8 +7,9 @@ of them than their own row class holds.
 """
 
 import logging
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final, Protocol
@@ -22,12 +23,14 @@ from engine.device.errors import is_out_of_memory
 from engine.models.base import DiffusionModel
 
 MAX_ROWS: Final = 16
-"""Of a flexible batch: while it runs, its worker takes no other work."""
+"""Of a flexible batch."""
+MAX_SECONDS: Final = 0.06
+"""Expected time of a flexible batch: a step of each of its images takes as long."""
 MIN_GAIN: Final = 0.02
 """A larger row class must save this share of the time for a row, to be worth its longer passes."""
-_WARMUP_PASSES: Final = 1
 _PASSES: Final = 8
 """The fastest one counts: what else the machine does can only slow a pass down."""
+_CACHED_GROUPS: Final = 1024
 log = logging.getLogger(__name__)
 
 Seconds = Mapping[int, float]
@@ -109,6 +112,14 @@ class FlexibleBatches:
                 self._start_proof(group, first[group].state.model)
         return FlexibleSizes(self._seconds, wanted)
 
+    def give_up(self, key: BatchKey, images: Iterable[FlexibleImage]) -> bool:
+        """Let images keep their row classes because there is too little memory for this batch of
+        them. Returns whether that makes it smaller."""
+        if all(image.batch_key.rows >= key.rows for image in images):
+            return False
+        self._seconds[_group(key)] = {}
+        return True
+
     def close(self) -> None:
         """Start no more proofs; one that runs ends with the row class that it tests."""
         self._closed = True
@@ -143,18 +154,14 @@ class FlexibleBatches:
 
     def _measure(self, group: BatchKey, model: DiffusionModel) -> Seconds:
         size = group.width, group.height
-        smallest, *larger = sorted(model.card.row_classes(*size))
+        last, *larger = sorted(model.card.row_classes(*size))
         seconds: dict[int, float] = {}
-        last = smallest
         for rows in [rows for rows in larger if rows <= MAX_ROWS]:
-            if self._closed or not model.has_equal_rows(
-                *size, last, rows, group.text_chunks, group.backend
-            ):
+            if self._closed or rows / last * seconds.get(last, 0.0) > MAX_SECONDS:
                 break
-            times = batch_seconds(
-                model, group, (last, rows), warmup_passes=_WARMUP_PASSES, passes=_PASSES
-            )
-            fastest = {count: min(each) for count, each in times.items() if each}
+            if not model.has_equal_rows(*size, last, rows, group.text_chunks, group.backend):
+                break
+            fastest = self._fastest_passes(group, model, (last, rows))
             if len(fastest) < 2 or fastest[rows] / rows > (1 - MIN_GAIN) * fastest[last] / last:
                 break
             # In proportion to the last class, which was measured before too.
@@ -167,6 +174,19 @@ class FlexibleBatches:
                 *(*size, " or ".join(map(str, sorted(seconds)))),
             )
         return seconds
+
+    def _fastest_passes(
+        self, group: BatchKey, model: DiffusionModel, row_classes: Collection[int]
+    ) -> dict[int, float]:
+        """By row class, the seconds of the fastest of some passes, which take turns."""
+        fastest: dict[int, float] = {}
+        for _ in range(_PASSES):
+            if self._closed:
+                return {}
+            seconds = batch_seconds(model, group, row_classes, warmup_passes=0, passes=1)
+            for rows, times in seconds.items():
+                fastest[rows] = min([*times, fastest.get(rows, math.inf)])
+        return fastest
 
 
 class FlexibleSizes:
@@ -204,5 +224,6 @@ def _fastest_row_class(seconds: tuple[tuple[int, float], ...], rows: int) -> int
     return best[rows][1]
 
 
+@lru_cache(_CACHED_GROUPS)
 def _group(key: BatchKey) -> BatchKey:
     return key._replace(rows=0)
