@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract import ROW_CLASSES, Backend, Paint, PaintedImage, Recipe
+from engine.core import flexible_batches
+from engine.core.batch_timing import batch_seconds
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
 from engine.core.engine_core import EngineCore
 from engine.core.flexible_batches import (
-    MAX_ROWS,
     FlexibleBatches,
     FlexibleSizes,
     fastest_row_class,
@@ -156,6 +157,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LatentDiffusion:
         loaded.prove_backends()
     assert loaded.card.backend is OPENVINO
     return loaded
+
+
+@pytest.fixture(autouse=True)
+def _seconds_of_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes take as long as on a quiet machine, whatever else is running."""
+
+    def quiet_seconds(*args: Any, **_: int) -> dict[int, list[float]]:  # noqa: ANN401 - as the original
+        return {rows: [0.001 + 0.001 * rows] for rows in args[2]}
+
+    monkeypatch.setattr(flexible_batches, "batch_seconds", quiet_seconds)
 
 
 @pytest.fixture
@@ -318,13 +329,41 @@ def test_torch_has_no_flexible_batches() -> None:
     assert flexible.key_of(images[0]) == images[0].batch_key
 
 
-def test_a_size_is_proved_up_to_the_largest_useful_batch(model: LatentDiffusion) -> None:
-    """Larger ones would occupy a worker for too long."""
-    _, flexible = core_of(model)
-    group = GROUP._replace(model=f"{model.card.name} {model.card.revision}")
-    flexible.prove(group, model)
-    assert 2 in flexible._seconds[group]
-    assert max(flexible._seconds[group]) <= MAX_ROWS
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        ({2: 1e-3, 4: 1.5e-3, 8: 2e-3}, [2, 4, 8]),
+        ({2: 1e-3, 4: 1.5e-3, 8: 4e-3}, [2, 4]),
+        ({2: 1e-3, 4: 3e-3, 8: 4e-3}, []),
+        ({2: 0.04, 4: 0.06, 8: 0.1}, [2, 4]),
+        ({2: 1e-3}, []),
+    ],
+)
+def test_larger_batches_are_used_while_they_are_faster(
+    model: LatentDiffusion,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: dict[int, float],
+    expected: list[int],
+) -> None:
+    """Not those that take long in all, nor those that do not fit in memory."""
+
+    def given_seconds(*args: Any, **_: int) -> dict[int, list[float]]:  # noqa: ANN401 - as the original
+        return {rows: [seconds[rows]] for rows in args[2] if rows in seconds}
+
+    monkeypatch.setattr(flexible_batches, "batch_seconds", given_seconds)
+    flexible = FlexibleBatches(1)
+    flexible.prove(GROUP, model)
+    assert sorted(flexible._seconds[GROUP]) == expected
+    assert not expected or fastest_row_class(flexible._seconds[GROUP], 8) == expected[-1]
+
+
+def test_passes_are_measured(model: LatentDiffusion, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row class by its fastest pass, on this machine."""
+    monkeypatch.setattr(flexible_batches, "batch_seconds", batch_seconds)
+    with torch.inference_mode():
+        seconds = FlexibleBatches(1)._fastest_passes(GROUP, model, (2, 4))
+    assert sorted(seconds) == [2, 4]
+    assert all(0 < each < 60 for each in seconds.values())
 
 
 def test_a_group_is_proved_once(model: LatentDiffusion, tmp_path: Path) -> None:

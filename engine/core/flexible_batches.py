@@ -22,12 +22,13 @@ from engine.core.batching import BatchKey
 from engine.device.errors import is_out_of_memory
 from engine.models.base import DiffusionModel
 
-MAX_ROWS: Final = 16
-"""Of a flexible batch."""
-MAX_SECONDS: Final = 0.06
-"""Expected time of a flexible batch: a step of each of its images takes as long."""
-MIN_GAIN: Final = 0.02
-"""A larger row class must save this share of the time for a row, to be worth its longer passes."""
+MAX_ROWS: Final = 8
+"""Of a flexible batch; more would save little, and a step of each of its images takes longer."""
+MAX_SECONDS: Final = 0.1
+"""Expected time of a flexible batch."""
+TOLERANCE: Final = 1.05
+"""A larger row class may take this much longer for a row than the last one, because of errors of
+the measurements; it saves time between the passes."""
 _PASSES: Final = 8
 """The fastest one counts: what else the machine does can only slow a pass down."""
 _CACHED_GROUPS: Final = 1024
@@ -162,11 +163,12 @@ class FlexibleBatches:
             if not model.has_equal_rows(*size, last, rows, group.text_chunks, group.backend):
                 break
             fastest = self._fastest_passes(group, model, (last, rows))
-            if len(fastest) < 2 or fastest[rows] / rows > (1 - MIN_GAIN) * fastest[last] / last:
+            if len(fastest) < 2 or fastest[rows] / rows > TOLERANCE * fastest[last] / last:
                 break
             # In proportion to the last class, which was measured before too.
-            scale = seconds.get(last, fastest[last]) / fastest[last]
-            seconds |= {last: scale * fastest[last], rows: scale * fastest[rows]}
+            before = seconds.setdefault(last, fastest[last])
+            ratio = min(fastest[rows] / fastest[last], rows / last)
+            seconds[rows] = before * ratio
             last = rows
         if seconds:
             log.info(
