@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
 
 import torch
@@ -76,6 +76,11 @@ class Step:
     needs_noise: bool
     """Whether the step adds noise from the image's generator."""
     x0: X0Weights
+
+    @cached_property
+    def terms(self) -> tuple[int, ...]:
+        """The indices of the terms that have a weight other than 0."""
+        return tuple(term for term in range(TERMS) if any(self.weights[term::TERMS]))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate
 
 import msgspec
@@ -12,16 +13,18 @@ from engine.contract import ROW_CLASSES, Backend, Phase, Recipe
 from engine.device import Device
 from engine.imaging.init_image import resize_and_crop
 from engine.models.base import Conditioning, DiffusionModel
+from engine.pipeline.coefficients import (
+    GUIDANCE,
+    INPUT_SCALE,
+    TIMESTEP,
+    WEIGHTS,
+    X0_FROM_OUTPUT,
+    X0_FROM_SAMPLE,
+    coefficients_of,
+)
 from engine.pipeline.noise import Noise
 from engine.pipeline.timeline import LatentWeights, timeline_for
-from engine.samplers import (
-    MODEL_OUTPUT,
-    NOISE,
-    REGISTERS,
-    TERMS,
-    Step,
-    noise_dtype,
-)
+from engine.samplers import REGISTERS, TERMS, Step, noise_dtype
 
 
 class InitImage:
@@ -72,6 +75,8 @@ class DenoisingState:
         if self.is_unbatchable:
             recipe = msgspec.structs.replace(recipe, row_class=ROW_CLASSES[0])
         self.recipe = recipe
+        self.rows = recipe.rows
+        """Its rows in each forward pass."""
         self.model = model
         self.init_image = init_image
         self.timeline = timeline_for(recipe, model.scheduler_config)
@@ -79,6 +84,9 @@ class DenoisingState:
         """The settings of the next evaluation."""
         self.step_index = 0
         """Number of completed evaluations."""
+        coefficients = coefficients_of(self.timeline)
+        self._is_guided: list[bool] = (coefficients[:, GUIDANCE] > 1.0).flatten().tolist()
+        self._coefficients = model.device.to_device(coefficients)
         self._conditionings = _encode_prompts(recipe, model, self.text_chunks)
         self._dtype = model.noise_dtype
         self._noise = init_image.noise(recipe)
@@ -95,6 +103,16 @@ class DenoisingState:
         """Of the next evaluation: with classifier-free guidance at any step 2 rows, unconditional
         and conditional; else 1 row."""
         return self._conditionings[_conditioning_key(self.phase)]
+
+    @property
+    def coefficients(self) -> torch.Tensor:
+        """The scalars of the next evaluation, (scalars, 1, 1, 1), float32."""
+        return self._coefficients[self.step_index]
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the next evaluation has classifier-free guidance."""
+        return self._is_guided[self.step_index]
 
     @property
     def latents(self) -> torch.Tensor:
@@ -220,80 +238,82 @@ def forward_batch(
     the others.
     """
     model = states[0].model
-    coefficients = _Coefficients(states, model.device)
     batch = _PaddedBatch(states, rows, model.device)
-    terms = torch.stack([_terms(state) for state in states])
-    latent_model_input = terms[:, 0] * coefficients.input_scale
+    coefficients = torch.stack([state.coefficients for state in states], dim=1)
+    registers = torch.stack([state.registers for state in states], dim=1)
+    latent_model_input = registers[0] * coefficients[INPUT_SCALE]
     noise_pred = call_model(
         lambda: model.predict(
-            latent_model_input[batch.row_to_image].to(model.device.dtype),
-            coefficients.timestep[batch.row_to_image],
+            latent_model_input.index_select(0, batch.row_to_image).to(model.device.dtype),
+            coefficients[TIMESTEP].flatten().index_select(0, batch.row_to_image),
             batch.conditioning,
             states[0].recipe.backend,
         )
     ).float()
-    # Classifier-free guidance (Ho and Salimans 2022, https://arxiv.org/abs/2207.12598).
-    noise_pred_uncond, noise_pred_text = noise_pred[batch.uncond_rows], noise_pred[batch.cond_rows]
-    guided = noise_pred_uncond + coefficients.guidance * (noise_pred_text - noise_pred_uncond)
-    terms[:, MODEL_OUTPUT] = torch.where(coefficients.guidance > 1.0, guided, noise_pred_text)
-    registers = torch.zeros_like(terms[:, :REGISTERS])
-    for column in range(TERMS):
-        registers += coefficients.weights[:, :, column] * terms[:, column, None]
+    model_output = _guided(noise_pred, batch, coefficients[GUIDANCE], states)
+    terms = [*registers.unbind(), model_output]
+    if any(state.step.needs_noise for state in states):
+        terms.append(torch.stack([_noise(state) for state in states]))
+    new_registers = torch.zeros_like(registers)
+    # Terms without weight are left out: a product of 0 changes no bit of a sum that begins with 0.
+    for term in sorted({term for state in states for term in state.step.terms}):
+        new_registers += coefficients[WEIGHTS + term :: TERMS] * terms[term]
     pred_original_sample = (
-        coefficients.x0_from_sample * latent_model_input
-        + coefficients.x0_from_output * terms[:, MODEL_OUTPUT]
+        coefficients[X0_FROM_SAMPLE] * latent_model_input
+        + coefficients[X0_FROM_OUTPUT] * model_output
     )
     for index, state in enumerate(states):
-        state.advance(registers[index], pred_original_sample[index : index + 1])
+        state.advance(new_registers[:, index], pred_original_sample[index : index + 1])
 
 
-def _terms(state: DenoisingState) -> torch.Tensor:
-    """The terms of a step, (TERMS, channels, height / 8, width / 8); the model output is zero."""
-    terms = state.registers.new_zeros(TERMS, *state.registers.shape[1:])
-    terms[:REGISTERS] = state.registers
-    if state.step.needs_noise:
-        terms[NOISE] = state.step_noise()
-    return terms
+def _guided(
+    noise_pred: torch.Tensor,
+    batch: "_PaddedBatch",
+    guidance: torch.Tensor,
+    states: Sequence[DenoisingState],
+) -> torch.Tensor:
+    """The model output with classifier-free guidance (Ho and Salimans 2022,
+    https://arxiv.org/abs/2207.12598), (images, channels, height / 8, width / 8)."""
+    noise_pred_text = noise_pred.index_select(0, batch.cond_rows)
+    noise_pred_uncond = noise_pred.index_select(0, batch.uncond_rows)
+    guided = noise_pred_uncond + guidance * (noise_pred_text - noise_pred_uncond)
+    if all(state.is_guided for state in states):
+        return guided
+    return torch.where(guidance > 1.0, guided, noise_pred_text)
 
 
-class _Coefficients:
-    """The scalars that differ between images, copied to the device as one small tensor."""
-
-    def __init__(self, states: Sequence[DenoisingState], device: Device) -> None:
-        rows = [
-            [
-                state.step.timestep,
-                state.step.input_scale,
-                state.phase.guidance if state.phase.uses_cfg else 1.0,
-                *state.step.x0,
-                *state.step.weights,
-            ]
-            for state in states
-        ]
-        table = device.to_device(torch.tensor(rows, dtype=torch.float32))
-        columns = table[:, :, None, None, None]
-        self.timestep = table[:, 0]
-        self.input_scale, self.guidance, self.x0_from_sample, self.x0_from_output = columns[
-            :, 1:5
-        ].unbind(1)
-        self.weights = columns[:, 5:].unflatten(1, (REGISTERS, TERMS))
+def _noise(state: DenoisingState) -> torch.Tensor:
+    """The noise of the next step, (channels, height / 8, width / 8); zero if it needs none."""
+    return state.step_noise() if state.step.needs_noise else torch.zeros_like(state.registers[0])
 
 
 class _PaddedBatch:
     """The rows of a batch: their conditioning, and the index of the image of each row."""
 
     def __init__(self, states: Sequence[DenoisingState], rows: int, device: Device) -> None:
-        counts = [state.recipe.rows for state in states]
+        counts = tuple(state.rows for state in states)
         padding = rows - sum(counts)
-        ends = list(accumulate(counts))
-        images = [index for index, count in enumerate(counts) for _ in range(count)]
+        self.row_to_image, self.cond_rows, self.uncond_rows = _row_indices(counts, padding, device)
         inputs = [state.conditioning for state in states]
-        self.conditioning = {
-            name: torch.cat([*(each[name] for each in inputs), *[inputs[0][name][:1]] * padding])
-            for name in inputs[0]
-        }
-        uncond_rows = [end - count for end, count in zip(ends, counts, strict=True)]
-        cond_rows = [end - 1 for end in ends]
-        self.row_to_image, self.cond_rows, self.uncond_rows = device.to_device(
-            torch.tensor([*images, *[0] * padding, *cond_rows, *uncond_rows])
-        ).split([len(images) + padding, len(ends), len(ends)])
+        self.conditioning = inputs[0]
+        if len(inputs) + padding > 1:
+            self.conditioning = {
+                name: torch.cat(
+                    [*(each[name] for each in inputs), *[inputs[0][name][:1]] * padding]
+                )
+                for name in inputs[0]
+            }
+
+
+@lru_cache(maxsize=256)
+def _row_indices(counts: tuple[int, ...], padding: int, device: Device) -> tuple[torch.Tensor, ...]:
+    """For images with these numbers of rows: the index of the image of each row, and the indices of
+    the conditional and of the unconditional row of each image."""
+    ends = list(accumulate(counts))
+    images = [index for index, count in enumerate(counts) for _ in range(count)]
+    cond_rows = [end - 1 for end in ends]
+    uncond_rows = [end - count for end, count in zip(ends, counts, strict=True)]
+    indices = torch.tensor([*images, *[0] * padding, *cond_rows, *uncond_rows])
+    sizes = [len(images) + padding, len(ends), len(ends)]
+    split: tuple[torch.Tensor, ...] = device.to_device(indices).split(sizes)
+    return split
