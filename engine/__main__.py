@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from engine import log
-from engine.bench.cli import ARCHITECTURES, BACKENDS, SUITES, bench_command
+from engine.bench.cli import ARCHITECTURES, BACKENDS, CHECKED_JOBS, SUITES, bench_command
 from engine.contract import DEFAULT_COUNT, Backend, Sampler
 from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
@@ -210,11 +210,16 @@ def _add_loads(parser: argparse.ArgumentParser) -> None:
         help="rates of Poisson arrivals, as shares of diffusers' throughput (default: none)",
     )
     add("--jobs", type=_numbers(int, 10_000), default="24", help="jobs per load (default 24)")
-    add(
+    check = parser.add_mutually_exclusive_group().add_argument
+    check(
         "--check-all",
-        action="store_true",
-        help="repeat all jobs alone to compare their bits, instead of about 8",
+        dest="checked_jobs",
+        action="store_const",
+        const=None,
+        default=CHECKED_JOBS,
+        help=f"repeat all jobs alone to compare their bits, instead of about {CHECKED_JOBS}",
     )
+    check("--no-check", dest="checked_jobs", action="store_const", const=0, help="repeat no jobs")
 
 
 def _workloads(text: str) -> list[str]:

@@ -11,7 +11,7 @@ import torch
 
 from engine.__main__ import main
 from engine.bench import against, architectures, cli, forward_pass, report, upscales
-from engine.bench.backends import BACKENDS, Backend, Diffusers, pipeline_of
+from engine.bench.backends import BACKENDS, Backend, Diffusers, OnDone, pipeline_of, recipes_of
 from engine.bench.load_generator import Completed
 from engine.bench.workloads import mixed
 from engine.contract import ROW_CLASSES
@@ -102,6 +102,39 @@ def test_backends_are_measured_in_turn(
     assert 0 < least < exact["speedup"] < most
     assert (exact["rounds"], exact["compared"], exact["bitwise_equal"]) == (3, 1, 1.0)
     assert f"({least:.2f}-{most:.2f})" in capsys.readouterr().out
+
+
+def test_the_warm_up_is_short(tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a load, its first two jobs are painted with two steps; the load has all steps. With
+    `--no-check` no picture is painted again."""
+    jobs = _record_jobs(monkeypatch, "exact")
+    out = tmp_path / "bench.json"
+    options = ["--workloads", "A", "--pictures", "1", "--people", "1", "--jobs", "3", "--no-check"]
+    options += ["--backends", "exact", "--model", tiny, "--json", str(out)]
+    assert main(["bench", *options]) == 0
+    assert [recipes_of(job.paint)[0].steps for job in jobs] == [2, 2, 20, 20, 20]
+    [result] = json.loads(out.read_text())["results"]
+    assert result["compared"] is result["bitwise_equal"] is None
+
+
+def _record_jobs(monkeypatch: pytest.MonkeyPatch, name: str) -> list[JobWithFiles]:
+    """A list to which the jobs of the backend of this name are added when they are submitted."""
+    jobs: list[JobWithFiles] = []
+    start = BACKENDS[name]
+
+    def start_recorded(model: DiffusionModel) -> Backend:
+        backend = start(model)
+        submit = backend.submit
+
+        def submit_and_record(job: JobWithFiles, on_done: OnDone) -> None:
+            jobs.append(job)
+            submit(job, on_done)
+
+        monkeypatch.setattr(backend, "submit", submit_and_record)
+        return backend
+
+    monkeypatch.setitem(BACKENDS, name, start_recorded)
+    return jobs
 
 
 def _recorded(

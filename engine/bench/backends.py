@@ -153,8 +153,8 @@ def default_key(model: DiffusionModel, width: int, height: int) -> BatchKey:
     return key._replace(rows=0, backend=model.card.backend)
 
 
-def _recipes(job: Paint) -> list[Recipe]:
-    """Those of a job of the benchmark, which has no other work."""
+def recipes_of(job: Paint) -> list[Recipe]:
+    """The recipes of a job of the benchmark, which has no other work."""
     return [work for work in job.recipes if isinstance(work, Recipe)]
 
 
@@ -168,7 +168,7 @@ def _event_sink(on_done: OnDone, job: Paint) -> EventSink:
         elif isinstance(event, Completed):
             recipes = [
                 msgspec.structs.replace(recipe, row_class=image.row_class, backend=image.backend)
-                for index, recipe in enumerate(_recipes(job))
+                for index, recipe in enumerate(recipes_of(job))
                 for image in [images[index]]
             ]
             on_done(recipes, [images[index].sha256 for index in range(len(recipes))])
@@ -236,10 +236,10 @@ class Diffusers:
 
     def _work(self) -> None:
         while batch := self._next_batch():
-            recipes = [recipe for job, _ in batch for recipe in _recipes(job.paint)]
+            recipes = [recipe for job, _ in batch for recipe in recipes_of(job.paint)]
             digests = self._paint(recipes, next(iter(batch[0][0].files.values()), None))
             for job, on_done in batch:
-                on_done(_recipes(job.paint), [digests.pop(0) for _ in job.paint.recipes])
+                on_done(recipes_of(job.paint), [digests.pop(0) for _ in job.paint.recipes])
 
     def _next_batch(self) -> list[tuple[JobWithFiles, OnDone]]:
         with self._changed:

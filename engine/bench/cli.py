@@ -20,6 +20,8 @@ BACKENDS: Final = ("serial", "compiled", "together", "exact", "adaptive")
 ARCHITECTURES: Final = ("sd15", "sdxl")
 """The keys of architectures.ARCHITECTURES, which imports torch."""
 SUITES: Final = ("gpu",)
+CHECKED_JOBS: Final = 8
+"""Of each load, without `--check-all` and `--no-check`."""
 T = TypeVar("T")
 
 
@@ -62,7 +64,7 @@ def bench_command(options: argparse.Namespace) -> None:
     if options.matrix:
         _bench_matrix(options, model)
         return
-    from engine.bench.report import CHECKED_JOBS, HEAD, BenchConfig, line, run
+    from engine.bench.report import HEAD, BenchConfig, line, run
 
     config = BenchConfig(
         workloads=options.workloads,
@@ -72,7 +74,7 @@ def bench_command(options: argparse.Namespace) -> None:
         jobs=options.jobs[0],
         backends=options.backends,
         rounds=options.rounds or 1,
-        checked_jobs=None if options.check_all else CHECKED_JOBS,
+        checked_jobs=options.checked_jobs,
     )
     _print(options, model.card.fingerprint, HEAD, run(model, config), line)
 

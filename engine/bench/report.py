@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import msgspec
+
 from engine.bench.backends import (
     BACKENDS,
     Backend,
@@ -13,16 +15,17 @@ from engine.bench.backends import (
     available_backends,
     measure_row_classes,
     pipeline_of,
+    recipes_of,
 )
 from engine.bench.load_generator import Completed, LoadGenerator
 from engine.bench.workloads import WORKLOADS
 from engine.core.job_files import JobWithFiles
 from engine.models.base import DiffusionModel
+from engine.models.openvino_copies import background_compiler
 
 SHORT_STEPS: Final = 4
 """Jobs with this number of steps have a latency column of their own."""
-CHECKED_JOBS: Final = 8
-"""Enough to find a picture whose bits depend on its company, in a small part of the time."""
+WARMUP_STEPS: Final = 2
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class BenchConfig:
     """Arrival rates, as shares of the throughput of diffusers when it paints jobs one by one."""
     jobs: int
     """Number of jobs in each load."""
+    checked_jobs: int | None
+    """About this number of jobs of each load is painted again alone, to compare the bits; None for
+    all of them."""
     backends: Sequence[str] | None = None
     """Keys of BACKENDS; None for `available_backends`."""
     rounds: int = 1
     """How often each load is measured, by all backends in turn."""
-    checked_jobs: int | None = CHECKED_JOBS
-    """About this number of jobs of each load is painted again alone, to compare the bits; None for
-    all of them."""
 
 
 @dataclass(frozen=True)
@@ -161,11 +164,21 @@ def _measure_in_turn(
 def _measure(
     backend: Backend, jobs: list[JobWithFiles], load: LoadPattern, checked_jobs: int | None
 ) -> Run:
-    LoadGenerator(backend, jobs[:2]).closed_loop(1)  # warm up
+    LoadGenerator(backend, [_shortened(job) for job in jobs[:2]]).closed_loop(1)  # warm up
+    background_compiler().wait()
     completed = load.run(LoadGenerator(backend, jobs))
     engine = _engine_only(backend, completed, checked_jobs) if isinstance(backend, Engine) else {}
     backend.close()
     return Run(backend.name, completed, engine)
+
+
+def _shortened(job: JobWithFiles) -> JobWithFiles:
+    """The job with WARMUP_STEPS steps at most."""
+    recipes = tuple(
+        msgspec.structs.replace(recipe, steps=min(recipe.steps, WARMUP_STEPS))
+        for recipe in recipes_of(job.paint)
+    )
+    return job._replace(paint=msgspec.structs.replace(job.paint, recipes=recipes))
 
 
 def combined(runs: list[Run], first: list[Run], workload: str, load: LoadPattern) -> Result:
