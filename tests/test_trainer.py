@@ -1,5 +1,6 @@
 """The training loop is seeded and resumable."""
 
+import shutil
 import sys
 import zipfile
 from dataclasses import replace
@@ -9,9 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine.errors import ExitCode
 from engine.starter import train as command
-from engine.starter.export import load_ema_checkpoint
+from engine.starter.autoencoder import new_autoencoder
+from engine.starter.export import MODEL_FOLDER, load_ema_checkpoint
 from engine.starter.trainer import TrainingConfig, train
+from engine.weights.model_folder import STARTER_FOLDER
 
 CONFIG = TrainingConfig(steps=12, rate=0.05, warmup=2, average=0.9)
 
@@ -108,3 +112,52 @@ def test_several_processes_do_not_train_by_the_clock(
     with pytest.raises(SystemExit):
         command.main()
     assert "--minutes is for a single process" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("stage", "checkpoint"),
+    [
+        ("latents", "vae"),
+        ("temper", "denoiser.pt"),
+        ("save", "checker-final.pt"),
+        ("save_refined", "refined.pt"),
+        ("save_student", "student.pt"),
+        ("save_decoder", "decoder.pt"),
+    ],
+)
+def test_a_stage_without_its_checkpoint_is_refused(
+    stage: str,
+    checkpoint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It would write untrained weights over the finished ones; no file of them changes."""
+    out = tmp_path / "out"
+    shutil.copytree(STARTER_FOLDER, out / MODEL_FOLDER)
+    before = _changes(out)
+    arguments = ["--only", stage, "--work", str(tmp_path / "work"), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--scenes", "4"])
+    with pytest.raises(SystemExit) as exit_info:
+        command.main()
+    assert exit_info.value.code == ExitCode.USAGE
+    assert f"{tmp_path / 'work' / checkpoint} does not exist: " in capsys.readouterr().err
+    assert _changes(out) == before
+
+
+def _changes(folder: Path) -> dict[Path, int]:
+    """When each file in the folder was changed last."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+
+
+def test_a_model_is_not_saved_without_its_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The pictures for the checker are not painted by untrained networks either."""
+    new_autoencoder().save_pretrained(tmp_path / "vae")
+    monkeypatch.setattr(
+        sys, "argv", ["train", "--only", "paintings", "--work", str(tmp_path), "--paintings", "4"]
+    )
+    with pytest.raises(SystemExit):
+        command.main()
+    assert f"{tmp_path / 'tempered.pt'} does not exist: " in capsys.readouterr().err

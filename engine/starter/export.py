@@ -5,12 +5,13 @@ from typing import Any, Final
 
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from engine.errors import UsageError
 from engine.models.checkpoint_loading import load_from_checkpoint
-from engine.starter.autoencoder import new_autoencoder
 from engine.starter.checkpoint import unet_tensors
 from engine.starter.denoiser import TextConditioner, new_scheduler
 from engine.starter.evaluator import SceneClassifier
@@ -24,32 +25,38 @@ CLASSIFIER_FILE: Final = "judge.safetensors"
 
 
 def save_model(work: Path, out: Path, conditioner: TextConditioner) -> None:
-    """Write `out/model` from the checkpoints in `work`; without one, a component stays untrained.
+    """Write `out/model` from the checkpoints in `work`. Raises UsageError if one is missing.
 
     UNet and VAE are stored in fp16, and diffusers loads them in fp32 by default. The two components
     of transformers are stored in fp32, because transformers loads the stored dtype.
     """
-    pipeline = assemble(work, conditioner)
+    checker = new_checker()
+    checkpoint = written_by_a_stage(work / "checker-final.pt")
+    checker.load_state_dict(torch.load(checkpoint, "cpu", weights_only=True))
+    pipeline = assemble(work, conditioner, checker)
     pipeline.unet.half()
     pipeline.vae.half()
     pipeline.save_pretrained(out / MODEL_FOLDER)
 
 
-def assemble(work: Path, conditioner: TextConditioner) -> StableDiffusionPipeline:
-    """The pipeline with the weights of the checkpoints in `work`, in fp32."""
-    for stage in ("denoiser", "tempered"):
-        load_ema_checkpoint(work / f"{stage}.pt", conditioner)
-    checker = new_checker()
-    if (work / "checker-final.pt").exists():
-        checker.load_state_dict(torch.load(work / "checker-final.pt", "cpu", weights_only=True))
+def assemble(
+    work: Path,
+    conditioner: TextConditioner,
+    checker: StableDiffusionSafetyChecker | None = None,
+) -> StableDiffusionPipeline:
+    """The pipeline with the weights of the checkpoints in `work`, in fp32. Raises UsageError if one
+    of them is missing."""
+    vae = written_by_a_stage(work / "vae")
+    load_ema_checkpoint(work / "tempered.pt", conditioner)
     return StableDiffusionPipeline(
-        vae=_vae(work),
+        vae=AutoencoderKL.from_pretrained(vae, use_safetensors=True),
         text_encoder=conditioner.text_encoder,
         tokenizer=conditioner.tokenizer,
         unet=conditioner.unet,
         scheduler=new_scheduler(),
         safety_checker=checker,
         feature_extractor=new_feature_extractor(),
+        requires_safety_checker=checker is not None,
     )
 
 
@@ -114,16 +121,18 @@ def load_classifier(folder: Path) -> SceneClassifier:
     return classifier.eval()
 
 
-def _vae(work: Path) -> AutoencoderKL:
-    folder = work / "vae"
-    if not folder.exists():
-        return new_autoencoder()
-    return AutoencoderKL.from_pretrained(folder, use_safetensors=True)
-
-
 def load_ema_checkpoint(checkpoint: Path, module: nn.Module) -> None:
-    """Load the averaged weights of a checkpoint, if it exists, whatever device it was made on."""
-    if not checkpoint.exists():
-        return
+    """Load the averaged weights of a checkpoint, whatever device it was made on. Raises UsageError
+    if it does not exist."""
+    checkpoint = written_by_a_stage(checkpoint)
     state: dict[str, Any] = torch.load(checkpoint, "cpu", weights_only=True)
     load_ema(module.parameters(), state["averages"])
+
+
+def written_by_a_stage(path: Path) -> Path:
+    """The path. Raises UsageError if there is nothing, since untrained weights are of no use."""
+    if not path.exists():
+        raise UsageError(
+            f"{path} does not exist: first run the stage of the training that writes it."
+        )
+    return path

@@ -22,6 +22,7 @@ import torch
 from diffusers import AutoencoderKL
 from torch import distributed
 
+from engine.errors import EngineError
 from engine.starter import autoencoder, decoder, denoiser, evaluator, few_steps, safety
 from engine.starter.dataset import RenderedScenes, render_scenes, sample_scenes
 from engine.starter.export import (
@@ -35,6 +36,7 @@ from engine.starter.export import (
     save_decoder,
     save_few_steps,
     save_model,
+    written_by_a_stage,
 )
 from engine.starter.out_of_distribution import draw_out_of_distribution
 from engine.starter.sampling import paint_scenes
@@ -125,7 +127,8 @@ def train_autoencoder_stage(run: Run) -> None:
 
 def encode_latents(run: Run) -> None:
     """Encode the UNet's training pictures; writes `lessons-*.pt`, one for each process."""
-    vae = AutoencoderKL.from_pretrained(run.work / "vae", use_safetensors=True)
+    folder = written_by_a_stage(run.work / "vae")
+    vae = AutoencoderKL.from_pretrained(folder, use_safetensors=True)
     scenes = run.render(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
     torch.save([part.latents for part in _encode(run, vae, scenes)], _latents_file(run))
 
@@ -170,7 +173,6 @@ def paint(run: Run) -> None:
     scenes = run.sample(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
     pipeline = assemble(run.work, _conditioner()).to(run.device)
     pipeline.set_progress_bar_config(disable=True)
-    pipeline.safety_checker = None
     painted = paint_scenes(pipeline, scenes, seed=PAINTED_SEEDS * (1 + rank_and_world_size()[0]))
     torch.save(painted.pictures, _paintings(run))
 
@@ -376,9 +378,12 @@ def main() -> None:
         options.batch,
         options.minutes,
     )
-    for name, stage in STAGES.items():
-        if options.only in (None, name):
-            stage(run)
+    try:
+        for name, stage in STAGES.items():
+            if options.only in (None, name):
+                stage(run)
+    except EngineError as error:
+        parser.exit(error.exit, f"{error}\n")
 
 
 if __name__ == "__main__":
