@@ -1,9 +1,9 @@
 """Run forward passes and preparations concurrently, and wait for them."""
 
-import threading
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from queue import SimpleQueue
+from typing import Generic, TypeVar
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -18,8 +18,8 @@ class BatchExecutor(Generic[Task, Result]):
             ThreadPoolExecutor(max_concurrent, "executor") if max_concurrent > 1 else None
         )
         self._tasks: dict[Future[Result], Task] = {}
-        self._wakeup: Future[None] = Future()
-        self._wakeup_lock = threading.Lock()
+        self._ended: SimpleQueue[Future[Result] | None] = SimpleQueue()
+        """Futures of tasks that `wait` has not returned; None for a call of `wake`."""
 
     @property
     def idle(self) -> int:
@@ -34,11 +34,12 @@ class BatchExecutor(Generic[Task, Result]):
     def submit(self, task: Task, work: Callable[[], Result]) -> None:
         """Start the work of a task; if it runs in the caller's thread, wait for its end."""
         if self._threads is not None:
-            self._tasks[self._threads.submit(work)] = task
-            return
-        future: Future[Result] = Future()
-        future.set_result(work())
+            future = self._threads.submit(work)
+        else:
+            future = Future()
+            future.set_result(work())
         self._tasks[future] = task
+        future.add_done_callback(self._ended.put)
 
     def wait(self) -> list[tuple[Task, Result]]:
         """Wait until a task ends or `wake` is called; returns the ended tasks and their results.
@@ -47,19 +48,15 @@ class BatchExecutor(Generic[Task, Result]):
         """
         if not self._tasks:
             return []
-        futures: set[Future[Any]] = {*self._tasks, self._wakeup}
-        wait(futures, return_when=FIRST_COMPLETED)
-        with self._wakeup_lock:
-            if self._wakeup.done():
-                self._wakeup = Future()
-        completed = [future for future in self._tasks if future.done()]
-        return [(self._tasks.pop(future), future.result()) for future in completed]
+        ended = [self._ended.get()]
+        while not self._ended.empty():
+            ended.append(self._ended.get())
+        futures = [future for future in ended if future is not None]
+        return [(self._tasks.pop(future), future.result()) for future in futures]
 
     def wake(self) -> None:
         """Make the current or next `wait` return at once. Any thread may call this."""
-        with self._wakeup_lock:
-            if not self._wakeup.done():
-                self._wakeup.set_result(None)
+        self._ended.put(None)
 
     def close(self, timeout: float | None = None) -> None:
         """Wait for the tasks in flight, up to `timeout` seconds (None: without limit)."""
