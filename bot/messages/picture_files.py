@@ -17,7 +17,7 @@ from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Work
 from engine.contract.images import matrix
-from engine.contract.images.encode import FAST, encode_jpeg, encode_png
+from engine.contract.images.encode import encode_jpeg, encode_picture, encode_png
 from engine.contract.images.png_text import BadText
 from engine.contract.metadata import has_flow_schedule, with_metadata
 from engine.contract.samplers import FLOW_SAMPLERS
@@ -123,8 +123,8 @@ def encode_within(
 
     `is_flow` says that the model of the first recipe is one with flow matching.
     """
-    for level in (FAST, 6):
-        data = with_metadata(encode_png(image, level), recipes, is_flow=is_flow)
+    for encode in (encode_picture, encode_png):
+        data = with_metadata(encode(image), recipes, is_flow=is_flow)
         if len(data) <= limit:
             return "png", data
     while len(data := encode_jpeg(image, _JPEG_QUALITY)) > limit:

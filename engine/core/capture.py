@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.contract import ArtifactRole, Capture, Recipe, strip_steps
 from engine.contract.images import matrix
-from engine.contract.images.encode import encode_png
+from engine.contract.images.encode import encode_picture
 from engine.contract.images.grid import blank_cell
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.errors import InvalidJob
@@ -120,7 +120,7 @@ class StripRecorder:
             max_side=MAX_STRIP_SIDE,
         )
         is_flagged = any(frame.flagged for frame in frames)
-        return Artifact(self.role, "image/png", encode_png(image), is_flagged)
+        return Artifact(self.role, "image/png", encode_picture(image), is_flagged)
 
 
 class ImageCapture:

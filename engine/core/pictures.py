@@ -18,7 +18,7 @@ from engine.contract import (
     pixels_sha256,
     with_row_class,
 )
-from engine.contract.images.encode import PAINTED, encode_png
+from engine.contract.images.encode import encode_picture
 from engine.contract.metadata import with_metadata
 from engine.core.capture import Frame
 from engine.device.errors import is_out_of_memory
@@ -106,7 +106,7 @@ def check(picture: Image.Image, origin: Origin, job: Paint) -> Result:
 
 def _file(picture: Image.Image, origin: Origin) -> bytes:
     """A PNG with its recipe."""
-    png = encode_png(picture, PAINTED)
+    png = encode_picture(picture)
     return with_metadata(png, [origin.work], is_flow=origin.model.card.is_flow)
 
 
