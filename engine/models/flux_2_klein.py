@@ -118,7 +118,7 @@ class Flux2Klein(FlowTransformer):
         return scaled
 
     def _decode(self, latents: torch.Tensor, backend: Backend = Backend.TORCH) -> torch.Tensor:
-        latents = latents.to(self._vae.dtype)
+        latents = latents.to(self._vae_dtype)
         mean, std = self._latents_mean_and_std(latents)
         unpacked = self.pipeline._unpatchify_latents(latents * std + mean)
         pixels: torch.Tensor = self._vae.decode(unpacked, return_dict=False)[0]

@@ -85,6 +85,7 @@ class LatentDiffusion(ABC):
         self.scheduler_config: Mapping[str, object] = scheduler_config(pipeline, self.family)
         self.pipeline = pipeline
         self._vae: AutoencoderKL = pipeline.vae
+        self._vae_dtype = self._vae.dtype  # diffusers searches all modules in each call
         self._image_processor = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checkers = checkers
         networks = [*resident_networks(pipeline), *checkers.networks]
@@ -325,7 +326,7 @@ class LatentDiffusion(ABC):
         latter, the latents are the mean."""
         pixels = self._image_processor.preprocess(image)
         latent_dist = self._vae.encode(
-            pixels.to(self.device.torch_device, self._vae.dtype)
+            pixels.to(self.device.torch_device, self._vae_dtype)
         ).latent_dist
         return latent_dist.mean, latent_dist.std
 
@@ -359,7 +360,7 @@ class LatentDiffusion(ABC):
 
     def _decode(self, latents: torch.Tensor, backend: Backend) -> torch.Tensor:
         """The pixels of latents, (rows, 3, height, width), from -1 to 1."""
-        latents = latents.to(self._vae.dtype)
+        latents = latents.to(self._vae_dtype)
         mean, std = self._latents_mean_and_std(latents)
         latents = latents / (self._vae.config.scaling_factor / std) + mean
         if backend is not Backend.TORCH:

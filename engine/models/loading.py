@@ -138,13 +138,14 @@ def _limit_prompts(pipeline: DiffusionPipeline) -> None:
 
 def denoiser_name(pipeline: DiffusionPipeline) -> str:
     """The component of a pipeline that is its UNet or its transformer."""
-    [name] = (name for name in DENOISERS if name in pipeline.components)
+    [name] = (name for name in DENOISERS if hasattr(pipeline, name))
     return name
 
 
 def denoiser_of(pipeline: DiffusionPipeline) -> ModelMixin:
     """The UNet or the transformer of a pipeline."""
-    return pipeline.components[denoiser_name(pipeline)]
+    denoiser: ModelMixin = getattr(pipeline, denoiser_name(pipeline))
+    return denoiser
 
 
 def load_concept_checker(files: ModelFiles, folder: Path, device: Device) -> ConceptChecker:
