@@ -1,6 +1,7 @@
 """Batches of any row class, for images whose bits are the same in all of them."""
 
 import logging
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
@@ -361,7 +362,7 @@ def test_passes_are_measured(model: LatentDiffusion, monkeypatch: pytest.MonkeyP
     """Each row class by its fastest pass, on this machine."""
     monkeypatch.setattr(flexible_batches, "batch_seconds", batch_seconds)
     with torch.inference_mode():
-        seconds = FlexibleBatches(1)._fastest_passes(GROUP, model, (2, 4))
+        seconds = flexible_batches._fastest_passes(GROUP, model, (2, 4), threading.Event())
     assert sorted(seconds) == [2, 4]
     assert all(0 < each < 60 for each in seconds.values())
 
@@ -376,4 +377,29 @@ def test_a_group_is_proved_once(model: LatentDiffusion, tmp_path: Path) -> None:
     wait(proofs)
     flexible.sizes([])
     assert len(flexible._seconds) == 1
+
+
+def test_the_end_of_an_engine_core_ends_its_proofs(
+    model: LatentDiffusion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within one forward pass; another engine core that shares what is proved can go on."""
+    core, flexible = core_of(model)
+    is_measuring, may_end = threading.Event(), threading.Event()
+
+    def slow_seconds(*args: Any, **_: int) -> dict[int, list[float]]:  # noqa: ANN401 - as the original
+        is_measuring.set()
+        assert may_end.wait(60)
+        return {rows: [0.001 + 0.001 * rows] for rows in args[2]}
+
+    monkeypatch.setattr(flexible_batches, "batch_seconds", slow_seconds)
+    jobs = [job(of(model, seed=seed)) for seed in range(3)]
+    pictures(core, *jobs)
+    [proof] = flexible._proofs.values()
+    assert is_measuring.wait(60)
     core.close()
+    may_end.set()
+    assert proof.result(60) == {}
+    group = GROUP._replace(model=f"{model.card.name} {model.card.revision}")
+    assert flexible.may_have(group)
+    flexible.prove(group, model)
+    assert sorted(flexible._seconds[group]) == [2, 4, 8]

@@ -8,6 +8,7 @@ of them than their own row class holds.
 
 import logging
 import math
+import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -74,7 +75,8 @@ class FlexibleBatches:
         self._proofs: dict[BatchKey, Future[Seconds]] = {}
         """Those that are not finished."""
         self._threads: ThreadPoolExecutor | None = None
-        self._closed = False
+        self._stop = threading.Event()
+        """Set to end the proofs of `_threads`."""
 
     def key_of(self, image: FlexibleImage) -> BatchKey:
         """The key of images that may share batches with it; with rows of 0 if its batches are
@@ -88,8 +90,9 @@ class FlexibleBatches:
         return group.backend is not Backend.TORCH and self._seconds.get(group) != {}
 
     def prove(self, group: BatchKey, model: DiffusionModel) -> None:
-        """Prove a group now instead of in the background."""
-        self._seconds[group] = self._prove(group, model)
+        """Prove a group now, instead of in the background, unless that was done before."""
+        if group not in self._seconds:
+            self._seconds[group] = self._prove(group, model, threading.Event())
 
     def sizes(self, images: Iterable[FlexibleImage]) -> "FlexibleSizes":
         """The sizes of the next batches of these images, which include those in flight.
@@ -122,47 +125,49 @@ class FlexibleBatches:
         return True
 
     def close(self) -> None:
-        """Start no more proofs; one that runs ends with the row class that it tests."""
-        self._closed = True
+        """End the proofs in the background; one that runs ends with its present forward pass."""
+        self._stop.set()
         if self._threads is not None:
             self._threads.shutdown(wait=False, cancel_futures=True)
+        self._stop, self._threads = threading.Event(), None
+        self._proofs.clear()
 
     def _start_proof(self, group: BatchKey, model: DiffusionModel) -> None:
         is_known = group in self._seconds or group in self._proofs
-        if is_known or group.backend is Backend.TORCH or group.exclusive_id or self._closed:
+        if is_known or group.backend is Backend.TORCH or group.exclusive_id:
             return
         if self._threads is None:
             self._threads = ThreadPoolExecutor(1, "flexible-batches")
-        self._proofs[group] = self._threads.submit(self._prove, group, model)
+        self._proofs[group] = self._threads.submit(self._prove, group, model, self._stop)
 
     def _collect_proofs(self) -> None:
         for group in [group for group, proof in self._proofs.items() if proof.done()]:
             self._seconds[group] = self._proofs.pop(group).result()
 
     @torch.inference_mode()
-    def _prove(self, group: BatchKey, model: DiffusionModel) -> Seconds:
+    def _prove(self, group: BatchKey, model: DiffusionModel, stop: threading.Event) -> Seconds:
         """The row classes from the smallest one on that give an image the same bits, up to the one
         from which larger ones save no time."""
         if group.backend is Backend.TORCH:
             return {}
         try:
-            return self._measure(group, model)
+            return self._measure(group, model, stop)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 size = group.width, group.height
                 log.warning("batches of %d x %d keep their row class", *size, exc_info=True)
             return {}
 
-    def _measure(self, group: BatchKey, model: DiffusionModel) -> Seconds:
+    def _measure(self, group: BatchKey, model: DiffusionModel, stop: threading.Event) -> Seconds:
         size = group.width, group.height
         last, *larger = sorted(model.card.row_classes(*size))
         seconds: dict[int, float] = {}
         for rows in [rows for rows in larger if rows <= MAX_ROWS]:
-            if self._closed or rows / last * seconds.get(last, 0.0) > MAX_SECONDS:
+            if stop.is_set() or rows / last * seconds.get(last, 0.0) > MAX_SECONDS:
                 break
             if not model.has_equal_rows(*size, last, rows, group.text_chunks, group.backend):
                 break
-            fastest = self._fastest_passes(group, model, (last, rows))
+            fastest = _fastest_passes(group, model, (last, rows), stop)
             if len(fastest) < 2 or fastest[rows] / rows > TOLERANCE * fastest[last] / last:
                 break
             # In proportion to the last class, which was measured before too.
@@ -177,18 +182,19 @@ class FlexibleBatches:
             )
         return seconds
 
-    def _fastest_passes(
-        self, group: BatchKey, model: DiffusionModel, row_classes: Collection[int]
-    ) -> dict[int, float]:
-        """By row class, the seconds of the fastest of some passes, which take turns."""
-        fastest: dict[int, float] = {}
-        for _ in range(_PASSES):
-            if self._closed:
-                return {}
-            seconds = batch_seconds(model, group, row_classes, warmup_passes=0, passes=1)
-            for rows, times in seconds.items():
-                fastest[rows] = min([*times, fastest.get(rows, math.inf)])
-        return fastest
+
+def _fastest_passes(
+    group: BatchKey, model: DiffusionModel, row_classes: Collection[int], stop: threading.Event
+) -> dict[int, float]:
+    """By row class, the seconds of the fastest of some passes, which take turns."""
+    fastest: dict[int, float] = {}
+    for _ in range(_PASSES):
+        if stop.is_set():
+            return {}
+        seconds = batch_seconds(model, group, row_classes, warmup_passes=0, passes=1)
+        for rows, times in seconds.items():
+            fastest[rows] = min([*times, fastest.get(rows, math.inf)])
+    return fastest
 
 
 class FlexibleSizes:
