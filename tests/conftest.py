@@ -31,7 +31,21 @@ if TYPE_CHECKING:
     from tests.playground_http import Http
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the engine does; before torch is loaded
-os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels run on the CPU; before triton is loaded
+_GPU_FILES = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Of NVIDIA's driver, of the same in WSL, and of ROCm."""
+
+
+def _has_cuda() -> bool:
+    """Whether torch can use a GPU; without a driver it is not loaded for that."""
+    if not any(Path(file).exists() for file in _GPU_FILES):
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+if not _has_cuda():  # Triton's kernels run on the CPU; diffusers loads triton, which reads this
+    os.environ.setdefault("TRITON_INTERPRET", "1")
 settings.register_profile("patient", deadline=None)  # examples may be slow on a busy machine
 settings.load_profile("patient")
 
