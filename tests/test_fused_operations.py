@@ -1,8 +1,10 @@
-"""The fused kernels have the results of torch's operations; here Triton's interpreter runs them."""
+"""The fused kernels have the results of torch's operations; without CUDA, Triton's interpreter runs
+them."""
 
 import importlib
 import importlib.util
 import math
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
@@ -11,24 +13,26 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch.nn import functional as F
 
 from engine.contract import sizes
-from engine.device import fused_kernels
+from engine.device import Device, fused_kernels
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("triton") is None,
     reason="Triton, which is for Linux alone, is not installed",
 )
 ROUNDING = 2e-5
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @pytest.fixture(scope="module")
 def kernels() -> ModuleType:
-    """The kernels, on the CPU (see TRITON_INTERPRET in conftest.py)."""
+    """The kernels (see TRITON_INTERPRET in conftest.py)."""
     return importlib.import_module("engine.device.triton_kernels")
 
 
 def channels_last(*shape: int) -> torch.Tensor:
     """Random numbers with another mean than 0."""
-    return (torch.randn(shape) * 3 + 5).contiguous(memory_format=torch.channels_last)
+    x = torch.randn(shape) * 3 + 5
+    return x.to(DEVICE).contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize("silu", [False, True])
@@ -47,8 +51,8 @@ def test_group_norm(
 ) -> None:
     """With and without a summand, for sizes that fill no block."""
     torch.manual_seed(1)
-    x, added = channels_last(*shape), torch.randn(shape[:2])
-    norm = torch.nn.GroupNorm(groups, shape[1])
+    x, added = channels_last(*shape), torch.randn(shape[:2]).to(DEVICE)
+    norm = torch.nn.GroupNorm(groups, shape[1]).to(DEVICE)
     torch.nn.init.normal_(norm.weight)
     torch.nn.init.normal_(norm.bias)
     for summand in (None, added):
@@ -66,7 +70,7 @@ def test_group_norm(
 def test_a_row_does_not_depend_on_the_others(kernels: ModuleType) -> None:
     """It has equal bits in each slot, beside any other rows."""
     torch.manual_seed(2)
-    norm, row = torch.nn.GroupNorm(32, 320), channels_last(1, 320, 9, 13)
+    norm, row = torch.nn.GroupNorm(32, 320).to(DEVICE), channels_last(1, 320, 9, 13)
     alone = kernels.group_norm(row, norm, silu=True)
     rows = torch.cat([channels_last(2, 320, 9, 13), row, channels_last(1, 320, 9, 13)])
     together = kernels.group_norm(rows, norm, silu=True)
@@ -83,7 +87,7 @@ def test_the_largest_picture_fits_in_a_grid(kernels: ModuleType) -> None:
 def test_geglu(kernels: ModuleType) -> None:
     """Also in half precision, where it rounds only once."""
     torch.manual_seed(3)
-    x = torch.randn(3, 7, 2 * 100)
+    x = torch.randn(3, 7, 2 * 100).to(DEVICE)
     values, gate = x.chunk(2, dim=-1)
     torch.testing.assert_close(kernels.geglu(x), values * F.gelu(gate), atol=1e-6, rtol=1e-5)
     half = kernels.geglu(x.half()).float()
@@ -112,9 +116,9 @@ def test_networks_of_stable_diffusion() -> None:
         norm_num_groups=4,
     ).eval()
     for network in (unet, vae):
-        network.to(memory_format=torch.channels_last)
-    latents, prompt = torch.randn(2, 4, 4, 6), torch.randn(2, 5, 16)
-    steps = torch.tensor([3.0, 700.0])
+        network.to(DEVICE, memory_format=torch.channels_last)
+    latents, prompt = torch.randn(2, 4, 4, 6).to(DEVICE), torch.randn(2, 5, 16).to(DEVICE)
+    steps = torch.tensor([3.0, 700.0]).to(DEVICE)
 
     def results() -> tuple[torch.Tensor, torch.Tensor]:
         return unet(latents, steps, prompt).sample, vae.decode(latents).sample
@@ -130,9 +134,45 @@ def test_networks_of_stable_diffusion() -> None:
 
 @pytest.mark.usefixtures("kernels")
 def test_kernels_are_compared_with_torch_before_they_are_used() -> None:
-    """On a CPU they are not used."""
-    assert fused_kernels.largest_difference(torch.device("cpu"), torch.float32) < ROUNDING
-    assert not fused_kernels.work_on(torch.device("cpu"))
+    """In each precision that models have on a GPU. On a CPU they are not used."""
+    assert fused_kernels.largest_difference(DEVICE, torch.float32) < ROUNDING
+    for dtype, tolerance in fused_kernels.TOLERANCE.items():
+        assert 0 < fused_kernels.largest_difference(DEVICE, dtype) < tolerance / 2
+        assert not fused_kernels.work_on(torch.device("cpu"), dtype)
+
+
+@pytest.mark.usefixtures("kernels")
+def test_a_wrong_kernel_is_found(kernels: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in bfloat16, which rounds most: here SiLU is left out."""
+    right = kernels.group_norm
+
+    def without_silu(
+        x: torch.Tensor, norm: torch.nn.GroupNorm, added: torch.Tensor, *, silu: bool
+    ) -> torch.Tensor:
+        result: torch.Tensor = right(x, norm, added, silu=not silu)
+        return result
+
+    monkeypatch.setattr(kernels, "group_norm", without_silu)
+    for dtype, tolerance in fused_kernels.TOLERANCE.items():
+        assert fused_kernels.largest_difference(DEVICE, dtype) > tolerance
+
+
+def test_each_precision_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models in bfloat16 use torch's operations if the kernels work in float16 alone."""
+    monkeypatch.setattr(fused_kernels, "work_on", lambda _, dtype: dtype == torch.float16)
+    device = Device(torch.device("cuda"), torch.float16, 1, has_fused_kernels=True)
+    assert device.in_dtype(torch.float16) == device
+    other = device.in_dtype(torch.bfloat16)
+    assert (other.dtype, other.has_fused_kernels) == (torch.bfloat16, False)
+
+
+def test_the_fingerprint_names_the_kernels_and_their_compiler() -> None:
+    """Another version of Triton may compile other sums."""
+    device = Device(torch.device("cpu"), torch.float32, 1)
+    version = importlib.import_module("triton").__version__
+    fused = replace(device, has_fused_kernels=True)
+    kernels = f", fused kernels {fused_kernels.VERSION}, triton {version}"
+    assert fused.fingerprint == device.fingerprint + kernels
 
 
 @pytest.mark.parametrize("name", ["group_norm", "geglu"])
@@ -142,4 +182,4 @@ def test_kernels_that_give_nan_are_not_used(
     """Whichever of them does."""
     right = getattr(kernels, name)
     monkeypatch.setattr(kernels, name, lambda *args, **options: right(*args, **options) * math.nan)
-    assert math.isnan(fused_kernels.largest_difference(torch.device("cpu"), torch.float32))
+    assert math.isnan(fused_kernels.largest_difference(DEVICE, torch.float32))

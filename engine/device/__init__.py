@@ -49,7 +49,7 @@ class Device:
     backends: tuple[Backend, ...] = (Backend.TORCH,)
     """What may run networks here, the preferred one first."""
     has_fused_kernels: bool = False
-    """Whether `fused_kernels` may be used."""
+    """Whether `fused_kernels` may be used in this dtype."""
 
     @property
     def fingerprint(self) -> str:
@@ -69,7 +69,7 @@ class Device:
             f"{self.threads} threads",
         ]
         if self.has_fused_kernels:
-            parts.append(f"fused kernels {fused_kernels.VERSION}")
+            parts.append(fused_kernels.fingerprint())
         return ", ".join(parts)
 
     def for_model(self, work: float) -> "Device":
@@ -87,6 +87,13 @@ class Device:
             return replace(self, threads=1, max_concurrent_batches=min(MAX_CONCURRENT, workers))
         torch.set_num_threads(self.threads)  # a model with one thread may be loaded already
         return replace(self, can_batch=False)
+
+    def in_dtype(self, dtype: torch.dtype) -> "Device":
+        """This device with weights of another dtype, in which the fused kernels are tried too."""
+        has_fused_kernels = self.has_fused_kernels and fused_kernels.work_on(
+            self.torch_device, dtype
+        )
+        return replace(self, dtype=dtype, has_fused_kernels=has_fused_kernels)
 
     @property
     def decoder_threads(self) -> int:
@@ -194,7 +201,8 @@ def select_device() -> Device:
     if kind == "cpu":
         return Device(torch.device("cpu"), torch.float32, threads, backends=_cpu_backends())
     device = Device(torch.device(kind, 0), torch.float16, threads)
-    return replace(device, has_fused_kernels=fused_kernels.work_on(device.torch_device))
+    has_fused_kernels = fused_kernels.work_on(device.torch_device, device.dtype)
+    return replace(device, has_fused_kernels=has_fused_kernels)
 
 
 def _cpu_backends() -> tuple[Backend, ...]:

@@ -10,25 +10,32 @@ from torch.nn import functional as F
 VERSION: Final = 1
 """Part of the fingerprint; incremented when a change of the kernels changes the bits of pictures.
 """
-_TOLERANCE: Final = 0.02
-"""Largest difference from torch's results, which are of the order of 1."""
+TOLERANCE: Final = {torch.float16: 0.02, torch.bfloat16: 0.16}
+"""Largest difference from torch's results, which are of the order of 1 and rounded more often."""
 log = logging.getLogger(__name__)
 
 
-def work_on(device: torch.device) -> bool:
-    """Whether the kernels are installed and give the results of torch's operations, up to
-    rounding; a line is logged if not."""
+def fingerprint() -> str:
+    """Their part of the fingerprint of pictures. Only where they work: it needs Triton."""
+    import triton
+
+    return f"fused kernels {VERSION}, triton {triton.__version__}"
+
+
+def work_on(device: torch.device, dtype: torch.dtype) -> bool:
+    """Whether the kernels are installed and give the results of torch's operations in this
+    precision (a key of TOLERANCE), up to rounding; a line is logged if not."""
     if device.type != "cuda":
         return False
     if importlib.util.find_spec("triton") is None:
         log.info("without the package triton, networks take up to 1.5 times as long")
         return False
     try:
-        difference = largest_difference(device, torch.float16)
+        difference = largest_difference(device, dtype)
     except Exception as error:  # whatever the compiler or the driver raises, torch's work
         log.warning("the fused kernels do not run here; torch's are used", exc_info=error)
         return False
-    if difference <= _TOLERANCE:
+    if difference <= TOLERANCE[dtype]:
         return True
     log.warning("the fused kernels differ by %g from torch's, which are used", difference)
     return False

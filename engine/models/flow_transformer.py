@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -94,7 +93,7 @@ def load_flow_transformer(
     family = model_class.family
     require_components(files, family)
     if device.dtype == torch.float16:  # these models were trained in bfloat16 and overflow
-        device = replace(device, dtype=torch.bfloat16)
+        device = device.in_dtype(torch.bfloat16)
     if use_builtin_checker:
         checker = load_concept_checker(files, files.safety_checker_folder(), device)
         checkers = [checker, *checkers]
