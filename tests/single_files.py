@@ -54,9 +54,10 @@ KINDS: dict[str, tuple[Callable[[Path], Path], type[DiffusionPipeline]]] = {
 }
 
 
-def make_sources(parent: Path) -> dict[str, Source]:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
     """A model of each kind, in folders of their names."""
-    result = {}
+    parent, result = tmp_path_factory.mktemp("models"), {}
     for kind, (save, pipeline_class) in KINDS.items():
         folder = save(parent / kind)
         pipeline = pipeline_class.from_pretrained(folder)
@@ -68,6 +69,16 @@ def make_sources(parent: Path) -> dict[str, Source]:
             authors = convert(pipeline.transformer)
         result[kind] = Source(folder, pipeline, authors, painted(folder))
     return result
+
+
+@pytest.fixture(params=KINDS)
+def source(
+    request: pytest.FixtureRequest, sources: dict[str, Source], monkeypatch: pytest.MonkeyPatch
+) -> Source:
+    """A model, whose folder is the configuration."""
+    chosen = sources[request.param]
+    monkeypatch.setenv(CONFIG, str(chosen.folder))
+    return chosen
 
 
 def painted(path: Path) -> str:

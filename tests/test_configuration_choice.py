@@ -15,8 +15,7 @@ from engine.weights.model_names import KLEIN, PLAIN, variant_of_name
 from tests import tiny_flow_models
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import klein_tensors, write, z_image_tensors
-
-CONFIG = "IMAGINE_MODEL_CONFIG"
+from tests.single_files import CONFIG
 
 
 @pytest.mark.parametrize(

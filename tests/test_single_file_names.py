@@ -8,6 +8,7 @@ import torch
 from engine.errors import ModelCorrupt
 from engine.weights.checkpoint_names import Kind
 from engine.weights.checkpoints import read_checkpoint
+from tests import single_files
 from tests.checkpoint_writer import (
     prefixed,
     sd3_tensors,
@@ -16,30 +17,15 @@ from tests.checkpoint_writer import (
 )
 from tests.single_files import (
     CONFIG,
-    KINDS,
     QWEN,
     UNET,
     Source,
     failure,
     language_model,
-    make_sources,
 )
 
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
-    """A model of each kind."""
-    return make_sources(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(params=KINDS)
-def source(
-    request: pytest.FixtureRequest, sources: dict[str, Source], monkeypatch: pytest.MonkeyPatch
-) -> Source:
-    """A model, whose folder is the configuration."""
-    chosen = sources[request.param]
-    monkeypatch.setenv(CONFIG, str(chosen.folder))
-    return chosen
+# pytest finds the fixtures of a test by the names in its module
+sources, source = single_files.sources, single_files.source
 
 
 def test_a_language_model_with_a_missing_layer_is_refused(

@@ -12,6 +12,7 @@ from engine.models import registry
 from engine.models.description import describe
 from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_files import find_model_files
+from tests import single_files
 from tests.checkpoint_writer import (
     nested,
     prefixed,
@@ -21,32 +22,17 @@ from tests.checkpoint_writer import (
 from tests.engine_parts import load_engine_core
 from tests.single_files import (
     CONFIG,
-    KINDS,
     UNET,
     Source,
     copy_of_configs,
     failure,
     klein_vae,
     language_model,
-    make_sources,
     painted,
 )
 
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
-    """A model of each kind."""
-    return make_sources(tmp_path_factory.mktemp("models"))
-
-
-@pytest.fixture(params=KINDS)
-def source(
-    request: pytest.FixtureRequest, sources: dict[str, Source], monkeypatch: pytest.MonkeyPatch
-) -> Source:
-    """A model, whose folder is the configuration."""
-    chosen = sources[request.param]
-    monkeypatch.setenv(CONFIG, str(chosen.folder))
-    return chosen
+# pytest finds the fixtures of a test by the names in its module
+sources, source = single_files.sources, single_files.source
 
 
 @pytest.mark.parametrize("layout", ["authors", "diffusers"])
