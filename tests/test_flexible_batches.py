@@ -20,11 +20,7 @@ from engine.core import flexible_batches
 from engine.core.batch_timing import batch_seconds
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
 from engine.core.engine_core import EngineCore
-from engine.core.flexible_batches import (
-    FlexibleBatches,
-    FlexibleSizes,
-    fastest_row_class,
-)
+from engine.core.flexible_batches import FlexibleBatches, FlexibleSizes, fastest_row_class
 from engine.core.postprocess import Postprocessor
 from engine.device import select_device
 from engine.models.base import Conditioning, DiffusionModel
@@ -377,6 +373,7 @@ def test_a_group_is_proved_once(model: LatentDiffusion, tmp_path: Path) -> None:
     wait(proofs)
     flexible.sizes([])
     assert len(flexible._seconds) == 1
+    core.close()
 
 
 def test_the_end_of_an_engine_core_ends_its_proofs(
@@ -392,14 +389,12 @@ def test_the_end_of_an_engine_core_ends_its_proofs(
         return {rows: [0.001 + 0.001 * rows] for rows in args[2]}
 
     monkeypatch.setattr(flexible_batches, "batch_seconds", slow_seconds)
-    jobs = [job(of(model, seed=seed)) for seed in range(3)]
-    pictures(core, *jobs)
-    [proof] = flexible._proofs.values()
+    pictures(core, *(job(of(model, seed=seed)) for seed in range(3)))
+    [(group, proof)] = flexible._proofs.items()
     assert is_measuring.wait(60)
     core.close()
     may_end.set()
     assert proof.result(60) == {}
-    group = GROUP._replace(model=f"{model.card.name} {model.card.revision}")
     assert flexible.may_have(group)
     flexible.prove(group, model)
     assert sorted(flexible._seconds[group]) == [2, 4, 8]
