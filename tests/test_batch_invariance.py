@@ -1,9 +1,11 @@
 """Tests of the batch invariance check, and of images that it keeps out of shared batches."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 
-from engine.contract import Backend
+from engine.contract import ROW_CLASSES, Backend
 from engine.device import Device
 from engine.models.base import Conditioning
 from engine.models.batch_invariance import probe_output
@@ -67,6 +69,32 @@ def test_one_slot_is_enough_to_break_invariance() -> None:
     model = FormulaModel("depends on the slot")
     assert probe_output(model, SHAPE, conditioning, 4) is not None
     assert probe_output(model, SHAPE, conditioning, 8) is None
+
+
+class DependsOnTheSize(FormulaModel):
+    """A model whose rows have other bits in batches of more than 4 rows."""
+
+    def predict(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        backend: Backend = Backend.TORCH,
+    ) -> torch.Tensor:
+        """The model output for all rows."""
+        output = super().predict(latents, timesteps, conditioning, backend)
+        return output * (1 + 2**-20) if len(latents) > 4 else output
+
+
+def test_outputs_are_compared_between_batch_sizes() -> None:
+    """The probe row is the same in all of them; a difference in the last bit shows."""
+    conditioning = {"encoder_hidden_states": torch.ones(1, TOKENS, WIDTH)}
+    for model, equal_up_to in ((FormulaModel("invariant"), 32), (DependsOnTheSize("x"), 4)):
+        outputs = [probe_output(model, SHAPE, conditioning, rows) for rows in ROW_CLASSES]
+        for rows, (output, larger) in zip(ROW_CLASSES[1:], pairwise(outputs), strict=True):
+            assert output is not None
+            assert larger is not None
+            assert torch.equal(output, larger) == (rows <= equal_up_to or rows > 8)
 
 
 def test_images_of_a_shape_that_is_not_invariant_share_no_batch(

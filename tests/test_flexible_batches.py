@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,13 +22,11 @@ from engine.core.engine_core import EngineCore
 from engine.core.flexible_batches import FlexibleBatches, FlexibleSizes, fastest_row_class
 from engine.core.postprocess import Postprocessor
 from engine.device import select_device
-from engine.models.base import Conditioning, DiffusionModel
-from engine.models.batch_invariance import probe_output
+from engine.models.base import DiffusionModel
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.registry import load
 from tests import tiny_model
 from tests.engine_parts import Painted, before_each_pass, job, recipe, run_together
-from tests.test_batch_invariance import SHAPE, FormulaModel
 
 OPENVINO = Backend.OPENVINO
 GROUP = BatchKey("tiny", 64, 64, 0, backend=OPENVINO)
@@ -116,32 +113,6 @@ def test_flexible_images_do_not_starve(kinds: Sequence[tuple[int, int, str]], wa
         for index in selection.indices:
             images[index] = replace(images[index], last_tick=tick)
     assert all(image.last_tick for image in images)
-
-
-class DependsOnTheSize(FormulaModel):
-    """A model whose rows have other bits in batches of more than 4 rows."""
-
-    def predict(
-        self,
-        latents: torch.Tensor,
-        timesteps: torch.Tensor,
-        conditioning: Conditioning,
-        backend: Backend = Backend.TORCH,
-    ) -> torch.Tensor:
-        """The model output for all rows."""
-        output = super().predict(latents, timesteps, conditioning, backend)
-        return output * (1 + 2**-20) if len(latents) > 4 else output
-
-
-def test_outputs_are_compared_between_batch_sizes() -> None:
-    """The probe row is the same in all of them; a difference in the last bit shows."""
-    conditioning = {"encoder_hidden_states": torch.ones(1, tiny_model.TOKENS, tiny_model.WIDTH)}
-    for model, equal_up_to in ((FormulaModel("invariant"), 32), (DependsOnTheSize("x"), 4)):
-        outputs = [probe_output(model, SHAPE, conditioning, rows) for rows in ROW_CLASSES]
-        for rows, (output, larger) in zip(ROW_CLASSES[1:], pairwise(outputs), strict=True):
-            assert output is not None
-            assert larger is not None
-            assert torch.equal(output, larger) == (rows <= equal_up_to or rows > 8)
 
 
 @pytest.fixture(scope="module")
