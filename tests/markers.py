@@ -55,6 +55,7 @@ SLOW_FILES: Final = frozenset({
     "test_matrix_bits.py",
     "test_models.py",
     "test_noise.py",
+    "test_openvino_rewrites.py",
     "test_out_of_distribution.py",
     "test_paint.py",
     "test_parity.py",
@@ -77,6 +78,7 @@ SLOW_FILES: Final = frozenset({
 OPENVINO_FILES: Final = frozenset({
     "test_flexible_batches.py", "test_openvino.py",
     "test_openvino_copies.py",
+    "test_openvino_rewrites.py",
     "test_page_story.py",
     "test_settings.py",
     "test_starter.py",

@@ -88,7 +88,7 @@ LIBRARIES = {
         "bot.messages.attachment_fetcher bot.messages.upload_limits"
     ),
     "ncnn": "engine.upscale",
-    "openvino": "engine.models.openvino_network",
+    "openvino": "engine.models.openvino_network engine.models.openvino_package",
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
 }
 """The only modules and packages that may import each library."""

@@ -14,6 +14,7 @@ from engine.models.base import Conditioning, dummy_recipe, expanded
 from engine.models.float8 import is_in_float8
 from engine.models.openvino_copies import Inputs
 from engine.models.openvino_network import OpenVinoNetwork, has_bfloat16, version
+from engine.models.openvino_rewrites import VERSION
 
 PROOF_SIDE: Final = 32
 """Side, in latent pixels, of the pictures with which it is tried; larger ones take long."""
@@ -58,7 +59,7 @@ class OpenVinoBackend:
     def fingerprint(self, backend: Backend) -> str:
         """Its part of the fingerprint of pictures."""
         precision = " bfloat16" if backend is Backend.OPENVINO_BF16 else ""
-        return f"openvino {version()}{precision}"
+        return f"openvino {version()} graph {VERSION}{precision}"
 
     def predict(
         self,

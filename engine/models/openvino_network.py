@@ -15,7 +15,6 @@ not again after `clear`.
 """
 
 import logging
-import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -30,6 +29,8 @@ from engine.device import Device
 from engine.device.errors import is_out_of_memory
 from engine.device.sysinfo import available_memory
 from engine.models.openvino_copies import Inputs, Network, TwoCopies
+from engine.models.openvino_package import openvino
+from engine.models.openvino_rewrites import rewrite
 
 MAX_SHAPES: Final = 16
 """Maximum number of compiled shapes of a network; the least recently used one is dropped. One of
@@ -234,19 +235,9 @@ class OpenVinoNetwork:
         return TwoCopies(shared, compile_alone)
 
 
-@cache
-def _openvino() -> Any:  # noqa: ANN401 - openvino has no types for mypy
-    """The package. It would report its import to Intel by openvino-telemetry, if it could import
-    that."""
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment] # makes its import fail
-    import openvino
-
-    return openvino
-
-
 def version() -> str:
     """OpenVINO's version, such as `2026.4.1`."""
-    return str(_openvino().__version__).partition("-")[0]
+    return str(openvino().__version__).partition("-")[0]
 
 
 class _CompiledShape:
@@ -290,7 +281,7 @@ class _Recorded(torch.nn.Module):
 
 @cache
 def _core() -> Any:  # noqa: ANN401 - openvino has no types for mypy
-    return _openvino().Core()
+    return openvino().Core()
 
 
 def has_bfloat16() -> bool:
@@ -314,7 +305,7 @@ def _properties(threads: int, streams: int, precision: Precision) -> dict[str, o
 
 
 def _convert(module: torch.nn.Module, network: Network, examples: Inputs) -> Any:  # noqa: ANN401
-    front_ends = _openvino().frontend.FrontEndManager()
+    front_ends = openvino().frontend.FrontEndManager()
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     tensors = tuple(examples.values())
@@ -339,6 +330,8 @@ def _compile(
             fixed.reshape(dict(zip(fixed.inputs, shapes, strict=True)))
         except RuntimeError:
             return None
+        if properties["INFERENCE_PRECISION_HINT"] == Precision.FLOAT32:
+            rewrite(fixed)
     return _CompiledShape(_core().compile_model(fixed, "CPU", dict(properties)))
 
 
