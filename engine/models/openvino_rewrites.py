@@ -187,12 +187,11 @@ def _doubles(upsampling: _Node) -> bool:
 
 def _transposed_kernels(weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """(out, in, 3, 3) to (in, out, 4, 4): sums of those taps that meet the same pixel."""
-    kernels = np.empty((weights.shape[1], weights.shape[0], 4, 4), np.float32)
-    for row, rows in _TAPS.items():
-        for column, columns in _TAPS.items():
-            taps = [weights[:, :, y, x] for y in rows for x in columns]
-            kernels[:, :, row, column] = np.sum(taps, axis=0, dtype=np.float64).T
-    return kernels
+    sums = np.zeros((3, 4), np.float32)
+    for column, taps in _TAPS.items():
+        sums[list(taps), column] = 1
+    kernels = weights.reshape(-1, 9) @ np.kron(sums, sums)
+    return kernels.reshape(*weights.shape[:2], 4, 4).transpose(1, 0, 2, 3)
 
 
 def _split_weights(split: _Node) -> None:
