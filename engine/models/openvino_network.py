@@ -246,6 +246,7 @@ class _Request:
     Copying the inputs there takes less time than OpenVINO's Python API takes to share them.
     """
 
+    @torch.inference_mode(mode=False)  # so that calls in other modes may change the views
     def __init__(self, compiled: Any) -> None:  # noqa: ANN401 - openvino has no types for mypy
         self._request = compiled.create_infer_request()
         self._inputs = [
