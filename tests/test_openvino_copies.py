@@ -52,8 +52,8 @@ def test_a_copy_with_more_threads_is_used_if_it_is_equal(
         for _ in range(2):
             used.clear()
             with all_cores(are_free=True):
-                network(inputs_of(2))
-            network(inputs_of(2))
+                network(inputs_of(4))
+            network(inputs_of(4))
             background_compiler().wait()
     assert used == [(2, "1") if is_equal else (2, "2"), (2, "2")]
 
