@@ -19,7 +19,12 @@ from engine.core import flexible_batches
 from engine.core.batch_timing import batch_seconds
 from engine.core.batching import BatchKey, DrrState, batch_key, select_batch
 from engine.core.engine_core import EngineCore
-from engine.core.flexible_batches import FlexibleBatches, FlexibleSizes, fastest_row_class
+from engine.core.flexible_batches import (
+    FlexibleBatches,
+    FlexibleSizes,
+    fastest_row_class,
+    flexible_batches_of,
+)
 from engine.core.postprocess import Postprocessor
 from engine.device import select_device
 from engine.models.base import DiffusionModel
@@ -215,6 +220,22 @@ def test_a_load_makes_its_batches_flexible(
     ]
     assert rows_of_passes == [8] * 4
     assert "pictures of 64 x 64 share batches of 2 or 4 or 8" in caplog.text
+
+
+def test_the_native_size_is_proved_at_the_start(
+    model: LatentDiffusion, rows_of_passes: list[int]
+) -> None:
+    """So the first load has large batches, and no proof runs beside it."""
+    side = model.card.native_size
+    flexible = flexible_batches_of([model])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "device", replace(model.device, max_concurrent_batches=1))
+        core = EngineCore([model], Postprocessor(1.0), flexible=flexible)
+    rows_of_passes.clear()
+    jobs = [job(of(model, seed=seed, width=side, height=side)) for seed in range(8)]
+    assert len(pictures(core, *jobs)) == 8
+    assert set(rows_of_passes) == {8}
+    assert not flexible._proofs
 
 
 def test_other_bits_keep_row_classes_apart(

@@ -2,15 +2,15 @@
 
 Where a backend gives a row the same bits in batches of several sizes, the row class of a recipe is
 one of several ways to compute it, and images of all these classes share batches of the size that
-takes the least time. This is proved for each size of images, in the background, once there are more
-of them than their own row class holds.
+takes the least time. This is proved for each size of images: for the native size at the start, for
+others in the background, once there are more of them than their own row class holds.
 """
 
 import logging
 import math
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final, Protocol
@@ -19,9 +19,9 @@ import torch
 
 from engine.contract import Backend
 from engine.core.batch_timing import batch_seconds
-from engine.core.batching import BatchKey
+from engine.core.batching import BatchKey, batch_key
 from engine.device.errors import is_out_of_memory
-from engine.models.base import DiffusionModel
+from engine.models.base import DiffusionModel, dummy_recipe
 
 MAX_ROWS: Final = 8
 """Of a flexible batch; more would save little, and a step of each of its images takes longer."""
@@ -30,7 +30,7 @@ MAX_SECONDS: Final = 0.1
 TOLERANCE: Final = 1.05
 """A larger row class may take this much longer for a row than the last one, because of errors of
 the measurements; it saves time between the passes."""
-_PASSES: Final = 8
+_PASSES: Final = 5
 """The fastest one counts: what else the machine does can only slow a pass down."""
 _CACHED_GROUPS: Final = 1024
 log = logging.getLogger(__name__)
@@ -181,6 +181,20 @@ class FlexibleBatches:
                 *(*size, " or ".join(map(str, sorted(seconds)))),
             )
         return seconds
+
+
+def flexible_batches_of(models: Sequence[DiffusionModel]) -> FlexibleBatches:
+    """Those of some models, with those of their native sizes proved."""
+    flexible = FlexibleBatches(min(model.device.max_concurrent_batches for model in models))
+    for model in models:
+        flexible.prove(native_group(model), model)
+    return flexible
+
+
+def native_group(model: DiffusionModel) -> BatchKey:
+    """The group of a model's native size, with short prompts."""
+    size, backend = model.card.native_size, model.card.backend
+    return _group(batch_key(dummy_recipe(model.card, size, size)))._replace(backend=backend)
 
 
 def _fastest_passes(

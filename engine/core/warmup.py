@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 import torch
 
-from engine.contract import DEFAULT_COUNT, ModelCard
+from engine.contract import DEFAULT_COUNT, Backend, ModelCard
+from engine.core.flexible_batches import MAX_ROWS
 from engine.core.model_pool import ModelPool
 from engine.device.errors import is_out_of_memory
 from engine.models.base import DiffusionModel, dummy_recipe
@@ -58,8 +59,8 @@ def _warmup_model(model: DiffusionModel, pool: ModelPool) -> None:
 def _warmup_concurrently(models: Sequence[DiffusionModel]) -> None:
     """On a CPU where a forward pass uses one core: use as many cores as the passes will.
 
-    Batches run only in the row classes of one picture and of a grid. Larger ones would delay the
-    first request and would save nothing later.
+    Batches run only in the row classes of one picture and of a grid, and in those that are flexible
+    later. Others would delay the first request and would save nothing later.
     """
     threads = ThreadPoolExecutor(models[0].device.max_concurrent_batches, "warmup")
     try:
@@ -68,11 +69,10 @@ def _warmup_concurrently(models: Sequence[DiffusionModel]) -> None:
         for preparation in as_completed(models_by_preparation):
             preparation.result()
             model = models_by_preparation[preparation]
-            tasks += [
-                threads.submit(_warmup_row_class, run, model, rows)
-                for run in (_run_batch, _compile_for_all_cores)
-                for rows in _row_classes(model.card)
-            ]
+            own = _row_classes(model.card)
+            runs = [(_run_batch, rows) for rows in sorted({*own, *_flexible_row_classes(model)})]
+            runs += [(_compile_for_all_cores, rows) for rows in own]
+            tasks += [threads.submit(_warmup_row_class, run, model, rows) for run, rows in runs]
         for task in tasks:
             task.result()
     finally:
@@ -85,6 +85,15 @@ def _row_classes(card: ModelCard) -> list[int]:
     recipe = msgspec.structs.replace(recipe, guidance=card.guidance)
     requests = [[recipe] * pictures for pictures in (1, DEFAULT_COUNT)]
     return sorted({card.with_row_class(request)[0].row_class for request in requests})
+
+
+def _flexible_row_classes(model: DiffusionModel) -> list[int]:
+    """Those of the native size that flexible batches may have, if the model may have any."""
+    card = model.card
+    if card.backend is Backend.TORCH:
+        return []
+    row_classes = card.row_classes(card.native_size, card.native_size)
+    return [rows for rows in row_classes if rows <= MAX_ROWS]
 
 
 @torch.inference_mode()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from engine.contract import Heartbeat, Paint, UpscalerCard
 from engine.core.engine_core import EngineCore
 from engine.core.enlarger import Enlarger
+from engine.core.flexible_batches import flexible_batches_of
 from engine.core.job_files import NO_FILES
 from engine.core.postprocess import FatalErrorHandler, Postprocessor
 from engine.core.request import EventSink, Request
@@ -158,11 +159,17 @@ class Worker:
 
 
 def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) -> Worker:
-    """A worker with an engine core for these models.
+    """A worker with an engine core for these models, whose flexible batches of the native size are
+    measured before.
 
     `on_fatal` is called in a thread of the engine if it cannot continue; the jobs then get no
     ending.
     """
     postprocessor = Postprocessor(on_device_lost=on_fatal)
-    engine_core = EngineCore(models, postprocessor, enlarger=Enlarger(load_upscalers()))
+    engine_core = EngineCore(
+        models,
+        postprocessor,
+        enlarger=Enlarger(load_upscalers()),
+        flexible=flexible_batches_of(models),
+    )
     return Worker(engine_core, on_fatal)
