@@ -227,9 +227,9 @@ def test_the_native_size_is_proved_at_the_start(
 ) -> None:
     """So the first load has large batches, and no proof runs beside it."""
     side = model.card.native_size
-    flexible = flexible_batches_of([model])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model, "device", replace(model.device, max_concurrent_batches=1))
+        flexible = flexible_batches_of([model])
         core = EngineCore([model], Postprocessor(1.0), flexible=flexible)
     rows_of_passes.clear()
     jobs = [job(of(model, seed=seed, width=side, height=side)) for seed in range(8)]
