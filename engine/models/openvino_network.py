@@ -32,9 +32,9 @@ from engine.models.openvino_copies import Inputs, Network, TwoCopies
 from engine.models.openvino_package import openvino
 from engine.models.openvino_rewrites import rewrite
 
-MAX_SHAPES: Final = 16
-"""Maximum number of compiled shapes of a network; the least recently used one is dropped. One of
-the starter's denoiser takes 20 to 50 MB."""
+MAX_SHAPES: Final = 24
+"""Maximum number of compiled shapes of a network: those of eight picture sizes in three row
+classes. The least recently used one is dropped. One of the starter's denoiser takes 20 to 50 MB."""
 MEMORY_SHARE: Final = 0.5
 """The compiled shapes of a network may take this share of the free memory; each has its own copy of
 the weights."""
