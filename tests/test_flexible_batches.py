@@ -251,7 +251,9 @@ def test_other_bits_keep_row_classes_apart(
     assert set(rows_of_passes) == {4}
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("no such kernel")])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("no such kernel"), ValueError("a fault of ours")]
+)
 def test_a_failed_proof_costs_nothing(
     model: LatentDiffusion, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -142,7 +142,11 @@ class FlexibleBatches:
 
     def _collect_proofs(self) -> None:
         for group in [group for group, proof in self._proofs.items() if proof.done()]:
-            self._seconds[group] = self._proofs.pop(group).result()
+            proof = self._proofs.pop(group)
+            error = proof.exception()
+            if error is not None:
+                _log_failure(group, error)
+            self._seconds[group] = {} if error else proof.result()
 
     @torch.inference_mode()
     def _prove(self, group: BatchKey, model: DiffusionModel, stop: threading.Event) -> Seconds:
@@ -154,8 +158,7 @@ class FlexibleBatches:
             return self._measure(group, model, stop)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
-                size = group.width, group.height
-                log.warning("batches of %d x %d keep their row class", *size, exc_info=True)
+                _log_failure(group, error)
             return {}
 
     def _measure(self, group: BatchKey, model: DiffusionModel, stop: threading.Event) -> Seconds:
@@ -181,6 +184,11 @@ class FlexibleBatches:
                 *(*size, " or ".join(map(str, sorted(seconds)))),
             )
         return seconds
+
+
+def _log_failure(group: BatchKey, error: BaseException) -> None:
+    size = group.width, group.height
+    log.warning("batches of %d x %d keep their row class", *size, exc_info=error)
 
 
 def flexible_batches_of(models: Sequence[DiffusionModel]) -> FlexibleBatches:
