@@ -100,13 +100,15 @@ class Image:
     ),
     st.integers(1, 40),
 )
-def test_flexible_images_do_not_starve(kinds: Sequence[tuple[int, int, str]], wanted: int) -> None:
+def test_flexible_images_do_not_starve(
+    kinds: Sequence[tuple[int, int, str]], max_rows: int
+) -> None:
     """Beside images with a row class of their own; and no batch has more rows than its class."""
     images = [
         Image(GROUP._replace(rows=row_class), rows, sequence, owner=owner)
         for sequence, (row_class, rows, owner) in enumerate(kinds)
     ]
-    sizes = FlexibleSizes({GROUP: {2: 1.0, 4: 1.5, 8: 2.8}}, {GROUP: wanted})
+    sizes = FlexibleSizes({GROUP: {2: 1.0, 4: 1.5, 8: 2.8}}, {GROUP: max_rows})
     state: DrrState = ()
     for tick in range(1, 3 * len(images) + 10):
         selection = select_batch(images, state, lambda key: key.rows / 8, sizes=sizes)
@@ -128,6 +130,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> LatentDiffusion:
     assert isinstance(loaded, LatentDiffusion)
     with torch.inference_mode():
         loaded.prove_backends()
+        for rows in (2, 4, 8):  # so that no test counts the passes of this proof
+            assert loaded.is_batch_invariant(64, 64, rows, backend=OPENVINO)
     assert loaded.card.backend is OPENVINO
     return loaded
 

@@ -29,9 +29,8 @@ from engine.contract import (
     pixels_sha256,
 )
 from engine.core.batch_cost import BatchCostModel
-from engine.core.batching import BatchKey, batch_key
 from engine.core.engine_core import EngineCore
-from engine.core.flexible_batches import FlexibleBatches
+from engine.core.flexible_batches import FlexibleBatches, default_group
 from engine.core.job_files import JobWithFiles
 from engine.core.postprocess import Postprocessor
 from engine.core.request import EventSink, Request
@@ -40,7 +39,7 @@ from engine.core.worker import Worker
 from engine.device import Device
 from engine.errors import EngineError
 from engine.imaging.init_image import resize_and_crop
-from engine.models.base import DiffusionModel, dummy_recipe
+from engine.models.base import DiffusionModel
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import denoiser_name, denoiser_of
 from engine.schedulers import make_scheduler
@@ -83,7 +82,7 @@ class Engine:
             MAX_RUNNING,
             self._model_time.time,
             row_class_costs=costs_of(model),
-            flexible=flexible_batches_of(model),
+            flexible=shared_flexible_batches(model),
         )
         self._worker = Worker(self.engine_core, exit_bench)
 
@@ -129,7 +128,7 @@ def costs_of(model: DiffusionModel) -> BatchCostModel:
     return _costs.setdefault(model, BatchCostModel())
 
 
-def flexible_batches_of(model: DiffusionModel) -> FlexibleBatches:
+def shared_flexible_batches(model: DiffusionModel) -> FlexibleBatches:
     """The flexible batches of a model, which all backends and loads share."""
     workers = model.device.max_concurrent_batches
     return _flexible_batches.setdefault(model, FlexibleBatches(workers))
@@ -137,20 +136,14 @@ def flexible_batches_of(model: DiffusionModel) -> FlexibleBatches:
 
 def measure_row_classes(model: DiffusionModel, width: int, height: int) -> None:
     """Prove and measure the batches of this size, so that no load has to wait for it."""
-    key = default_key(model, width, height)
-    flexible = flexible_batches_of(model)
+    key = default_group(model, width, height)
+    flexible = shared_flexible_batches(model)
     flexible.prove(key, model)
     if flexible.may_have(key):
         return
     for rows in sorted(model.card.row_classes(width, height), reverse=True):
         model.is_batch_invariant(width, height, rows, backend=model.card.backend)
     RowClassChooser(costs_of(model), model.device.max_concurrent_batches).measure(model, key)
-
-
-def default_key(model: DiffusionModel, width: int, height: int) -> BatchKey:
-    """The batch key of short prompts of this size, with rows of 0 for any row class."""
-    key = batch_key(dummy_recipe(model.card, width, height))
-    return key._replace(rows=0, backend=model.card.backend)
 
 
 def recipes_of(job: Paint) -> list[Recipe]:

@@ -14,10 +14,10 @@ from typing import Final
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.bench.backends import default_key
 from engine.contract import ROW_CLASSES
 from engine.core.batch_timing import batch_inputs, batch_seconds
 from engine.core.batching import BatchKey
+from engine.core.flexible_batches import default_group
 from engine.models.base import DiffusionModel
 
 MIN_INCREASE: Final = 0.15
@@ -67,7 +67,7 @@ def run(model: DiffusionModel) -> Iterator[Tick]:
         for share in _SIDES
     }
     for side in sorted(side for side in sides if side**2 <= model.card.max_pixels):
-        key = default_key(model, side, side)
+        key = default_group(model, side, side)
         seconds, limit = _measure_in_turn(model, key)
         smaller: float | None = None
         for rows, times in seconds.items():

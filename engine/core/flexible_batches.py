@@ -110,11 +110,11 @@ class FlexibleBatches:
             largest[group] = max(largest.get(group, 0), image.batch_key.rows)
         # Each group gets its part of the workers, but at least one.
         workers = max(1, self._workers // max(1, len(rows)))
-        wanted = {group: -(-count // workers) for group, count in rows.items()}
-        for group, count in wanted.items():
+        max_rows = {group: -(-count // workers) for group, count in rows.items()}
+        for group, count in max_rows.items():
             if count > largest[group]:
                 self._start_proof(group, first[group].state.model)
-        return FlexibleSizes(self._seconds, wanted)
+        return FlexibleSizes(self._seconds, max_rows)
 
     def give_up(self, key: BatchKey, images: Iterable[FlexibleImage]) -> bool:
         """Let images keep their row classes because there is too little memory for this batch of
@@ -195,14 +195,15 @@ def flexible_batches_of(models: Sequence[DiffusionModel]) -> FlexibleBatches:
     """Those of some models, with those of their native sizes proved."""
     flexible = FlexibleBatches(min(model.device.max_concurrent_batches for model in models))
     for model in models:
-        flexible.prove(native_group(model), model)
+        side = model.card.native_size
+        flexible.prove(default_group(model, side, side), model)
     return flexible
 
 
-def native_group(model: DiffusionModel) -> BatchKey:
-    """The group of a model's native size, with short prompts."""
-    size, backend = model.card.native_size, model.card.backend
-    return _group(batch_key(dummy_recipe(model.card, size, size)))._replace(backend=backend)
+def default_group(model: DiffusionModel, width: int, height: int) -> BatchKey:
+    """The group of new pictures of this size with short prompts."""
+    key = batch_key(dummy_recipe(model.card, width, height))
+    return key._replace(rows=0, backend=model.card.backend)
 
 
 def _fastest_passes(
@@ -222,16 +223,18 @@ def _fastest_passes(
 class FlexibleSizes:
     """The number of rows of the next batch of each key."""
 
-    def __init__(self, seconds: Mapping[BatchKey, Seconds], wanted: Mapping[BatchKey, int]) -> None:
-        """`wanted` is the most rows that a batch of a flexible key should have."""
+    def __init__(
+        self, seconds: Mapping[BatchKey, Seconds], max_rows: Mapping[BatchKey, int]
+    ) -> None:
+        """`max_rows` is the most rows that a batch of a flexible key should have."""
         self._seconds = seconds
-        self._wanted = wanted
+        self._max_rows = max_rows
 
     def rows_for(self, key: BatchKey, waiting_rows: int) -> int:
         """The row class of the next batch of a key of which so many rows wait."""
         if key.rows:
             return key.rows
-        return fastest_row_class(self._seconds[key], min(waiting_rows, self._wanted[key]))
+        return fastest_row_class(self._seconds[key], min(waiting_rows, self._max_rows[key]))
 
 
 def fastest_row_class(seconds: Seconds, rows: int) -> int:

@@ -171,9 +171,12 @@ def _keeps_size(convolution: _Node) -> bool:
 def _doubles(upsampling: _Node) -> bool:
     """Whether it repeats each pixel in two rows and two columns."""
     attributes = upsampling.get_attributes()
-    kept = {"mode": "nearest", "nearest_mode": "floor"}
-    kept |= {"coordinate_transformation_mode": "asymmetric"}
-    if any(attributes.get(name) != value for name, value in kept.items()):
+    expected = {
+        "mode": "nearest",
+        "nearest_mode": "floor",
+        "coordinate_transformation_mode": "asymmetric",
+    }
+    if any(attributes.get(name) != value for name, value in expected.items()):
         return False
     if any(attributes["pads_begin"]) or any(attributes["pads_end"]):
         return False
