@@ -149,7 +149,7 @@ def test_a_key_that_is_in_flight_keeps_its_turn() -> None:
                 [images[index] for index in waiting],
                 state,
                 cost,
-                in_flight={key for _, key, _ in in_flight},
+                in_flight={("", key) for _, key, _ in in_flight},
             )
             state, key = selection.state, selection.key
             batch = tuple(waiting[index] for index in selection.indices)
@@ -197,6 +197,19 @@ def test_the_sizes_of_one_owner_share_time_while_others_have_turns() -> None:
         state = selection.state
         counts[selection.key] += 1
     assert counts[SMALL] == 16 * counts[LARGE]
+
+
+def test_owners_without_images_are_forgotten() -> None:
+    """An engine that is never idle remembers the owners of the present, not of all its time."""
+    state: DrrState = ()
+    for number in range(50):
+        images = [
+            Image(key, 2, sequence, owner=f"{number + sequence // 2}")
+            for sequence, key in enumerate([SMALL, LARGE, SMALL, LARGE])
+        ]
+        other = f"{number + 2}", SMALL
+        state = select_batch(images, state, cost, in_flight={other}).state
+        assert {deficit.owner for deficit in state} <= {f"{number}", f"{number + 1}", other[0]}
 
 
 @given(KINDS, st.lists(st.sampled_from("abc"), min_size=20, max_size=20))

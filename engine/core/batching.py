@@ -102,13 +102,14 @@ def select_batch(
     cost: Callable[[BatchKey], float],
     owner_seconds: Mapping[str, float] = NO_SECONDS,
     *,
-    in_flight: Collection[BatchKey] = (),
+    in_flight: Collection[tuple[str, BatchKey]] = (),
     sizes: BatchSizes = _OWN_ROW_CLASS,
 ) -> Selection:
     """Select the next batch.
 
     `waiting` must not be empty. `cost` returns the seconds of a batch of a key, above 0.
-    `owner_seconds` is the engine time of each owner so far. `sizes` chooses the rows of batches.
+    `owner_seconds` is the engine time of each owner so far. `in_flight` has owner and key of images
+    that do not wait, and go on later. `sizes` chooses the rows of batches.
 
     The batch has a key of the owner with the least engine time; among equals, of the owner whose
     image has waited longest. It is filled with images of that key of all owners, in order of their
@@ -117,7 +118,8 @@ def select_batch(
     The keys of one owner take turns by deficit round robin (Shreedhar and Varghese 1996,
     https://doi.org/10.1109/90.502236): in each round a key is credited with as many batches as its
     images need for one step each. So an owner's time is divided equally between the images, not
-    between the keys. Keys whose images are all `in_flight` keep their deficit and their turn.
+    between the keys. Keys whose images are all `in_flight` keep their deficit and their turn; those
+    without images lose them.
     """
     by_priority = sorted(
         range(len(waiting)),
@@ -133,10 +135,11 @@ def select_batch(
         for key in demands
     }
     turns, other_turns = [], []
+    has_images = {(image.owner, image.batch_key) for image in waiting}.union(in_flight)
     for deficit in state:
         if deficit.owner == owner and deficit.key in demands:
             turns.append(deficit)
-        elif deficit.key in in_flight or (deficit.owner != owner and deficit.key in by_key):
+        elif (deficit.owner, deficit.key) in has_images:
             other_turns.append(deficit)
     old_keys = {deficit.key for deficit in turns}
     turns += [Deficit(owner, key, 0.0) for key in by_key if key in demands and key not in old_keys]

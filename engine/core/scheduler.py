@@ -66,8 +66,11 @@ class BatchScheduler:
         sizes = self._flexible.sizes(unfinished)
         free = [self._waiting(image) for image in unfinished if image not in busy]
         waiting = [each for each in free if each.image.state.model in models]
-        held_keys = {each.batch_key for each in free if each.image.state.model not in models}
-        held_keys |= {self._flexible.key_of(batch.images[0]) for batch in in_flight}
+        held = {
+            (each.owner, each.batch_key) for each in free if each.image.state.model not in models
+        }
+        for batch in in_flight:
+            held |= _owners_with(self._flexible.key_of(batch.images[0]), batch.images)
         batches: list[Batch] = []
         while waiting and len(batches) < count:
             tick = next(self._tick_numbers)
@@ -76,13 +79,13 @@ class BatchScheduler:
                 self._drr_state,
                 self._cost,
                 owner_seconds if tick % AGING_PERIOD else {},
-                in_flight=held_keys,
+                in_flight=held,
                 sizes=sizes,
             )
             self._drr_state = selection.state
             selected = [waiting[index] for index in selection.indices]
-            held_keys.add(selected[0].batch_key)
             batch = Batch(selection.key, [each.image for each in selected])
+            held |= _owners_with(selected[0].batch_key, batch.images)
             batches.append(batch)
             waiting = [each for each in waiting if each not in selected]
             for image in batch.images:
@@ -92,6 +95,11 @@ class BatchScheduler:
     def _waiting(self, image: RunningImage) -> _Waiting:
         key = self._flexible.key_of(image)
         return _Waiting(image, key, image.rows, image.last_tick, image.sequence, image.owner)
+
+
+def _owners_with(key: BatchKey, images: Iterable[RunningImage]) -> set[tuple[str, BatchKey]]:
+    """The key with the owner of each of its images."""
+    return {(image.owner, key) for image in images}
 
 
 def seconds_by_owner(requests: Iterable[Request]) -> dict[str, float]:
