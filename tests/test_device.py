@@ -28,6 +28,8 @@ GPU = Device(torch.device("cuda", 0), torch.float16, 1)
         RuntimeError(
             "[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory"
         ),
+        RuntimeError("Exception from src/core/src/runtime/allocator.cpp:79:\nstd::bad_alloc"),
+        RuntimeError("Check 'ptr' failed at cpu_memory.cpp:257:\nFailed to allocate 64 bytes"),
     ],
     ids=str,
 )

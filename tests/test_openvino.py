@@ -2,10 +2,12 @@
 
 import io
 import os
+import resource
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from PIL import Image
 from engine.contract import Backend, Paint, Recipe
 from engine.device import Device, select_device
 from engine.device.cores import all_cores
+from engine.device.errors import is_out_of_memory
 from engine.errors import UsageError
 from engine.models import openvino_backend, openvino_network
 from engine.models.base import DiffusionModel
@@ -120,6 +123,48 @@ def test_a_shape_that_fails_is_compiled_again(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(openvino_network, "_compile", compile_model)
     assert torch.equal(network(inputs_of(2)), torch.full((2, 2), 3.0))
     assert network.is_compiled(inputs_of(2))
+
+
+class Wide(torch.nn.Sequential):
+    """Needs 64 times the memory of its input in between."""
+
+    def __init__(self) -> None:
+        layers = [torch.nn.Conv2d(1, 64, 3, padding=1), torch.nn.Conv2d(64, 1, 3, padding=1)]
+        super().__init__(*layers)
+        self.requires_grad_(requires_grad=False)
+
+    def of(self, inputs: Inputs) -> torch.Tensor:
+        """The result."""
+        result: torch.Tensor = self(inputs["x"])
+        return result
+
+
+@contextmanager
+def little_memory() -> Iterator[None]:
+    """In the block, this process gets at most 32 MiB more."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (32 << 20), limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_a_lack_of_memory_changes_no_bits() -> None:
+    """A call for which there is too little memory fails; torch, which may need less, does not take
+    its place. Without any compiled shape there is none whose bits could be others."""
+    network, large = Wide(), {"x": torch.ones(1, 1, 1024, 1024)}
+    compiled, other = (OpenVinoNetwork(network, network.of, CPU) for _ in range(2))
+    assert compiled.prove({"x": torch.ones(1, 1, 16, 16)})
+    with little_memory():
+        with pytest.raises((MemoryError, RuntimeError)) as error:
+            compiled.compile_for_all_cores(large)
+        assert not other.prove(large)
+    assert is_out_of_memory(error.value)
+    compiled(large)
+    assert compiled.is_compiled(large)
 
 
 def test_threads_may_call_it_at_the_same_time(model: LatentDiffusion) -> None:

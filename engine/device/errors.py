@@ -17,11 +17,13 @@ from engine.errors import (
 
 _OOM_MESSAGES: Final = (
     "out of memory",
-    "can't allocate memory",
+    "can't alloc",
+    "failed to allocate",
+    "bad_alloc",
     "not enough memory",
     "status_alloc_failed",
 )
-"""Parts of messages of torch, cuBLAS and cuDNN, in lower case."""
+"""Parts of messages of torch, cuBLAS, cuDNN and OpenVINO, in lower case."""
 _ACCELERATOR_MESSAGES: Final = (
     "CUDA error",
     "HIP error",

@@ -63,10 +63,16 @@ log = logging.getLogger(__name__)
 _Key = tuple[tuple[str, torch.Size], ...]
 
 
+class _NotCompiled(RuntimeError):
+    """OpenVINO has converted a network, and cannot compile it."""
+
+
 class OpenVinoNetwork:
     """Calls a network through OpenVINO. All inputs are float32. Thread-safe.
 
-    A shape that cannot be compiled is computed by torch.
+    A shape that cannot be converted is computed by torch, and so are all if none can be compiled.
+    Once one was compiled, others fail only for want of memory, which raises MemoryError: a call
+    that has memory again must not have other bits.
     """
 
     def __init__(
@@ -88,6 +94,7 @@ class OpenVinoNetwork:
         self._shapes_lock = threading.Lock()
         self._converting = threading.Lock()
         """Held while `_converted` grows."""
+        self._has_compiled = False
 
     def _set_precision(self, precision: Precision) -> None:
         threads, streams = self._device.threads, self._streams
@@ -123,10 +130,15 @@ class OpenVinoNetwork:
     def prove(self, inputs: Inputs) -> bool:
         """Whether OpenVINO can compute inputs of these shapes with torch's results, and there is
         memory for it."""
-        if self._max_shapes() == 0 or self._compiled_for(inputs) is self._network:
+        try:
+            if self._max_shapes() == 0 or self._compiled_for(inputs) is self._network:
+                return False
+            examples = _examples(inputs)
+            return self._is_close(self(examples), self._network(examples))
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
             return False
-        examples = _examples(inputs)
-        return self._is_close(self(examples), self._network(examples))
 
     def clear(self) -> None:
         """Drop all compiled shapes; none may be in use."""
@@ -178,10 +190,13 @@ class OpenVinoNetwork:
                 with self._converting:
                     compiled = self._compile_converted(examples) or self._record(examples)
             if compiled is not None:
+                self._has_compiled = True
                 return compiled
         except _ERRORS as error:
             if is_out_of_memory(error):
                 raise
+            if self._has_compiled and isinstance(error, _NotCompiled):
+                raise MemoryError(str(error)) from error
             shapes = {name: tuple(tensor.shape) for name, tensor in inputs.items()}
             log.warning("OpenVINO cannot run inputs of %s; torch does", shapes, exc_info=error)
         return self._network
@@ -342,7 +357,10 @@ def _compile(
     examples: Inputs,
     properties: Mapping[str, object],
 ) -> "_CompiledShape | None":
-    """The model compiled for these shapes; None if its recording does not allow them."""
+    """The model compiled for these shapes; None if its recording does not allow them.
+
+    Raises _NotCompiled; OpenVINO's errors do not say whether memory is the cause.
+    """
     with _reshaping:
         fixed = model.clone()
         shapes = [list(tensor.shape) for tensor in examples.values()]
@@ -352,7 +370,10 @@ def _compile(
             return None
         if properties["INFERENCE_PRECISION_HINT"] == Precision.FLOAT32:
             rewrite(fixed)
-    return _CompiledShape(_core().compile_model(fixed, "CPU", dict(properties)))
+    try:
+        return _CompiledShape(_core().compile_model(fixed, "CPU", dict(properties)))
+    except RuntimeError as error:
+        raise _NotCompiled(str(error)) from error
 
 
 def _examples(inputs: Inputs, scale: float = 1.0) -> dict[str, torch.Tensor]:
