@@ -193,11 +193,15 @@ class OpenVinoNetwork:
                 self._has_compiled = True
                 return compiled
         except _ERRORS as error:
-            if is_out_of_memory(error):
-                raise
-            if self._has_compiled and isinstance(error, _NotCompiled):
-                raise MemoryError(str(error)) from error
             shapes = {name: tuple(tensor.shape) for name, tensor in inputs.items()}
+            is_known = self._has_compiled and isinstance(error, _NotCompiled)
+            if is_known or is_out_of_memory(error):
+                log.warning(
+                    "there is too little memory for OpenVINO to run inputs of %s; torch, which "
+                    "IMAGINE_CPU_BACKEND=torch chooses, may need less",
+                    shapes,
+                )
+                raise MemoryError(str(error)) from error
             log.warning("OpenVINO cannot run inputs of %s; torch does", shapes, exc_info=error)
         return self._network
 
