@@ -310,10 +310,11 @@ def test_adaptive_jobs_keep_their_row_class(model: LatentDiffusion) -> None:
     assert not core._row_classes._measured
 
 
-def test_torch_has_no_flexible_batches() -> None:
-    """Its matrix products have other bits in other sizes."""
+@pytest.mark.parametrize("backend", [Backend.TORCH, Backend.OPENVINO_BF16])
+def test_other_backends_have_no_flexible_batches(backend: Backend) -> None:
+    """torch's matrix products have other bits in other sizes, and bfloat16 may hide that."""
     flexible = FlexibleBatches(1)
-    group = GROUP._replace(backend=Backend.TORCH)
+    group = GROUP._replace(backend=backend)
     state = SimpleNamespace(model=None)
     images = [
         SimpleNamespace(batch_key=group._replace(rows=2), rows=2, state=state) for _ in range(9)

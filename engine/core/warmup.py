@@ -9,8 +9,8 @@ from typing import Final
 import msgspec
 import torch
 
-from engine.contract import DEFAULT_COUNT, Backend, ModelCard
-from engine.core.flexible_batches import MAX_ROWS
+from engine.contract import DEFAULT_COUNT, ModelCard
+from engine.core.flexible_batches import FLEXIBLE_BACKEND, MAX_ROWS
 from engine.core.model_pool import ModelPool
 from engine.device.errors import is_out_of_memory
 from engine.models.base import DiffusionModel, dummy_recipe
@@ -90,7 +90,7 @@ def _row_classes(card: ModelCard) -> list[int]:
 def _flexible_row_classes(model: DiffusionModel) -> list[int]:
     """Those of the native size that flexible batches may have, if the model may have any."""
     card = model.card
-    if card.backend is Backend.TORCH:
+    if card.backend is not FLEXIBLE_BACKEND:
         return []
     row_classes = card.row_classes(card.native_size, card.native_size)
     return [rows for rows in row_classes if rows <= MAX_ROWS]
