@@ -67,31 +67,26 @@ def cat(pen: Pen, colour: RGB) -> None:
         )
         pen.blob(side * 0.14, 0.04, 0.11, 0.06, colour, outline=edge)
     pen.blob(0.0, 0.66, 0.34, 0.26, colour, outline=edge)
-    pen.eye(-0.14, 0.7, 0.06)
-    pen.eye(0.14, 0.7, 0.06)
-    pen.shape([(-0.04, 0.6), (0.04, 0.6), (0.0, 0.56)], BLUSH)
     for side in (-1, 1):
-        pen.stroke([(side * 0.2, 0.57), (side * 0.42, 0.6)], edge, 0.018)
-        pen.stroke([(side * 0.2, 0.53), (side * 0.4, 0.5)], edge, 0.018)
+        pen.blob(side * 0.15, 0.68, 0.1, 0.1, WHITE, outline=edge)
+        pen.blob(side * 0.14, 0.68, 0.055, 0.065, INK)
+    pen.shape([(-0.06, 0.57), (0.06, 0.57), (0.0, 0.5)], BLUSH)
 
 
 def robot(pen: Pen, colour: RGB) -> None:
     edge = darker(colour, 0.45)
-    pen.stroke([(0.0, 0.86), (0.0, 0.97)], STEEL, 0.035)
-    pen.blob(0.0, 0.97, 0.05, 0.05, GLASS)
+    pen.stroke([(0.0, 0.86), (0.0, 0.97)], STEEL, 0.05)
+    pen.blob(0.0, 0.97, 0.065, 0.065, GLASS, outline=darker(GLASS))
     for side in (-1, 1):
-        pen.box(side * 0.16 - 0.08, 0.0, side * 0.16 + 0.08, 0.18, STEEL, outline=INK, radius=0.03)
-        pen.stroke([(side * 0.3, 0.44), (side * 0.44, 0.3), (side * 0.44, 0.2)], STEEL, 0.07)
-        pen.blob(side * 0.44, 0.18, 0.07, 0.07, darker(colour, 0.2), outline=edge)
-    pen.box(-0.31, 0.15, 0.31, 0.52, colour, outline=edge, radius=0.07)
-    pen.box(-0.16, 0.24, 0.16, 0.42, lighter(colour, 0.6), outline=edge, radius=0.03)
-    pen.blob(-0.07, 0.33, 0.04, 0.04, BLUSH)
-    pen.blob(0.07, 0.33, 0.04, 0.04, GLASS)
-    pen.box(-0.27, 0.54, 0.27, 0.88, colour, outline=edge, radius=0.08)
+        pen.box(side * 0.14 - 0.09, 0.0, side * 0.14 + 0.09, 0.2, STEEL, outline=INK)
+        pen.box(side * 0.33 - 0.09, 0.2, side * 0.33 + 0.09, 0.42, STEEL, outline=INK)
+    pen.box(-0.26, 0.15, 0.26, 0.5, colour, outline=edge)
+    pen.box(-0.13, 0.23, 0.13, 0.39, lighter(colour, 0.6), outline=edge)
+    pen.box(-0.34, 0.46, 0.34, 0.88, colour, outline=edge, radius=0.07)
     for side in (-1, 1):
-        pen.blob(side * 0.12, 0.74, 0.08, 0.08, WHITE)
-        pen.eye(side * 0.12, 0.74, 0.05)
-    pen.stroke([(-0.1, 0.62), (0.1, 0.62)], INK, 0.035)
+        pen.blob(side * 0.15, 0.71, 0.115, 0.115, WHITE, outline=edge)
+        pen.blob(side * 0.15, 0.71, 0.06, 0.06, INK)
+    pen.box(-0.16, 0.51, 0.16, 0.57, INK)
 
 
 def car(pen: Pen, colour: RGB) -> None:
