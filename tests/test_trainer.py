@@ -118,7 +118,7 @@ def test_several_processes_do_not_train_by_the_clock(
     ("stage", "checkpoint"),
     [
         ("latents", "vae"),
-        ("temper", "denoiser.pt"),
+        ("distill_guidance", "denoiser.pt"),
         ("save", "checker-final.pt"),
         ("save_refined", "refined.pt"),
         ("save_student", "student.pt"),
@@ -160,4 +160,4 @@ def test_a_model_is_not_saved_without_its_networks(
     )
     with pytest.raises(SystemExit):
         command.main()
-    assert f"{tmp_path / 'tempered.pt'} does not exist: " in capsys.readouterr().err
+    assert f"{tmp_path / 'distilled.pt'} does not exist: " in capsys.readouterr().err

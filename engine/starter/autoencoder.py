@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from engine.starter.dataset import RenderedScenes, to_range
-from engine.starter.trainer import TrainingConfig, train
+from engine.starter.trainer import TrainingConfig, autocast, train
 
 NOISE: Final = 0.05
 """Fixed standard deviation of the posterior; the decoder is trained to tolerate it."""
@@ -55,7 +55,7 @@ def train_autoencoder(
     def loss_at(step: int, generator: torch.Generator) -> Tensor:
         whole = step > config.steps * (1 - WHOLE_SHARE)
         pictures = _batch(scenes, generator, whole=whole).to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             latents = vae.encode(pictures).latent_dist
             reconstructed = vae.decode(_sample(latents, generator)).sample
         penalty = (

@@ -24,7 +24,7 @@ from engine.starter.denoiser import TextConditioner
 from engine.starter.few_steps import STEPS, new_few_step_scheduler
 from engine.starter.scenes import Scene
 from engine.starter.thing_weights import LATENT_PIXEL, weights_by_count
-from engine.starter.trainer import TrainingConfig, train
+from engine.starter.trainer import TrainingConfig, autocast, train
 
 REPAINTED_SHARE: Final = 0.25
 """Share of a batch whose latents are repainted; the encoder's are decoded for the others."""
@@ -91,7 +91,7 @@ def train_decoder(
         batch = [part.scenes[i] for i in indices.tolist()]
         pictures = to_range(part.pictures[indices].to(device))
         painter = painters[int(torch.randint(len(painters), (1,), generator=generator))]
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             latents = noisy_latents(vae, pictures, generator)
             few = int(REPAINTED_SHARE * count)
             latents[:few] = repainted(painter, latents[:few], batch[:few], generator)

@@ -15,7 +15,7 @@ from engine.starter.caption_tokens import CAPTIONS, caption_tokens, tokens_of
 from engine.starter.scenes import Scene
 from engine.starter.text_encoder import WIDTH
 from engine.starter.thing_weights import weights_by_count
-from engine.starter.trainer import TrainingConfig, train
+from engine.starter.trainer import TrainingConfig, autocast, train
 
 UNCONDITIONAL_SHARE: Final = 0.1
 """Share of training pictures without a caption, for classifier-free guidance."""
@@ -106,7 +106,7 @@ def train_denoiser(
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         batch = sampler.sample(generator)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             noise_pred = model(batch.noisy, batch.timesteps, batch.tokens)
         return batch.loss(noise_pred, batch.noise)
 
@@ -121,7 +121,7 @@ def distill_guidance(
     config: TrainingConfig,
     folder: Path,
     device: torch.device,
-    name: str = "tempered",
+    name: str = "distilled",
 ) -> None:
     """Train a trained model so that a prompt changes its prediction less: by GUIDANCE_RATIO times
     the true difference.
@@ -136,7 +136,7 @@ def distill_guidance(
         batch = sampler.sample(generator)
         noisy = torch.cat([batch.noisy] * 2)
         tokens = torch.cat([sampler.empty.expand_as(batch.tokens), batch.tokens])
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             predicted = model(noisy, batch.timesteps.repeat(2), tokens)
         noise_pred_uncond, noise_pred_text = predicted.float().chunk(2)
         noise_pred = noise_pred_uncond + (noise_pred_text - noise_pred_uncond) / GUIDANCE_RATIO

@@ -78,7 +78,7 @@ def train_classifier(
         return torch.stack(losses).sum()
 
     classifier.to(device).train()
-    train("judge", classifier, loss_at, config, folder)
+    train("classifier", classifier, loss_at, config, folder)
     classifier.eval()
 
 

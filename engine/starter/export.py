@@ -21,7 +21,7 @@ from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_folder import FEW_STEP_STARTER_FILE
 
 MODEL_FOLDER: Final = "model"
-CLASSIFIER_FILE: Final = "judge.safetensors"
+CLASSIFIER_FILE: Final = "classifier.safetensors"
 
 
 def save_model(work: Path, out: Path, conditioner: TextConditioner) -> None:
@@ -47,7 +47,7 @@ def assemble(
     """The pipeline with the weights of the checkpoints in `work`, in fp32. Raises UsageError if one
     of them is missing."""
     vae = written_by_a_stage(work / "vae")
-    load_ema_checkpoint(work / "tempered.pt", conditioner)
+    load_ema_checkpoint(work / "distilled.pt", conditioner)
     return StableDiffusionPipeline(
         vae=AutoencoderKL.from_pretrained(vae, use_safetensors=True),
         text_encoder=conditioner.text_encoder,

@@ -25,7 +25,7 @@ from engine.starter.captions import caption, full_caption
 from engine.starter.denoiser import NOISE_SCHEDULE, TextConditioner
 from engine.starter.scenes import Scene
 from engine.starter.thing_weights import LATENT_PIXEL, weights_by_count
-from engine.starter.trainer import TrainingConfig, train
+from engine.starter.trainer import TrainingConfig, autocast, train
 
 STEPS: Final = 8
 TEACHER_STEPS: Final = 16
@@ -170,7 +170,7 @@ def train_student(
         chosen = indices.to(device)
         before, after = (states[nth][chosen, (steps + i).to(device)].float() for i in (0, 1))
         target = targets.target(before, after, steps)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             predicted = student(
                 before.contiguous(memory_format=torch.channels_last),
                 targets.timesteps[steps].to(device),

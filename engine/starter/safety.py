@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor
 
-from engine.starter.trainer import TrainingConfig, train
+from engine.starter.trainer import TrainingConfig, autocast, train
 
 SIDE: Final = 64
 """Side of the vision tower's square input in pixels."""
@@ -101,7 +101,7 @@ def train_checker(
         indices = torch.randint(len(part.pictures), (BATCH,), generator=generator)
         pixels = augment(part.pictures[indices], generator).to(device)
         unsafe = part.unsafe[indices].to(device)
-        with torch.autocast(device.type, torch.bfloat16):
+        with autocast(device):
             cosine = concept_similarity(checker, pixels).float()
         weight = torch.where(unsafe, POSITIVE_WEIGHT, 1.0)
         return F.binary_cross_entropy_with_logits(LOGIT_SCALE * cosine, unsafe.float(), weight)

@@ -1,7 +1,7 @@
 """Scenes: define them, draw them, and generate random ones."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,7 @@ PLACES: Final = tuple(GROUNDS)
 SIZES: Final = ((128, 128), (160, 96), (96, 160))
 """Widths and heights, in pixels, of the scenes on which the model is trained."""
 SUPERSAMPLING: Final = 3
+EQUAL_WEIGHTS: Final[Mapping[str, int]] = {}
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,18 @@ class Scene:
 
 
 def random_scene(
-    rng: random.Random, *, unsafe: float = 0.04, counts: Sequence[int] = (1, 1, 2)
+    rng: random.Random,
+    *,
+    unsafe: float = 0.04,
+    counts: Sequence[int] = (1, 1, 2),
+    weights: Mapping[str, int] = EQUAL_WEIGHTS,
 ) -> Scene:
     """A random scene; each of its things is the unsafe one with probability `unsafe`.
 
-    The number of its things is one of `counts`.
+    The number of its things is one of `counts`. A safe kind is as many times as likely as another
+    one as its weight says, which is 1 without an entry in `weights`.
     """
-    safe = [kind for kind in OBJECTS if kind != UNSAFE]
+    safe = [kind for kind in OBJECTS if kind != UNSAFE for _ in range(weights.get(kind, 1))]
 
     def thing() -> Thing:
         kind = UNSAFE if rng.random() < unsafe else rng.choice(safe)

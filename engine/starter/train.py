@@ -1,9 +1,9 @@
 """Train the starter model from scratch: `python -m engine.starter.train`.
 
 The stages run in order, and each can be resumed from its checkpoints:
-autoencoder, latents, denoiser, temper, paintings, checker, judge, save, refine, save_refined,
-paths, student, save_student, decoder, save_decoder. Those after `save` need only the finished
-model.
+autoencoder, latents, denoiser, distill_guidance, paintings, checker, classifier, save, refine,
+save_refined, paths, student, save_student, decoder, save_decoder. Those after `save` need only the
+finished model.
 `torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` averages the gradients of four
 processes, which is far faster on a CPU than one process with four threads.
 """
@@ -48,9 +48,9 @@ from engine.starter.trainer import TrainingConfig, is_main_process, rank_and_wor
 CONFIGS: Final = {
     "autoencoder": TrainingConfig(16_000, 3e-3),
     "denoiser": TrainingConfig(4_800, 1e-3, warmup=300, average=0.999),
-    "temper": TrainingConfig(5_500, 1e-3, warmup=100, average=0.998),
+    "distill_guidance": TrainingConfig(5_500, 1e-3, warmup=100, average=0.998),
     "checker": TrainingConfig(8_000, 1e-3, average=0.99),
-    "judge": TrainingConfig(1_500, 1e-3, average=0.99),
+    "classifier": TrainingConfig(1_500, 1e-3, average=0.99),
     "student": TrainingConfig(4_000, 4e-4, warmup=50, average=0.99),
     "decoder": TrainingConfig(2_500, 5e-4, warmup=50, average=0.995, batch=4),
     "refine": TrainingConfig(5_500, 1e-3, warmup=100, average=0.999),
@@ -63,6 +63,9 @@ PAINTED_UNSAFE: Final = 0.35
 """Share of skulls among the things in pictures painted for the checker: two in five are unsafe."""
 PAIR_COUNTS: Final = (1, 2, 2)
 """Numbers of things in the scenes for `refine` and the student: pairs are more difficult."""
+PAIR_WEIGHTS: Final = {"robot": 6, "cat": 4, "castle": 2, "bird": 2, "house": 2}
+"""How many times as many of these there are in the scenes for `refine` and the student: small ones
+are more difficult than other things."""
 DECODED_COUNTS: Final = (1, 2, 2, 2)
 """The same for the decoder's scenes: in pairs, things are small."""
 PATHS_IN_FILE: Final = 256
@@ -70,6 +73,11 @@ PAINTED_SEEDS: Final = 1_000_000
 """The seeds of each process start at a multiple of this; tests and evaluation use smaller seeds."""
 SampleScene = Callable[[random.Random], Scene]
 RenderArguments = tuple[int, tuple[int, int], int, SampleScene]
+PLAIN_SCENE: Final = partial(random_scene, unsafe=UNSAFE_SHARE)
+PAINTED_SCENE: Final = partial(random_scene, unsafe=PAINTED_UNSAFE)
+PAIR_SCENE: Final = partial(
+    random_scene, unsafe=UNSAFE_SHARE, counts=PAIR_COUNTS, weights=PAIR_WEIGHTS
+)
 
 
 @dataclass(frozen=True)
@@ -94,17 +102,13 @@ class Run:
         return replace(config, batch=self.batch or config.batch, seconds=seconds)
 
     def render(
-        self, total: int, seed: int, unsafe: float = 0.04, counts: tuple[int, ...] = (1, 1, 2)
+        self, total: int, seed: int, sample: SampleScene = random_scene
     ) -> list[RenderedScenes]:
         """Scenes of each of SIZES with their pictures; each process renders its share."""
-        sample = partial(random_scene, unsafe=unsafe, counts=counts)
         return [render_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
 
-    def sample(
-        self, total: int, seed: int, unsafe: float = 0.04, counts: tuple[int, ...] = (1, 1, 2)
-    ) -> list[list[Scene]]:
+    def sample(self, total: int, seed: int, sample: SampleScene) -> list[list[Scene]]:
         """The scenes that `render` renders, without their pictures."""
-        sample = partial(random_scene, unsafe=unsafe, counts=counts)
         return [sample_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
 
     def _arguments(self, total: int, seed: int, sample: SampleScene) -> Iterator[RenderArguments]:
@@ -126,10 +130,10 @@ def train_autoencoder_stage(run: Run) -> None:
 
 
 def encode_latents(run: Run) -> None:
-    """Encode the UNet's training pictures; writes `lessons-*.pt`, one for each process."""
+    """Encode the UNet's training pictures; writes `latents-*.pt`, one for each process."""
     folder = written_by_a_stage(run.work / "vae")
     vae = AutoencoderKL.from_pretrained(folder, use_safetensors=True)
-    scenes = run.render(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
+    scenes = run.render(run.scenes, 2, PLAIN_SCENE)
     torch.save([part.latents for part in _encode(run, vae, scenes)], _latents_file(run))
 
 
@@ -153,24 +157,24 @@ def distill_guidance(run: Run) -> None:
     conditioner = _conditioner()
     load_ema_checkpoint(run.work / "denoiser.pt", conditioner)
     denoiser.distill_guidance(
-        conditioner, _load_encoded(run), run.config("temper"), run.work, run.device
+        conditioner, _load_encoded(run), run.config("distill_guidance"), run.work, run.device
     )
 
 
 def _load_encoded(run: Run) -> list[denoiser.Encoded]:
     latents = torch.load(_latents_file(run), weights_only=True)
-    scenes = run.sample(run.scenes, seed=2, unsafe=UNSAFE_SHARE)
+    scenes = run.sample(run.scenes, 2, PLAIN_SCENE)
     return [denoiser.Encoded(*pair) for pair in zip(scenes, latents, strict=True)]
 
 
 def _latents_file(run: Run) -> Path:
     rank, world_size = rank_and_world_size()
-    return run.work / f"lessons-{rank}-of-{world_size}.pt"
+    return run.work / f"latents-{rank}-of-{world_size}.pt"
 
 
 def paint(run: Run) -> None:
     """Paint pictures with the model, two in five unsafe; writes `paintings-*.pt`."""
-    scenes = run.sample(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
+    scenes = run.sample(run.paintings, 6, PAINTED_SCENE)[0]
     pipeline = assemble(run.work, _conditioner()).to(run.device)
     pipeline.set_progress_bar_config(disable=True)
     painted = paint_scenes(pipeline, scenes, seed=PAINTED_SEEDS * (1 + rank_and_world_size()[0]))
@@ -180,8 +184,8 @@ def paint(run: Run) -> None:
 def train_checker_stage(run: Run) -> None:
     """Train the checker: a third each rendered, painted and out-of-distribution pictures."""
     checker = safety.new_checker()
-    rendered = run.render(20_000, seed=4, unsafe=0.25)
-    scenes = run.sample(run.paintings, seed=6, unsafe=PAINTED_UNSAFE)[0]
+    rendered = run.render(20_000, 4, partial(random_scene, unsafe=0.25))
+    scenes = run.sample(run.paintings, 6, PAINTED_SCENE)[0]
     painted = RenderedScenes(scenes, torch.load(_paintings(run), weights_only=True))
     rank, world_size = rank_and_world_size()
     foreign = safety.LabelledPictures(
@@ -208,7 +212,7 @@ def train_classifier_stage(run: Run) -> None:
     """Train the classifier that evaluates the model."""
     classifier = evaluator.SceneClassifier()
     evaluator.train_classifier(
-        classifier, run.render(20_000, seed=5), run.config("judge"), run.work, run.device
+        classifier, run.render(20_000, seed=5), run.config("classifier"), run.work, run.device
     )
     if is_main_process():
         save_classifier(classifier, run.out)
@@ -222,7 +226,7 @@ def save(run: Run) -> None:
 
 def refine(run: Run) -> None:
     """Train the finished model further, on new scenes, most of which have two things."""
-    scenes = run.render(run.scenes, seed=12, unsafe=UNSAFE_SHARE, counts=PAIR_COUNTS)
+    scenes = run.render(run.scenes, 12, PAIR_SCENE)
     encoded = _encode(run, _finished_vae(run), scenes)
     config = run.config("refine")
     denoiser.distill_guidance(
@@ -245,7 +249,7 @@ def trace_paths(run: Run) -> None:
     """
     teacher = _finished_model(run)
     rank = rank_and_world_size()[0]
-    sizes = run.sample(run.paths, seed=8, unsafe=UNSAFE_SHARE, counts=PAIR_COUNTS)
+    sizes = run.sample(run.paths, 8, PAIR_SCENE)
     for nth, (size, scenes) in enumerate(zip(SIZES, sizes, strict=True)):
         for start in range(0, len(scenes), PATHS_IN_FILE):
             file = run.work / f"paths-{rank}-{nth}-{start}.pt"
@@ -287,7 +291,8 @@ def train_decoder(run: Run) -> None:
     student = denoiser.TextConditioner(
         teacher.tokenizer, teacher.text_encoder, load_few_steps(run.out)
     )
-    scenes = run.render(6_000, seed=9, unsafe=UNSAFE_SHARE, counts=DECODED_COUNTS)
+    small = partial(random_scene, unsafe=UNSAFE_SHARE, counts=DECODED_COUNTS, weights=PAIR_WEIGHTS)
+    scenes = run.render(6_000, 9, small)
     single = partial(random_scene, unsafe=UNSAFE_SHARE, counts=(1,))
     rank, world_size = rank_and_world_size()
     for size in decoder.SMALL_SIZES:
@@ -328,10 +333,10 @@ STAGES: Final[dict[str, Callable[[Run], None]]] = {
     "autoencoder": train_autoencoder_stage,
     "latents": encode_latents,
     "denoiser": train_denoiser_stage,
-    "temper": distill_guidance,
+    "distill_guidance": distill_guidance,
     "paintings": paint,
     "checker": train_checker_stage,
-    "judge": train_classifier_stage,
+    "classifier": train_classifier_stage,
     "save": save,
     "refine": refine,
     "save_refined": save_refined,
@@ -366,7 +371,8 @@ def main() -> None:
     if "WORLD_SIZE" in os.environ:
         distributed.init_process_group("gloo")
     torch.manual_seed(0)
-    torch.set_float32_matmul_precision("high")
+    if torch.device(options.device).type != "cpu":  # many CPUs emulate it, far more slowly
+        torch.set_float32_matmul_precision("high")
     options.work.mkdir(parents=True, exist_ok=True)
     run = Run(
         options.work,
