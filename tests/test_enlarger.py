@@ -1,7 +1,10 @@
 """Upscales and Details in the engine core: like recipes, with an earlier picture as their input."""
 
 import io
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -279,8 +282,23 @@ def test_a_device_lost_beside_the_upscaler_is_reported(monkeypatch: pytest.Monke
     """The engine ends, and the request gets no ending, so that it can be painted again."""
     events: list[Event] = []
     losses: list[EngineError] = []
-    losing = EngineCore(core().models, Postprocessor(), enlarger=Enlarger(load_upscalers()))
-    worker = Worker(losing, losses.append)
+    closing = threading.Event()
+
+    class Executor(ThreadPoolExecutor):
+        """Shows when the enlarger waits for its thread, after it has cancelled what is pending."""
+
+        def submit(self, work: Callable[[], None]) -> Future[None]:  # type: ignore[override]
+            if losses:
+                closing.set()
+            return super().submit(work)
+
+    def on_fatal(error: EngineError) -> None:
+        losses.append(error)
+        closing.wait(10)
+
+    enlarger = Enlarger(load_upscalers(), Executor(1))
+    losing = EngineCore(core().models, Postprocessor(), enlarger=enlarger)
+    worker = Worker(losing, on_fatal)
 
     def record_event(_: Device) -> None:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
+from weakref import WeakSet
 
 from PIL import Image
 
@@ -47,6 +48,8 @@ class Enlarger:
         self._thread = executor or ThreadPoolExecutor(1, "enlarger")
         self._pending: list[Request] = []
         """A request is in it once for each picture that is not upscaled yet."""
+        self._lost: WeakSet[Request] = WeakSet()
+        """Those that the loss of the device has stopped; they get no ending."""
 
     def check(self, job: Paint) -> None:
         """Raise InvalidJob if an upscaler that the job needs is missing."""
@@ -93,7 +96,8 @@ class Enlarger:
         """Cancel the pending requests, and wait up to `timeout` seconds for the thread (None:
         without limit)."""
         for request in list(self._pending):
-            request.finish_cancelled()
+            if request not in self._lost:
+                request.finish_cancelled()
         wait([self._thread.submit(lambda: None)], timeout)
         self._thread.shutdown(wait=False)
 
@@ -134,6 +138,7 @@ class Enlarger:
                 try:
                     outcome = catch_failure([request], upscale)
                 except DeviceLost as error:
+                    self._lost.add(request)
                     self.on_device_lost(error)
                 else:
                     if isinstance(outcome, Failure):
