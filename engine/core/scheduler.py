@@ -66,11 +66,11 @@ class BatchScheduler:
         sizes = self._flexible.sizes(unfinished)
         free = [self._waiting(image) for image in unfinished if image not in busy]
         waiting = [each for each in free if each.image.state.model in models]
-        held = {
+        owner_keys = {
             (each.owner, each.batch_key) for each in free if each.image.state.model not in models
         }
         for batch in in_flight:
-            held |= _owners_with(self._flexible.key_of(batch.images[0]), batch.images)
+            owner_keys |= _owners_with(self._flexible.key_of(batch.images[0]), batch.images)
         batches: list[Batch] = []
         while waiting and len(batches) < count:
             tick = next(self._tick_numbers)
@@ -79,13 +79,13 @@ class BatchScheduler:
                 self._drr_state,
                 self._cost,
                 owner_seconds if tick % AGING_PERIOD else {},
-                in_flight=held,
+                in_flight=owner_keys,
                 sizes=sizes,
             )
             self._drr_state = selection.state
             selected = [waiting[index] for index in selection.indices]
             batch = Batch(selection.key, [each.image for each in selected])
-            held |= _owners_with(selected[0].batch_key, batch.images)
+            owner_keys |= _owners_with(selected[0].batch_key, batch.images)
             batches.append(batch)
             waiting = [each for each in waiting if each not in selected]
             for image in batch.images:

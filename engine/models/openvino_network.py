@@ -71,7 +71,7 @@ class OpenVinoNetwork:
     """Calls a network through OpenVINO. All inputs are float32. Thread-safe.
 
     A shape that cannot be converted is computed by torch, and so are all if none can be compiled.
-    Once one was compiled, others fail only for want of memory, which raises MemoryError: a call
+    Once one was compiled, others fail only for lack of memory, which raises MemoryError: a call
     that has memory again must not have other bits.
     """
 

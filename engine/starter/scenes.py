@@ -62,8 +62,8 @@ def random_scene(
 ) -> Scene:
     """A random scene; each of its things is the unsafe one with probability `unsafe`.
 
-    The number of its things is one of `counts`. A safe kind is as many times as likely as another
-    one as its weight says, which is 1 without an entry in `weights`.
+    The number of its things is one of `counts`. `weights` are the relative probabilities of the
+    safe kinds; it is 1 for those that are not in it.
     """
     safe = [kind for kind in OBJECTS if kind != UNSAFE for _ in range(weights.get(kind, 1))]
 
