@@ -94,6 +94,7 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     add("--height", type=int)
     add("--sketch", metavar="FILE", help="an init image for img2img")
     add("--strength", type=float, help="share of the steps run on the sketch, above 0 and up to 1")
+    _add_steering(parser)
     add(
         "--film",
         metavar="FILE",
@@ -129,6 +130,32 @@ def _add_paint(parser: argparse.ArgumentParser) -> None:
     _add_checkers(parser)
     add("--out", metavar="DIR", type=Path, required=True)
     parser.set_defaults(command=paint_command)
+
+
+def _add_steering(parser: argparse.ArgumentParser) -> None:
+    """Add the options of what steers pictures beside their prompts."""
+    add = parser.add_argument
+    add("--mask", metavar="FILE", help="what to repaint of the sketch: white is repainted")
+    add(
+        "--edit",
+        action="store_true",
+        default=None,
+        help="the prompt is an instruction, such as `make it night`, to change the sketch",
+    )
+    add("--image-guidance", type=float, help="of an edit: how closely to keep to the sketch")
+    add(
+        "--control",
+        action="append",
+        metavar="KIND=FILE[:SCALE]",
+        help="a control image, such as scribble=lines.png; may be repeated",
+    )
+    add(
+        "--reference",
+        action="append",
+        metavar="FILE[:SCALE]",
+        help="an image that is part of the prompt; may be repeated",
+    )
+    add("--lora", action="append", metavar="FILE[:SCALE]", help="a LoRA; may be repeated")
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:

@@ -31,7 +31,7 @@ from engine.contract import (
     Verdict,
     Work,
     card_for,
-    check_supported,
+    check_steering,
     pixels_sha256,
     sha256,
 )
@@ -233,7 +233,7 @@ class FakeEngine(FakeServer):
         card = card_for(recipe.recipe, self.models)
         if not isinstance(recipe, Recipe):
             return
-        check_supported(recipe)
+        check_steering(recipe, card)
         card.check_area(recipe.width, recipe.height)
         card.check_sampler(recipe)
         card.check_steps(recipe)

@@ -17,6 +17,7 @@ from engine.contract import (
     Img2Img,
     Recipe,
     Reference,
+    ReferenceRole,
     Sampler,
     Subseed,
     pixels_sha256,
@@ -48,9 +49,9 @@ def full_recipe() -> Recipe:
         source=Img2Img("a" * 64, 0.5),
         negative="rain",
         changes=(Change(step=1, prompt="a blue house", guidance=1.0),),
-        references=(Reference(image="c" * 64, role="style", scale=0.5),),
-        controls=(Control(model="canny", image="d" * 64, scale=1.0),),
-        adapters=(Adapter(id="x", revision="1", scale=0.5),),
+        references=(Reference(image="c" * 64, role=ReferenceRole.STYLE, scale=0.5),),
+        controls=(Control(kind="canny", revision="r3", image="d" * 64, scale=1.0),),
+        adapters=(Adapter(name="x", revision="1", scale=0.5),),
     )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -28,6 +28,7 @@ from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
 from engine.device import Device
 from engine.models.base import Conditioning
+from engine.steering.rows import SteeredRows, Steering
 from tests.fake_engine import MODEL
 from tests.virtual_time import InlineExecutor
 
@@ -147,6 +148,20 @@ class NullModel:
     ) -> list[Image.Image | None]:
         """Black images."""
         return [Image.new("RGB", (1, 1)) for _ in latents]
+
+    def predict_steered(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        steered: Sequence[SteeredRows],
+    ) -> torch.Tensor:
+        """No recipe of a simulation is steered."""
+        raise NotImplementedError
+
+    def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
+        """No recipe of a simulation is steered."""
+        raise NotImplementedError
 
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """Flag each image, so that the bot has no file to write."""

@@ -13,7 +13,7 @@ from engine.bench.backends import pipeline_of
 from engine.contract import Change, Img2Img, Recipe, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.samplers import DIFFUSION_SAMPLERS
-from engine.pipeline.denoise import DenoisingState, InitImage, forward_batch
+from engine.pipeline.denoise import DenoisingState, InputImages, forward_batch
 from engine.pipeline.timeline import timeline_for
 from tests.diffusers_pipeline import assert_alike, make_scheduler, unchecked_pipeline
 from tests.engine_parts import (
@@ -44,7 +44,7 @@ CHANGES: Final = [
 
 def states(run: Recipe) -> list[torch.Tensor]:
     """The latents after each sampler step."""
-    state = DenoisingState(run, InitImage(engine_core().model))
+    state = DenoisingState(run, InputImages(engine_core().model))
     latents: list[torch.Tensor] = []
     while not state.is_finished:
         before = state.completed_steps

@@ -25,6 +25,7 @@ from engine.contract import (
     PromptFormat,
     Recipe,
     Reference,
+    ReferenceRole,
     Sampler,
     Subseed,
     Verdict,
@@ -197,8 +198,8 @@ def test_a_recipe_names_each_input_image_once() -> None:
         **GOOD
         | {
             "source": Inpaint("a", "b", 1.0),
-            "references": (Reference(image="c", role="style", scale=1.0),),
-            "controls": (Control(model="canny", image="a", scale=1.0),),
+            "references": (Reference(image="c", role=ReferenceRole.STYLE, scale=1.0),),
+            "controls": (Control(kind="canny", revision="r3", image="a", scale=1.0),),
         }
     )
     assert recipe.images == ("a", "b", "c")

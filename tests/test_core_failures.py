@@ -229,11 +229,17 @@ def test_the_smallest_batch_is_retried_once() -> None:
     [
         ({"model": "other"}, "needs the model other"),
         ({"revision": "0" * 64}, "needs the model"),
-        ({"adapters": (Adapter(id="a", revision="1", scale=1.0),)}, "adapters"),
-        ({"controls": (Control(model="a", image="0" * 64, scale=1.0),)}, "controls"),
-        ({"references": (Reference(image="0" * 64, role="style", scale=1.0),)}, "references"),
-        ({"source": Inpaint("0" * 64, "1" * 64, 0.5)}, "does not support masks"),
-        ({"source": Edit("0" * 64, 1.5)}, "does not support edits by instruction"),
+        ({"adapters": (Adapter(name="a", revision="1", scale=1.0),)}, "needs the LoRA a, which"),
+        (
+            {"controls": (Control(kind="a", revision="r3", image="0" * 64, scale=1.0),)},
+            "has no control “a” here",
+        ),
+        (
+            {"references": (Reference(image="0" * 64),)},
+            "no reference",
+        ),
+        ({"source": Inpaint("0" * 64, "1" * 64, 0.5)}, "cannot repaint a part"),
+        ({"source": Edit("0" * 64, 1.5)}, "does not edit pictures"),
         ({"width": 2048, "height": 2048}, "too large"),
         ({"source": Img2Img("0" * 64, 0.5)}, "sketch"),
     ],

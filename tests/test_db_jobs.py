@@ -46,7 +46,7 @@ async def test_jobs_round_trip(db: Database) -> None:
         recipes=(
             recipe(
                 prompt="'; DROP TABLE jobs; --",
-                adapters=(Adapter(id="x", revision="1", scale=0.5),),
+                adapters=(Adapter(name="x", revision="1", scale=0.5),),
             ),
         ),
         max_concurrent=7,

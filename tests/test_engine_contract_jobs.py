@@ -100,8 +100,8 @@ async def test_the_engine_may_choose_the_row_class(
         ({"model": "another"}, "This picture needs the model another (REVISION), but LOADED."),
         ({"revision": "1" * 40}, "This picture needs the model NAME (111111111111), but LOADED."),
         (
-            {"adapters": (Adapter(id="sepia", revision="1", scale=1.0),)},
-            "This engine does not support adapters; the recipe must have none.",
+            {"adapters": (Adapter(name="sepia", revision="1", scale=1.0),)},
+            "This picture needs the LoRA sepia, which is not here for the model NAME.",
         ),
         (
             {"width": 2048, "height": 2048},

@@ -63,7 +63,7 @@ LAYERS = {
         "flow_matching",
         "schedulers",
         "log device weights samplers",
-        "safety upscale",
+        "safety upscale steering",
         "models",
         "pipeline",
         "core",
@@ -76,7 +76,7 @@ LIBRARIES = {
     "aiosqlite sqlite3": "bot.db",
     "diffusers torch transformers": (
         "engine.bench engine.core engine.device engine.flow_matching engine.models engine.pipeline "
-        "engine.safety engine.samplers engine.schedulers engine.starter"
+        "engine.safety engine.samplers engine.schedulers engine.starter engine.steering"
     ),
     "discord": (
         "bot.client bot.context bot.startup.discord_connection bot.features bot.messages.captions "

@@ -14,7 +14,7 @@ from engine.contract import Backend, Recipe, Sampler
 from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.device import Device
 from engine.models.base import Conditioning
-from engine.pipeline.denoise import DenoisingState, InitImage, forward_batch
+from engine.pipeline.denoise import DenoisingState, InputImages, forward_batch
 from engine.schedulers import make_scheduler
 from tests.engine_parts import engine_core, recipe
 
@@ -95,7 +95,7 @@ def scheduler_config(prediction_type: str, **changes: object) -> dict[str, objec
 
 def final_latents(recipes: list[Recipe], model: Any) -> list[torch.Tensor]:  # noqa: ANN401 - a FormulaModel
     """The final latents of these recipes, painted in shared batches."""
-    init_image = InitImage(model)
+    init_image = InputImages(model)
     states = [DenoisingState(recipe, init_image) for recipe in recipes]
     while running := [state for state in states if not state.is_finished]:
         for start in range(0, len(running), 32):
@@ -166,7 +166,7 @@ def test_step_noise_has_the_dtype_that_diffusers_draws(
     run = recipe(sampler=sampler, steps=8, guidance=1.0, row_class=2, seed=3)
     scheduler = make_scheduler(sampler, model.scheduler_config)
     module = sys.modules[type(scheduler).__module__]
-    steps = DenoisingState(run, InitImage(model)).timeline.steps
+    steps = DenoisingState(run, InputImages(model)).timeline.steps
     needs_noise = any(step.needs_noise for step in steps)
     if not hasattr(module, "randn_tensor"):
         assert not needs_noise

@@ -20,7 +20,7 @@ from engine.core.request import Request
 from engine.device import Device
 from engine.errors import DeviceLost, EngineError
 from engine.log import LineFormatter
-from engine.pipeline.denoise import DenoisingState, InitImage
+from engine.pipeline.denoise import DenoisingState, InputImages
 from tests import tiny_model
 from tests.engine_parts import (
     Painted,
@@ -259,7 +259,7 @@ def test_one_decoder_thread_decodes_alone(monkeypatch: pytest.MonkeyPatch, threa
     """No frame of a film is decoded beside a picture, because that takes the memory of both."""
     model, both, met = fresh_engine_core().model, threading.Barrier(2), list[bool]()
     monkeypatch.setattr(Device, "decoder_threads", threads)
-    state = DenoisingState(recipe(row_class=2), InitImage(model))
+    state = DenoisingState(recipe(row_class=2), InputImages(model))
 
     def meet(*_: object) -> None:
         try:

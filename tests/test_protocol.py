@@ -32,12 +32,14 @@ from engine.contract import (
     Input,
     ModelCard,
     Omission,
+    Outpaint,
     Paint,
     PaintedImage,
     Queued,
     Ready,
     Recipe,
     Reference,
+    ReferenceRole,
     Rejected,
     Sampler,
     Stepped,
@@ -61,9 +63,9 @@ RECIPE = Recipe(
     height=64,
     changes=(Change(step=2, prompt="a cat", negative="", guidance=1.5, sampler=Sampler.DDIM),),
     source=Img2Img("ab", 0.5),
-    references=(Reference(image="cd", role="style", scale=0.5),),
-    controls=(Control(model="canny", image="ef", scale=1.0),),
-    adapters=(Adapter(id="a/b", revision="r2", scale=0.75),),
+    references=(Reference(image="cd", role=ReferenceRole.STYLE, scale=0.5),),
+    controls=(Control(kind="canny", revision="r3", image="ef", scale=1.0),),
+    adapters=(Adapter(name="a/b", revision="r2", scale=0.75),),
     row_class=8,
 )
 VERDICT = Verdict(checker="model", score=0.5, flagged=True)
@@ -138,23 +140,23 @@ MESSAGES: list[Command | Event] = [
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x09",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x0a",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
-        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4type"
-        b"\xa6Recipe\xa5model\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8negative"
-        b"\xa3fog\xa4seed\x07\xa8subseeds\x92\x92\x08\xcb?\xd0\x00\x00\x00\x00\x00\x00\x92\t"
-        b"\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa5steps\x14\xa8guidance\xcb@\x14\x00\x00\x00\x00"
-        b"\x00\x00\xa7sampler\xa7euler_a\xa5width\xcc\x80\xa6height@\xa7changes\x91\x85\xa4step"
-        b"\x02\xa6prompt\xa5a cat\xa8negative\xa0\xa8guidance\xcb?\xf8\x00\x00\x00\x00\x00\x00"
-        b"\xa7sampler\xa4ddim\xa6source\x83\xa4type\xa7Img2Img\xa5image\xa2ab\xa8strength\xcb?"
-        b"\xe0\x00\x00\x00\x00\x00\x00\xaareferences\x91\x83\xa5image\xa2cd\xa4role\xa5style"
-        b"\xa5scale\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa8controls\x91\x83\xa5model\xa5canny\xa5i"
-        b"mage\xa2ef\xa5scale\xcb?\xf0\x00\x00\x00\x00\x00\x00\xa8adapters\x91\x83\xa2id\xa3a/b"
-        b"\xa8revision\xa2r2\xa5scale\xcb?\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inpu"
-        b"ts\x91\xa2ab\xa7capture\x84\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t"
-        b"\xa8adaptive\xc3\xafinclude_flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8"
-        b"\x00\x00\x00\x00\x00\x00"
+        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4typ"
+        b"e\xa6Recipe\xa5model\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8nega"
+        b"tive\xa3fog\xa4seed\x07\xa8subseeds\x92\x92\x08\xcb?\xd0\x00\x00\x00\x00\x00\x00"
+        b"\x92\t\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa5steps\x14\xa8guidance\xcb@\x14\x00\x00"
+        b"\x00\x00\x00\x00\xa7sampler\xa7euler_a\xa5width\xcc\x80\xa6height@\xa7changes\x91"
+        b"\x85\xa4step\x02\xa6prompt\xa5a cat\xa8negative\xa0\xa8guidance\xcb?\xf8\x00\x00"
+        b"\x00\x00\x00\x00\xa7sampler\xa4ddim\xa6source\x83\xa4type\xa7Img2Img\xa5image\xa2a"
+        b"b\xa8strength\xcb?\xe0\x00\x00\x00\x00\x00\x00\xaareferences\x91\x83\xa5image\xa2c"
+        b"d\xa4role\xa5style\xa5scale\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa8controls\x91\x84"
+        b"\xa4kind\xa5canny\xa8revision\xa2r3\xa5image\xa2ef\xa5scale\xcb?\xf0\x00\x00\x00"
+        b"\x00\x00\x00\xa8adapters\x91\x83\xa4name\xa3a/b\xa8revision\xa2r2\xa5scale\xcb?"
+        b"\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inputs\x91\xa2ab\xa7capture\x84"
+        b"\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t\xa8adaptive\xc3\xafinclude_"
+        b"flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
     Ready: (
@@ -202,13 +204,13 @@ FRAMES: dict[type, bytes] = {
 }
 """MessagePack of the messages above: both processes of any version must agree on it."""
 RECIPE_JSON = (
-    b'{"type":"Recipe","model":"starter","revision":"r1","prompt":"a red house","negative":'
-    b'"fog","seed":7,"subseeds":[[8,0.25],[9,0.5]],"steps":20,"guidance":5.0,"sampler":"eul'
-    b'er_a","width":128,"height":64,"changes":[{"step":2,"prompt":"a cat","negative":"","gu'
-    b'idance":1.5,"sampler":"ddim"}],"source":{"type":"Img2Img","image":"ab","strength":0.5'
-    b'},"references":[{"image":"cd","role":"style","scale":0.5}],"controls":[{"model":"cann'
-    b'y","image":"ef","scale":1.0}],"adapters":[{"id":"a/b","revision":"r2","scale":0.75}],'
-    b'"row_class":8}'
+    b'{"type":"Recipe","model":"starter","revision":"r1","prompt":"a red house","negative":"'
+    b'fog","seed":7,"subseeds":[[8,0.25],[9,0.5]],"steps":20,"guidance":5.0,"sampler":"euler'
+    b'_a","width":128,"height":64,"changes":[{"step":2,"prompt":"a cat","negative":"","guida'
+    b'nce":1.5,"sampler":"ddim"}],"source":{"type":"Img2Img","image":"ab","strength":0.5},"r'
+    b'eferences":[{"image":"cd","role":"style","scale":0.5}],"controls":[{"kind":"canny","re'
+    b'vision":"r3","image":"ef","scale":1.0}],"adapters":[{"name":"a/b","revision":"r2","sca'
+    b'le":0.75}],"row_class":8}'
 )
 VERDICT_JSON = b'{"checker":"model","score":0.5,"flagged":true}'
 
@@ -237,7 +239,7 @@ def test_stored_json_has_these_bytes() -> None:
 
 def test_a_new_field_of_a_picture_raises_the_version() -> None:
     """An engine that does not know the field would close the connection at the first job."""
-    sources = (Img2Img, Inpaint, Edit)
+    sources = (Img2Img, Inpaint, Outpaint, Edit)
     parts = (Subseed, Change, *sources, Reference, Control, Adapter, Embedding)
     counts = [len(struct.__struct_fields__) for struct in (Recipe, *parts, Upscale, Detail)]
-    assert (PROTOCOL_VERSION, counts) == (9, [23, 2, 5, 3, 4, 2, 3, 3, 3, 2, 5, 12])
+    assert (PROTOCOL_VERSION, counts) == (10, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 12])

@@ -87,8 +87,8 @@ def test_a_model_in_a_folder_is_found_by_its_public_name() -> None:
         ({"prompt": "\u200b"}, "The prompt is empty"),
         ({"width": 512, "height": 512}, "512 x 512 is too large for this model"),
         (
-            {"adapters": (Adapter(id="../secret", revision="1", scale=1.0),)},
-            "does not support adapters",
+            {"adapters": (Adapter(name="../secret", revision="1", scale=1.0),)},
+            "needs the LoRA ../secret, which is not here",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from engine.contract import (
     Recipe,
     Sampler,
     Work,
-    check_supported,
+    check_steering,
     make_recipes,
     short_revision,
 )
@@ -73,7 +73,7 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
     """The recipe with the model's name here, and with texts as those of a request."""
     model = _same_model(recipe, context.models)
     try:
-        check_supported(recipe)
+        check_steering(recipe, model)
     except ValueError as error:
         raise Refused(str(error)) from error
     missing = [image for image in recipe.images if image not in images]

@@ -15,7 +15,17 @@ from engine.contract.recipe_parts import (
 )
 from engine.contract.samplers import FLOW_SAMPLERS, Sampler
 from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE, size_for_aspect, size_for_init_image
-from engine.contract.support import check_supported
+from engine.contract.steering import (
+    Adapter,
+    AdapterCard,
+    Control,
+    ControlCard,
+    ImageAdapterCard,
+    Preprocessor,
+    Reference,
+    ReferenceRole,
+)
+from engine.contract.support import check_steering
 
 
 class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +79,17 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The highest `clip_skip` of recipes; 1 for a model that always uses the same layer."""
     embeddings: tuple[Embedding, ...] = ()
     """Those that prompts may name."""
+    adapters: tuple[AdapterCard, ...] = ()
+    """The LoRAs of IMAGINE_LORAS that fit it."""
+    controls: tuple[ControlCard, ...] = ()
+    image_adapter: ImageAdapterCard | None = None
+    """What reads reference images; None if the model takes none."""
+    can_inpaint: bool = False
+    """Whether it can repaint a part of a picture."""
+    is_editor: bool = False
+    """Whether it edits pictures by instructions, and does nothing else."""
+    image_guidance: float = 1.5
+    """The default of edits."""
     distilled: Distilled | None = None
     """None if the model was not distilled, or if that is unknown."""
     max_concurrent_batches: int = 1
@@ -132,7 +153,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the model cannot paint the recipe."""
-        check_supported(recipe)
+        check_steering(recipe, self)
         self.check_area(recipe.width, recipe.height)
         self.check_sampler(recipe)
         self.check_steps(recipe)
@@ -230,6 +251,52 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         used = {name for text in texts for name in names_in(text, names)}
         embeddings = tuple(item for item in self.embeddings if item.name in used)
         return msgspec.structs.replace(recipe, embeddings=embeddings)
+
+    def adapter(self, name: str, scale: float) -> Adapter:
+        """The LoRA of this name. Raises ValueError, with a sentence for the user."""
+        for card in self.adapters:
+            if card.name == name:
+                return Adapter(name=name, revision=card.revision, scale=scale)
+        names = ", ".join(card.name for card in self.adapters)
+        offered = f"Choose one of: {names}." if names else "It has none."
+        raise ValueError(f"There is no LoRA “{name[:50]}” for the model {self.name}. {offered}")
+
+    def control(
+        self,
+        kind: str,
+        image: str,
+        *,
+        preprocessor: Preprocessor = Preprocessor.NONE,
+        scale: float = 1.0,
+        start: float = 0.0,
+        end: float = 1.0,
+    ) -> Control:
+        """The control of this kind. Raises ValueError, with a sentence for the user."""
+        for card in self.controls:
+            if card.kind == kind:
+                return Control(
+                    kind=kind,
+                    revision=card.revision,
+                    image=image,
+                    preprocessor=preprocessor,
+                    scale=scale,
+                    start=start,
+                    end=end,
+                )
+        kinds = ", ".join(card.kind for card in self.controls)
+        offered = f"Choose one of: {kinds}." if kinds else "It has none."
+        raise ValueError(f"The model {self.name} has no control “{kind[:50]}” here. {offered}")
+
+    def reference(
+        self, image: str, *, role: ReferenceRole = ReferenceRole.LIKE, scale: float = 1.0
+    ) -> Reference:
+        """A reference image. Raises ValueError, with a sentence for the user."""
+        adapter = self.image_adapter
+        if adapter is None:
+            raise ValueError(f"The model {self.name} takes no reference pictures here.")
+        return Reference(
+            image=image, role=role, scale=scale, adapter=adapter.name, revision=adapter.revision
+        )
 
     def check_clip_skip(self, recipe: Recipe) -> None:
         """Raise ValueError, with a sentence for the user, if the recipe skips too many layers."""

@@ -1,6 +1,6 @@
 """The options of a request for pictures, and the recipes that they become."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -16,12 +16,15 @@ from engine.contract.recipe_parts import (
     Change,
     Img2Img,
     PromptFormat,
+    Source,
     Subseed,
     Txt2Img,
     check_seed,
     check_strength,
 )
 from engine.contract.samplers import Sampler
+from engine.contract.steering import Adapter, Control, Reference
+from engine.contract.support import check_steering
 
 DEFAULT_COUNT: Final = 4
 """The number of pictures if the option is not set."""
@@ -90,17 +93,23 @@ def make_recipes(
     *,
     size: tuple[int, int],
     seed: int,
-    source: str | None = None,
+    source: str | Source | None = None,
+    adapters: Sequence[Adapter] = (),
+    controls: Sequence[Control] = (),
+    references: Sequence[Reference] = (),
 ) -> tuple[Recipe, ...]:
     """The recipes of a request, with consecutive seeds or, if it has a subseed, subseeds.
 
-    `seed` is used if the options have none; `source` is the sha256 of the init image. Raises
-    ValueError, with a sentence for the user.
+    `seed` is used if the options have none; `source` is the sha256 of the init image, or a source
+    of another kind. Steered pictures are run by torch. Raises ValueError, with a sentence for the
+    user.
     """
     options.check(has_init_image=source is not None, samplers=model.samplers)
     steps = model.steps if options.steps is None else options.steps
-    init_image = _init_image(options, model, source)
+    init_image = _source(options, model, source)
     prompt, negative, changes = _prompts(options, init_image.executed_steps(steps))
+    is_steered = bool(adapters or controls or references)
+    default_backend = Backend.TORCH if is_steered else model.backend
     clip_skip = 1 if options.clip_skip is None else options.clip_skip
     first = Recipe(
         model=model.name,
@@ -120,7 +129,10 @@ def make_recipes(
         height=size[1],
         changes=changes,
         source=init_image,
-        backend=model.backend if options.backend is None else options.backend,
+        adapters=tuple(adapters),
+        controls=tuple(controls),
+        references=tuple(references),
+        backend=default_backend if options.backend is None else options.backend,
         row_class=ROW_CLASSES[0],
     )
     if first.prompt_format is PromptFormat.A1111:
@@ -132,14 +144,17 @@ def make_recipes(
     model.check_distillation(first)
     model.check_clip_skip(first)
     model.check_backend(first)
+    check_steering(first, model)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
 
 
-def _init_image(options: PictureOptions, model: ModelCard, image: str | None) -> Txt2Img | Img2Img:
-    if image is None:
+def _source(options: PictureOptions, model: ModelCard, source: str | Source | None) -> Source:
+    if source is None:
         return Txt2Img()
-    return Img2Img(image, options.init_image_strength, model.rounding)
+    if isinstance(source, str):
+        return Img2Img(source, options.init_image_strength, model.rounding)
+    return source
 
 
 def _prompts(options: PictureOptions, steps: int) -> tuple[str, str, tuple[Change, ...]]:

@@ -10,15 +10,14 @@ from engine.contract.prompt_weights import words_of
 from engine.contract.recipe_parts import (
     MAX_GUIDANCE,
     SEED_LIMIT,
-    Adapter,
     Backend,
     Change,
-    Control,
+    Edit,
     Embedding,
     Img2Img,
     Inpaint,
+    Outpaint,
     PromptFormat,
-    Reference,
     Source,
     Subseed,
     Txt2Img,
@@ -29,6 +28,14 @@ from engine.contract.recipe_parts import (
 )
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import check_size
+from engine.contract.steering import (
+    MAX_ADAPTERS,
+    MAX_CONTROLS,
+    MAX_REFERENCES,
+    Adapter,
+    Control,
+    Reference,
+)
 
 MAX_STEPS: Final = 150
 MAX_CHANGED_CHARS: Final = 50_000
@@ -142,6 +149,7 @@ class Recipe(
         check_length("negative prompt", self.negative)
         self._check_numbers()
         self._check_source()
+        self._check_steering()
         self._check_changes()
 
     def _check_numbers(self) -> None:
@@ -164,12 +172,35 @@ class Recipe(
 
     def _check_source(self) -> None:
         source = self.source
-        if isinstance(source, Img2Img | Inpaint) and self.executed_steps < 1:
+        if isinstance(source, Img2Img | Inpaint | Outpaint) and self.executed_steps < 1:
             smallest = source.rounding.smallest_strength(self.steps)
             raise ValueError(
                 f"With a strength of {source.strength:g}, none of the {self.steps} steps would "
                 f"run; the strength must be at least {smallest:g}."
             )
+
+        if isinstance(source, Outpaint) and (
+            source.left + source.width > self.width or source.top + source.height > self.height
+        ):
+            raise ValueError(
+                f"The image of {source.width} x {source.height} pixels at {source.left}, "
+                f"{source.top} does not lie on the canvas of {self.width} x {self.height} pixels."
+            )
+
+    def _check_steering(self) -> None:
+        for name, items, most in (
+            ("LoRAs", self.adapters, MAX_ADAPTERS),
+            ("controls", self.controls, MAX_CONTROLS),
+            ("references", self.references, MAX_REFERENCES),
+        ):
+            if len(items) > most:
+                raise ValueError(
+                    f"The picture has {len(items)} {name}; at most {most} are allowed."
+                )
+        names = [adapter.name for adapter in self.adapters]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"The LoRA {name} is named twice; name it once.")
 
     def _check_changes(self) -> None:
         for earlier, later in pairwise(self.changes):
@@ -260,9 +291,20 @@ class Recipe(
         return any(phase.uses_cfg for phase in self.phases)
 
     @property
+    def uses_image_cfg(self) -> bool:
+        """Whether it is an edit with classifier-free guidance for the image too."""
+        return isinstance(self.source, Edit) and self.source.image_guidance >= 1.0 and self.uses_cfg
+
+    @property
     def rows(self) -> int:
-        """Rows of this picture in each forward pass: 2 with classifier-free guidance, else 1."""
-        return 2 if self.uses_cfg else 1
+        """Rows of this picture in each forward pass: 2 with classifier-free guidance, 3 for an edit
+        with it, else 1."""
+        return 1 + self.uses_cfg + self.uses_image_cfg
+
+    @property
+    def is_steered(self) -> bool:
+        """Whether anything but prompts and source steers it."""
+        return bool(self.adapters or self.controls or self.references)
 
     def with_seed(self, seed: int) -> "Recipe":
         """The recipe with this seed modulo SEED_LIMIT."""

@@ -1,4 +1,4 @@
-"""The parts of a recipe: noise sources, changes, sources, and what an image is guided by."""
+"""The parts of a recipe: noise sources, changes, sources, and embeddings."""
 
 import math
 from enum import StrEnum
@@ -193,23 +193,49 @@ class Edit(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
         return (self.image,)
 
 
-Source = Txt2Img | Img2Img | Inpaint | Edit
+class Outpaint(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    tag=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+):
+    """An image is put on a larger canvas, and the rest of the canvas is painted.
 
-
-class Reference(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An image that is part of the prompt (IP-Adapter)."""
+    Raises ValueError, with a sentence for the user, if a value is not allowed.
+    """
 
     image: str
-    role: str
-    scale: float
+    left: int
+    """Of the image on the canvas, in pixels, as `top`."""
+    top: int
+    width: int
+    """Of the image on the canvas, in pixels: the image is resized to this."""
+    height: int
+    strength: float = 1.0
+    """That of the rest of the canvas."""
+    rounding: StepRounding = StepRounding.DOWN
+
+    def __post_init__(self) -> None:
+        check_strength(self.strength)
+        if min(self.left, self.top) < 0 or min(self.width, self.height) < 1:
+            raise ValueError(
+                f"The image on the canvas has {self.width} x {self.height} pixels at "
+                f"{self.left}, {self.top}; it must lie on the canvas."
+            )
+
+    def executed_steps(self, steps: int) -> int:
+        """How many of the steps are run."""
+        return self.rounding.executed_steps(steps, self.strength)
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of its images."""
+        return (self.image,)
 
 
-class Control(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An image that determines the composition (ControlNet)."""
-
-    model: str
-    image: str
-    scale: float
+Source = Txt2Img | Img2Img | Inpaint | Outpaint | Edit
 
 
 def short_revision(revision: str, chars: int = 12) -> str:
@@ -219,14 +245,6 @@ def short_revision(revision: str, chars: int = 12) -> str:
     """
     weights, dash, configuration = revision.partition("-")
     return weights[:chars] + dash + configuration[:chars]
-
-
-class Adapter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Weights that are added to the model's (LoRA)."""
-
-    id: str
-    revision: str
-    scale: float
 
 
 class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -240,6 +240,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             width=min(self.tile, self.width),
             height=min(self.tile, self.height),
             source=Img2Img(self.image, self.strength, self.rounding),
+            adapters=self.recipe.adapters,
             backend=self.recipe.backend if self.backend is None else self.backend,
             row_class=self.row_class,
         )

@@ -204,8 +204,8 @@ class EngineCore:
         """Prepare the request's images of these models, with row classes for the load if there is
         one."""
         if load is not None:
-            chosen = [image for image in request.inputs if image.init_image.model in models]
-            rest = [image for image in request.inputs if image.init_image.model not in models]
+            chosen = [image for image in request.inputs if image.inputs.model in models]
+            rest = [image for image in request.inputs if image.inputs.model not in models]
             request.inputs = [*self._row_classes.with_row_classes(chosen, load), *rest]
         prepare(request, models, self.pool.make_room)
 
@@ -367,15 +367,13 @@ def _repeated_inputs(request: Request) -> list[ImageInput]:
     A Detail is repeated with all its tiles, because they have one row class.
     """
     images: list[RunningImage | WaitingImage] = [*request.images, *request.waiting]
-    inputs = [
-        ImageInput(image.index, image.state.recipe, image.state.init_image) for image in images
-    ]
+    inputs = [ImageInput(image.index, image.state.recipe, image.state.inputs) for image in images]
     unfinished = {image.index for image in images if not image.state.is_finished}
     return with_empty_canvases([image for image in inputs if image.index in unfinished])
 
 
 def _with_smaller_row_class(image: ImageInput) -> ImageInput:
-    card = image.init_image.model.card
+    card = image.inputs.model.card
     return replace(image, recipe=card.with_smaller_row_class(image.recipe) or image.recipe)
 
 

@@ -151,7 +151,7 @@ class Enlarger:
 
 def canvases_of(inputs: Iterable[ImageInput]) -> list[Canvas]:
     """The canvases of the tiles among these inputs, each once."""
-    tiles = [image.init_image for image in inputs if isinstance(image.init_image, InitTile)]
+    tiles = [image.inputs for image in inputs if isinstance(image.inputs, InitTile)]
     return list(dict.fromkeys(tile.canvas for tile in tiles))
 
 
@@ -159,10 +159,8 @@ def with_empty_canvases(inputs: Sequence[ImageInput]) -> list[ImageInput]:
     """The same inputs, with tiles of new canvases in place of those that were used."""
     emptied = {canvas: canvas.emptied() for canvas in canvases_of(inputs)}
     return [
-        replace(
-            image, init_image=emptied[image.init_image.canvas].init_images[image.init_image.nth]
-        )
-        if isinstance(image.init_image, InitTile)
+        replace(image, inputs=emptied[image.inputs.canvas].inputs[image.inputs.nth])
+        if isinstance(image.inputs, InitTile)
         else image
         for image in inputs
     ]

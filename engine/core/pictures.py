@@ -70,7 +70,7 @@ def paint(state: DenoisingState, job: Paint, decoded: Callable[[], Image.Image])
         picture = decoded()
     except InvalidJob as error:  # of this image alone; the others may succeed
         return fail(state, str(error))
-    tile = state.init_image
+    tile = state.inputs
     if isinstance(tile, InitTile):
         whole = tile.canvas.add(tile.nth, picture)
         return None if whole is None else check(whole, origin_of(state), job)
@@ -79,7 +79,7 @@ def paint(state: DenoisingState, job: Paint, decoded: Callable[[], Image.Image])
 
 def fail(state: DenoisingState, reason: str) -> Result | None:
     """The failed picture; None if another tile of it has failed before."""
-    tile = state.init_image
+    tile = state.inputs
     if isinstance(tile, InitTile):
         if tile.canvas.is_failed:
             return None
@@ -129,8 +129,8 @@ def origin_of(state: DenoisingState) -> Origin:
     fingerprint = model.card.fingerprint + model.backend_fingerprint(state.recipe.backend)
     fingerprint += unbatched
     work: Work = state.recipe
-    if isinstance(state.init_image, InitTile):
-        canvas = state.init_image.canvas
+    if isinstance(state.inputs, InitTile):
+        canvas = state.inputs.canvas
         fingerprint = f"{fingerprint}, {canvas.upscaler_fingerprint}"
         work = with_row_class(canvas.detail, state.recipe.row_class, state.recipe.backend)
     omission = state.model.omission(state.recipe)

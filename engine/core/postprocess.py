@@ -327,7 +327,7 @@ def _preview_images(inputs: Sequence[PreviewInput]) -> list[Image.Image]:
     cells: list[Image.Image] = []
     tiles: dict[Canvas, list[Image.Image]] = {}
     for state, sample in inputs:
-        image, tile = _preview_image(state, sample), state.init_image
+        image, tile = _preview_image(state, sample), state.inputs
         if isinstance(tile, InitTile):
             tiles.setdefault(tile.canvas, []).append(image)
         else:

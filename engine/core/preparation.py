@@ -10,6 +10,7 @@ from PIL import Image
 
 from engine.contract import (
     Detail,
+    Inpaint,
     Paint,
     Recipe,
     Upscale,
@@ -25,7 +26,7 @@ from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import MISSING_PACKAGE, can_encode
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import DenoisingState, InitImage
+from engine.pipeline.denoise import DenoisingState, InputImages
 from engine.pipeline.tiles import Canvas
 from engine.pipeline.timeline import timeline_for
 from engine.safety import flagged, log_fields
@@ -64,16 +65,16 @@ def _check_capture(job: Paint) -> None:
 def image_inputs(works: Sequence[Work], models: Sequence[DiffusionModel]) -> list[ImageInput]:
     """The images of these recipes, and the tiles of the Details among them."""
     inputs: list[ImageInput] = []
-    init_images: dict[tuple[DiffusionModel, str | None], InitImage] = {}
+    by_digests: dict[tuple[DiffusionModel, tuple[str, ...]], InputImages] = {}
     for index, work in enumerate(works):
         if isinstance(work, Detail):
             canvas = Canvas(work, model_for(work.recipe, models))
             tile = work.tile_recipe()
-            inputs += [ImageInput(index, tile, init_image) for init_image in canvas.init_images]
+            inputs += [ImageInput(index, tile, tile_input) for tile_input in canvas.inputs]
         elif isinstance(work, Recipe):
-            key = model_for(work, models), next(iter(work.source.images), None)
-            init_image = init_images.setdefault(key, InitImage(*key))
-            inputs.append(ImageInput(index, work, init_image))
+            key = model_for(work, models), work.images
+            images = by_digests.setdefault(key, InputImages(*key))
+            inputs.append(ImageInput(index, work, images))
     return inputs
 
 
@@ -100,37 +101,41 @@ def prepare(
     Raises InitImageFlagged if the safety check flags an init image, InvalidJob if its file is not
     a valid image.
     """
-    chosen = [image for image in request.inputs if image.init_image.model in models]
-    others = [image for image in request.inputs if image.init_image.model not in models]
-    _load_init_images(request, chosen)
+    chosen = [image for image in request.inputs if image.inputs.model in models]
+    others = [image for image in request.inputs if image.inputs.model not in models]
+    _load_input_images(request, chosen)
     fitting: dict[tuple[Recipe, DiffusionModel], Recipe] = {}  # one for all tiles of a Detail
     for image in chosen:
-        key = image.recipe, image.init_image.model
+        key = image.recipe, image.inputs.model
         if key not in fitting:
             fitting[key] = _largest_fitting_batch(*key, make_room)
-    chosen = [
-        replace(image, recipe=fitting[image.recipe, image.init_image.model]) for image in chosen
-    ]
+    chosen = [replace(image, recipe=fitting[image.recipe, image.inputs.model]) for image in chosen]
     request.inputs = [*chosen, *others]  # with the row classes that fit, if the rest fails
-    states = [DenoisingState(image.recipe, image.init_image) for image in chosen]
+    states = [DenoisingState(image.recipe, image.inputs) for image in chosen]
     request.waiting.extend(
         WaitingImage(image.index, state) for image, state in zip(chosen, states, strict=True)
     )
     request.inputs = others
 
 
-def _load_init_images(request: Request, images: Sequence[ImageInput]) -> None:
-    """Decode each init image once, and let each of its models check it."""
-    by_digest: dict[str, list[InitImage]] = {}
-    for init_image in dict.fromkeys(image.init_image for image in images):
+def _load_input_images(request: Request, images: Sequence[ImageInput]) -> None:
+    """Decode each input image once, and let each of its models check it; masks are not checked."""
+    by_digest: dict[str, list[InputImages]] = {}
+    masks: set[str] = set()
+    for image in images:
+        if isinstance(image.recipe.source, Inpaint):
+            masks.add(image.recipe.source.mask)
+    for inputs in dict.fromkeys(image.inputs for image in images):
         # After a restart for lack of memory, the images are already decoded and checked.
-        if init_image.sha256 is not None and init_image.image is None:
-            by_digest.setdefault(init_image.sha256, []).append(init_image)
-    for digest, init_images in by_digest.items():
-        image = _decode(request.files[digest])
-        _check_safety(image, request.job, init_images)
-        for init_image in init_images:
-            init_image.image = image
+        if not inputs.is_complete:
+            for digest in inputs.digests:
+                by_digest.setdefault(digest, []).append(inputs)
+    for digest, users in by_digest.items():
+        decoded = _decode(request.files[digest])
+        if digest not in masks:
+            _check_safety(decoded, request.job, users)
+        for inputs in users:
+            inputs.images[digest] = decoded
 
 
 def _check_input(digest: str, files: Mapping[str, bytes]) -> None:
@@ -154,11 +159,9 @@ def _decode(data: bytes) -> Image.Image:
         raise InvalidJob(str(error)) from error
 
 
-def _check_safety(image: Image.Image, job: Paint, init_images: Sequence[InitImage]) -> None:
+def _check_safety(image: Image.Image, job: Paint, users: Sequence[InputImages]) -> None:
     """Raise InitImageFlagged if a checker of one of the job's models flags the image."""
-    verdicts = [
-        verdict for init_image in init_images for verdict in init_image.model.check_safety(image)
-    ]
+    verdicts = [verdict for inputs in users for verdict in inputs.model.check_safety(image)]
     job_fields = {"job": job.job, "attempt": job.attempt}
     log.info("sketch checked", extra=job_fields | log_fields(verdicts))
     if flagged(verdicts):

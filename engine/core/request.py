@@ -31,7 +31,7 @@ from engine.core.batching import BatchKey, batch_key
 from engine.core.capture import Artifact, ImageCapture
 from engine.core.job_files import NO_FILES
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import DenoisingState, InitImage
+from engine.pipeline.denoise import DenoisingState, InputImages
 
 EventSink = Callable[[Event], None]
 
@@ -62,12 +62,12 @@ _ENDED = frozenset({RequestStatus.COMPLETED, RequestStatus.FAILED, RequestStatus
 
 @dataclass(frozen=True)
 class ImageInput:
-    """The recipe of one image, and its init image."""
+    """The recipe of one image, and its input images."""
 
     index: int
     """Of its recipe in the job."""
     recipe: Recipe
-    init_image: InitImage
+    inputs: InputImages
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Request:
     @property
     def input_models(self) -> "frozenset[DiffusionModel]":
         """The models of its images that are to be prepared."""
-        return frozenset(image.init_image.model for image in self.inputs)
+        return frozenset(image.inputs.model for image in self.inputs)
 
     @property
     def running_models(self) -> "frozenset[DiffusionModel]":

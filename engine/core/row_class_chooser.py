@@ -70,7 +70,7 @@ class RowClassChooser:
                 continue
             if not any(_group(image) == group for image in [*peers, *others]):
                 continue
-            measured = self.measure(inputs[indices[0]].init_image.model, group)
+            measured = self.measure(inputs[indices[0]].inputs.model, group)
             if not {image.key.rows for image in [*members, *peers]} <= set(measured):
                 continue
             row_class = choose_row_class(
@@ -109,7 +109,7 @@ class RowClassChooser:
         return [key.rows for key in keys if self._costs.is_measured(key)]
 
     def _load_image(self, image: ImageInput) -> LoadImage:
-        model, recipe = image.init_image.model, image.recipe
+        model, recipe = image.inputs.model, image.recipe
         chunks = self._chunks_of(model, recipe)
         evaluations = recipe.executed_steps * recipe.sampler.scheduler.order
         key = batch_key(recipe, chunks)

@@ -17,6 +17,7 @@ from engine.contract import (
 )
 from engine.device import Device
 from engine.safety import Checker
+from engine.steering.rows import SteeredRows, Steering
 from engine.weights.model_files import ModelFiles
 
 Conditioning = Mapping[str, torch.Tensor]
@@ -84,6 +85,23 @@ class DiffusionModel(Protocol):
         backend: Backend = Backend.TORCH,
     ) -> torch.Tensor:
         """The model output for all rows; each row has its own timestep and conditioning."""
+
+    def predict_steered(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        steered: Sequence[SteeredRows],
+    ) -> torch.Tensor:
+        """The same by torch for a batch some of whose images have adapters, controls or references.
+
+        `steered` are the rows of these images. The bits of other rows are those of `predict`, and
+        those of a steered image do not depend on other images.
+        """
+
+    def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
+        """What steers an image of this recipe, made of its input images, which are in their own
+        sizes."""
 
     def prove_backends(self) -> None:
         """Try the backends of this machine, and put those on the card that give torch's results, up

@@ -19,6 +19,7 @@ from engine.models.flow_transformer import (
     text_of,
     words_beyond_template,
 )
+from engine.models.latent_codec import LatentCodec
 from engine.models.prompt_tokens import Prompt
 from engine.safety import Checker
 from engine.weights.model_files import ModelFiles
@@ -36,12 +37,44 @@ _CACHED_IDS: Final = 256
 """
 
 
+class _PackedCodec(LatentCodec):
+    """Latents of 2 x 2 pixels of the VAE, normalised with the statistics in the VAE, without a
+    standard deviation: they are not sampled."""
+
+    def encode(self, image: Image.Image) -> tuple[torch.Tensor, None]:
+        """An image's latents, before `scale`."""
+        mean, _ = super().encode(image)
+        packed: torch.Tensor = Flux2KleinPipeline._patchify_latents(mean)
+        return packed, None
+
+    def scale(self, latents: torch.Tensor) -> torch.Tensor:
+        """Encoded latents, normalised to the range of the denoiser's input."""
+        mean, std = self._mean_and_std(latents)
+        scaled: torch.Tensor = (latents - mean) / std
+        return scaled
+
+    def decode(self, latents: torch.Tensor, backend: Backend = Backend.TORCH) -> torch.Tensor:
+        """The pixels of latents, (rows, 3, height, width), from -1 to 1."""
+        latents = latents.to(self._dtype)
+        mean, std = self._mean_and_std(latents)
+        unpacked = Flux2KleinPipeline._unpatchify_latents(latents * std + mean)
+        pixels: torch.Tensor = self._vae.decode(unpacked, return_dict=False)[0]
+        return pixels
+
+    def _mean_and_std(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As diffusers' `_encode_vae_image`."""
+        statistics = self._vae.bn
+        std = torch.sqrt(statistics.running_var.view(1, -1, 1, 1) + self._vae.config.batch_norm_eps)
+        return statistics.running_mean.view(1, -1, 1, 1).to(like), std.to(like)
+
+
 class Flux2Klein(FlowTransformer):
     """FLUX.2 klein. Its latents are (rows, channels, height / 16, width / 16), normalised with the
     statistics in the VAE. The conditioning is one sequence of embeddings, and the init image, which
     is a reference picture too. So with a strength of 1 the prompt says how to change it."""
 
     family = FLUX_2_KLEIN
+    codec = _PackedCodec
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
         super().__init__(*args, **options)
@@ -104,31 +137,6 @@ class Flux2Klein(FlowTransformer):
         )[0]
         tokens = output[:, : height * width]
         return tokens.permute(0, 2, 1).reshape(rows, channels, height, width)
-
-    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, None]:
-        """An image's latents before `scale_latents`, which are not sampled."""
-        mean, _ = super().encode_image(image)
-        packed: torch.Tensor = self.pipeline._patchify_latents(mean)
-        return packed, None
-
-    def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
-        """Encoded latents, normalised to the range of the denoiser's input."""
-        mean, std = self._latents_mean_and_std(latents)
-        scaled: torch.Tensor = (latents - mean) / std
-        return scaled
-
-    def _decode(self, latents: torch.Tensor, backend: Backend = Backend.TORCH) -> torch.Tensor:
-        latents = latents.to(self._vae_dtype)
-        mean, std = self._latents_mean_and_std(latents)
-        unpacked = self.pipeline._unpatchify_latents(latents * std + mean)
-        pixels: torch.Tensor = self._vae.decode(unpacked, return_dict=False)[0]
-        return pixels
-
-    def _latents_mean_and_std(self, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As diffusers' `_encode_vae_image`."""
-        statistics = self._vae.bn
-        std = torch.sqrt(statistics.running_var.view(1, -1, 1, 1) + self._vae.config.batch_norm_eps)
-        return statistics.running_mean.view(1, -1, 1, 1).to(like), std.to(like)
 
     def _positions(
         self, pictures: int, height: int, width: int, tokens: int

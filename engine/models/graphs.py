@@ -70,6 +70,12 @@ class GraphCache:
         graph = self._lookup(_key(latents, conditioning))
         return graph is not None and graph is not self._forward
 
+    def drop(self, shape: torch.Size) -> None:
+        """Drop the graphs for latents of this shape; none may be in use."""
+        with self._graphs_lock:
+            for key in [key for key in self._graphs if key[0][1] == shape]:
+                del self._graphs[key]
+
     def clear(self) -> None:
         """Drop all graphs; none may be in use."""
         with self._graphs_lock:

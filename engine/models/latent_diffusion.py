@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final
 import msgspec
 import torch
 from diffusers import AutoencoderKL, DiffusionPipeline
-from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from engine.contract import (
@@ -30,12 +29,14 @@ from engine.models.convolutions import SlotInvariantConvolutions
 from engine.models.defaults import Distillation, FamilyDefaults
 from engine.models.embeddings import add_embeddings
 from engine.models.graphs import GraphCache
+from engine.models.latent_codec import LatentCodec
 from engine.models.loading import denoiser_of, latent_pixels, model_card, scheduler_config
 from engine.models.movable_weights import MovableWeights
 from engine.models.offload import resident_networks
 from engine.models.openvino_backend import OpenVinoBackend
 from engine.models.prompt_tokens import EncoderInput, Prompt, PromptTokenizer, lock_tokenizers
 from engine.safety import CheckerSet
+from engine.steering.rows import SteeredRows, Steering
 from engine.weights.embeddings import EmbeddingFile
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class LatentDiffusion(ABC):
     """
 
     family: ClassVar[FamilyDefaults]
+    codec: ClassVar[type[LatentCodec]] = LatentCodec
     tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
     """The components of the pipeline that tokenize prompts."""
     text_encoders: ClassVar[tuple[str, ...]] = ()
@@ -85,8 +87,6 @@ class LatentDiffusion(ABC):
         self.scheduler_config: Mapping[str, object] = scheduler_config(pipeline, self.family)
         self.pipeline = pipeline
         self._vae: AutoencoderKL = pipeline.vae
-        self._vae_dtype = self._vae.dtype  # diffusers searches all modules in each call
-        self._image_processor = VaeImageProcessor(vae_scale_factor=pipeline.vae_scale_factor)
         self._checkers = checkers
         networks = [*resident_networks(pipeline), *checkers.networks]
         self._weights = MovableWeights(networks, device)
@@ -101,6 +101,9 @@ class LatentDiffusion(ABC):
         self.graphs = GraphCache(self.forward, device, can_capture=is_resident)
         """The captured forward passes of `predict`."""
         self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
+        self._codec = self.codec(
+            pipeline.vae, pipeline.vae_scale_factor, device, self._openvino.decode
+        )
         self._probe = cache(self._probe_batch)
         lock_tokenizers(pipeline)
         self._tokenizers = [PromptTokenizer(getattr(pipeline, name)) for name in self.tokenizers]
@@ -202,6 +205,20 @@ class LatentDiffusion(ABC):
             return self.graphs(latents, timesteps, conditioning)
         return self._openvino.predict(latents, timesteps, conditioning, backend)
 
+    def predict_steered(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        steered: Sequence[SteeredRows],
+    ) -> torch.Tensor:
+        """The model output for a batch some of whose images are steered; only UNets can be."""
+        raise NotImplementedError(f"The model {self.card.name} cannot be steered.")
+
+    def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
+        """What steers an image of this recipe; only UNets can be steered."""
+        raise InvalidJob(f"The model {self.card.name} takes no adapters, controls or references.")
+
     def prove_backends(self) -> None:
         """Put the device's backends on the card that give torch's results, up to rounding."""
         self.card = self._openvino.proved(self.card, self.latent_shape, self.encode_prompt)
@@ -293,6 +310,8 @@ class LatentDiffusion(ABC):
         shape = self.latent_shape(width, height)
         with self._memory.measure(width, height, rows, text_chunks):
             self._measure_convolutions(shape, conditioning, rows)
+            # A graph that was captured before it may compute them as a batch.
+            self.graphs.drop(torch.Size([rows, *shape[1:]]))
             output = probe_output(self, shape, conditioning, rows, backend)
         if output is None:
             log.warning(
@@ -324,17 +343,11 @@ class LatentDiffusion(ABC):
     def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and standard deviation of an image's latents, before `scale_latents`; without the
         latter, the latents are the mean."""
-        pixels = self._image_processor.preprocess(image)
-        latent_dist = self._vae.encode(
-            pixels.to(self.device.torch_device, self._vae_dtype)
-        ).latent_dist
-        return latent_dist.mean, latent_dist.std
+        return self._codec.encode(image)
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         """Encoded latents, normalised to the range of the denoiser's input."""
-        mean, std = self._latents_mean_and_std(latents)
-        scaled: torch.Tensor = (latents - mean) * (self._vae.config.scaling_factor / std)
-        return scaled
+        return self._codec.scale(latents)
 
     def decode_latents(
         self, latents: torch.Tensor, backend: Backend = Backend.TORCH
@@ -343,7 +356,7 @@ class LatentDiffusion(ABC):
 
         Raises InvalidJob if they overflow or the image is black.
         """
-        return self._to_image(self._decode(latents, backend))
+        return self._codec.image(self._codec.decode(latents, backend))
 
     def decode_frames(
         self, latents: torch.Tensor, backend: Backend = Backend.TORCH
@@ -351,42 +364,16 @@ class LatentDiffusion(ABC):
         """The images of latents (frames, channels, height / 8, width / 8); None for those that
         overflow or are black."""
         frames: list[Image.Image | None] = []
-        for pixels in self._decode(latents, backend).split(1):
+        for pixels in self._codec.decode(latents, backend).split(1):
             try:
-                frames.append(self._to_image(pixels))
+                frames.append(self._codec.image(pixels))
             except InvalidJob:
                 frames.append(None)
         return frames
 
-    def _decode(self, latents: torch.Tensor, backend: Backend) -> torch.Tensor:
-        """The pixels of latents, (rows, 3, height, width), from -1 to 1."""
-        latents = latents.to(self._vae_dtype)
-        mean, std = self._latents_mean_and_std(latents)
-        latents = latents / (self._vae.config.scaling_factor / std) + mean
-        if backend is not Backend.TORCH:
-            return self._openvino.decode(latents)
-        pixels: torch.Tensor = self._vae.decode(latents, return_dict=False)[0]
-        return pixels
-
-    def _to_image(self, pixels: torch.Tensor) -> Image.Image:
-        if not torch.isfinite(pixels).all():
-            raise InvalidJob("The model's values overflowed: try another seed, size or sampler.")
-        image: Image.Image = self._image_processor.postprocess(pixels, output_type="pil")[0]
-        if image.getbbox() is None:
-            raise InvalidJob("The picture is completely black: try another seed or prompt.")
-        return image
-
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """The verdict of each safety checker; a checker that fails flags the image."""
         return self._checkers.check(image)
-
-    def _latents_mean_and_std(self, like: torch.Tensor) -> tuple[Any, Any]:
-        """Mean and standard deviation of encoded latents, (1, channels, 1, 1) each, or numbers."""
-        config = self._vae.config
-        mean, std = (config.get(name) for name in ("latents_mean", "latents_std"))
-        if mean is None or std is None:
-            return config.get("shift_factor") or 0.0, 1.0
-        return like.new_tensor(mean).view(1, -1, 1, 1), like.new_tensor(std).view(1, -1, 1, 1)
 
 
 def _fuse_operations(networks: Sequence[torch.nn.Module]) -> None:

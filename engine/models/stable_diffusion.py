@@ -1,7 +1,7 @@
 """Stable Diffusion 1 and 2, from the components of diffusers."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import torch
 from diffusers import StableDiffusionPipeline
@@ -12,16 +12,16 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in, require_components
-from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import Prompt, weighted
+from engine.models.unet_diffusion import UnetDiffusion
 from engine.safety import Checker, CheckerSet
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
 from engine.weights.model_folder import STARTERS
 
 
-class StableDiffusion(LatentDiffusion):
+class StableDiffusion(UnetDiffusion):
     """Stable Diffusion 1 or 2. The conditioning is one sequence of embeddings."""
 
     family = STABLE_DIFFUSION
@@ -72,14 +72,9 @@ class StableDiffusion(LatentDiffusion):
             **guidance_embedding(self.pipeline, recipe.guidance, self.device.dtype),
         }
 
-    def forward(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
-    ) -> torch.Tensor:
-        """The UNet's forward pass, without a captured graph."""
-        output: torch.Tensor = self._denoiser(
-            latents, timesteps, **conditioning, return_dict=False
-        )[0]
-        return output
+    def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:
+        """The conditioning as arguments of the UNet."""
+        return dict(conditioning)
 
     def _encode_text(self, prompt: Prompt) -> torch.Tensor:
         if prompt.format is PromptFormat.A1111:

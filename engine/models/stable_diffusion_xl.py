@@ -1,7 +1,7 @@
 """SDXL (Podell et al. 2023, https://arxiv.org/abs/2307.01952), from the components of diffusers."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import torch
 from diffusers import StableDiffusionXLPipeline
@@ -12,9 +12,9 @@ from engine.device import Device
 from engine.models.base import Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION_XL, Distillation
 from engine.models.description import distillation_in, require_components
-from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import EncoderInput, Prompt, weighted
+from engine.models.unet_diffusion import UnetDiffusion
 from engine.safety import Checker, CheckerSet
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
@@ -25,7 +25,7 @@ _PromptEmbeds = tuple[torch.Tensor, torch.Tensor]
 """diffusers' `prompt_embeds` and `pooled_prompt_embeds`."""
 
 
-class StableDiffusionXL(LatentDiffusion):
+class StableDiffusionXL(UnetDiffusion):
     """SDXL. The conditioning is a sequence of embeddings of two text encoders, a pooled embedding,
     and `time_ids`: original size, crop and target size."""
 
@@ -77,19 +77,13 @@ class StableDiffusionXL(LatentDiffusion):
             **guidance_embedding(self.pipeline, recipe.guidance, self.device.dtype),
         }
 
-    def forward(
-        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
-    ) -> torch.Tensor:
-        """The UNet's forward pass, without a captured graph."""
-        output: torch.Tensor = self._denoiser(
-            latents,
-            timesteps,
-            timestep_cond=conditioning.get("timestep_cond"),
-            encoder_hidden_states=conditioning["encoder_hidden_states"],
-            added_cond_kwargs={name: conditioning[name] for name in ("text_embeds", "time_ids")},
-            return_dict=False,
-        )[0]
-        return output
+    def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:
+        """The conditioning as arguments of the UNet."""
+        return {
+            "timestep_cond": conditioning.get("timestep_cond"),
+            "encoder_hidden_states": conditioning["encoder_hidden_states"],
+            "added_cond_kwargs": {name: conditioning[name] for name in ("text_embeds", "time_ids")},
+        }
 
     def _negative_prompt_embeds(self, negative: Prompt, embeds: _PromptEmbeds) -> _PromptEmbeds:
         if not negative.text and self.pipeline.config.force_zeros_for_empty_prompt:

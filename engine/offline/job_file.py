@@ -11,19 +11,24 @@ from PIL import Image
 
 from engine.contract import (
     SEED_LIMIT,
+    Adapter,
     Capture,
+    Control,
+    Edit,
+    Img2Img,
+    Inpaint,
     ModelCard,
     Paint,
     PictureOptions,
+    Reference,
+    Source,
     make_recipes,
-    sha256,
 )
-from engine.contract.images.encode import encode_png
-from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
 from engine.contract.sizes import check_size
 from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
-from engine.imaging.init_image import decode, resize_and_crop
+from engine.imaging.init_image import resize_and_crop
+from engine.offline.job_inputs import InputFiles, ScaledFile, parse_control, read_image
 
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -40,6 +45,18 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     sketch: str | None = None
+    mask: str | None = None
+    """The file of a mask for the sketch: white is repainted."""
+    edit: bool = False
+    """The sketch is edited, and the prompt is the instruction."""
+    image_guidance: float | None = None
+    """Of an edit."""
+    control: tuple[str, ...] = ()
+    """`KIND=FILE` or `KIND=FILE:SCALE`: control images."""
+    reference: tuple[str, ...] = ()
+    """`FILE` or `FILE:SCALE`: images that are part of the prompt."""
+    lora: tuple[str, ...] = ()
+    """`FILE` or `FILE:SCALE`."""
     film: str | None = None
     """The file of the film of the first picture; see `film_file`."""
     upscale: Literal[2, 4] | None = None
@@ -56,6 +73,14 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
             )
         if self.upscale is not None and self.film is not None:
             raise ValueError("A film shows pictures that are not enlarged; give one of the two.")
+        if self.sketch is None and (self.mask is not None or self.edit):
+            raise ValueError("A mask and an edit need a sketch, the picture to change.")
+        if self.mask is not None and self.edit:
+            raise ValueError("An edit changes the whole picture; give it no mask.")
+        if self.image_guidance is not None and not self.edit:
+            raise ValueError("The image guidance is that of an edit.")
+        if self.edit and self.strength is not None:
+            raise ValueError("An edit has an image guidance, and no strength.")
         self.check(has_init_image=self.sketch is not None)
 
 
@@ -90,27 +115,73 @@ def to_command(spec: JobSpec, cards: Sequence[ModelCard]) -> JobWithFiles:
     """
     card = _card(spec.model, cards)
     try:
-        sketch = _open_sketch(spec.sketch)
+        sketch = None if spec.sketch is None else read_image("sketch", spec.sketch)
         size = _size(spec, sketch, card)
-        data = encode_png(resize_and_crop(sketch, *size)) if sketch else None
-        files = {sha256(data): data} if data else {}
+        inputs = InputFiles()
         recipes = make_recipes(
             spec,
             card,
             size=size,
             seed=secrets.randbelow(SEED_LIMIT),
-            source=next(iter(files), None),
+            source=_source(spec, card, sketch, size, inputs),
+            adapters=_adapters(spec, card),
+            controls=_controls(spec, card, size, inputs),
+            references=_references(spec, card, inputs),
         )
         paint = Paint(
             job=spec.id,
             attempt=1,
             recipes=recipes,
-            inputs=tuple(files),
+            inputs=tuple(inputs.files),
             capture=Capture(previews=False, film=spec.film is not None),
         )
-        return JobWithFiles(paint, files)
+        return JobWithFiles(paint, inputs.files)
     except ValueError as error:
         raise UsageError(str(error)) from error
+
+
+def _source(
+    spec: JobSpec,
+    card: ModelCard,
+    sketch: Image.Image | None,
+    size: tuple[int, int],
+    inputs: InputFiles,
+) -> Source | None:
+    if sketch is None:
+        return None
+    image = inputs.add(resize_and_crop(sketch, *size))
+    if spec.edit:
+        guidance = spec.image_guidance
+        return Edit(image, card.image_guidance if guidance is None else guidance)
+    if spec.mask is None:
+        return Img2Img(image, spec.init_image_strength, card.rounding)
+    mask = inputs.add(resize_and_crop(read_image("mask", spec.mask), *size))
+    return Inpaint(image, mask, spec.init_image_strength, card.rounding)
+
+
+def _adapters(spec: JobSpec, card: ModelCard) -> list[Adapter]:
+    files = [ScaledFile.parse(text) for text in spec.lora]
+    return [card.adapter(Path(file.name).stem, file.scale) for file in files]
+
+
+def _controls(
+    spec: JobSpec, card: ModelCard, size: tuple[int, int], inputs: InputFiles
+) -> list[Control]:
+    controls = []
+    for text in spec.control:
+        kind, file = parse_control(text)
+        image = resize_and_crop(read_image("control", file.name), *size)
+        controls.append(card.control(kind, inputs.add(image), scale=file.scale))
+    return controls
+
+
+def _references(spec: JobSpec, card: ModelCard, inputs: InputFiles) -> list[Reference]:
+    references = []
+    for text in spec.reference:
+        file = ScaledFile.parse(text)
+        image = inputs.add(read_image("reference", file.name))
+        references.append(card.reference(image, scale=file.scale))
+    return references
 
 
 def _card(name: str | None, cards: Sequence[ModelCard]) -> ModelCard:
@@ -121,16 +192,6 @@ def _card(name: str | None, cards: Sequence[ModelCard]) -> ModelCard:
             return card
     loaded = ", ".join(card.name for card in cards)
     raise UsageError(f"The model {name} is not loaded; --model names {loaded}.")
-
-
-def _open_sketch(name: str | None) -> Image.Image | None:
-    if name is None:
-        return None
-    try:
-        with Path(name).open("rb") as file:
-            return decode(file.read(MAX_FILE_BYTES + 1))
-    except OSError as error:
-        raise InvalidImage(f"The sketch {name} cannot be read: {error.strerror}.") from error
 
 
 def _size(spec: JobSpec, sketch: Image.Image | None, card: ModelCard) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The denoising loop: the state of an image between two evaluations, and one forward pass."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate
 
@@ -25,34 +25,46 @@ from engine.pipeline.coefficients import (
 from engine.pipeline.noise import Noise
 from engine.pipeline.timeline import LatentWeights, timeline_for
 from engine.samplers import REGISTERS, TERMS, Step, noise_dtype
+from engine.steering.rows import SteeredRows
 
 
-class InitImage:
-    """An init image of a job for one model; the model encodes it once for each size."""
+class InputImages:
+    """The input images of a recipe for one model, by the digests of their files; the model encodes
+    the init image once for each size."""
 
-    def __init__(self, model: DiffusionModel, sha256: str | None = None) -> None:
-        """`sha256` is the digest of its file; None for txt2img."""
+    def __init__(self, model: DiffusionModel, digests: Sequence[str] = ()) -> None:
+        """`digests` are those of all images that the recipe names, the init image first."""
         self.model = model
-        self.sha256 = sha256
-        self.image: Image.Image | None = None
-        """None for txt2img, and until it is decoded."""
+        self.digests = tuple(digests)
+        self.images: dict[str, Image.Image] = {}
+        """Empty until they are decoded."""
         self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor | None]] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of them are decoded."""
+        return self.images.keys() >= set(self.digests)
 
     def noise(self, recipe: Recipe) -> Noise:
         """The random numbers of an image of this recipe."""
         return Noise(recipe)
 
-    def latent_dist(self, width: int, height: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Mean and standard deviation of its latents, (1, channels, height / 8, width / 8) each.
+    def image(self, digest: str) -> Image.Image:
+        """The image of this digest. Raises ValueError if the job does not have it."""
+        if digest not in self.images:
+            raise ValueError(f"The recipe names the image {digest[:12]}, which the job lacks.")
+        return self.images[digest]
 
-        The image is resized and cropped to this size in pixels. Raises ValueError without an image.
+    def latent_dist(self, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mean and standard deviation of the latents of the recipe's init image,
+        (1, channels, height / 8, width / 8) each.
+
+        The image is resized and cropped to the recipe's size. Raises ValueError without an image.
         """
-        if self.image is None:
-            raise ValueError("The recipe has an init image (`source`), but the job has none.")
-        if (width, height) not in self._latent_dists:
-            image = resize_and_crop(self.image, width, height)
-            self._latent_dists[width, height] = self.model.encode_image(image)
-        return self._latent_dists[width, height]
+        if recipe.size not in self._latent_dists:
+            image = resize_and_crop(self.image(recipe.source.images[0]), *recipe.size)
+            self._latent_dists[recipe.size] = self.model.encode_image(image)
+        return self._latent_dists[recipe.size]
 
 
 class DenoisingState:
@@ -61,8 +73,8 @@ class DenoisingState:
     Raises InvalidJob if the sampler cannot take the recipe's number of steps.
     """
 
-    def __init__(self, recipe: Recipe, init_image: InitImage) -> None:
-        model = init_image.model
+    def __init__(self, recipe: Recipe, inputs: InputImages) -> None:
+        model = inputs.model
         self.text_chunks = model.text_chunks(recipe)
         """Chunks of all its prompts, so that changes of the prompt keep the shape of its batches.
         """
@@ -78,7 +90,7 @@ class DenoisingState:
         self.rows = recipe.rows
         """Its rows in each forward pass."""
         self.model = model
-        self.init_image = init_image
+        self.inputs = inputs
         self.timeline = timeline_for(recipe, model.scheduler_config)
         self.phase = self.timeline.phase
         """The settings of the next evaluation."""
@@ -88,8 +100,10 @@ class DenoisingState:
         self._is_guided: list[bool] = (coefficients[:, GUIDANCE] > 1.0).flatten().tolist()
         self._coefficients = model.device.to_device(coefficients)
         self._conditionings = _encode_prompts(recipe, model, self.text_chunks)
+        self.steering = model.steering_for(recipe, inputs.images) if recipe.is_steered else None
+        """What steers it besides prompts and init image; None for nothing."""
         self._dtype = model.noise_dtype
-        self._noise = init_image.noise(recipe)
+        self._noise = inputs.noise(recipe)
         self._step_noise: torch.Tensor | None = None
         shape = model.latent_shape(recipe.width, recipe.height)
         self.registers = torch.zeros(REGISTERS, *shape[1:], device=model.device.torch_device)
@@ -128,6 +142,13 @@ class DenoisingState:
     def completed_steps(self) -> int:
         """Number of completed sampler steps; some steps have two evaluations."""
         return bisect_right(self.timeline.step_ends, self.step_index)
+
+    @property
+    def step_share(self) -> float:
+        """The share of the recipe's steps that is completed, with those that an init image
+        skips."""
+        recipe = self.recipe
+        return (recipe.steps - recipe.executed_steps + self.completed_steps) / recipe.steps
 
     @property
     def is_finished(self) -> bool:
@@ -175,7 +196,7 @@ class DenoisingState:
         device, init = self.model.device.torch_device, self.timeline.init
         if self.recipe.strength is None:
             return self._noise.mixed_noise(shape, self._dtype).to(device) * init.noise
-        mean, std = self.init_image.latent_dist(self.recipe.width, self.recipe.height)
+        mean, std = self.inputs.latent_dist(self.recipe)
         if std is not None:
             mean = mean + std * self._noise.mixed_noise(shape, mean.dtype).to(device)
         image_latents = self.model.scale_latents(mean)
@@ -242,14 +263,9 @@ def forward_batch(
     coefficients = torch.stack([state.coefficients for state in states], dim=1)
     registers = torch.stack([state.registers for state in states], dim=1)
     latent_model_input = registers[0] * coefficients[INPUT_SCALE]
-    noise_pred = call_model(
-        lambda: model.predict(
-            latent_model_input.index_select(0, batch.row_to_image).to(model.device.dtype),
-            coefficients[TIMESTEP].flatten().index_select(0, batch.row_to_image),
-            batch.conditioning,
-            states[0].recipe.backend,
-        )
-    ).float()
+    rows_input = latent_model_input.index_select(0, batch.row_to_image).to(model.device.dtype)
+    timesteps = coefficients[TIMESTEP].flatten().index_select(0, batch.row_to_image)
+    noise_pred = call_model(lambda: _predict(model, rows_input, timesteps, batch)).float()
     model_output = _guided(noise_pred, batch, coefficients[GUIDANCE], states)
     terms = [*registers.unbind(), model_output]
     if any(state.step.needs_noise for state in states):
@@ -264,6 +280,14 @@ def forward_batch(
     )
     for index, state in enumerate(states):
         state.advance(new_registers[:, index], pred_original_sample[index : index + 1])
+
+
+def _predict(
+    model: DiffusionModel, latents: torch.Tensor, timesteps: torch.Tensor, batch: "_PaddedBatch"
+) -> torch.Tensor:
+    if batch.steered:
+        return model.predict_steered(latents, timesteps, batch.conditioning, batch.steered)
+    return model.predict(latents, timesteps, batch.conditioning, batch.backend)
 
 
 def _guided(
@@ -294,6 +318,8 @@ class _PaddedBatch:
         counts = tuple(state.rows for state in states)
         padding = rows - sum(counts)
         self.row_to_image, self.cond_rows, self.uncond_rows = _row_indices(counts, padding, device)
+        self.backend = states[0].recipe.backend
+        self.steered = tuple(_steered_rows(states, counts))
         inputs = [state.conditioning for state in states]
         self.conditioning = inputs[0]
         if len(inputs) + padding > 1:
@@ -303,6 +329,13 @@ class _PaddedBatch:
                 )
                 for name in inputs[0]
             }
+
+
+def _steered_rows(states: Sequence[DenoisingState], counts: Sequence[int]) -> Iterator[SteeredRows]:
+    """The rows of the steered images in their batch."""
+    for state, count, end in zip(states, counts, accumulate(counts), strict=True):
+        if state.steering is not None:
+            yield SteeredRows(slice(end - count, end), state.steering, state.step_share)
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from engine.contract import Detail, Recipe
 from engine.contract.tiles import Box
 from engine.imaging.blend import blend, with_colours_of
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import InitImage
+from engine.pipeline.denoise import InputImages
 from engine.pipeline.noise import Noise
 
 COLOUR_SHARE: Final = 16
@@ -61,7 +61,7 @@ class Canvas:
         self.detail = detail
         self.model = model
         self.boxes = detail.tiles
-        self.init_images = [InitTile(self, nth) for nth in range(len(self.boxes))]
+        self.inputs = [InitTile(self, nth) for nth in range(len(self.boxes))]
         self.upscaler_fingerprint = ""
         self._picture: Image.Image | None = None
         """The enlarged picture."""
@@ -73,8 +73,8 @@ class Canvas:
         """Cut the enlarged picture into the init images of the tiles."""
         self.upscaler_fingerprint = upscaler_fingerprint
         self._picture = picture
-        for init_image, box in zip(self.init_images, self.boxes, strict=True):
-            init_image.image = picture.crop(box)
+        for tile, box in zip(self.inputs, self.boxes, strict=True):
+            tile.images[self.detail.image] = picture.crop(box)
 
     def emptied(self) -> "Canvas":
         """A canvas of the same picture whose tiles are all to be painted; it replaces this one."""
@@ -103,11 +103,11 @@ class Canvas:
         return blend(fitting, boxes)
 
 
-class InitTile(InitImage):
+class InitTile(InputImages):
     """The part of an enlarged picture that one tile starts from."""
 
     def __init__(self, canvas: Canvas, nth: int) -> None:
-        super().__init__(canvas.model, canvas.detail.image)
+        super().__init__(canvas.model, (canvas.detail.image,))
         self.canvas = canvas
         self.nth = nth
 

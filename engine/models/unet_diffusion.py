@@ -1,0 +1,48 @@
+"""The base class of the model families with a UNet, whose pictures can be steered."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from PIL import Image
+
+from engine.contract import Recipe
+from engine.models.base import Conditioning
+from engine.models.latent_diffusion import LatentDiffusion
+from engine.steering.rows import SteeredRows, Steering
+from engine.steering.unet import SteeredUnet
+
+
+class UnetDiffusion(LatentDiffusion):
+    """A DiffusionModel whose denoiser is a UNet of diffusers."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
+        super().__init__(*args, **options)
+        self._steered_unet = SteeredUnet(self._denoiser, self.device)
+
+    @abstractmethod
+    def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:
+        """The conditioning as arguments of the UNet."""
+
+    def forward(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
+    ) -> torch.Tensor:
+        """The UNet's forward pass, without a captured graph."""
+        inputs = self.unet_inputs(conditioning)
+        output: torch.Tensor = self._denoiser(latents, timesteps, **inputs, return_dict=False)[0]
+        return output
+
+    def predict_steered(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Conditioning,
+        steered: Sequence[SteeredRows],
+    ) -> torch.Tensor:
+        """The model output for a batch some of whose images are steered."""
+        return self._steered_unet(latents, timesteps, self.unet_inputs(conditioning), steered)
+
+    def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
+        """What steers an image of this recipe, made of its input images, by their digests."""
+        return self._steered_unet.steering_for(recipe, images)

@@ -1,0 +1,1 @@
+"""What steers pictures beside their prompts: adapters, controls and references."""

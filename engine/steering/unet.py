@@ -1,0 +1,33 @@
+"""A UNet whose images may be steered, each in its own way."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from PIL import Image
+
+from engine.contract import Recipe
+from engine.device import Device
+from engine.steering.rows import SteeredRows, Steering
+
+
+class SteeredUnet:
+    """Runs the forward pass of a UNet in a batch some of whose images are steered."""
+
+    def __init__(self, unet: torch.nn.Module, device: Device) -> None:
+        self._unet = unet
+        self._device = device
+
+    def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
+        """What steers an image of this recipe, made of its input images, by their digests."""
+        return Steering()
+
+    def __call__(
+        self,
+        latents: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditioning: Mapping[str, torch.Tensor],
+        steered: Sequence[SteeredRows],
+    ) -> torch.Tensor:
+        """The UNet's output for all rows."""
+        output: torch.Tensor = self._unet(latents, timesteps, **conditioning, return_dict=False)[0]
+        return output
