@@ -106,6 +106,19 @@ def test_the_least_recently_used_graph_is_dropped(monkeypatch: pytest.MonkeyPatc
     ] == [True, True, False]
 
 
+def test_a_dropped_shape_is_captured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs for latents of other shapes stay; those of the shape go with any conditioning."""
+    cuda = FakeCuda(monkeypatch)
+    graph_cache, (one, other) = cuda.graph_cache(), (batch(1), batch(2))
+    graph_cache(*one)
+    graph_cache(*other)
+    graph_cache.drop(one[0].shape)
+    assert not graph_cache.is_captured(one[0], one[2])
+    assert graph_cache.is_captured(other[0], other[2])
+    graph_cache(*one)
+    assert len(cuda.pools) == 3
+
+
 def test_a_pass_that_cannot_be_captured_runs_eagerly(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
