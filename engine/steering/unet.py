@@ -7,6 +7,7 @@ from PIL import Image
 
 from engine.contract import Recipe
 from engine.device import Device
+from engine.steering.active import steered_pass
 from engine.steering.rows import SteeredRows, Steering
 
 
@@ -29,5 +30,8 @@ class SteeredUnet:
         steered: Sequence[SteeredRows],
     ) -> torch.Tensor:
         """The UNet's output for all rows."""
-        output: torch.Tensor = self._unet(latents, timesteps, **conditioning, return_dict=False)[0]
+        with steered_pass(steered):
+            output: torch.Tensor = self._unet(
+                latents, timesteps, **conditioning, return_dict=False
+            )[0]
         return output
