@@ -4,8 +4,8 @@ import pytest
 
 from bot.playground import InvalidOption, UnknownCommand, Upload
 from bot.playground.client.options import fill_options, parse_values
-from bot.playground.client.slash_parser import first_file_option, parse_command
-from bot.playground.errors import Json
+from bot.playground.client.slash_parser import option_files, parse_command
+from bot.playground.errors import Json, PlaygroundError
 from bot.playground.model.subcommands import InvokableCommand
 from bot.playground.rest.commands import command_json
 
@@ -31,6 +31,7 @@ COMMAND: Json = command_json(
     1,
 )
 IMAGINE = InvokableCommand(COMMAND)
+BARE: Json = {"name": "help", "description": "x"}
 FILE = Upload("a.png", b"x")
 
 
@@ -91,7 +92,23 @@ def test_an_invalid_value_is_refused_with_a_sentence(values: dict[str, str], sen
         fill_options(IMAGINE, values)
 
 
-def test_files_go_to_the_attachment_option() -> None:
-    """The first attachment option takes the file."""
-    assert first_file_option(IMAGINE.options) == "sketch"
+def test_files_go_to_the_attachment_options() -> None:
+    """Each to the option that it names, and others to those that are left, in order."""
+    other = Upload("b.png", b"y")
+    assert option_files(IMAGINE, {}, [FILE]) == {"sketch": FILE}
+    assert option_files(IMAGINE, {"sketch": FILE}, []) == {"sketch": FILE}
     assert fill_options(IMAGINE, {"prompt": "x", "sketch": FILE}).uploads == {"sketch": FILE}
+    options = [{"type": 11, "name": n, "description": "x"} for n in ("picture", "mask", "like")]
+    edit = InvokableCommand(
+        command_json({"name": "edit", "description": "x", "options": options}, 1)
+    )
+    assert option_files(edit, {"mask": other}, [FILE]) == {"mask": other, "picture": FILE}
+    for command, named, others, sentence in (
+        (IMAGINE, {}, [FILE, other], "/imagine takes one file."),
+        (edit, {"mask": FILE}, [FILE, FILE, FILE], "/edit takes at most 3 files."),
+        (edit, {"seed": FILE}, [], "/edit takes no file called seed."),
+        (InvokableCommand(command_json(BARE, 1)), {}, [FILE], "/help takes no file."),
+    ):
+        with pytest.raises(PlaygroundError) as raised:
+            option_files(command, named, others)
+        assert str(raised.value) == sentence

@@ -98,7 +98,7 @@ async def test_files_and_choices_of_a_modal(
     await form.locator("input[type=file]").set_input_files(
         {"name": "a.png", "mimeType": "image/png", "buffer": picture}
     )
-    await form.get_by_label("x").check()
+    await form.get_by_label("x", exact=True).check()
     await form.locator("select").select_option(label="Mod")
     await page.get_by_role("button", name="Submit").click()
     await expect(form.locator(".error")).to_have_text("The field Size takes 1 to 1 choices.")
@@ -147,6 +147,24 @@ async def test_polls_forwards_and_pins_are_shown(
     await playground.person("Mod", moderator=True).pin(message)
     await expect(page.locator(".message").last).to_contain_text("pinned a message")
     assert playground.world.messages[sent.id].poll is not None
+
+
+@pytest.mark.parametrize("count", [10, 11])
+async def test_a_message_takes_ten_files(playground: Playground, count: int) -> None:
+    """One more is an error, as in Discord's client, and nothing is sent."""
+    ada = playground.person("Ada")
+    form = aiohttp.FormData({"as": ada.name, "channel": str(playground.channel.id), "text": "x"})
+    for number in range(count):
+        form.add_field("file", b"x", filename=f"{number}.txt")
+    url, headers = f"{playground.url}/playground/send", {"X-Playground": "1"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, data=form) as response,
+    ):
+        result = await response.json()
+    sent = [len(message.attachments) for message in playground.messages()]
+    error = {"error": "A message takes at most 10 files."}
+    assert (result, sent) == (({}, [10]) if count == 10 else (error, []))
 
 
 async def test_other_choices_are_an_error(playground: Playground, bot: PlaygroundBot) -> None:

@@ -1,10 +1,11 @@
 """Parse a typed command line, for example "/imagine a red house seed:7", into option texts."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.playground.errors import Json, UnknownCommand
+from bot.playground.errors import Json, PlaygroundError, UnknownCommand
+from bot.playground.model.attachments import Upload
 from bot.playground.model.enums import ApplicationCommandOptionType
 from bot.playground.model.subcommands import InvokableCommand, invokable_commands
 
@@ -49,9 +50,23 @@ def _split_command(commands: list[InvokableCommand], line: str) -> tuple[Invokab
     raise UnknownCommand(f"There is no command /{unknown_name[:40]}. There is: {suggestions}.")
 
 
-def first_file_option(options: list[Json]) -> str | None:
-    """Return the name of the first attachment option."""
-    return _first_of_type(options, ApplicationCommandOptionType.ATTACHMENT)
+def option_files(
+    command: InvokableCommand, named: Mapping[str, Upload], others: Sequence[Upload]
+) -> dict[str, Upload]:
+    """Return files by attachment option: the named ones, and others for the options left.
+
+    Raise PlaygroundError if the command has no such option, or fewer than there are files.
+    """
+    kind = ApplicationCommandOptionType.ATTACHMENT
+    options = [option["name"] for option in command.options if option["type"] == kind]
+    for name in named:
+        if name not in options:
+            raise PlaygroundError(f"/{command.name} takes no file called {name}.")
+    free = [name for name in options if name not in named]
+    if len(others) > len(free):
+        limit = f"at most {len(options)} files" if len(options) > 1 else "one file"
+        raise PlaygroundError(f"/{command.name} takes {limit if options else 'no file'}.")
+    return {**named, **dict(zip(free, others, strict=False))}
 
 
 def _first_of_type(options: list[Json], type: ApplicationCommandOptionType) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+from dataclasses import dataclass, field
 
 from aiohttp import BodyPartReader, web
 
@@ -10,7 +11,9 @@ from bot.playground.client.modals import FieldValue
 from bot.playground.errors import Json, PlaygroundError
 from bot.playground.model.attachments import Upload
 from bot.playground.rest.request_body import REQUEST_LIMIT
+from bot.playground.rest.validation.messages import FILES_LIMIT
 
+OPTION_PREFIX = "option:"
 JSON_LIMIT = 2 * REQUEST_LIMIT  # bytes; files are in Base64
 TOO_LARGE = "That file is too large: Discord takes at most 25 MiB."
 
@@ -34,12 +37,32 @@ async def read_json(request: web.Request) -> Json:
     return body
 
 
-async def read_form(request: web.Request) -> tuple[dict[str, str], list[Upload]]:
-    """Return the fields and files of a form; raise PlaygroundError if a file is too large."""
+@dataclass(frozen=True)
+class Form:
+    """The texts and files of a form."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    uploads: list[Upload] = field(default_factory=list)
+    """Files for no particular option of a command, or for a message."""
+    option_uploads: dict[str, Upload] = field(default_factory=dict)
+    """Files by the name of the attachment option that they are for."""
+
+    def message_files(self) -> list[Upload]:
+        """Return all files; raise PlaygroundError if there are too many for a message."""
+        files = [*self.uploads, *self.option_uploads.values()]
+        if len(files) > FILES_LIMIT:
+            raise PlaygroundError(f"A message takes at most {FILES_LIMIT} files.")
+        return files
+
+
+async def read_form(request: web.Request) -> Form:
+    """Return the form in the body; raise PlaygroundError if a file is too large.
+
+    The files of a part `option:NAME` are for the attachment option NAME.
+    """
     if not request.content_type.startswith("multipart/"):
         raise web.HTTPBadRequest(text="The body is not a multipart form.")
-    fields: dict[str, str] = {}
-    uploads: list[Upload] = []
+    form = Form()
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader):
             raise web.HTTPBadRequest(text="Nested forms are not supported.")
@@ -48,11 +71,16 @@ async def read_form(request: web.Request) -> tuple[dict[str, str], list[Upload]]
             data += chunk
             if len(data) > REQUEST_LIMIT:
                 raise PlaygroundError(TOO_LARGE)
-        if part.filename:
-            uploads.append(Upload(part.filename, bytes(data), part.headers.get("Content-Type")))
+        name = part.name or ""
+        if not part.filename:
+            form.fields[name] = data.decode(errors="replace")
+            continue
+        upload = Upload(part.filename, bytes(data), part.headers.get("Content-Type"))
+        if name.startswith(OPTION_PREFIX):
+            form.option_uploads[name.removeprefix(OPTION_PREFIX)] = upload
         else:
-            fields[part.name or ""] = data.decode(errors="replace")
-    return fields, uploads
+            form.uploads.append(upload)
+    return form
 
 
 def field_values(body: Json) -> dict[str, FieldValue]:

@@ -8,17 +8,16 @@ from aiohttp import web
 
 from bot.playground.client.options import PlainValue, parse_values
 from bot.playground.client.person import Person
-from bot.playground.client.slash_parser import first_file_option, parse_command
+from bot.playground.client.slash_parser import option_files, parse_command
 from bot.playground.conditions.switches import find_condition
 from bot.playground.conditions.table import CONDITIONS, Condition
 from bot.playground.errors import ApiError, Json, NotAcknowledged, PlaygroundError
-from bot.playground.model.attachments import Upload
 from bot.playground.model.guild import Channel
 from bot.playground.model.interactions import Interaction
 from bot.playground.model.messages import Message
 from bot.playground.page.event_stream import PageStream, channel_list
 from bot.playground.page.facade import PlaygroundFacade
-from bot.playground.page.requests import field_values, read_form, read_json
+from bot.playground.page.requests import Form, field_values, read_form, read_json
 
 Action = Callable[[Person, Json], Awaitable[web.Response]]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -120,29 +119,23 @@ class Page:
     async def _send(self, request: web.Request) -> web.Response:
         self._check_origin(request)
         try:
-            fields, uploads = await read_form(request)
-            person = self._person(fields.get("as"))
-            channel = self._channel(person, fields.get("channel"))
-            text = fields.get("text", "")
+            form = await read_form(request)
+            person = self._person(form.fields.get("as"))
+            channel = self._channel(person, form.fields.get("channel"))
+            text = form.fields.get("text", "")
             if not text.startswith("/"):
-                await person.say(text, *uploads, where=channel)
+                await person.say(text, *form.message_files(), where=channel)
                 return _success()
-            interaction = await self._slash(person, channel, text, uploads)
+            interaction = await self._slash(person, channel, text, form)
         except (PlaygroundError, ApiError) as error:
             return _failure(str(error))
         return await _interaction_response(interaction, "The application did not respond")
 
-    async def _slash(
-        self, person: Person, channel: Channel, text: str, uploads: list[Upload]
-    ) -> Interaction:
+    async def _slash(self, person: Person, channel: Channel, text: str, form: Form) -> Interaction:
         parsed_command = parse_command(person.available_commands(channel), text)
         command = parsed_command.command
         values: dict[str, PlainValue] = parse_values(command.options, parsed_command.texts)
-        option = first_file_option(command.options)
-        if uploads and option is None:
-            raise PlaygroundError(f"/{command.name} takes no file.")
-        if uploads and option:
-            values[option] = uploads[0]
+        values |= option_files(command, form.option_uploads, form.uploads)
         return await person.invoke(command.name, values, where=channel)
 
     def _handler(self, action: Action) -> Handler:
