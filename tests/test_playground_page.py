@@ -200,7 +200,7 @@ async def test_a_sketch_is_attached(
     sketch = tmp_path / "sketch.png"
     sketch.write_bytes(png("gold"))
     await page.locator("#picker").set_input_files(sketch)
-    await expect(page.locator("#file")).to_contain_text("sketch.png")
+    await expect(page.locator("#files")).to_contain_text("sketch.png")
     await expect(page.locator("#text")).to_have_value("/imagine ")
     await page.locator("#text").press_sequentially("a boat")
     await page.keyboard.press("Enter")

@@ -5,8 +5,9 @@ import { element } from "./markdown.js";
 const FILES = 19, RADIO = 21, GROUP = 22, CHECKBOX = 23;
 
 // Returns the node of a field and a function that reads its value, or undefined for other fields.
-export function choiceField(field) {
-  if (field.type === FILES) return fileField(field);
+// `draw` opens the drawing pad, and resolves to a file or null.
+export function choiceField(field, draw) {
+  if (field.type === FILES) return fileField(field, draw);
   if (field.type === CHECKBOX) return checkbox(field);
   if (field.type === RADIO) return options(field, "radio");
   if (field.type === GROUP) return options(field, "checkbox");
@@ -34,11 +35,28 @@ function options(field, type) {
   return { node, read: () => inputs.filter((i) => i.checked).map((i) => i.value) };
 }
 
-function fileField(field) {
-  const node = element("input");
-  node.type = "file";
-  node.multiple = (field.max_values ?? 1) > 1;
-  return { node, read: () => Promise.all([...node.files].map(encoded)) };
+function fileField(field, draw) {
+  const node = element("div", "picker");
+  const input = element("input");
+  input.type = "file";
+  input.multiple = (field.max_values ?? 1) > 1;
+  input.setAttribute("aria-label", "Files");
+  const button = element("button", "button secondary", "✎ Draw");
+  button.type = "button";
+  button.addEventListener("click", async () => {
+    const file = await draw();
+    if (file) addFile(input, file);
+  });
+  node.append(input, button);
+  return { node, read: () => Promise.all([...input.files].map(encoded)) };
+}
+
+// Adds a file to those of an input, or replaces the only one.
+function addFile(input, file) {
+  const transfer = new DataTransfer();
+  if (input.multiple) [...input.files].forEach((other) => transfer.items.add(other));
+  transfer.items.add(file);
+  input.files = transfer.files;
 }
 
 // Resolves to the name of a file, and its bytes in Base64.

@@ -1,19 +1,24 @@
-// The message box: command suggestions, option chips and one attached file.
+// The message box: command suggestions, option chips and attached files.
 
 import { element } from "./markdown.js";
+import { Uploads } from "./uploads.js";
 
 const CHIP_CHOICES = 25;
 const AUTOCOMPLETE_DELAY_MS = 200;
+const ATTACHMENT = 11; // type of an option
 
 export class Composer {
-  constructor(form, send, complete) {
+  // `draw` opens the drawing pad for a file with a name, or on a picture; it resolves to a file or null.
+  constructor(form, { send, complete, draw, drawOn }) {
     this.form = form;
     this.send = send;
     this.complete = complete;
+    this.draw = draw;
     this.completionCache = { text: null, choices: [] };
     this.commands = [];
     this.candidates = {};
-    this.file = null;
+    this.pickedOption = null; // that the next picked file is for
+    this.uploads = new Uploads(form.querySelector("#files"), drawOn, () => this.update());
     this.text = form.querySelector("#text");
     this.hints = form.querySelector("#hints");
     this.picker = form.querySelector("#picker");
@@ -31,19 +36,33 @@ export class Composer {
       this.update();
     });
     this.text.addEventListener("keydown", (event) => this.onKey(event));
-    this.form.querySelector("#attach").addEventListener("click", () => this.picker.click());
-    this.picker.addEventListener("change", () => this.attach(this.picker.files[0]));
-    this.form.querySelector("#file button").addEventListener("click", () => this.attach(null));
+    this.form.querySelector("#attach").addEventListener("click", () => this.pick(null));
+    this.form.querySelector("#draw").addEventListener("click", () => this.drawFile(null));
+    this.picker.addEventListener("change", () => {
+      const files = [...this.picker.files];
+      this.picker.value = "";
+      files.forEach((file) => this.attach(file, this.pickedOption));
+    });
     document.addEventListener("paste", (event) => this.attachFrom(event, event.clipboardData));
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => this.attachFrom(event, event.dataTransfer));
   }
 
   attachFrom(event, transfer) {
-    const file = transfer?.files?.[0];
-    if (!file) return;
+    const files = [...(transfer?.files ?? [])];
+    if (files.length === 0) return;
     event.preventDefault();
-    this.attach(file);
+    files.forEach((file) => this.attach(file));
+  }
+
+  pick(option) {
+    this.pickedOption = option;
+    this.picker.click();
+  }
+
+  async drawFile(option) {
+    const file = await this.draw(option ?? "", this.uploads.pictures());
+    if (file) this.attach(file, option);
   }
 
   onKey(event) {
@@ -78,39 +97,29 @@ export class Composer {
     this.text.focus();
   }
 
-  attach(file) {
-    const box = this.form.querySelector("#file");
-    const image = box.querySelector("img");
-    if (image.src) URL.revokeObjectURL(image.src);
-    this.file = file ?? null;
-    box.hidden = !file;
-    image.hidden = !file?.type.startsWith("image/");
-    if (file && !image.hidden) image.src = URL.createObjectURL(file);
-    else image.removeAttribute("src");
-    box.querySelector("span").textContent = file?.name ?? "";
-    this.picker.value = "";
-    if (file && !this.text.value) this.suggestForFile();
+  attach(file, option = null) {
+    this.uploads.add(file, option);
+    if (!this.text.value) this.suggestForFile();
     this.text.focus();
   }
 
   suggestForFile() {
-    const command = this.commands.find((command) => command.options?.some((o) => o.type === 11));
+    const command = this.commands.find((command) => command.options?.some((o) => o.type === ATTACHMENT));
     if (command) this.setText(`/${command.name} `);
   }
 
   async submit() {
     const text = this.text.value.trim();
-    if ((!text && !this.file) || this.busy) return;
+    if ((!text && this.uploads.entries.length === 0) || this.busy) return;
     this.busy = true;
-    const draft = { text: this.text.value, file: this.file };
+    const draft = { text: this.text.value, files: this.uploads.take() };
     this.setText("");
-    this.attach(null);
-    const error = await this.send(text, draft.file);
+    const error = await this.send(text, draft.files);
     this.busy = false;
     this.showError(error);
-    if (error && !this.text.value) {
+    if (error && !this.text.value && this.uploads.entries.length === 0) {
       this.setText(draft.text);
-      this.attach(draft.file);
+      draft.files.forEach(({ file, option }) => this.uploads.add(file, option));
     }
   }
 
@@ -121,14 +130,21 @@ export class Composer {
   update() {
     this.text.style.height = "auto";
     this.text.style.height = `${Math.min(this.text.scrollHeight, 160)}px`;
+    const options = this.command()?.options ?? [];
+    this.uploads.setOptions(options.filter(({ type }) => type === ATTACHMENT).map(({ name }) => name));
     this.hints.replaceChildren(...this.suggestions());
+  }
+
+  // Returns the command that the text begins with.
+  command() {
+    return this.commands.find(({ name }) => `${this.text.value} `.startsWith(`/${name} `));
   }
 
   suggestions() {
     const text = this.text.value;
     if (!text.startsWith("/")) return [];
-    const command = this.commands.find(({ name }) => text.startsWith(`/${name} `));
-    if (command) return this.optionChips(command);
+    const command = this.command();
+    if (command && text !== `/${command.name}`) return this.optionChips(command);
     return this.commands
       .filter(({ name }) => name.startsWith(text.slice(1)))
       .map((match) => this.commandChip(match));
@@ -149,9 +165,10 @@ export class Composer {
     const current = currentOption(command, first, text);
     const choices = current ? this.choicesOf(current, text).slice(0, CHIP_CHOICES) : [];
     if (choices.length) return choices.map((choice) => this.choiceChip(choice, current.head));
+    const used = this.uploads.usedOptions();
     return options
-      .filter((option) => option !== first && !text.includes(` ${option.name}:`))
-      .map((option) => this.optionChip(option));
+      .filter(({ name }) => name !== first?.name && !text.includes(` ${name}:`) && !used.includes(name))
+      .flatMap((option) => (option.type === ATTACHMENT ? this.fileChips(option) : [this.optionChip(option)]));
   }
 
   choicesOf({ option, value }, text) {
@@ -188,15 +205,24 @@ export class Composer {
   }
 
   optionChip(option) {
-    const chip = element("button", "option", option.type === 11 ? `${option.name} 📎` : option.name);
-    chip.type = "button";
-    chip.title = option.description + range(option);
-    chip.addEventListener("click", () => {
-      if (option.type === 11) this.picker.click();
-      else this.setText(`${this.text.value.trimEnd()} ${option.name}:`);
-    });
-    return chip;
+    return chipNode("option", option.name, option.description + range(option), () =>
+      this.setText(`${this.text.value.trimEnd()} ${option.name}:`),
+    );
   }
+
+  fileChips({ name, description }) {
+    const draw = chipNode("draw", "✎", `Draw ${name}`, () => this.drawFile(name));
+    draw.setAttribute("aria-label", `Draw ${name}`);
+    return [chipNode("option", `${name} 📎`, description, () => this.pick(name)), draw];
+  }
+}
+
+function chipNode(className, text, title, act) {
+  const chip = element("button", className, text);
+  chip.type = "button";
+  chip.title = title;
+  chip.addEventListener("click", act);
+  return chip;
 }
 
 // Returns the option that is being typed, the text up to its value, and its value. Text before any

@@ -1,19 +1,21 @@
 // The message list. Messages are updated in place, so that images do not flicker.
 
+import { imageNode, renderAttachments, visiblePictures, withSpoiler } from "./attachments.js";
 import { element, plainText, relative, render } from "./markdown.js";
 import { pollNodes } from "./polls.js";
 import { isSelect, selectNode, valuesOf } from "./selects.js";
 
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
-const IS_SPOILER = 1 << 3; // attachment flag
 const NEAR_END = 160; // pixels from the end within which the list scrolls to new messages
 
 export class Messages {
-  constructor(list, scroll, act) {
+  // `act` sends an action to the server; `drawOn` opens the drawing pad with a picture.
+  constructor(list, scroll, act, drawOn) {
     this.list = list;
     this.scroll = scroll;
     this.act = act;
+    this.drawOn = drawOn;
     this.names = {};
     this.candidates = {};
     this.messageCommands = [];
@@ -50,6 +52,16 @@ export class Messages {
 
   find(id) {
     return this.list.querySelector(`:scope > [data-id="${id}"]`);
+  }
+
+  // Returns the pictures in the channel, the newest first.
+  pictures() {
+    return [...this.list.children].flatMap((row) => visiblePictures(row.data)).reverse();
+  }
+
+  picturesOf(id) {
+    const row = this.find(id);
+    return row ? visiblePictures(row.data) : [];
   }
 
   followEnd() {
@@ -98,7 +110,7 @@ function renderMessage(row, message, list) {
   part("content").replaceChildren(message.loading ? loadingNode(message) : contentNode(message, list));
   renderIfChanged(part("poll"), message.poll ?? null, () => pollNodes(message.poll, vote(message, list)));
   part("embeds").replaceChildren(...message.embeds.map((embed) => embedNode(embed, list.names)));
-  renderAttachments(part("pictures"), message);
+  renderAttachments(part("pictures"), message, list.drawOn);
   const componentData = [message.components, hasSelect(message.components) ? list.candidates : null];
   renderIfChanged(part("components"), componentData, () =>
     message.components.map((component) => componentNode(component, message, list)),
@@ -173,83 +185,6 @@ function embedNode(embed, names) {
 
 function vote(message, list) {
   return async (node, answers) => showError(node, await list.act("vote", { message: message.id, answers }));
-}
-
-// Images replace earlier ones only after they are decoded.
-function renderAttachments(container, message) {
-  const ids = message.attachments.map((attachment) => attachment.id).join(" ");
-  if (container.dataset.ids === ids) return;
-  container.dataset.ids = ids;
-  const nodes = message.attachments.map((attachment) => attachmentNode(attachment));
-  const decoding = nodes.map((item) => item.querySelector("img")?.decode().catch(() => null));
-  Promise.all(decoding).then(() => {
-    if (container.dataset.ids === ids) container.replaceChildren(...nodes);
-  });
-}
-
-function attachmentNode(attachment) {
-  const node = mediaNode(attachment);
-  return attachment.flags & IS_SPOILER ? withSpoiler(node) : node;
-}
-
-// Blurs the node until it is clicked. That click has no other effect.
-function withSpoiler(node) {
-  node.classList.add("blurred");
-  const reveal = (event) => {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-    node.classList.remove("blurred");
-    node.removeEventListener("click", reveal, true);
-  };
-  node.addEventListener("click", reveal, true);
-  return node;
-}
-
-function mediaNode(attachment) {
-  if (!attachment.width) {
-    const file = element("a", "file", `${attachment.filename} · ${size(attachment.size)}`);
-    file.href = localUrl(attachment.url);
-    return file;
-  }
-  if (attachment.content_type?.startsWith("video/")) return videoNode(attachment);
-  const open = element("button", "picture");
-  open.type = "button";
-  open.setAttribute("aria-label", `Open ${attachment.filename}`);
-  const image = imageNode(attachment.url, attachment.description ?? attachment.filename);
-  setSize(image, attachment);
-  open.append(image);
-  open.addEventListener("click", () => openViewer(attachment));
-  return open;
-}
-
-function videoNode(attachment) {
-  const node = element("div", "video");
-  const video = element("video");
-  video.src = localUrl(attachment.url);
-  video.controls = true;
-  video.playsInline = true;
-  video.preload = "metadata";
-  setSize(video, attachment);
-  video.setAttribute("aria-label", attachment.description ?? attachment.filename);
-  node.append(video);
-  return node;
-}
-
-function openViewer(attachment) {
-  const dialog = document.getElementById("viewer");
-  const image = dialog.querySelector("img");
-  image.src = localUrl(attachment.url);
-  image.alt = attachment.description ?? attachment.filename;
-  setSize(image, attachment);
-  dialog.showModal();
-}
-
-// The style sheet needs both numbers to limit width and height without a change of their ratio.
-function setSize(node, { width, height }) {
-  node.width = width;
-  node.height = height;
-  node.style.setProperty("--width", width);
-  node.style.setProperty("--height", height);
 }
 
 function componentNode(component, message, list) {
@@ -403,23 +338,6 @@ function reactionMenu(message, list) {
 
 function toggle(emoji, on, message, list) {
   list.act("react", { message: message.id, emoji, on });
-}
-
-// Returns the path of a URL: files are fetched from the host name by which the page was opened.
-function localUrl(address) {
-  const url = new URL(address, location.origin);
-  return url.pathname + url.search;
-}
-
-function imageNode(address, alt) {
-  const image = element("img");
-  image.src = localUrl(address);
-  image.alt = alt;
-  return image;
-}
-
-function size(bytes) {
-  return bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 export function hue(name) {

@@ -7,14 +7,15 @@ import { isSelect, selectNode, valuesOf as selectedValues } from "./selects.js";
 const TEXT_INPUT = 4, TEXT = 10;
 const PARAGRAPH = 2;
 
-// `candidates` are the users, channels and roles that can be chosen, by option type.
-export function openModal(dialog, modal, candidates, submit) {
+// `context` has `candidates`, the users, channels and roles that can be chosen, by option type, and
+// `draw`, which opens the drawing pad for a field and resolves to a file or null.
+export function openModal(dialog, modal, context, submit) {
   const body = element("form", "form");
   body.noValidate = true;
   const notice = element("p", "error");
   notice.setAttribute("role", "alert");
   const readers = {}; // functions that read the values, by custom id
-  const rows = modal.components.flatMap((part) => rowNodes(part, candidates, readers));
+  const rows = modal.components.flatMap((part) => rowNodes(part, context, readers));
   body.append(element("h2", "", modal.title), ...rows, notice, buttonRow(dialog));
   body.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -27,14 +28,15 @@ export function openModal(dialog, modal, candidates, submit) {
 }
 
 // Returns the nodes of a label component, an action row with fields, or a text.
-function rowNodes(component, candidates, readers) {
+function rowNodes(component, context, readers) {
   if (component.type === TEXT) {
     const text = element("p");
     text.append(render(component.content, {}));
     return [text];
   }
   const labeled = (label, field) => {
-    const { node, read } = fieldOf(field, candidates);
+    const name = `${label.label ?? ""} ${field.custom_id}`;
+    const { node, read } = fieldOf(field, context.candidates, () => context.draw(name));
     readers[field.custom_id] = read;
     return labeledField(label, node);
   };
@@ -43,7 +45,10 @@ function rowNodes(component, candidates, readers) {
 }
 
 function labeledField(label, input) {
-  const node = element(input.tagName === "DIV" ? "div" : "label", "field");
+  const isGroup = input.tagName === "DIV";
+  const node = element(isGroup ? "div" : "label", "field");
+  if (isGroup) input.setAttribute("role", "group");
+  if (isGroup) input.setAttribute("aria-label", label.label);
   node.append(element("b", "", label.label));
   if (label.description) node.append(element("small", "", label.description));
   node.append(input);
@@ -51,7 +56,7 @@ function labeledField(label, input) {
 }
 
 // Returns the node of a field, and a function that reads its value.
-function fieldOf(field, candidates) {
+function fieldOf(field, candidates, draw) {
   if (isSelect(field)) {
     const node = selectNode(field, candidates);
     node.name = field.custom_id;
@@ -62,7 +67,7 @@ function fieldOf(field, candidates) {
     node.name = field.custom_id;
     return { node, read: () => node.value };
   }
-  return choiceField(field) ?? { node: unsupported(), read: () => undefined };
+  return choiceField(field, draw) ?? { node: unsupported(), read: () => undefined };
 }
 
 function unsupported() {

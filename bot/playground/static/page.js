@@ -5,54 +5,69 @@ import { ConditionPanel } from "./conditions.js";
 import { openModal } from "./modal.js";
 import { element } from "./markdown.js";
 import { hue, Messages } from "./messages.js";
+import { Pad } from "./pad.js";
 
 const EXAMPLES = [
   "/imagine a red house at night",
   "/imagine an orange car left of a blue umbrella on a beach",
   "/imagine a red mushroom left of a green tree on grass",
 ];
+const MASK_NAME = /mask|region|area/i;
 const UNREACHABLE = "The playground cannot be reached. Is it still running?";
 const byId = (id) => document.getElementById(id);
 const state = { person: "", channel: "", channels: [], stream: null };
 
-const messages = new Messages(byId("messages"), byId("scroll"), (action, data) =>
-  post(action, JSON.stringify({ as: state.person, ...data })),
-);
-const composer = new Composer(byId("composer"), (text, file) => {
+const pad = new Pad(byId("pad"));
+const act = (action, data) => post(action, JSON.stringify({ as: state.person, ...data }), data.message);
+const messages = new Messages(byId("messages"), byId("scroll"), act, async (picture) => {
+  const file = await drawOn(picture);
+  if (file) composer.attach(file);
+});
+const composer = new Composer(byId("composer"), { send, complete, draw, drawOn });
+const conditions = new ConditionPanel(byId("conditions"), byId("bad-days"), byId("banner"), act);
+
+// Resolves to an error message, or null. Each file is for an option, or for none.
+function send(text, files) {
   const form = new FormData();
   form.append("as", state.person);
   form.append("channel", state.channel);
   form.append("text", text);
-  if (file) form.append("file", file, file.name);
+  for (const { file, option } of files) form.append(option ? `option:${option}` : "file", file, file.name);
   messages.followEnd();
   return post("send", form);
-}, complete);
+}
 
-const conditions = new ConditionPanel(
-  byId("conditions"),
-  byId("bad-days"),
-  byId("banner"),
-  (action, data) => post(action, JSON.stringify({ as: state.person, ...data })),
-);
+// Opens the drawing pad on a picture. Resolves to a file, or to null.
+function drawOn(picture) {
+  return pad.open({ picture, pictures: messages.pictures() });
+}
 
-// Resolves to an error message, or null.
-async function post(action, body) {
+// Opens the drawing pad for the option or field with this name: on the first of the pictures if it
+// takes a mask, else on a white page. Resolves to a file, or to null.
+function draw(name, firstPictures) {
+  const pictures = [...firstPictures, ...messages.pictures()];
+  if (!MASK_NAME.test(name)) return pad.open({ pictures });
+  return pad.open({ pictures, picture: pictures[0], mode: "mask", save: "mask" });
+}
+
+// Resolves to an error message, or null. A modal that the bot opens is about the message, if any.
+async function post(action, body, message) {
   const headers = { "X-Playground": "1" };
   try {
     const response = await fetch(`/playground/${action}`, { method: "POST", body, headers });
     if (!response.ok) return await response.text();
     const { error, form, interaction } = await response.json();
-    if (form) showModal(form, interaction);
+    if (form) showModal(form, interaction, message);
     return error ?? null;
   } catch {
     return UNREACHABLE;
   }
 }
 
-function showModal(modal, interaction) {
-  openModal(byId("form"), modal, messages.candidates, (values) =>
-    post("submit", JSON.stringify({ as: state.person, interaction, values })),
-  );
+function showModal(modal, interaction, message) {
+  const pictures = message ? messages.picturesOf(message) : [];
+  const context = { candidates: messages.candidates, draw: (name) => draw(name, pictures) };
+  openModal(byId("form"), modal, context, (values) => act("submit", { interaction, values }));
 }
 
 // Resolves to the bot's autocomplete choices, or to an empty list if it does not respond.
