@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser import chromium, needs_browser
+from tests.playground_pad import attach, open_pad, stroke
 
 ROOT: Final = Path(__file__).parents[1]
 README_SCREENSHOT: Final = ROOT / "tests" / "playground.png"
@@ -96,8 +97,10 @@ async def test_a_newcomer_paints(page: Page, tmp_path: Path) -> None:
         answer = page.locator(".message").nth(index)
         await expect(answer.get_by_role("button", name="V4")).to_be_visible(timeout=TIMEOUT_MS)
 
-    sketch = tmp_path / "sketch.png"
-    Image.new("RGB", (128, 128), "royalblue").save(sketch)
-    await page.locator("#picker").set_input_files(sketch)
+    await open_pad(page, page.get_by_role("button", name="Draw a picture"))
+    await page.get_by_role("radio", name="Blue", exact=True).check()
+    await page.get_by_role("slider", name="Width").fill("100")
+    await stroke(page, (0, 0.9), (1, 0.9), (0, 0.75), (1, 0.75))
+    await attach(page)
     sketch_grid = await imagine(page, "a boat on the sea strength:0.6")
     await expect(sketch_grid).to_contain_text("from a sketch")

@@ -285,6 +285,29 @@ async def test_a_finger_draws_at_phone_width(page: Page) -> None:
             await expect(control).to_be_in_viewport()
 
 
+async def test_a_pen_draws_and_its_other_end_erases(page: Page) -> None:
+    """The eraser of a pen is another button of it, whatever tool is chosen."""
+    layer = await open_pad(page, page.get_by_role("button", name="Draw a picture"))
+    box = await layer.bounding_box()
+    assert box is not None
+    session = await page.context.new_cdp_session(page)
+    for kind, x in (("mousePressed", 0.2), ("mouseMoved", 0.8), ("mouseReleased", 0.8)):
+        position = {"x": box["x"] + x * box["width"], "y": box["y"] + 0.5 * box["height"]}
+        pen = {"pointerType": "pen", "button": "left", "buttons": 1, "clickCount": 1}
+        await session.send("Input.dispatchMouseEvent", {"type": kind, **position, **pen})
+    assert (await alpha_at(page, 0.3, 0.5), await alpha_at(page, 0.5, 0.5)) == (255, 255)
+    await layer.evaluate(
+        """(layer, [clientX, clientY]) => {
+            const event = { pointerId: 1, pointerType: "pen", button: 5, clientX, clientY };
+            for (const name of ["pointerdown", "pointerup"]) {
+                layer.dispatchEvent(new PointerEvent(name, event));
+            }
+        }""",
+        [box["x"] + 0.5 * box["width"], box["y"] + 0.5 * box["height"]],
+    )
+    assert (await alpha_at(page, 0.3, 0.5), await alpha_at(page, 0.5, 0.5)) == (255, 0)
+
+
 async def test_the_keyboard_is_enough(page: Page) -> None:
     """Arrows and space draw; Escape closes; what was drawn is there when the pad opens again."""
     await page.locator("#draw").press("Enter")
