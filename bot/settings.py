@@ -24,6 +24,7 @@ _ENGINE_VARIABLES: Final = (
     "IMAGINE_WEIGHTS",
     "IMAGINE_CPU_BACKEND",
     "IMAGINE_EMBEDDINGS",
+    "IMAGINE_IP_ADAPTER",
     "IMAGINE_PREVIEW_DECODER",
     "IMAGINE_CHECKERS",
 )
@@ -60,6 +61,8 @@ class Settings(BaseSettings):
     """What runs the models on a CPU; None is OpenVINO where it is installed."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""
+    imagine_ip_adapter: str | None = None
+    """IP-Adapters, which read reference images: folders, files or hub ids, separated by commas."""
     imagine_preview_decoder: str | None = None
     """Small decoders of previews (AutoencoderTiny): folders or hub ids, separated by commas."""
     imagine_checkers: str | None = None

@@ -63,6 +63,8 @@ class FamilyDefaults(NamedTuple):
     such a limit. Raises ValueError if the config is damaged."""
     packed_pixels: int = 1
     """Latent pixels of the VAE that are channels of one pixel of the denoiser."""
+    ip_adapter: str = ""
+    """The path of its usual IP-Adapter in https://huggingface.co/h94/IP-Adapter."""
     distillation: "Distillation | None" = None
     """Of all its models that are distilled, whatever their configs and names say; None for a family
     with several kinds."""
@@ -134,6 +136,7 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     text_encoders={"text_encoder": _CLIP},
     embedded_encoders=("text_encoder",),
     native_size=512,
+    ip_adapter="models/ip-adapter_sd15.safetensors",
 )
 STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     "SDXL",
@@ -144,6 +147,7 @@ STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     text_encoders={"text_encoder": _CLIP, "text_encoder_2": _CLIP},
     embedded_encoders=("text_encoder", "text_encoder_2"),
     native_size=1024,
+    ip_adapter="sdxl_models/ip-adapter_sdxl.safetensors",
 )
 STABLE_DIFFUSION_3: Final = FamilyDefaults(
     "Stable Diffusion 3",

@@ -156,6 +156,7 @@ def load(
         distillation_in(files),
     )
     model.add_embeddings(configured_embeddings())
+    model.add_ip_adapter()
     return model
 
 

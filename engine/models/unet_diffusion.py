@@ -4,11 +4,13 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import torch
 from PIL import Image
 
 from engine.contract import Recipe
 from engine.models.base import Conditioning
+from engine.models.ip_adapters import load_ip_adapter
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.steering.rows import SteeredRows, Steering
 from engine.steering.unet import SteeredUnet
@@ -20,6 +22,20 @@ class UnetDiffusion(LatentDiffusion):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
         super().__init__(*args, **options)
         self._steered_unet = SteeredUnet(self._denoiser, self.device)
+
+    def add_ip_adapter(self) -> None:
+        """Add what reads reference images: the fitting IP-Adapter of IMAGINE_IP_ADAPTER, or the
+        starter's own. Raises EngineError if one cannot be used."""
+        loaded = load_ip_adapter(self.card.name, self._denoiser, self.family, self.device)
+        if loaded is not None:
+            self._weights.add(loaded.adapter.networks)
+            self._steered_unet.ip_adapter = loaded.adapter
+            self.card = msgspec.structs.replace(self.card, image_adapter=loaded.card)
+
+    def to_host(self) -> None:
+        """As the base class; also drop what was made of reference images."""
+        self._steered_unet.clear()
+        super().to_host()
 
     @abstractmethod
     def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:

@@ -1,16 +1,11 @@
 """Seeded noise: one CPU generator for each image, used in the order of diffusers' pipelines."""
 
-import math
 from collections.abc import Sequence
-from typing import Final
 
 import torch
 
 from engine.contract import Recipe
-
-NEARLY_PARALLEL: Final = 0.9995
-"""Cosine above which the interpolation is linear, because spherical interpolation loses precision.
-"""
+from engine.interpolation import slerp
 
 
 class Noise:
@@ -39,20 +34,3 @@ class Noise:
             subseed_noise = torch.randn(*shape, generator=generator, dtype=dtype)
             noise = slerp(noise, subseed_noise, share)
         return noise
-
-
-def slerp(a: torch.Tensor, b: torch.Tensor, t: float) -> torch.Tensor:
-    """Spherical linear interpolation from `a` (t = 0) to `b` (t = 1), computed in float64.
-
-    Nearly parallel or opposite tensors, and NaN, are interpolated linearly. (Shoemake 1985,
-    https://doi.org/10.1145/325165.325242)
-    """
-    if t in (0.0, 1.0):
-        return b if t else a
-    x, y = a.double(), b.double()
-    cosine = float((x * y).sum() / (x.norm() * y.norm()))
-    if not abs(cosine) < NEARLY_PARALLEL:
-        return (x * (1.0 - t) + y * t).to(a.dtype)
-    angle = math.acos(cosine)
-    weights = math.sin((1.0 - t) * angle), math.sin(t * angle)
-    return ((x * weights[0] + y * weights[1]) / math.sin(angle)).to(a.dtype)

@@ -8,6 +8,7 @@ from PIL import Image
 from engine.contract import Recipe
 from engine.device import Device
 from engine.steering.active import steered_pass
+from engine.steering.ip_adapter import IpAdapter
 from engine.steering.rows import SteeredRows, Steering
 
 
@@ -17,10 +18,20 @@ class SteeredUnet:
     def __init__(self, unet: torch.nn.Module, device: Device) -> None:
         self._unet = unet
         self._device = device
+        self.ip_adapter: IpAdapter | None = None
+        """What reads reference images."""
 
     def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
         """What steers an image of this recipe, made of its input images, by their digests."""
-        return Steering()
+        references = None
+        if recipe.references and self.ip_adapter is not None:
+            references = self.ip_adapter.references_for(recipe, images)
+        return Steering(references=references)
+
+    def clear(self) -> None:
+        """Drop all that is cached on the device."""
+        if self.ip_adapter is not None:
+            self.ip_adapter.clear()
 
     def __call__(
         self,
