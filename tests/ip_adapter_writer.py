@@ -30,9 +30,9 @@ def write_ip_adapter(folder: Path, unet: UNet2DConditionModel, *, is_plus: bool 
         if name.endswith("attn2.processor")
     ]
     for number, size in enumerate(sizes):
-        for letter in "kv":
+        for kind in "kv":
             weight = 0.6 * torch.randn(size, width)
-            tensors[f"ip_adapter.{2 * number + 1}.to_{letter}_ip.weight"] = weight
+            tensors[f"ip_adapter.{2 * number + 1}.to_{kind}_ip.weight"] = weight
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"ip-adapter{'-plus' if is_plus else ''}_tiny.safetensors"
     save_file(tensors, path)

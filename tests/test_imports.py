@@ -60,7 +60,7 @@ LAYERS = {
     "engine": [
         "contract errors",
         "imaging",
-        "flow_matching interpolation",
+        "flow_matching",
         "schedulers",
         "log device weights samplers",
         "safety upscale steering",
@@ -75,9 +75,8 @@ LAYERS = {
 LIBRARIES = {
     "aiosqlite sqlite3": "bot.db",
     "diffusers torch transformers": (
-        "engine.bench engine.core engine.device engine.flow_matching engine.interpolation "
-        "engine.models engine.pipeline engine.safety engine.samplers engine.schedulers "
-        "engine.starter engine.steering"
+        "engine.bench engine.core engine.device engine.flow_matching engine.models engine.pipeline "
+        "engine.safety engine.samplers engine.schedulers engine.starter engine.steering"
     ),
     "discord": (
         "bot.client bot.context bot.startup.discord_connection bot.features bot.messages.captions "

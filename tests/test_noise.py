@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contract import Sampler, Subseed
-from engine.interpolation import slerp
 from engine.pipeline.noise import Noise
+from engine.steering.interpolation import slerp
 from tests.engine_parts import digests, job, recipe, rendered_images
 
 SHAPE = (1, 4, 8, 8)

@@ -23,7 +23,7 @@ from engine.contract import (
 )
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
-from engine.interpolation import slerp
+from engine.steering.interpolation import slerp
 from tests.diffusers_pipeline import assert_alike, make_scheduler
 from tests.engine_parts import (
     Painted,
@@ -141,7 +141,7 @@ def test_blended_references_are_one_embedding() -> None:
 
 
 @pytest.mark.parametrize("is_xl", [False, True])
-def test_a_sketch_may_have_references(is_xl: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_a_sketch_may_have_references(is_xl: bool) -> None:
     """As diffusers' img2img pipeline does it."""
     core, pipeline = reference_core(is_xl=is_xl), pipeline_with(is_xl=is_xl)
     data = encode_png(sketch())

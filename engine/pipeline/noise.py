@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from engine.contract import Recipe
-from engine.interpolation import slerp
+from engine.steering.interpolation import slerp
 
 
 class Noise:

@@ -11,9 +11,9 @@ from PIL import Image
 
 from engine.contract import Recipe
 from engine.contract.steering import Reference, ReferenceRole
-from engine.interpolation import slerp
 from engine.steering.image_attention import ImageAttention, split_heads
 from engine.steering.image_encoder import ImageEncoder
+from engine.steering.interpolation import slerp
 from engine.steering.recent import RecentValues
 from engine.steering.references import ImageReferences, LayerPrompt
 

@@ -240,7 +240,7 @@ def _layers(path: Path, tensors: Mapping[str, Tensor]) -> UnetLayers:
 def _keys(path: Path, tensors: Mapping[str, Tensor]) -> Iterator[Tensor]:
     count = sum(name.endswith(".to_k_ip.weight") for name in tensors)
     for number in range(1, 2 * max(count, 1), 2):
-        key, value = (f"{number}.to_{letter}_ip.weight" for letter in "kv")
+        key, value = (f"{number}.to_{kind}_ip.weight" for kind in "kv")
         for name in (key, value):
             if name not in tensors:
                 raise ModelCorrupt(
