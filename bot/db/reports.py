@@ -32,9 +32,10 @@ REPORTS: Final = Table(
 _SHOWN_AGAIN: Final = (
     "WITH RECURSIVE shown (job) AS (SELECT ? UNION SELECT lineage.job FROM shown "
     "JOIN lineage ON parent > shown.job || '-' AND parent < shown.job || '.' "
-    "WHERE relation IN ('film', 'steps', 'upscale', 'detail')) SELECT job FROM shown"
+    "WHERE relation IN ('film', 'steps', 'upscale', 'detail', 'edit', 'region', 'zoom', 'pan')) "
+    "SELECT job FROM shown"
 )
-"""The job, and those of films, steps and enlargements of its pictures."""
+"""The job, and those of films, steps, enlargements and changes of its pictures."""
 
 
 class ReportStore(Store):

@@ -85,10 +85,26 @@ class Relation(StrEnum):
     """The full recipe of a draft."""
     UPSCALE = "upscale"
     DETAIL = "detail"
+    EDIT = "edit"
+    """Changed by an instruction."""
+    REGION = "region"
+    """A part of it is painted again."""
+    ZOOM = "zoom"
+    """It is smaller, and what is around it is painted."""
+    PAN = "pan"
+    """What is beside it is painted."""
+    BLEND = "blend"
+    """Mixed of several."""
     CELL = "cell"
     """A cell of a matrix whose other cells have other settings."""
 
 
+CHANGED: Final = frozenset(
+    {Relation.EDIT, Relation.REGION, Relation.ZOOM, Relation.PAN, Relation.BLEND}
+)
+"""Relations of a picture that has its parent as an input image."""
+INHERITED: Final = frozenset({Relation.VARIATION, *CHANGED})
+"""Relations that the same recipe with another seed has too."""
 REPAINTED: Final = frozenset({Relation.FILM, Relation.STEPS})
 """Relations of a picture that is its parent once more."""
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bot.domain.plan import (
+    INHERITED,
     PICTURE_ACTIONS,
     SEED_AXIS,
     Axis,
@@ -24,8 +25,8 @@ from engine.contract import Recipe
 def plan(job: PlannedJob, context: PlanContext) -> Plan:
     """The same recipes, or the nth alone, with the seeds seed, seed + 1, …
 
-    Pictures that had the same seed have the same one again. What they were variations of, the new
-    pictures are variations of too; they neither finish, show nor enlarge what those did.
+    Pictures that had the same seed have the same one again. What they were variations of, or
+    changed, the new pictures do too; they neither finish, show nor enlarge what those did.
     """
     numbers = range(1, len(job.recipes) + 1) if job.nth is None else [job.nth]
     recipes = with_new_seeds([job.recipes[number - 1].recipe for number in numbers], context.seed)
@@ -43,7 +44,7 @@ def plan(job: PlannedJob, context: PlanContext) -> Plan:
 
 
 def _inherited(job: PlannedJob, number: int, child: int) -> list[Edge]:
-    edges = (edge for edge in job.edges if edge.relation is Relation.VARIATION)
+    edges = (edge for edge in job.edges if edge.relation in INHERITED)
     return [Edge(child, edge.parent, edge.relation) for edge in edges if edge.child == number]
 
 
