@@ -5,9 +5,11 @@ import pytest
 from bot.db.database import Database
 from bot.domain.job import RequestContext, ResponseTarget
 from bot.domain.moderation import Block
+from bot.domain.plan import Edge, Relation
 from bot.errors import PolicyViolation
 from bot.services.admission import AdmissionPolicy
 from tests.samples import recipe
+from tests.stored_jobs import delivered_job
 
 HERE = RequestContext(
     idempotency_key="interaction:5", user_id=1, target=ResponseTarget(channel_id=10, guild_id=3)
@@ -17,7 +19,7 @@ HERE = RequestContext(
 @pytest.fixture
 def admission(db: Database) -> AdmissionPolicy:
     """A policy whose clock stands at 12 seconds."""
-    return AdmissionPolicy(db.moderation, db.audit_log, lambda: 12.0)
+    return AdmissionPolicy(db.moderation, db.lineage, db.audit_log, lambda: 12.0)
 
 
 async def test_allowed_prompts_are_not_logged(admission: AdmissionPolicy, db: Database) -> None:
@@ -94,3 +96,19 @@ async def test_a_changed_reason_is_logged(db: Database) -> None:
         "very rude",
         "rude",
     ]
+
+
+async def test_a_prompt_is_read_with_those_of_the_pictures_that_it_changes(
+    admission: AdmissionPolicy, db: Database
+) -> None:
+    """What a picture shows was said long before: by the prompt of what it was made from."""
+    await delivered_job(db, "j1", recipes=(recipe(prompt="a child on a beach"),))
+    dark = recipe(prompt="make it night")
+    await delivered_job(db, "j2", recipes=(dark,), edges=[Edge(1, "j1-1", Relation.EDIT)])
+    undressed = [recipe(prompt="make it nude")]
+    for parent in ("j1-1", "j2-1"):
+        await admission.check_prompts([dark], HERE, parents=[parent])
+        with pytest.raises(PolicyViolation, match="no sexual content with minors"):
+            await admission.check_prompts(undressed, HERE, parents=[parent])
+    await admission.check_prompts(undressed, HERE)
+    await admission.check_prompts(undressed, HERE, parents=["j9-1"])

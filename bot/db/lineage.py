@@ -1,7 +1,7 @@
 """Which pictures were made from which."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import aiosqlite
@@ -16,6 +16,7 @@ from bot.domain.plan import Edge, Relation
 from bot.errors import Refused
 
 MAX_CHILDREN: Final = 100
+MAX_ANCESTORS: Final = 50
 _FINISHED: Final = """
     SELECT lineage.parent, max(jobs.status = 'done') AS is_done
     FROM lineage JOIN jobs ON jobs.id = lineage.job
@@ -57,6 +58,18 @@ class LineageStore(Store):
     async def parents(self, child: str) -> list[Kinship]:
         """What this picture was made from."""
         return await self._kinships("SELECT * FROM lineage WHERE child = ?", child)
+
+    async def ancestors(self, picture_ids: Collection[str]) -> list[Picture]:
+        """These pictures and those that they were made from, at any distance, that are stored; at
+        most MAX_ANCESTORS."""
+        stored = await self._connection.fetch_all(
+            "WITH RECURSIVE made_from (id) AS (SELECT value FROM json_each(?) UNION "
+            "SELECT parent FROM lineage JOIN made_from ON child = made_from.id LIMIT ?) "
+            "SELECT pictures.* FROM made_from JOIN pictures USING (id)",
+            rows.json(list(picture_ids)),
+            MAX_ANCESTORS,
+        )
+        return [rows.to_picture(row) for row in stored]
 
     async def finished_drafts(self, parents: Sequence[str]) -> dict[str, bool]:
         """Those of these pictures that were finished (True), or are being finished (False)."""

@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
 from bot.db.audit_log import AuditLog
+from bot.db.lineage import LineageStore
 from bot.db.moderation import ModerationStore
 from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
@@ -22,29 +23,51 @@ log = logging.getLogger(__name__)
 class AdmissionPolicy:
     """Checks blocked users and forbidden prompts, and writes refusals to the audit log."""
 
-    def __init__(self, moderation: ModerationStore, audit_log: AuditLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        moderation: ModerationStore,
+        lineage: LineageStore,
+        audit_log: AuditLog,
+        clock: Clock,
+    ) -> None:
         self._moderation = moderation
+        self._lineage = lineage
         self._audit_log = audit_log
         self._clock = clock
 
     async def check_prompts(
-        self, recipes: Sequence[Work], context: RequestContext, *, shown: str = ""
+        self,
+        recipes: Sequence[Work],
+        context: RequestContext,
+        *,
+        shown: str = "",
+        parents: Collection[str] = (),
     ) -> None:
         """Raise PolicyViolation if the user is blocked or one of the prompts is forbidden.
 
         `shown` are the words in the messages of the job, if they are not those of a prompt: some of
-        a schedule may never take effect.
+        a schedule may never take effect. `parents` are the ids of pictures that the job changes:
+        what they show was said by their own prompts, so each prompt is checked together with those.
         """
         rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
         check_not_blocked(rules)
         shown_prompts = [((shown, ""),)] if shown else []
-        for prompts in dict.fromkeys([*(recipe.prompts for recipe in recipes), *shown_prompts]):
+        pictured = await self._pictured(parents)
+        with_pictured = (tuple(dict.fromkeys((*recipe.prompts, *pictured))) for recipe in recipes)
+        for prompts in dict.fromkeys([*with_pictured, *shown_prompts]):
             check = partial(find_violation_in, prompts, words=rules.banned_words)
             match = check() if len(prompts) == 1 else await asyncio.to_thread(check)
             if match is not None:
                 violation, prompt, negative = match
                 await self._log(violation, prompt, negative, context)
                 raise PolicyViolation(SENTENCES[violation.rule])
+
+    async def _pictured(self, parents: Collection[str]) -> list[tuple[str, str]]:
+        """The prompts of pictures and of those that they were made from."""
+        if not parents:
+            return []
+        pictures = await self._lineage.ancestors(parents)
+        return [prompts for picture in pictures for prompts in picture.recipe.prompts]
 
     async def _log(
         self, violation: Violation, prompt: str, negative: str, context: RequestContext

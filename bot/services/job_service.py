@@ -83,7 +83,10 @@ class JobService:
             raise Refused("The bot is restarting. Please try again in a minute.")
         if await self._jobs.exists(context.idempotency_key):
             return None
-        await self._admission.check_prompts(plan.recipes, context, shown=plan.prompt)
+        parents = {edge.parent for edge in plan.edges}
+        await self._admission.check_prompts(
+            plan.recipes, context, shown=plan.prompt, parents=parents
+        )
         rules.check_models(plan.recipes, self._engine.models)
         await self._inputs.check(plan)
         settings = await self._guild_settings.get(context.channel.guild_id)

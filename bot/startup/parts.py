@@ -84,7 +84,7 @@ def build(
     files = InputFiles(db.jobs, db.lineage, storage)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    admission = AdmissionPolicy(db.moderation, db.audit_log, clock)
+    admission = AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock)
     job_service = JobService(
         db.jobs,
         db.guild_settings,
