@@ -1,6 +1,7 @@
 """The text of job messages."""
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,7 +9,17 @@ from bot.domain.job import Progress, Status
 from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
-from engine.contract import Change, Img2Img, Omission, Sampler, Subseed
+from engine.contract import (
+    Change,
+    Edit,
+    Img2Img,
+    Inpaint,
+    Omission,
+    Outpaint,
+    Sampler,
+    Source,
+    Subseed,
+)
 from tests.fake_engine import MODEL
 from tests.samples import job, picture, recipe
 
@@ -140,6 +151,24 @@ def test_a_matrix_names_its_axes() -> None:
     )
     one = job(status=Status.DONE, plan=PlanDetails(layout=Matrix(Axis("", ("",)), columns)))
     assert "\nsteps (3) · guidance" in captions.ending(one, pictures[:3])
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (Edit("a" * 64, 1.5), "image guidance 1.5"),
+        (Inpaint("a" * 64, "b" * 64, 1.0), "a part painted again"),
+        (
+            Outpaint(image="a" * 64, left=8, top=8, width=48, height=48),
+            "painted around the picture",
+        ),
+    ],
+)
+def test_what_was_changed_is_mentioned(source: Source, words: str) -> None:
+    """It is no sketch."""
+    text = captions.settings([recipe(source=source)])
+    assert f" · {words} · " in text
+    assert "sketch" not in text
 
 
 def test_sketch_and_withheld_pictures_are_mentioned() -> None:

@@ -10,8 +10,11 @@ from engine.contract import (
     Backend,
     Change,
     Detail,
+    Edit,
     Embedding,
     Img2Img,
+    Inpaint,
+    Outpaint,
     PromptFormat,
     Sampler,
     StepRounding,
@@ -22,6 +25,8 @@ from engine.contract import (
 from tests.samples import recipe
 
 SKETCH = Img2Img("b" * 64, 0.5)
+EDIT = Edit("b" * 64, 1.5)
+AROUND = Outpaint(image="b" * 64, left=8, top=8, width=48, height=48)
 FIRST, SECOND = Subseed(1, 0.15), Subseed(2, 0.1)
 FORK = Change(step=2, prompt="a dog", guidance=3.0)
 BAD = Embedding("bad", "a" * 64)
@@ -62,6 +67,13 @@ BAD = Embedding("bad", "a" * 64)
             {"source": Img2Img("b" * 64, 0.6, StepRounding.UP)},
             ["2 -> 3 steps on the sketch"],
         ),
+        ({}, {"source": EDIT}, ["image guidance 1.5"]),
+        ({"source": EDIT}, {"source": Edit("b" * 64, 2.0)}, ["image guidance 2"]),
+        ({"source": EDIT}, {}, ["without an input image"]),
+        ({"source": EDIT}, {"source": SKETCH}, ["with a sketch"]),
+        ({}, {"source": Inpaint("b" * 64, "c" * 64, 1.0)}, ["a part painted again"]),
+        ({"source": SKETCH}, {"source": AROUND}, ["another canvas"]),
+        ({"source": AROUND}, {"source": AROUND}, []),
         ({}, {"changes": (FORK,)}, ["from step 2: guidance 3, prompt"]),
         ({"changes": (FORK,)}, {}, ["without 1 change"]),
         (

@@ -2,7 +2,20 @@
 
 from collections.abc import Iterator
 
-from engine.contract import Change, Detail, PromptFormat, Recipe, Upscale, Work, short_revision
+from engine.contract import (
+    Change,
+    Detail,
+    Edit,
+    Img2Img,
+    Inpaint,
+    Outpaint,
+    PromptFormat,
+    Recipe,
+    Source,
+    Upscale,
+    Work,
+    short_revision,
+)
 from engine.contract.infotext import public_model_name
 
 
@@ -78,15 +91,32 @@ def _names(recipe: Recipe) -> str:
 
 
 def _source(old: Recipe, new: Recipe) -> Iterator[str]:
-    if old.images != new.images:
-        if not old.images:
-            yield "with a sketch"
-        else:
-            yield "another sketch" if new.images else "without the sketch"
+    if old.source == new.source:
+        return
+    are_sketches = isinstance(old.source, Img2Img) and isinstance(new.source, Img2Img)
+    if not are_sketches or old.source.images != new.source.images:
+        yield _other_source(old.source, new.source)
     elif old.strength != new.strength:
         yield f"strength {old.strength or 0:g} -> {new.strength or 0:g}"
-    elif old.source != new.source:
+    else:
         yield f"{old.executed_steps} -> {new.executed_steps} steps on the sketch"
+
+
+def _other_source(old: Source, new: Source) -> str:
+    match old, new:
+        case _, Edit(image_guidance=image_guidance):
+            return f"image guidance {image_guidance:g}"
+        case _, Inpaint():
+            return "a part painted again"
+        case _, Outpaint():
+            return "another canvas"
+        case Img2Img(), Img2Img():
+            return "another sketch"
+        case Img2Img(), _:
+            return "without the sketch"
+        case _, Img2Img():
+            return "with a sketch"
+    return "without an input image"
 
 
 def _noise(old: Recipe, new: Recipe) -> Iterator[str]:

@@ -15,7 +15,18 @@ from bot.domain.job import Job, Progress, Status
 from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
-from engine.contract import Change, Detail, ModelCard, Omission, Upscale, Work
+from engine.contract import (
+    Change,
+    Detail,
+    Edit,
+    Img2Img,
+    Inpaint,
+    ModelCard,
+    Omission,
+    Outpaint,
+    Upscale,
+    Work,
+)
 from engine.contract.infotext import public_model_name
 
 _MAX_CONTENT: Final = 2000
@@ -195,7 +206,7 @@ def settings(recipes: Sequence[Work]) -> str:
 
 
 def _shared(recipes: Sequence[Work]) -> str:
-    parts = (_enlargement, _steps, _guidance, _sampler, _size, _sketch, _other_noise)
+    parts = (_enlargement, _steps, _guidance, _sampler, _size, _source, _other_noise)
     values = ({part(recipe) for recipe in recipes} for part in parts)
     return " · ".join(texts.pop() for texts in values if len(texts) == 1 and "" not in texts)
 
@@ -216,9 +227,17 @@ def _size(recipe: Work) -> str:
     return f"{recipe.width}x{recipe.height}"
 
 
-def _sketch(recipe: Work) -> str:
-    strength = recipe.recipe.strength
-    return "" if strength is None else f"from a sketch ({strength:g})"
+def _source(recipe: Work) -> str:
+    match recipe.recipe.source:
+        case Img2Img(strength=strength):
+            return f"from a sketch ({strength:g})"
+        case Inpaint():
+            return "a part painted again"
+        case Outpaint():
+            return "painted around the picture"
+        case Edit(image_guidance=image_guidance):
+            return f"image guidance {image_guidance:g}"
+    return ""
 
 
 def _other_noise(recipe: Work) -> str:
