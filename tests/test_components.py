@@ -158,6 +158,26 @@ async def test_a_withheld_picture_has_the_buttons_of_its_result_alone() -> None:
     assert labels(VIEWS.result_view(job(), [withheld])) == [["U1", "V1", "🔄"]]
 
 
+async def test_actions_without_a_button_are_in_one_menu() -> None:
+    """Below a picture alone, and below a result of one picture."""
+    listed = [
+        action(name, ActionScope.PICTURE, is_on_picture=lambda _: True, is_in_menu=True)
+        for name in ("pan", "zoom")
+    ]
+    views = ActionViews([*listed, action("u", ActionScope.PICTURE, initial="U")])
+    kind = JobKind(name="x", actions=("u",))
+    result = views.result_view(job(kind=kind), [picture(nth=3)])
+    assert labels(result) == [["U3"], ["More…"]]
+    for view in (result, views.picture_view(picture(nth=3), job())):
+        [menu] = [item for item in view.children if isinstance(item, discord.ui.Select)]
+        assert menu.custom_id == "v1:more:j1:3"
+        assert [(option.label, option.value) for option in menu.options] == [
+            ("PAN", "pan"),
+            ("ZOOM", "zoom"),
+        ]
+    assert "More…" not in str(labels(views.result_view(job(kind=kind), pictures(2))))
+
+
 @pytest.mark.parametrize(("count", "menus"), [(5, 1), (25, 1), (26, 2), (100, 4)])
 async def test_many_pictures_have_menus_in_place_of_buttons(count: int, menus: int) -> None:
     """Each menu has up to 25 of them, in order; Discord allows no more options."""

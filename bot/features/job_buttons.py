@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import discord
 
 from bot.context import Interaction, services
+from bot.errors import Refused
 from bot.features.exports import Action, Component
-from bot.messages.components import job_pattern
+from bot.messages.components import MORE, job_pattern
+
+_UNKNOWN: Final = "That option no longer works. Press U below the result to get a new menu."
 
 
 def job_components(actions: Sequence[Action]) -> Component:
@@ -17,10 +20,16 @@ def job_components(actions: Sequence[Action]) -> Component:
 
     async def on_use(interaction: Interaction, match: re.Match[str]) -> None:
         job = await services(interaction).job_finder.by_button(match["job"])
-        nth = int(match["nth"]) if _is_button(interaction) else _chosen_number(interaction)
-        await handlers[match["action"]](interaction, job, nth)
+        name, nth = match["action"], int(match["nth"])
+        if name == MORE:
+            name = _choice(interaction)
+        elif not _is_button(interaction):
+            nth = _chosen_number(interaction)
+        if name not in handlers:
+            raise Refused(_UNKNOWN)
+        await handlers[name](interaction, job, nth)
 
-    return Component(job_pattern("|".join(sorted(handlers))), on_use)
+    return Component(job_pattern("|".join(sorted([*handlers, MORE]))), on_use)
 
 
 def _is_button(interaction: Interaction) -> bool:
@@ -30,6 +39,11 @@ def _is_button(interaction: Interaction) -> bool:
 
 def _chosen_number(interaction: Interaction) -> int:
     """The number of the chosen option; 0, which no picture has, for anything else."""
+    value = _choice(interaction)
+    return int(value) if re.fullmatch("[0-9]{1,3}", value) else 0
+
+
+def _choice(interaction: Interaction) -> str:
+    """The value of the chosen option; empty if there is none."""
     data: dict[str, Any] = dict(interaction.data or {})
-    value = next(iter(data.get("values") or ()), "")
-    return int(value) if re.fullmatch("[0-9]{1,3}", str(value)) else 0
+    return str(next(iter(data.get("values") or ()), ""))

@@ -14,7 +14,7 @@ import msgspec
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
-from bot.messages.components import OPEN, button, custom_id, stateless_view
+from bot.messages.components import MORE, OPEN, button, custom_id, stateless_view
 from engine.contract.images.grid import column_count
 
 _ROWS: Final = 5
@@ -62,6 +62,8 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a result of a kind that does not name the action has it too."""
     is_on_picture: Callable[[Picture], bool] = lambda _: False
     """Whether the action is offered below a single picture."""
+    is_in_menu: bool = False
+    """Whether it is offered there as an option of the menu “More…” in place of a button."""
 
 
 class ActionViews:
@@ -89,7 +91,7 @@ class ActionViews:
         named = [action for action in named if action.menu is None]
         of_pictures = [action for action in named if action.scope is ActionScope.PICTURE]
         if of_pictures and len(pictures) == 1:
-            return _view([*menus, *_chunks(self._below_only(pictures[0], job, named))])
+            return _view([*menus, *self._below_only(pictures[0], job, named)])
         whole = [
             button(action.label, custom_id(action.name, job.id))
             for action in named
@@ -102,19 +104,19 @@ class ActionViews:
         numbered = [action for action in of_pictures if action.initial]
         return _view([*menus, *_numbered(numbered, job, numbers, whole)])
 
-    def _below_only(
-        self, picture: Picture, job: Job, named: Sequence[ActionButton]
-    ) -> list[_Button]:
-        """The buttons of the only picture of a result: those of the result and of the picture."""
+    def _below_only(self, picture: Picture, job: Job, named: Sequence[ActionButton]) -> _ItemRows:
+        """Below the only picture of a result: the actions of the result and of the picture."""
         offered = [] if picture.unavailable_reason else self._offered(picture, job)
-        actions = {action.name: action for action in [*named, *offered]}
-        return [
+        actions = _sorted({action.name: action for action in [*named, *offered]}.values())
+        buttons = [
             button(
                 f"{action.initial}{picture.nth}" if action.initial else action.label,
                 custom_id(action.name, job.id, _number(action, picture)),
             )
-            for action in _sorted(actions.values())
+            for action in actions
+            if not action.is_in_menu
         ]
+        return [*_chunks(buttons), *_more(picture, actions)]
 
     def _in_result(self, job: Job) -> list[ActionButton]:
         """The actions that the job's kind names, and those that add themselves."""
@@ -139,11 +141,13 @@ class ActionViews:
 
     def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
         """Below a single picture of a job."""
+        actions = _sorted(self._offered(picture, job))
         buttons = [
             button(action.label, custom_id(action.name, picture.job_id, picture.nth))
-            for action in _sorted(self._offered(picture, job))
+            for action in actions
+            if not action.is_in_menu
         ]
-        return _view(_chunks(buttons))
+        return _view([*_chunks(buttons), *_more(picture, actions)])
 
 
 def _sorted(actions: Iterable[ActionButton]) -> list[ActionButton]:
@@ -152,6 +156,16 @@ def _sorted(actions: Iterable[ActionButton]) -> list[ActionButton]:
 
 def _number(action: ActionButton, picture: Picture) -> int:
     return 0 if action.scope is ActionScope.JOB else picture.nth
+
+
+def _more(picture: Picture, actions: Sequence[ActionButton]) -> _ItemRows:
+    """The menu of those of the actions that have no button; no row if there are none."""
+    options = [
+        discord.SelectOption(label=action.label, value=action.name)
+        for action in actions
+        if action.is_in_menu
+    ]
+    return [[_menu(MORE, picture.job_id, picture.nth, "More…", options)]] if options else []
 
 
 def _numbered(
@@ -195,15 +209,21 @@ def _pages(job_id: str, choices: Sequence[MenuOption], action: str, placeholder:
     starts = range(0, len(options), _MENU_OPTIONS)
     pages = [options[start : start + _MENU_OPTIONS] for start in starts]
     return [
-        [
-            discord.ui.Select[discord.ui.View](
-                custom_id=custom_id(action, job_id, number),
-                placeholder=placeholder,
-                options=page,
-            )
-        ]
+        [_menu(action, job_id, number, placeholder, page)]
         for number, page in enumerate(pages[: _ROWS - 1])
     ]
+
+
+def _menu(
+    action: str,
+    job_id: str,
+    number: int,
+    placeholder: str,
+    options: list[discord.SelectOption],
+) -> discord.ui.Select[discord.ui.View]:
+    return discord.ui.Select(
+        custom_id=custom_id(action, job_id, number), placeholder=placeholder, options=options
+    )
 
 
 def _option(layout: Layout, nth: int, count: int) -> str:

@@ -4,7 +4,7 @@ A custom id starts with its version and has all the state of its button.
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import discord
 
@@ -15,6 +15,8 @@ REROLL: Final = "reroll"
 CANCEL: Final = "cancel"
 OPEN: Final = "open"
 """The menu of the pictures of a job; its number is that of the menu."""
+MORE: Final = "more"
+"""The menu of actions below a picture; its options are the names of actions."""
 
 
 def job_pattern(actions: str) -> str:
@@ -41,14 +43,41 @@ def button(label: str, custom_id: str, *, row: int = 0) -> discord.ui.Button[dis
     return discord.ui.Button(label=label, custom_id=custom_id, row=row)
 
 
+class SubmittedFile(NamedTuple):
+    """A file that a user has uploaded in a modal."""
+
+    url: str
+    size: int
+    """In bytes."""
+
+
 def submitted_text(interaction: discord.Interaction[Any], field_id: str) -> str:
     """The text of this field of a submitted modal, inside a label or an action row, stripped."""
+    return str(_submitted_field(interaction, field_id).get("value") or "").strip()
+
+
+def submitted_values(interaction: discord.Interaction[Any], field_id: str) -> list[str]:
+    """The chosen values of this menu of a submitted modal."""
+    return [str(value) for value in _submitted_field(interaction, field_id).get("values") or ()]
+
+
+def submitted_files(interaction: discord.Interaction[Any], field_id: str) -> list[SubmittedFile]:
+    """The files of this field of a submitted modal."""
+    data: dict[str, Any] = dict(interaction.data or {})
+    attachments = (data.get("resolved") or {}).get("attachments") or {}
+    ids = submitted_values(interaction, field_id)
+    files = (attachments[file_id] for file_id in ids if file_id in attachments)
+    return [SubmittedFile(str(file["url"]), int(file["size"])) for file in files]
+
+
+def _submitted_field(interaction: discord.Interaction[Any], field_id: str) -> dict[str, Any]:
+    """This field of a submitted modal; empty if there is none."""
     data: dict[str, Any] = dict(interaction.data or {})
     for component in data.get("components", ()):
         for field in [component.get("component"), *component.get("components", ())]:
             if field and field.get("custom_id") == field_id:
-                return str(field.get("value") or "").strip()
-    return ""
+                return dict(field)
+    return {}
 
 
 def stateless_view(items: Iterable[discord.ui.Item[Any]]) -> discord.ui.View:
