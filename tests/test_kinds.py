@@ -299,16 +299,6 @@ def test_a_reroll_of_variations_comes_from_their_parents_too() -> None:
     assert reroll.plan(planned, context).edges == edges[:1]
 
 
-@pytest.mark.parametrize("relation", sorted(INHERITED))
-def test_a_reroll_changes_what_its_job_changed(relation: Relation) -> None:
-    """The recipe has the same input images."""
-    planned = PlannedJob(
-        recipes=(recipe(),), details=PlanDetails(), edges=(Edge(1, "j0-1", relation),)
-    )
-    again = reroll.plan(planned, PlanContext(models=(MODEL,), seed=5))
-    assert again.edges == (Edge(1, "j0-1", relation),)
-
-
 @pytest.mark.parametrize("relation", sorted(set(Relation) - INHERITED))
 def test_a_reroll_neither_finishes_nor_shows_the_parents_of_its_job(relation: Relation) -> None:
     """It has other pixels; a draft can be finished only once, so it would be refused."""
