@@ -2,7 +2,7 @@
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const COLOUR_TYPES = { 1: 0, 3: 2, 4: 6 }; // by the number of channels: grey, RGB, RGBA
-const UP = 2; // filter: the difference from the byte above
+const SUB = 1, UP = 2, AVERAGE = 3, PAETH = 4; // filters: what a byte is predicted from
 const COLOUR_SPACE = ["iCCP", "gAMA", "cHRM"]; // chunks; browsers convert such pictures
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, value) => {
   for (let bit = 0; bit < 8; bit++) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
@@ -14,12 +14,7 @@ export async function encodePng({ width, height, data }) {
   const channels = data.length / (width * height);
   const stride = width * channels;
   const rows = new Uint8Array(height * (stride + 1));
-  for (let y = 0; y < height; y++) {
-    const start = y * (stride + 1);
-    rows[start] = UP;
-    rows.set(data.subarray(y * stride, (y + 1) * stride), start + 1);
-    for (let x = 0; y && x < stride; x++) rows[start + 1 + x] -= data[(y - 1) * stride + x];
-  }
+  for (let y = 0; y < height; y++) rows.set(smallestRow(data, y, stride, channels), y * (stride + 1));
   const header = new Uint8Array([0, 0, 0, 0, 0, 0, 0, 0, 8, COLOUR_TYPES[channels], 0, 0, 0]);
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
@@ -27,6 +22,25 @@ export async function encodePng({ width, height, data }) {
   const pixels = await pipe(rows, new CompressionStream("deflate"));
   const chunks = [chunk("IHDR", header), chunk("IDAT", pixels), chunk("IEND", new Uint8Array())];
   return new Blob([new Uint8Array(SIGNATURE), ...chunks], { type: "image/png" });
+}
+
+// Returns the number of a filter and the filtered row, with the filter that leaves the least.
+function smallestRow(data, y, stride, channels) {
+  const rows = [SUB, UP, PAETH].map((filter) => filteredRow(data, y, stride, channels, filter));
+  return rows.reduce((best, row) => (row.sum < best.sum ? row : best)).bytes;
+}
+
+function filteredRow(data, y, stride, channels, filter) {
+  const bytes = new Uint8Array(stride + 1);
+  bytes[0] = filter;
+  let sum = 0; // of the bytes as signed numbers, without their signs
+  for (let x = 0; x < stride; x++) {
+    const at = y * stride + x;
+    const byte = (data[at] - prediction(data, y, x, stride, channels, filter)) & 255;
+    bytes[x + 1] = byte;
+    sum += byte < 128 ? byte : 256 - byte;
+  }
+  return { bytes, sum };
 }
 
 // Resolves to the pixels of a PNG with 8-bit RGBA, or to null for every other file.
@@ -66,18 +80,26 @@ function unfilter(rows, stride, height) {
     const filter = rows[y * (stride + 1)];
     for (let x = 0; x < stride; x++) {
       const at = y * stride + x;
-      const left = x < 4 ? 0 : data[at - 4];
-      const up = y ? data[at - stride] : 0;
-      const corner = y && x >= 4 ? data[at - stride - 4] : 0;
-      data[at] = (rows[y * (stride + 1) + 1 + x] + predicted(filter, left, up, corner)) & 255;
+      data[at] = (rows[y * (stride + 1) + 1 + x] + prediction(data, y, x, stride, 4, filter)) & 255;
     }
   }
   return data;
 }
 
-function predicted(filter, left, up, corner) {
-  if (filter < 3) return [0, left, up][filter];
-  if (filter === 3) return (left + up) >> 1;
+// Returns what a filter predicts of a byte from those to the left, above, and above to the left.
+function prediction(data, y, x, stride, channels, filter) {
+  if (filter === 0) return 0;
+  const at = y * stride + x;
+  const left = x < channels ? 0 : data[at - channels];
+  if (filter === SUB) return left;
+  const up = y ? data[at - stride] : 0;
+  if (filter === UP) return up;
+  if (filter === AVERAGE) return (left + up) >> 1;
+  const corner = y && x >= channels ? data[at - stride - channels] : 0;
+  return paeth(left, up, corner);
+}
+
+function paeth(left, up, corner) {
   const sum = left + up - corner;
   const [a, b, c] = [Math.abs(sum - left), Math.abs(sum - up), Math.abs(sum - corner)];
   return a <= b && a <= c ? left : b <= c ? up : corner;

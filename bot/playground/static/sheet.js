@@ -21,19 +21,15 @@ export async function pictureSheet(picture) {
   const { width, height } = bitmap;
   if (width * height > PIXELS_LIMIT) throw new Error("That picture is too large: at most 16 megapixels.");
   const canvas = newCanvas(width, height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(bitmap, 0, 0);
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
   const decoded = await decodeRgba(blob);
-  const data = decoded?.data ?? context.getImageData(0, 0, width, height).data;
+  const data = decoded?.data ?? pixelsOf(canvas);
   return { canvas, width, height, data };
 }
 
 // Resolves to the sheet with the drawing on it, on white where the picture is transparent.
 export function sketchFile({ canvas, width, height }, layer) {
-  const context = whiteSheet(width, height).canvas.getContext("2d");
-  context.drawImage(canvas, 0, 0);
-  context.drawImage(layer, 0, 0);
-  const { data } = context.getImageData(0, 0, width, height);
+  const data = pixelsOf(whiteSheet(width, height).canvas, canvas, layer);
   const colours = new Uint8Array(width * height * 3);
   for (let pixel = 0; pixel < width * height; pixel++) {
     for (let channel = 0; channel < 3; channel++) {
@@ -62,8 +58,20 @@ export function maskFile({ width, height, data }, layer) {
 
 // Returns 1 for each painted pixel, and 0 for the others.
 function paintedPixels(layer) {
-  const { data } = layer.getContext("2d").getImageData(0, 0, layer.width, layer.height);
-  return Uint8Array.from({ length: data.length / 4 }, (_, pixel) => Number(data[4 * pixel + 3] >= HALF));
+  const data = pixelsOf(layer);
+  const painted = new Uint8Array(data.length / 4);
+  for (let pixel = 0; pixel < painted.length; pixel++) {
+    painted[pixel] = Number(data[4 * pixel + 3] >= HALF);
+  }
+  return painted;
+}
+
+// Returns the RGBA pixels of canvases of one size, which are painted over each other.
+function pixelsOf(...canvases) {
+  const [{ width, height }] = canvases;
+  const context = newCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  canvases.forEach((canvas) => context.drawImage(canvas, 0, 0));
+  return context.getImageData(0, 0, width, height).data;
 }
 
 async function file(pixels, name) {
