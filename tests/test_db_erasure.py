@@ -15,9 +15,10 @@ from bot.db.jobs import REPLAY_SECONDS
 from bot.db.usage import UsageRecord
 from bot.domain.clock import DAY
 from bot.domain.job import DeletionReason, ResponseTarget, Status
+from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.kinds import variation
 from bot.domain.moderation import AuditAction, AuditEntry, CaseState, Report
-from bot.domain.plan import Edge, InputRole, PlanDetails, PlanInput, Relation
+from bot.domain.plan import Edge, PlanDetails, Relation
 from bot.domain.user_data import AUDIT_DAYS
 from tests.bot_harness import query
 from tests.samples import direct_message, full_recipe, full_size, job, recipe
@@ -60,9 +61,7 @@ async def test_jobs_of_each_ending_are_erased(db: Database, status: Status) -> N
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REFUSED, Status.CANCELLED])
-async def test_the_url_of_a_sketch_is_deleted_when_the_job_ends(
-    db: Database, status: Status
-) -> None:
+async def test_the_url_of_an_input_is_deleted_at_the_end(db: Database, status: Status) -> None:
     """The URL is signed, and the bot does not need it any more."""
     await db.jobs.add(job(), inputs=[SKETCH])
     assert await db.job_inputs.pending("j1") == [SKETCH]

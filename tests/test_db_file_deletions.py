@@ -7,7 +7,7 @@ import pytest
 
 from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
-from bot.domain.plan import InputRole, PlanInput
+from bot.domain.job_input import InputRole, PlanInput
 from engine.contract import Img2Img
 from tests.samples import job, recipe
 from tests.stored_jobs import delivered_job

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from bot.db import migrations, rows
 from bot.db.tables import Value
-from bot.domain.plan import PENDING_IMAGE, PlanDetails
+from bot.domain.job_input import PENDING_IMAGE
+from bot.domain.plan import PlanDetails
 from engine.contract import Img2Img
 from tests.test_db_migrations import OLD_RECIPE, insert, old_job, opened
 

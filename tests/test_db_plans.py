@@ -11,8 +11,9 @@ from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.lineage import Kinship
 from bot.domain.artifact import Artifact
 from bot.domain.job import Status
+from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.moderation import AuditAction, AuditEntry
-from bot.domain.plan import Edge, InputRole, PlanInput, Relation
+from bot.domain.plan import Edge, Relation
 from bot.errors import Refused
 from engine.contract import ArtifactRole
 from tests.samples import job, recipe
@@ -121,7 +122,7 @@ async def test_unfinished_jobs_of_removed_pictures_are_found(db: Database) -> No
 async def test_inputs_keep_their_address_until_they_are_fetched(db: Database) -> None:
     """Then they have the digest of the stored file."""
     first = PlanInput(role=InputRole.SKETCH, url="https://a/1", keep_size=True)
-    second = PlanInput(role=InputRole.SKETCH, url="https://a/2")
+    second = PlanInput(role=InputRole.LIKE, nth=2, url="https://a/2")
     await db.jobs.add(job(), inputs=[first, second])
     assert await db.job_inputs.pending("j1") == [first, second]
     await db.jobs.mark_queued("j1", (recipe(),), ["a" * 64, "b" * 64])

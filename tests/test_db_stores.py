@@ -11,7 +11,8 @@ from bot.db.database import Database
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
 from bot.db.usage import UsageRecord
-from bot.domain.plan import Edge, InputRole, PlanInput, Relation
+from bot.domain.job_input import InputRole, PlanInput
+from bot.domain.plan import Edge, Relation
 from engine.contract import Img2Img
 from tests.bot_harness import query
 from tests.samples import direct_message, job, picture, recipe

@@ -34,7 +34,7 @@ from tests.engine_wire import (
 from tests.samples import pixels_digest
 
 SKETCH = encode_png(sketch())
-FORMATS = "A sketch must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image."
+FORMATS = "It must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image."
 OVERFLOWED = "The model's values overflowed: try another seed, size or sampler."
 
 
@@ -140,7 +140,7 @@ async def test_an_impossible_job_fails(
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        (b"no image", f"This file is not an image that can be read. {FORMATS}"),
+        (b"no image", f"The sketch is not an image that can be read. {FORMATS}"),
         (SKETCH[:-60], f"The sketch is damaged or truncated. {FORMATS}"),
     ],
 )

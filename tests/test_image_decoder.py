@@ -67,9 +67,10 @@ def test_the_header_must_match_the_pixels(data: bytes) -> None:
 
 
 def test_the_largest_result_has_the_maximum_size() -> None:
-    """An image larger than 2048 x 2048 is scaled down to exactly that."""
-    large = decode(encoded(Image.new("RGB", (2200, 2200), "red")))
+    """An image larger than 2048 x 2048 is scaled down to exactly that; it may be transparent."""
+    large = decode(encoded(Image.new("RGBA", (2200, 2200), (255, 0, 0, 100))))
     assert len(large.pack()) == MAX_RESULT_BYTES
+    assert unpack(large.pack()) == large
 
 
 def test_later_frames_are_not_decompressed() -> None:

@@ -6,24 +6,22 @@ from typing import Any
 import msgspec
 import pytest
 
+from bot.domain.job_input import PENDING_IMAGE, InputRole, PlanInput
 from bot.domain.kinds import KINDS, film, imagine, kind_named, kinds_by_name, reroll, variation
 from bot.domain.kinds.imagine import ImagineRequest, parse
 from bot.domain.kinds.variation import VariationRequest
 from bot.domain.plan import (
     INHERITED,
-    PENDING_IMAGE,
     Edge,
     Film,
     Grid,
-    InputRole,
     Plan,
     PlanContext,
     PlanDetails,
-    PlanInput,
     PlannedJob,
     Relation,
 )
-from bot.domain.plan_inputs import with_input
+from bot.domain.plan_inputs import FetchedInput, with_inputs
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import (
@@ -203,7 +201,7 @@ def test_a_sketch_determines_the_size_unless_an_aspect_is_set() -> None:
     assert {item.source for item in recipes} == {Img2Img(PENDING_IMAGE, 0.5)}
     for keep, wide in ((False, True), (True, False)):
         sketch = PlanInput(role=InputRole.SKETCH, url="https://a/b", keep_size=keep)
-        completed = with_input(recipes, [MODEL], sketch, "b" * 64, (640, 160))
+        completed = with_inputs(recipes, [MODEL], [FetchedInput(sketch, "b" * 64, (640, 160))])
         assert [item.source for item in completed] == [Img2Img("b" * 64, 0.5)] * 4
         assert (completed[0].width > completed[0].height) is wide
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.kinds import film
 from bot.playground import Message
-from bot.services.input_files import PICTURE_GONE, SKETCH_GONE
+from bot.services.input_files import INPUT_GONE, PICTURE_GONE
 from engine.contract import Ready
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
@@ -51,8 +51,8 @@ async def test_without_its_sketch_nothing_is_painted_again(
     """Whatever would replay the recipe; the message menu too. Enlargements need no sketch."""
     delete_files(harness, "sources")
     for button in OF_SKETCHES:
-        await check_refused(harness, single, button, SKETCH_GONE)
-    assert await harness.refusal(await harness.ada.use("Film", single)) == SKETCH_GONE
+        await check_refused(harness, single, button, INPUT_GONE)
+    assert await harness.refusal(await harness.ada.use("Film", single)) == INPUT_GONE
     assert len(engine.paints) == 1
     assert (await harness.result(await harness.ada.click(single, "⬆ 2x"))).attachments
 
@@ -61,7 +61,7 @@ async def test_a_draft_needs_its_sketch(harness: BotHarness) -> None:
     """To be finished."""
     draft = await harness.imagine(sketch=SKETCH, strength=0.9, draft=True, steps=30)
     delete_files(harness, "sources")
-    await check_refused(harness, draft, "✅ Finish", SKETCH_GONE)
+    await check_refused(harness, draft, "✅ Finish", INPUT_GONE)
 
 
 async def test_without_its_file_a_picture_is_not_enlarged(

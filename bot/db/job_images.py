@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from bot.domain.plan import PENDING_IMAGE
+from bot.domain.job_input import is_pending
 from engine.contract import Recipe, Work
 
 
@@ -17,6 +17,6 @@ async def link(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Work]) -
             (job_id, image)
             for recipe in recipes
             for image in recipe.images
-            if isinstance(recipe, Recipe) and image != PENDING_IMAGE
+            if isinstance(recipe, Recipe) and not is_pending(image)
         ],
     )

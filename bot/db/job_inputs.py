@@ -1,4 +1,4 @@
-"""The attachments that jobs were requested with."""
+"""The attachments and earlier pictures that jobs were requested with."""
 
 import sqlite3
 from collections.abc import Collection, Sequence
@@ -9,13 +9,15 @@ import msgspec
 
 from bot.db import rows
 from bot.db.store import Erasure, Store
-from bot.domain.plan import InputRole, PlanInput
+from bot.domain.job_input import InputRole, PlanInput
 
 
-class _Options(msgspec.Struct, frozen=True):
+class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """The column `options`."""
 
     keep_size: bool = False
+    nth: int = 1
+    """Among those of its role."""
 
 
 _OPTIONS: Final = msgspec.json.Decoder(_Options)
@@ -59,7 +61,7 @@ async def add(db: aiosqlite.Connection, job_id: str, inputs: Sequence[PlanInput]
     await db.executemany(
         "INSERT INTO job_inputs (job, nth, role, url, options) VALUES (?, ?, ?, ?, ?)",
         [
-            (job_id, nth, item.role.value, item.url, rows.json(_Options(item.keep_size)))
+            (job_id, nth, item.role.value, item.url, rows.json(_options(item)))
             for nth, item in enumerate(inputs, start=1)
         ],
     )
@@ -84,4 +86,13 @@ async def delete_pending(db: aiosqlite.Connection, job_id: str) -> None:
 
 def _input(row: sqlite3.Row) -> PlanInput:
     options = _OPTIONS.decode(row["options"])
-    return PlanInput(role=InputRole(row["role"]), url=row["url"], keep_size=options.keep_size)
+    return PlanInput(
+        role=InputRole(row["role"]),
+        url=row["url"],
+        nth=options.nth,
+        keep_size=options.keep_size,
+    )
+
+
+def _options(item: PlanInput) -> _Options:
+    return _Options(keep_size=item.keep_size, nth=item.nth)

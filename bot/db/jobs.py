@@ -28,9 +28,10 @@ from bot.db.usage import UsageRecord
 from bot.domain.clock import DAY
 from bot.domain.delivery import result_of
 from bot.domain.job import Job, JobTimings, Status
+from bot.domain.job_input import PlanInput
 from bot.domain.limits import QueueDepth
 from bot.domain.picture import Picture
-from bot.domain.plan import Edge, PlanInput
+from bot.domain.plan import Edge
 from engine.contract import Work
 
 REPLAY_SECONDS: Final = DAY

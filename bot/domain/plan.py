@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from bot.domain.job_input import PlanInput
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture
 from engine.contract import Capture, ModelCard, Recipe, UpscalerCard, Work
@@ -47,26 +48,6 @@ class Film(msgspec.Struct, frozen=True, tag="film"):
 
 
 Layout = Grid | Matrix | Film
-
-
-PENDING_IMAGE: Final = "0" * 64
-"""The digest in recipes of an attachment that was not fetched yet."""
-
-
-class InputRole(StrEnum):
-    """What an input image is used for."""
-
-    SKETCH = "sketch"
-    """The init image of all recipes that name PENDING_IMAGE as theirs."""
-
-
-class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A user's attachment, which is downloaded and sanitized after the first response."""
-
-    role: InputRole
-    url: str
-    keep_size: bool = False
-    """The user chose the size of the pictures, so the attachment does not determine it."""
 
 
 class Relation(StrEnum):

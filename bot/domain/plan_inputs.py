@@ -1,43 +1,85 @@
-"""How fetched attachments complete the recipes of a plan; pure."""
+"""How fetched images complete the recipes of a plan; pure."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from bot.domain.plan import PENDING_IMAGE, InputRole, PlanInput
+from bot.domain.job_input import PlanInput
 from bot.domain.row_classes import with_row_classes
-from engine.contract import Img2Img, ModelCard, Recipe, card_for
+from bot.errors import Refused
+from engine.contract import ModelCard, Recipe, Source, card_for
 
-Size = tuple[int, int]
+_MAX_ASPECT_ERROR: Final = 0.02
+"""A share, by which the aspect ratios of a mask and its picture may differ: sides are rounded."""
 
 
-def with_input(
-    recipes: Sequence[Recipe],
-    models: Sequence[ModelCard],
-    plan_input: PlanInput,
-    image: str,
-    size: Size,
+_Part = TypeVar("_Part", bound=msgspec.Struct)
+
+
+class FetchedInput(NamedTuple):
+    """An input that is stored."""
+
+    plan_input: PlanInput
+    image: str
+    """The sha256 (hex) of its PNG."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+
+
+def with_inputs(
+    recipes: Sequence[Recipe], models: Sequence[ModelCard], fetched: Sequence[FetchedInput]
 ) -> tuple[Recipe, ...]:
-    """The recipes with an image of this sha256 and size in pixels, in the role of the input.
+    """The recipes with these images in the places of their placeholders.
 
-    Raises Refused if the model of a recipe is not offered any more.
+    Raises Refused if a mask does not fit its picture, or the model of a recipe is not offered any
+    more.
     """
-    complete = _BY_ROLE[plan_input.role]
-    changed = [complete(recipe, models, plan_input, image, size) for recipe in recipes]
-    return with_row_classes(changed, models)
+    completed = tuple(recipes)
+    for item in sorted(fetched, key=lambda item: item.plan_input.role.is_mask):
+        completed = tuple(_completed(recipe, models, item) for recipe in completed)
+        if item.plan_input.role.is_mask:
+            _check_mask(item, fetched, completed)
+    return with_row_classes(completed, models)
 
 
-def _with_sketch(
-    recipe: Recipe, models: Sequence[ModelCard], plan_input: PlanInput, image: str, size: Size
-) -> Recipe:
-    if not isinstance(recipe.source, Img2Img) or recipe.source.image != PENDING_IMAGE:
+def _completed(recipe: Recipe, models: Sequence[ModelCard], item: FetchedInput) -> Recipe:
+    placeholder, image = item.plan_input.placeholder, item.image
+    if placeholder not in recipe.images:
         return recipe
-    card = card_for(recipe, models)
-    width, height = recipe.size if plan_input.keep_size else card.size_for_init_image(*size)
-    source = msgspec.structs.replace(recipe.source, image=image)
-    return msgspec.structs.replace(recipe, source=source, width=width, height=height)
+    size = recipe.size
+    if item.plan_input.role.has_size and not item.plan_input.keep_size:
+        size = card_for(recipe, models).size_for_init_image(*item.size)
+    return msgspec.structs.replace(
+        recipe,
+        source=_source(recipe.source, placeholder, image),
+        controls=tuple(_with_image(each, placeholder, image) for each in recipe.controls),
+        references=tuple(_with_image(each, placeholder, image) for each in recipe.references),
+        width=size[0],
+        height=size[1],
+    )
 
 
-_Complete = Callable[[Recipe, Sequence[ModelCard], PlanInput, str, Size], Recipe]
-_BY_ROLE: Final[Mapping[InputRole, _Complete]] = {InputRole.SKETCH: _with_sketch}
+def _source(source: Source, placeholder: str, image: str) -> Source:
+    return _with_image(source, placeholder, image) if source.images else source
+
+
+def _with_image(part: _Part, placeholder: str, image: str) -> _Part:
+    """A part of a recipe with the image in place of its placeholder."""
+    names = [name for name in ("image", "mask") if getattr(part, name, None) == placeholder]
+    return msgspec.structs.replace(part, **dict.fromkeys(names, image))
+
+
+def _check_mask(
+    mask: FetchedInput, fetched: Sequence[FetchedInput], recipes: Sequence[Recipe]
+) -> None:
+    """Raise Refused unless the mask has the aspect ratio of what it masks."""
+    sizes = [item.size for item in fetched if item.plan_input.role.has_size]
+    width, height = sizes[0] if sizes else recipes[0].size
+    mask_width, mask_height = mask.size
+    difference = abs(mask_width * height - width * mask_height)
+    if difference > _MAX_ASPECT_ERROR * max(mask_width * height, width * mask_height):
+        raise Refused(
+            f"The mask has {mask_width}x{mask_height} pixels and the picture {width}x{height}; a "
+            "mask must have the aspect ratio of its picture."
+        )

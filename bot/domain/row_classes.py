@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from bot.domain import rules
-from engine.contract import ModelCard, Recipe, card_for
+from engine.contract import Backend, ModelCard, Recipe, card_for
 
 
 def with_row_classes(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> tuple[Recipe, ...]:
@@ -22,9 +22,15 @@ def with_row_classes(recipes: Sequence[Recipe], models: Sequence[ModelCard]) -> 
     for indexes in groups.values():
         card = card_for(recipes[indexes[0]], models)
         members = [
-            msgspec.structs.replace(recipes[index], backend=card.backend) for index in indexes
+            msgspec.structs.replace(recipe, backend=backend_of(recipe, card))
+            for recipe in (recipes[index] for index in indexes)
         ]
         classed = card.with_row_class(members)
         for index, recipe in zip(indexes, classed, strict=True):
             result[index] = recipe
     return tuple(result)
+
+
+def backend_of(recipe: Recipe, card: ModelCard) -> Backend:
+    """What runs new pictures like this: steered ones are run by torch."""
+    return Backend.TORCH if recipe.is_steered else card.backend

@@ -9,7 +9,7 @@ from typing import Final
 from bot.domain.job import Job, Status
 from bot.domain.picture import Picture
 from bot.errors import Refused
-from engine.contract import ModelCard, Upscale, Work, short_revision
+from engine.contract import ModelCard, Upscale, Work, check_steering, short_revision
 
 REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
@@ -30,7 +30,7 @@ _FLAG: Final = re.compile("(\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f)")
 
 def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
     """Raise Refused unless each recipe has the name and revision of one of these models, which has
-    its embeddings.
+    its embeddings, LoRAs, controls and what reads its reference pictures.
 
     An upscale needs no model.
     """
@@ -47,7 +47,9 @@ def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
                 f"({short_revision(recipe.revision)}); I paint with {names} now."
             )
         try:
-            loaded[recipe.model, recipe.revision].check_embeddings(recipe.recipe)
+            card = loaded[recipe.model, recipe.revision]
+            card.check_embeddings(recipe.recipe)
+            check_steering(recipe.recipe, card)
         except ValueError as error:
             raise Refused(str(error)) from error
 

@@ -1,4 +1,4 @@
-"""The files that the engine needs for a job: sketches, and the pictures that it enlarges."""
+"""The files that the engine needs for a job: input images, and the pictures that it enlarges."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import rules
 from bot.domain.picture import Picture
-from bot.domain.plan import PENDING_IMAGE, Plan, Relation
+from bot.domain.plan import Plan, Relation
 from bot.errors import Refused
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
 
 ENLARGING: Final = frozenset({Relation.UPSCALE, Relation.DETAIL})
-SKETCH_GONE: Final = (
-    "The sketch that this was painted from is gone from my data folder, so I cannot paint it again."
+INPUT_GONE: Final = (
+    "A picture that this was painted from is gone from my data folder, so I cannot paint it again."
 )
 PICTURE_GONE: Final = "The picture's file is gone from my data folder, so I cannot enlarge it."
 
@@ -34,16 +34,16 @@ class InputFiles:
 
         Raises Refused if a picture that it enlarges is gone, FileMissing for any other file.
         """
-        sketches = (image for work in works if isinstance(work, Recipe) for image in work.images)
+        images = (image for work in works if isinstance(work, Recipe) for image in work.images)
         files = {
             name: await asyncio.to_thread(self._storage.source, name)
-            for name in dict.fromkeys(sketches)
+            for name in dict.fromkeys(images)
         }
         if all(isinstance(work, Recipe) for work in works):
             return files
         for edge in await retry_until_written(lambda: self._lineage.edges(job_id)):
             if edge.relation in ENLARGING:
-                data = await self._picture_file(edge.parent)
+                data = await self.picture_of_id(edge.parent)
                 files[sha256(data)] = data
         return files
 
@@ -53,12 +53,10 @@ class InputFiles:
         Inputs that are still to be fetched are not checked.
         """
         recipes = (work for work in plan.recipes if isinstance(work, Recipe))
-        sketches = {image for recipe in recipes for image in recipe.images}
-        if plan.inputs:
-            sketches.discard(PENDING_IMAGE)
-        for name in sketches:
+        images = {image for recipe in recipes for image in recipe.images}
+        for name in images - {plan_input.placeholder for plan_input in plan.inputs}:
             if not await asyncio.to_thread(self._storage.has_source, name):
-                raise Refused(SKETCH_GONE)
+                raise Refused(INPUT_GONE)
         for edge in plan.edges:
             if edge.relation in ENLARGING:
                 picture = await self._jobs.picture(edge.parent)
@@ -66,7 +64,8 @@ class InputFiles:
                 if not await asyncio.to_thread(self._storage.has_picture, path):
                     raise Refused(PICTURE_GONE)
 
-    async def _picture_file(self, picture_id: str) -> bytes:
+    async def picture_of_id(self, picture_id: str) -> bytes:
+        """The file of the picture of this id. Raises Refused if it is gone, or FileMissing."""
         picture = await retry_until_written(lambda: self._jobs.picture(picture_id))
         return await self.picture_file(picture)
 

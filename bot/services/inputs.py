@@ -1,24 +1,27 @@
-"""Fetches the attachments of jobs and makes init images of them."""
+"""Fetches the attachments of jobs and makes input images of them."""
 
 import asyncio
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from weakref import WeakValueDictionary
 
+from bot.attachments import sanitize
 from bot.attachments.sandbox import Sandbox
-from bot.attachments.sanitize import sanitize
 from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.job_inputs import JobInputStore
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.domain.plan import Plan, PlanInput
-from bot.domain.plan_inputs import with_input
+from bot.domain.job_input import InputRole, PlanInput
+from bot.domain.plan import Plan
+from bot.domain.plan_inputs import FetchedInput, with_inputs
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.services.input_files import InputFiles
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
+from engine.contract.images.decode_result import DecodeResult
 
 log = logging.getLogger(__name__)
 
@@ -66,34 +69,52 @@ class InputService:
 
         Raises BotError, with a sentence for the user.
         """
-        recipes: tuple[Work, ...] = job.recipes
-        digests: list[str] = []
         pending = await retry_until_written(lambda: self._job_inputs.pending(job.id))
-        if pending:
-            rules.check_models(recipes, self._engine.models)
-        for plan_input in pending:
-            image, size = await self._fetch(job, plan_input)
-            painted = [recipe for recipe in recipes if isinstance(recipe, Recipe)]
-            recipes = with_input(painted, self._engine.models, plan_input, image, size)
-            digests.append(image)
-        return recipes, tuple(digests)
+        if not pending:
+            return job.recipes, ()
+        rules.check_models(job.recipes, self._engine.models)
+        fetched: dict[PlanInput, FetchedInput] = {}
+        for url in dict.fromkeys(plan_input.url for plan_input in pending):
+            inputs = [plan_input for plan_input in pending if plan_input.url == url]
+            fetched |= await self._fetch(job, inputs)
+        painted = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
+        completed = [fetched[plan_input] for plan_input in pending]
+        recipes = with_inputs(painted, self._engine.models, completed)
+        return recipes, tuple(item.image for item in completed)
 
-    async def _fetch(self, job: Job, plan_input: PlanInput) -> tuple[str, tuple[int, int]]:
-        """Store the attachment; its digest, and its size in pixels."""
+    async def _fetch(
+        self, job: Job, inputs: Sequence[PlanInput]
+    ) -> Mapping[PlanInput, FetchedInput]:
+        """Store what inputs of one address need."""
         user_lock = self._user_locks.setdefault(job.user_id, asyncio.Lock())
         async with user_lock, self._downloads:
-            data = await self._fetcher.fetch(plan_input.url)
-            async with self._decoders:
-                image = await sanitize(data, self._sandbox)
+            decoded = await self._decoded(inputs[0])
+        return {plan_input: await self._stored(plan_input, decoded) for plan_input in inputs}
+
+    async def _decoded(self, plan_input: PlanInput) -> DecodeResult:
+        """The pixels of an attachment or of an earlier picture."""
+        if plan_input.picture_id is not None:
+            data = await self._files.picture_of_id(plan_input.picture_id)
+            return await sanitize.decode_stored(data, plan_input.noun)
+        data = await self._fetcher.fetch(plan_input.url)
+        async with self._decoders:
+            return await sanitize.decode(data, self._sandbox, plan_input.noun)
+
+    async def _stored(self, plan_input: PlanInput, decoded: DecodeResult) -> FetchedInput:
+        if plan_input.role.is_mask:
+            needs_alpha = plan_input.role is InputRole.ALPHA
+            image = await sanitize.mask(decoded, needs_alpha=needs_alpha)
+        else:
+            image = await sanitize.picture(decoded)
         name = await asyncio.to_thread(sha256, image.png)
         async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
-            await asyncio.to_thread(self._store, image.png)
-        return name, (image.width, image.height)
+            await asyncio.to_thread(self._store, image.png, plan_input.noun)
+        return FetchedInput(plan_input, name, (image.width, image.height))
 
-    def _store(self, png: bytes) -> str:
+    def _store(self, png: bytes, noun: str) -> str:
         try:
             return self._storage.save_source(png)
         except OSError as error:
-            log.exception("The sketch could not be written.")
-            reason = f"The sketch could not be written to the bot's disk ({error.strerror})."
+            log.exception("An input image could not be written.")
+            reason = f"The {noun} could not be written to the bot's disk ({error.strerror})."
             raise BotError(reason) from error

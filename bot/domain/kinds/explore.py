@@ -7,11 +7,11 @@ from typing import Final
 import msgspec
 
 from bot.domain.axes import Values, as_integers, as_numbers, parse_values
+from bot.domain.job_input import PENDING_IMAGE
 from bot.domain.kinds.imagine import ImagineOptions, sketch_inputs
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model
 from bot.domain.plan import (
-    PENDING_IMAGE,
     SEED_AXIS,
     STEPS_AXIS,
     Axis,

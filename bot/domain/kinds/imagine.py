@@ -4,15 +4,13 @@ from typing import Final
 
 import msgspec
 
+from bot.domain.job_input import PENDING_IMAGE, InputRole, PlanInput
 from bot.domain.model_names import find_model
 from bot.domain.plan import (
-    PENDING_IMAGE,
     PICTURE_ACTIONS,
-    InputRole,
     JobKind,
     Plan,
     PlanContext,
-    PlanInput,
 )
 from bot.errors import Refused
 from engine.contract import (

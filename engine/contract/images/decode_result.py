@@ -39,13 +39,15 @@ class DecodeResult(NamedTuple):
     height: int = 0
     pixels: bytes = b""
     """sRGB, 3 bytes a pixel, row by row; empty unless the status is OK."""
+    alpha: bytes = b""
+    """A byte a pixel, 0 for transparent ones; empty if all are opaque."""
 
     def pack(self) -> bytes:
         """Return the result as bytes, for `unpack`."""
-        return _HEADER.pack(self.status, self.width, self.height) + self.pixels
+        return _HEADER.pack(self.status, self.width, self.height) + self.pixels + self.alpha
 
 
-MAX_RESULT_BYTES: Final = _HEADER.size + 3 * MAX_SIDE * MAX_SIDE
+MAX_RESULT_BYTES: Final = _HEADER.size + 4 * MAX_SIDE * MAX_SIDE
 
 
 def unpack(data: bytes) -> DecodeResult:
@@ -56,6 +58,7 @@ def unpack(data: bytes) -> DecodeResult:
     status, pixels = DecodeStatus(number), data[_HEADER.size :]
     if status is DecodeStatus.OK and not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise ValueError(f"an image of {width} x {height}")
-    if len(pixels) != (3 * width * height if status is DecodeStatus.OK else 0):
+    area = width * height
+    if len(pixels) not in ((3 * area, 4 * area) if status is DecodeStatus.OK else (0,)):
         raise ValueError(f"{len(pixels)} bytes of pixels, {width} x {height}")
-    return DecodeResult(status, width, height, pixels)
+    return DecodeResult(status, width, height, pixels[: 3 * area], pixels[3 * area :])

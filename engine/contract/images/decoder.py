@@ -6,7 +6,7 @@ else. The file's signature alone determines the format.
 
 from engine.contract.images.decode_result import MIN_SIDE, DecodeResult, DecodeStatus
 from engine.contract.images.formats import recognize
-from engine.contract.images.pixels import to_rgb
+from engine.contract.images.pixels import to_rgb_and_alpha
 from engine.contract.images.readers import READERS, Rejected
 
 
@@ -31,5 +31,7 @@ def _decode(data: bytes, min_side: int) -> DecodeResult:
     reader = None if format is None else READERS.get(format)
     if reader is None:
         return DecodeResult(DecodeStatus.UNKNOWN_FORMAT)
-    image = to_rgb(reader(data, min_side))
-    return DecodeResult(DecodeStatus.OK, *image.size, image.tobytes())
+    image, alpha = to_rgb_and_alpha(reader(data, min_side))
+    return DecodeResult(
+        DecodeStatus.OK, *image.size, image.tobytes(), b"" if alpha is None else alpha.tobytes()
+    )

@@ -28,11 +28,13 @@ _TRANSPOSITIONS: Final = {
 """The transposition that turns an image of this EXIF orientation upright (EXIF 2.32, tag 274)."""
 _PROFILE_MODES: Final = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 """Pillow's mode for each colour space of an ICC profile."""
+_OPAQUE: Final = 255
 _SRGB: Final = ImageCms.createProfile("sRGB")
 
 
-def to_rgb(file: ImageFile.ImageFile) -> Image.Image:
-    """Decode the first frame of an opened file; at most MAX_SIDE pixels a side."""
+def to_rgb_and_alpha(file: ImageFile.ImageFile) -> tuple[Image.Image, Image.Image | None]:
+    """Decode the first frame of an opened file, on white, and its transparency, 0 for transparent
+    pixels; None if all are opaque. At most MAX_SIDE pixels a side."""
     file.load()
     orientation = _orientation(file)
     _scale_transparent_colour(file)
@@ -41,7 +43,8 @@ def to_rgb(file: ImageFile.ImageFile) -> Image.Image:
     image.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     if orientation in _TRANSPOSITIONS:
         image = image.transpose(_TRANSPOSITIONS[orientation])
-    return _on_white(_to_srgb(image, profile))
+    image = _to_srgb(image, profile)
+    return _on_white(image), _alpha(image)
 
 
 def _orientation(image: Image.Image) -> object:
@@ -111,6 +114,11 @@ def _to_srgb(image: Image.Image, profile: object) -> Image.Image:
 
 def _without_profile(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGBA" else image.convert("RGB")
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    return None if alpha is None or alpha.getextrema() == (_OPAQUE, _OPAQUE) else alpha
 
 
 def _on_white(image: Image.Image) -> Image.Image:

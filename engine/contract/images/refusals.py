@@ -1,4 +1,4 @@
-"""Sentences for users about files that cannot be used as init images; pure."""
+"""Sentences for users about files that cannot be used as input images; pure."""
 
 from typing import Final
 
@@ -13,11 +13,12 @@ from engine.contract.images.formats import ImageFormat, recognize
 
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 ADVICE: Final = "Save it again as a plain PNG and try that file."
-_FORMATS: Final = "A sketch must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image"
+_FORMATS: Final = "It must be a PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF image"
+_NOUN: Final = "sketch"
 
 
 class InvalidImage(ValueError):
-    """The file cannot be used as an init image; the message is a sentence for the user."""
+    """The file cannot be used as an input image; the message is a sentence for the user."""
 
 
 def check_file_size(size: int, max_bytes: int = MAX_FILE_BYTES) -> None:
@@ -29,17 +30,20 @@ def check_file_size(size: int, max_bytes: int = MAX_FILE_BYTES) -> None:
         )
 
 
-def check_decoded(result: DecodeResult, data: bytes) -> None:
-    """Raise InvalidImage unless this result of decoding `data` has pixels."""
+def check_decoded(result: DecodeResult, data: bytes, noun: str = _NOUN) -> None:
+    """Raise InvalidImage unless this result of decoding `data` has pixels.
+
+    `noun` is what the user takes the file for.
+    """
     if result.status is not DecodeStatus.OK:
-        raise InvalidImage(_sentence(result, recognize(data)))
+        raise InvalidImage(_sentence(result, recognize(data), noun))
 
 
-def _sentence(result: DecodeResult, format: ImageFormat | None) -> str:
-    size = f"The sketch is {result.width}x{result.height} pixels"
+def _sentence(result: DecodeResult, format: ImageFormat | None, noun: str) -> str:
+    size = f"The {noun} is {result.width}x{result.height} pixels"
     match result.status:
         case DecodeStatus.UNKNOWN_FORMAT:
-            return _unsupported(format)
+            return _unsupported(format, noun)
         case DecodeStatus.TOO_LARGE:
             return (
                 f"{size}; at most {MAX_PIXELS // 1_000_000} million pixels are allowed, "
@@ -48,14 +52,14 @@ def _sentence(result: DecodeResult, format: ImageFormat | None) -> str:
         case DecodeStatus.TOO_SMALL:
             return f"{size}; each side must have at least {MIN_SIDE}."
         case DecodeStatus.OUT_OF_MEMORY:
-            return f"Decoding the sketch needs too much memory. {ADVICE}"
+            return f"Decoding the {noun} needs too much memory. {ADVICE}"
         case _:
-            return f"The sketch is damaged or truncated. {_FORMATS}."
+            return f"The {noun} is damaged or truncated. {_FORMATS}."
 
 
-def _unsupported(format: ImageFormat | None) -> str:
+def _unsupported(format: ImageFormat | None, noun: str) -> str:
     if format is None:
-        return f"This file is not an image that can be read. {_FORMATS}."
+        return f"The {noun} is not an image that can be read. {_FORMATS}."
     article = "an" if format is ImageFormat.AVIF else "a"
     advice = "Send it as a JPEG or PNG; a screenshot of it works too."
-    return f"This file is {article} {format.value}, which cannot be read. {advice}"
+    return f"The {noun} is {article} {format.value}, which cannot be read. {advice}"

@@ -1,0 +1,96 @@
+"""The pictures that a request brings along: attachments, and earlier pictures; pure."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+PENDING_IMAGE: Final = "0" * 64
+"""The digest in recipes of a sketch that was not fetched yet."""
+_PENDING: Final = "pending:"
+_PICTURE: Final = "picture:"
+
+
+class InputRole(StrEnum):
+    """What an input image is used for. Its name is stored."""
+
+    SKETCH = "sketch"
+    """It is painted over, and determines the size."""
+    CONTROL = "control"
+    """Its lines are followed, and it determines the size."""
+    PICTURE = "picture"
+    """It is edited, or a part of it is painted again, and it determines the size."""
+    MASK = "mask"
+    """Where to paint: its transparent parts, or the white ones if it is opaque."""
+    ALPHA = "alpha"
+    """The mask of a picture that is an input too: its transparent parts, of which it must have
+    some."""
+    STYLE = "style"
+    """A reference for the style."""
+    LIKE = "like"
+    """A reference for content and style."""
+    BLEND = "blend"
+    """One of the pictures that are mixed."""
+
+    @property
+    def is_mask(self) -> bool:
+        """Whether it says where to paint."""
+        return self in (InputRole.MASK, InputRole.ALPHA)
+
+    @property
+    def has_size(self) -> bool:
+        """Whether it determines the size of the pictures."""
+        return self in (InputRole.SKETCH, InputRole.CONTROL, InputRole.PICTURE)
+
+
+class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
+    """An image that is fetched and sanitized after the first response."""
+
+    role: InputRole
+    url: str
+    """The address of an attachment, or `picture_url` of an earlier picture. Inputs of one address
+    are fetched once."""
+    nth: int = 1
+    """Its number among the inputs of its role in a plan."""
+    keep_size: bool = False
+    """The user chose the size of the pictures, so the image does not determine it."""
+
+    @property
+    def placeholder(self) -> str:
+        """What recipes name until it is fetched."""
+        return pending_image(self.role, self.nth)
+
+    @property
+    def noun(self) -> str:
+        """What it is, in sentences to users."""
+        name = _NOUNS.get(self.role, "picture")
+        return name if self.nth == 1 and self.role is not InputRole.BLEND else f"{name} {self.nth}"
+
+    @property
+    def picture_id(self) -> str | None:
+        """The id of an earlier picture; None for an attachment."""
+        return self.url.removeprefix(_PICTURE) if self.url.startswith(_PICTURE) else None
+
+
+_NOUNS: Final = {
+    InputRole.SKETCH: "sketch",
+    InputRole.CONTROL: "sketch",
+    InputRole.MASK: "mask",
+    InputRole.STYLE: "style picture",
+    InputRole.LIKE: "reference picture",
+}
+
+
+def pending_image(role: InputRole, nth: int = 1) -> str:
+    """What recipes name, in place of the digest, until the nth input of this role is fetched."""
+    return PENDING_IMAGE if (role, nth) == (InputRole.SKETCH, 1) else f"{_PENDING}{role}:{nth}"
+
+
+def is_pending(image: str) -> bool:
+    """Whether this is the placeholder of an input that was not fetched yet."""
+    return image == PENDING_IMAGE or image.startswith(_PENDING)
+
+
+def picture_url(picture_id: str) -> str:
+    """The address of an earlier picture as an input."""
+    return f"{_PICTURE}{picture_id}"
