@@ -149,6 +149,12 @@ class NullModel:
         """Black images."""
         return [Image.new("RGB", (1, 1)) for _ in latents]
 
+    def with_references(
+        self, conditioning: Conditioning, recipe: Recipe, images: Mapping[str, Image.Image]
+    ) -> Conditioning:
+        """No recipe of a simulation has references."""
+        raise NotImplementedError
+
     def predict_steered(
         self,
         latents: torch.Tensor,

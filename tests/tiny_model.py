@@ -10,6 +10,7 @@ from diffusers import (
     AutoencoderKL,
     EulerDiscreteScheduler,
     PNDMScheduler,
+    StableDiffusionImageVariationPipeline,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -24,6 +25,7 @@ from transformers import (
 
 from engine.bench import architectures
 from engine.bench.architectures import BETAS, tokenizer
+from tests.ip_adapter_writer import image_encoder
 
 WIDTH: Final = 32
 TOKENS: Final = 24
@@ -104,6 +106,24 @@ def save_xl(
     )
     pipeline.save_pretrained(folder)
     save_checker(folder, threshold)
+    return folder
+
+
+def save_variation(folder: Path, threshold: float = NEVER) -> Path:
+    """Write a model of image variations as a diffusers folder, with a checker."""
+    torch.manual_seed(22)
+    encoder = image_encoder()
+    pipeline = StableDiffusionImageVariationPipeline(
+        vae=_autoencoder(),
+        image_encoder=encoder,
+        unet=_unet(cross_attention_dim=encoder.config.projection_dim),
+        scheduler=PNDMScheduler(
+            **BETAS, skip_prk_steps=True, set_alpha_to_one=False, steps_offset=1
+        ),
+        safety_checker=_checker(threshold),
+        feature_extractor=_extractor(),
+    )
+    pipeline.save_pretrained(folder)
     return folder
 
 

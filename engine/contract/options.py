@@ -23,7 +23,7 @@ from engine.contract.recipe_parts import (
     check_strength,
 )
 from engine.contract.samplers import Sampler
-from engine.contract.steering import Adapter, Control, Reference
+from engine.contract.steering import Adapter, Control, Reference, is_steered
 from engine.contract.support import check_steering
 
 DEFAULT_COUNT: Final = 4
@@ -108,8 +108,8 @@ def make_recipes(
     steps = model.steps if options.steps is None else options.steps
     init_image = _source(options, model, source)
     prompt, negative, changes = _prompts(options, init_image.executed_steps(steps))
-    is_steered = bool(adapters or controls or references)
-    default_backend = Backend.TORCH if is_steered else model.backend
+    needs_torch = is_steered(adapters, controls, references)
+    default_backend = Backend.TORCH if needs_torch else model.backend
     clip_skip = 1 if options.clip_skip is None else options.clip_skip
     first = Recipe(
         model=model.name,

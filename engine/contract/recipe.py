@@ -35,6 +35,7 @@ from engine.contract.steering import (
     Adapter,
     Control,
     Reference,
+    is_steered,
 )
 
 MAX_STEPS: Final = 150
@@ -303,8 +304,8 @@ class Recipe(
 
     @property
     def is_steered(self) -> bool:
-        """Whether anything but prompts and source steers it."""
-        return bool(self.adapters or self.controls or self.references)
+        """Whether anything but prompts and source steers it; the prompt may be an image."""
+        return is_steered(self.adapters, self.controls, self.references)
 
     def with_seed(self, seed: int) -> "Recipe":
         """The recipe with this seed modulo SEED_LIMIT."""

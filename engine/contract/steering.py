@@ -1,5 +1,6 @@
 """What steers a picture beside its prompts: images, masks of lines, and added weights."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -136,6 +137,14 @@ class ImageAdapterCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """Empty for a model whose own prompt is an image; each of its recipes has one reference."""
     revision: str = ""
     roles: tuple[ReferenceRole, ...] = (ReferenceRole.LIKE,)
+
+
+def is_steered(
+    adapters: Sequence[Adapter], controls: Sequence[Control], references: Sequence[Reference]
+) -> bool:
+    """Whether any of these changes what a network computes; an image that is the model's own prompt
+    does not."""
+    return bool(adapters or controls or any(reference.adapter for reference in references))
 
 
 def check_scale(name: str, scale: float) -> None:

@@ -65,6 +65,12 @@ class DiffusionModel(Protocol):
         """The conditioning of one image: with classifier-free guidance 2 rows, unconditional and
         conditional, else 1. Shorter prompts are padded to so many chunks."""
 
+    def with_references(
+        self, conditioning: Conditioning, recipe: Recipe, images: Mapping[str, Image.Image]
+    ) -> Conditioning:
+        """The conditioning with those references of a recipe that are the model's own prompts;
+        `images` are its input images, by their digests."""
+
     def with_init_image(
         self, conditioning: Conditioning, image_latents: torch.Tensor
     ) -> Conditioning:

@@ -138,6 +138,17 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     native_size=512,
     ip_adapter="models/ip-adapter_sd15.safetensors",
 )
+IMAGE_VARIATION: Final = FamilyDefaults(
+    "Stable Diffusion image variations",
+    ("StableDiffusionImageVariationPipeline",),
+    3.0,
+    networks=("unet", "vae", "image_encoder"),
+    tokenizers=(),
+    abilities=("variations", "img2img"),
+    native_size=512,
+)
+"""A guidance of 3 is that of the example on the page of its model
+(https://huggingface.co/lambdalabs/sd-image-variations-diffusers)."""
 STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     "SDXL",
     ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"),
@@ -266,6 +277,7 @@ Z_IMAGE: Final = FamilyDefaults(
 """50 steps, or Turbo: 8 steps without guidance (https://huggingface.co/Tongyi-MAI/Z-Image-Turbo)."""
 FAMILIES: Final = (
     STABLE_DIFFUSION,
+    IMAGE_VARIATION,
     STABLE_DIFFUSION_XL,
     STABLE_DIFFUSION_3,
     FLUX_2_KLEIN,

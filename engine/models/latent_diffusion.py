@@ -334,6 +334,12 @@ class LatentDiffusion(ABC):
         with self._convolutions.measure():
             self.forward(latents, timesteps, expanded(conditioning, rows))
 
+    def with_references(
+        self, conditioning: Conditioning, recipe: Recipe, images: Mapping[str, Image.Image]
+    ) -> Conditioning:
+        """The conditioning with those references of a recipe that are the model's own prompts."""
+        return conditioning
+
     def with_init_image(
         self, conditioning: Conditioning, image_latents: torch.Tensor
     ) -> Conditioning:

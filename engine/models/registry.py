@@ -14,6 +14,7 @@ from engine.errors import EngineError
 from engine.models.base import DiffusionModel, Family
 from engine.models.defaults import (
     FLUX_2_KLEIN,
+    IMAGE_VARIATION,
     STABLE_DIFFUSION,
     STABLE_DIFFUSION_3,
     STABLE_DIFFUSION_XL,
@@ -30,6 +31,7 @@ from engine.weights.sizes import loaded_bytes
 
 _MODULES: Final = {
     STABLE_DIFFUSION.name: "stable_diffusion",
+    IMAGE_VARIATION.name: "image_variation",
     STABLE_DIFFUSION_XL.name: "stable_diffusion_xl",
     STABLE_DIFFUSION_3.name: "stable_diffusion_3",
     FLUX_2_KLEIN.name: "flux_2_klein",

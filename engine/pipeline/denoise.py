@@ -99,7 +99,7 @@ class DenoisingState:
         coefficients = coefficients_of(self.timeline)
         self._is_guided: list[bool] = (coefficients[:, GUIDANCE] > 1.0).flatten().tolist()
         self._coefficients = model.device.to_device(coefficients)
-        self._conditionings = _encode_prompts(recipe, model, self.text_chunks)
+        self._conditionings = _encode_prompts(recipe, inputs, self.text_chunks)
         self.steering = model.steering_for(recipe, inputs.images) if recipe.is_steered else None
         """What steers it besides prompts and init image; None for nothing."""
         self._dtype = model.noise_dtype
@@ -217,9 +217,10 @@ def _conditioning_key(phase: Phase) -> _ConditioningKey:
 
 
 def _encode_prompts(
-    recipe: Recipe, model: DiffusionModel, text_chunks: int
+    recipe: Recipe, inputs: InputImages, text_chunks: int
 ) -> Mapping[_ConditioningKey, Conditioning]:
     """The conditioning of all phases of the recipe."""
+    model = inputs.model
     plain = msgspec.structs.replace(recipe, changes=())
     conditionings: dict[_ConditioningKey, Conditioning] = {}
     for phase in recipe.phases:
@@ -235,6 +236,10 @@ def _encode_prompts(
                 ),
                 text_chunks,
             )
+            if recipe.references:
+                conditionings[key] = model.with_references(
+                    conditionings[key], recipe, inputs.images
+                )
     return conditionings
 
 
