@@ -1,0 +1,125 @@
+"""Make control images of input images: lines of drawings, and edges in pictures.
+
+Both are white lines on black, as ControlNets for scribbles, line art and edges are trained with.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from scipy import ndimage
+
+from engine.contract import Preprocessor
+from engine.imaging.edges import canny
+from engine.imaging.init_image import resize_and_crop
+
+_Pixels = NDArray[np.uint8]
+_MAX_PIXELS: Final = 1024 * 1024
+"""Of a drawing whose lines are looked for: the lines of a larger one would get lost if it was
+reduced before."""
+_WIDEST_LINE: Final = 1 / 12
+"""As a share of the shorter side; what is wider is an area, of which the outline is drawn."""
+_USUAL_LINE: Final = 1 / 40
+"""The same, of lines by which is decided whether lines are darker or lighter than the ground."""
+_CONTRAST: Final = 0.3
+"""Of a line, as a share of that of the clearest lines, in the range of the next two values."""
+_LEAST_CONTRAST, _ENOUGH_CONTRAST = 20, 60
+"""In levels: what has less is noise or paper; what has as much is always a line."""
+_OUTLINE: Final = (160, 240)
+"""The thresholds of the outlines of areas, as those of `canny`; shadows on paper are below."""
+_EDGES: Final = ((100, 200), (50, 100), (25, 50))
+"""Thresholds of `canny`, tried in this order."""
+_THIN: Final = 384
+"""From this length of the shorter side on, in pixels, a line of one pixel is too thin."""
+
+
+def control_image(
+    image: Image.Image, width: int, height: int, preprocessor: Preprocessor, *, has_lines: bool
+) -> Image.Image:
+    """The control image of this size, in RGB, of an RGB image, which is resized and cropped.
+
+    `has_lines` says that lines are expected in it. Raises ValueError, with a sentence for the user,
+    if there are none.
+    """
+    if preprocessor is Preprocessor.SCRIBBLE:
+        lines = scribble(image, width, height)
+    else:
+        result = resize_and_crop(image, width, height).convert("RGB")
+        if preprocessor is Preprocessor.NONE:
+            if has_lines and all(low == high for low, high in result.getextrema()):
+                raise _empty_error()
+            return result
+        lines = _edges(np.asarray(result))
+    if not lines.any():
+        raise _empty_error()
+    return Image.fromarray((lines * 255).astype(np.uint8)).convert("RGB")
+
+
+def scribble(image: Image.Image, width: int, height: int) -> NDArray[np.bool_]:
+    """Where the lines of a drawing are, (height, width): strokes of any colour on a light or a dark
+    ground, which may be a photograph of paper, and the outlines of areas."""
+    side = _working_factor(image, width, height)
+    large = resize_and_crop(image, width * side, height * side).convert("RGB")
+    if side > 1:
+        large = large.filter(ImageFilter.GaussianBlur(0.8))
+    pixels = np.asarray(large)
+    contrast, areas = _lines_and_areas(pixels)
+    is_line = contrast > _threshold(contrast)
+    lines: NDArray[np.bool_] = is_line.reshape(height, side, width, side).any(axis=(1, 3))
+    lines |= canny(_reduced(areas, width, height), *_OUTLINE)
+    return ndimage.binary_dilation(lines, np.ones((3, 3))) if min(lines.shape) >= _THIN else lines
+
+
+def _edges(pixels: _Pixels) -> NDArray[np.bool_]:
+    """Those of `canny`; in a picture without clear ones, fainter ones."""
+    for low, high in _EDGES:
+        edges = canny(pixels, low, high)
+        if edges.any():
+            break
+    return edges
+
+
+def _working_factor(image: Image.Image, width: int, height: int) -> int:
+    """How many times larger than the control image the drawing is when its lines are looked for."""
+    detail = min(image.width / width, image.height / height)
+    most = math.sqrt(_MAX_PIXELS / (width * height))
+    return max(1, int(min(detail, most)))
+
+
+def _lines_and_areas(pixels: _Pixels) -> tuple[_Pixels, _Pixels]:
+    """The contrast of lines with their surroundings, (height, width), and the image without what is
+    thinner than the widest lines."""
+    usual, widest = (_window(pixels, share) for share in (_USUAL_LINE, _WIDEST_LINE))
+    dark = ndimage.grey_closing(pixels, usual) - pixels
+    light = pixels - ndimage.grey_opening(pixels, usual)
+    if dark.sum(dtype=np.int64) >= light.sum(dtype=np.int64):
+        areas = ndimage.grey_closing(pixels, widest)
+        return (areas - pixels).max(axis=2), areas
+    areas = ndimage.grey_opening(pixels, widest)
+    return (pixels - areas).max(axis=2), areas
+
+
+def _window(pixels: _Pixels, share: float) -> tuple[int, int, int]:
+    """A square as wide as this share of the shorter side, as a window of the image."""
+    side = 2 * math.ceil(min(pixels.shape[:2]) * share / 2) + 1
+    return side, side, 1
+
+
+def _threshold(contrast: _Pixels) -> float:
+    clearest = float(np.partition(contrast.ravel(), -_few(contrast))[-_few(contrast)])
+    return min(max(_CONTRAST * clearest, _LEAST_CONTRAST), _ENOUGH_CONTRAST)
+
+
+def _few(contrast: _Pixels) -> int:
+    """Fewer pixels than this are no line."""
+    return max(1, round(0.1 * min(contrast.shape)))
+
+
+def _reduced(pixels: _Pixels, width: int, height: int) -> _Pixels:
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
+
+
+def _empty_error() -> ValueError:
+    return ValueError("The control picture is empty: there are no lines in it. Draw some.")
