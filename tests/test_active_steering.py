@@ -7,7 +7,7 @@ import pytest
 from engine.steering.active import steered_pass, steered_rows
 from engine.steering.rows import SteeredRows, Steering
 
-ROWS = (SteeredRows(slice(0, 2), Steering(), 0.0),)
+ROWS = (SteeredRows(slice(0, 2), Steering(), 0, 4),)
 
 
 def test_a_pass_has_its_rows() -> None:

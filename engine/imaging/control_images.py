@@ -48,7 +48,7 @@ def control_image(
     else:
         result = resize_and_crop(image, width, height).convert("RGB")
         if preprocessor is Preprocessor.NONE:
-            if has_lines and all(low == high for low, high in result.getextrema()):
+            if has_lines and len(result.getcolors(1) or ()) == 1:
                 raise _empty_error()
             return result
         lines = _edges(np.asarray(result))
@@ -67,7 +67,7 @@ def scribble(image: Image.Image, width: int, height: int) -> NDArray[np.bool_]:
     pixels = np.asarray(large)
     contrast, areas = _lines_and_areas(pixels)
     is_line = contrast > _threshold(contrast)
-    lines: NDArray[np.bool_] = is_line.reshape(height, side, width, side).any(axis=(1, 3))
+    lines: NDArray[np.bool_] = is_line.reshape(height, side, width, side).max(axis=(1, 3))
     lines |= canny(_reduced(areas, width, height), *_OUTLINE)
     return ndimage.binary_dilation(lines, np.ones((3, 3))) if min(lines.shape) >= _THIN else lines
 
@@ -114,7 +114,7 @@ def _threshold(contrast: _Pixels) -> float:
 
 def _few(contrast: _Pixels) -> int:
     """Fewer pixels than this are no line."""
-    return max(1, round(0.1 * min(contrast.shape)))
+    return max(1, min(len(contrast), len(contrast[0])) // 10)
 
 
 def _reduced(pixels: _Pixels, width: int, height: int) -> _Pixels:

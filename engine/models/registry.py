@@ -74,10 +74,18 @@ def load_all(
         models.append(_load(name, device, classifiers, use_builtin))
     threads = max(model.device.threads for model in models)
     shared = replace(device, single_thread_max_work=0.0)
-    return [
+    models = [
         model if model.device.threads == threads else _load(name, shared, classifiers, use_builtin)
         for name, model in zip(names, models, strict=True)
     ]
+    _warn_of_unused_controls(models)
+    return models
+
+
+def _warn_of_unused_controls(models: Sequence[DiffusionModel]) -> None:
+    from engine.models.control_offer import warn_of_unused_controls
+
+    warn_of_unused_controls(models)
 
 
 def _make_room(loaded: Sequence[DiffusionModel], name: str) -> None:

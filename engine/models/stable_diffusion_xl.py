@@ -16,6 +16,7 @@ from engine.models.loading import guidance_embedding, load_concept_checker, load
 from engine.models.prompt_tokens import EncoderInput, Prompt, weighted
 from engine.models.unet_diffusion import UnetDiffusion
 from engine.safety import Checker, CheckerSet
+from engine.weights.controls import configured_controls
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
 
@@ -144,6 +145,7 @@ def load(
     )
     model.add_embeddings(configured_embeddings())
     model.add_ip_adapter()
+    model.add_controls(configured_controls(files.name, prefer_fp16=device.dtype == torch.float16))
     return model
 
 

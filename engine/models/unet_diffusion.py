@@ -10,10 +10,14 @@ from PIL import Image
 
 from engine.contract import Recipe
 from engine.models.base import Conditioning
+from engine.models.control_networks import LoadedControl
+from engine.models.control_offer import offered_controls
 from engine.models.ip_adapters import load_ip_adapter
 from engine.models.latent_diffusion import LatentDiffusion
+from engine.steering.controls import Controls
 from engine.steering.rows import SteeredRows, Steering
 from engine.steering.unet import SteeredUnet
+from engine.weights.controls import ControlFiles
 
 
 class UnetDiffusion(LatentDiffusion):
@@ -22,6 +26,7 @@ class UnetDiffusion(LatentDiffusion):
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
         super().__init__(*args, **options)
         self._steered_unet = SteeredUnet(self._denoiser, self.device)
+        self._controls: list[LoadedControl] = []
 
     def add_ip_adapter(self) -> None:
         """Add what reads reference images: the fitting IP-Adapter of IMAGINE_IP_ADAPTER, or the
@@ -32,10 +37,38 @@ class UnetDiffusion(LatentDiffusion):
             self._steered_unet.ip_adapter = loaded.adapter
             self.card = msgspec.structs.replace(self.card, image_adapter=loaded.card)
 
+    def add_controls(self, files: Sequence[ControlFiles]) -> None:
+        """Load and offer the controls that fit, the first of each kind; before the first picture.
+
+        Raises ModelCorrupt if one of them is damaged.
+        """
+        offered = offered_controls(self.card.name, files, self.pipeline, self.device)
+        self._controls = [control for _, control in offered]
+        for control in self._controls:
+            control.to_device(self)
+        controls = [each for each, _ in offered]
+        self._steered_unet.controls = Controls(self.device, controls)
+        cards = tuple(control.card for control in controls)
+        self.card = msgspec.structs.replace(self.card, controls=cards)
+
+    @property
+    def memory_bytes(self) -> int:
+        """As the base class, with the weights of its controls."""
+        return super().memory_bytes + sum(control.bytes for control in set(self._controls))
+
     def to_host(self) -> None:
-        """As the base class; also drop what was made of reference images."""
+        """As the base class; also drop what was made of reference images, and move the controls
+        that no other model has on the device."""
         self._steered_unet.clear()
         super().to_host()
+        for control in self._controls:
+            control.to_host(self)
+
+    def to_device(self) -> None:
+        """As the base class, with its controls."""
+        super().to_device()
+        for control in self._controls:
+            control.to_device(self)
 
     @abstractmethod
     def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:

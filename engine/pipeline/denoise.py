@@ -144,13 +144,6 @@ class DenoisingState:
         return bisect_right(self.timeline.step_ends, self.step_index)
 
     @property
-    def step_share(self) -> float:
-        """The share of the recipe's steps that is completed, with those that an init image
-        skips."""
-        recipe = self.recipe
-        return (recipe.steps - recipe.executed_steps + self.completed_steps) / recipe.steps
-
-    @property
     def is_finished(self) -> bool:
         """Whether all evaluations are done."""
         return self.step_index == self.evaluations
@@ -340,7 +333,8 @@ def _steered_rows(states: Sequence[DenoisingState], counts: Sequence[int]) -> It
     """The rows of the steered images in their batch."""
     for state, count, end in zip(states, counts, accumulate(counts), strict=True):
         if state.steering is not None:
-            yield SteeredRows(slice(end - count, end), state.steering, state.step_share)
+            rows = slice(end - count, end)
+            yield SteeredRows(rows, state.steering, state.step_index, state.evaluations)
 
 
 @lru_cache(maxsize=256)

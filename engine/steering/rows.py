@@ -27,5 +27,7 @@ class SteeredRows:
 
     rows: slice
     steering: Steering
-    step_share: float
-    """The share of the image's steps that is completed, from 0 to 1."""
+    evaluation: int
+    """How many of the image's evaluations are completed."""
+    evaluations: int
+    """The number of its evaluations, as diffusers' `len(timesteps)`."""

@@ -8,6 +8,7 @@ from PIL import Image
 from engine.contract import Recipe
 from engine.device import Device
 from engine.steering.active import steered_pass
+from engine.steering.controls import ControlledRows, Controls, control_inputs
 from engine.steering.ip_adapter import IpAdapter
 from engine.steering.rows import SteeredRows, Steering
 
@@ -20,13 +21,15 @@ class SteeredUnet:
         self._device = device
         self.ip_adapter: IpAdapter | None = None
         """What reads reference images."""
+        self.controls = Controls(device)
 
     def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
         """What steers an image of this recipe, made of its input images, by their digests."""
         references = None
         if recipe.references and self.ip_adapter is not None:
             references = self.ip_adapter.references_for(recipe, images)
-        return Steering(references=references)
+        controls = self.controls.for_image(recipe, images)
+        return Steering(controls=controls, references=references)
 
     def clear(self) -> None:
         """Drop all that is cached on the device."""
@@ -41,8 +44,14 @@ class SteeredUnet:
         steered: Sequence[SteeredRows],
     ) -> torch.Tensor:
         """The UNet's output for all rows."""
+        controlled = [
+            ControlledRows(each.rows, each.steering.controls, each.evaluation, each.evaluations)
+            for each in steered
+            if each.steering.controls is not None
+        ]
+        added = control_inputs(latents, timesteps, conditioning, controlled)
         with steered_pass(steered):
             output: torch.Tensor = self._unet(
-                latents, timesteps, **conditioning, return_dict=False
+                latents, timesteps, **conditioning, **added, return_dict=False
             )[0]
         return output

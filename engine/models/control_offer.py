@@ -1,0 +1,65 @@
+"""Which of the configured controls a model offers, and which of them fit no model."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from diffusers import DiffusionPipeline
+
+from engine.device import Device
+from engine.models.base import DiffusionModel
+from engine.models.control_fit import misfit
+from engine.models.control_networks import LoadedControl, load_control
+from engine.steering.controls import OfferedControl
+from engine.weights.controls import ControlFiles, configured_controls
+
+log = logging.getLogger(__name__)
+
+
+def offered_controls(
+    model: str, files: Iterable[ControlFiles], pipeline: DiffusionPipeline, device: Device
+) -> list[tuple[OfferedControl, LoadedControl]]:
+    """The controls that fit a model, loaded, at most one of each kind: the first one.
+
+    Warnings name the others that fit, as does debug output for those that do not. Raises
+    ModelCorrupt if one of them is damaged.
+    """
+    chosen: dict[str, ControlFiles] = {}
+    offered: list[tuple[OfferedControl, LoadedControl]] = []
+    for each in files:
+        reason = misfit(each, pipeline.unet.config, pipeline.vae_scale_factor)
+        if reason is not None:
+            log.debug("the control %s is not for the model %s: it %s", each.name, model, reason)
+        elif each.kind in chosen:
+            first = chosen[each.kind]
+            if not each.is_built_in:
+                log.warning(
+                    "Two controls %s fit the model %s, %s and %s; the first one is used.",
+                    *(each.kind, model, first.name, each.name),
+                )
+        else:
+            chosen[each.kind] = each
+            loaded = load_control(each, device)
+            offered.append((OfferedControl(each.kind, each.revision, loaded.network), loaded))
+    if chosen:
+        log.info("controls of the model %s: %s", model, ", ".join(sorted(chosen)))
+    return offered
+
+
+def warn_of_unused_controls(models: Sequence[DiffusionModel]) -> None:
+    """Log a warning for each control of IMAGINE_CONTROLS that fits none of the loaded models."""
+    pipelines = {model.card.name: getattr(model, "pipeline", None) for model in models}
+    unets: dict[str, Any] = {
+        name: each for name, each in pipelines.items() if hasattr(each, "unet")
+    }
+    for control in configured_controls("", prefer_fp16=False):
+        reasons = [
+            (name, misfit(control, pipeline.unet.config, pipeline.vae_scale_factor))
+            for name, pipeline in unets.items()
+        ]
+        if all(reason is not None for _, reason in reasons):
+            texts = [f"for {name}, it {reason}" for name, reason in reasons]
+            log.warning(
+                "The control %s (%s) fits no loaded model: %s.",
+                *(control.name, control.kind, "; ".join(texts) or "none of them has a UNet"),
+            )

@@ -1,0 +1,133 @@
+"""Find the files of controls (ControlNets and T2I-Adapters): those that IMAGINE_CONTROLS names, and
+that of the starter. The weights are not read here."""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from engine.errors import ModelCorrupt, ModelNotFound, UsageError, unreadable
+from engine.weights.header import read_header
+from engine.weights.hub import download_snapshot
+from engine.weights.model_folder import (
+    STARTER_FOLDER,
+    STARTERS,
+    digest,
+    find_files,
+    find_folder,
+    may_be_hub_id,
+    require_safetensors,
+    variant_in,
+)
+from engine.weights.variants import with_one_variant
+from engine.weights.weight_types import quantised_tensor
+
+CONTROLS_VARIABLE: Final = "IMAGINE_CONTROLS"
+CONTROL_CLASSES: Final = ("ControlNetModel", "ControlNetUnionModel", "T2IAdapter")
+"""The classes of diffusers that are loaded."""
+STARTER_CONTROLS: Final = STARTER_FOLDER.parent / "controls"
+"""A folder of controls for the starter, each in a folder with the name of its kind."""
+_CONFIG: Final = "config.json"
+_FILES: Final = (_CONFIG, "*.safetensors", "*.safetensors.index*.json")
+"""What is read or downloaded; pickles and code are not among them."""
+_KIND: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+
+
+class ControlFiles(NamedTuple):
+    """The files of a control."""
+
+    kind: str
+    name: str
+    """As in IMAGINE_CONTROLS."""
+    folder: Path
+    variant: str | None
+    config: Mapping[str, Any]
+    revision: str
+    """The hub's commit, or a digest of the files."""
+
+    @property
+    def class_name(self) -> str:
+        """One of CONTROL_CLASSES."""
+        return str(self.config["_class_name"])
+
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it is the starter's own."""
+        return self.folder.is_relative_to(STARTER_CONTROLS)
+
+
+def configured_controls(model: str, *, prefer_fp16: bool) -> list[ControlFiles]:
+    """The controls that are configured, then those of the starter if the model of this name is one.
+
+    They are downloaded from the hub if necessary. Raises UsageError, ModelNotFound, ModelGated,
+    ModelCorrupt or StorageFailed.
+    """
+    pairs = _parse(os.environ.get(CONTROLS_VARIABLE, ""))
+    controls = [_find(kind, name, prefer_fp16=prefer_fp16) for kind, name in pairs]
+    if model in STARTERS:
+        own = sorted(STARTER_CONTROLS.glob("*/"))
+        controls += [_find(path.name, str(path), prefer_fp16=prefer_fp16) for path in own]
+    return controls
+
+
+def _parse(text: str) -> list[tuple[str, str]]:
+    """Kinds and names of controls. Raises UsageError."""
+    pairs = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        kind, equals, name = (piece.strip() for piece in part.partition("="))
+        if not (equals and name and _KIND.fullmatch(kind)):
+            raise UsageError(
+                f"{CONTROLS_VARIABLE} has “{part[:80]}”, where KIND=FOLDER or KIND=HUB_ID is "
+                "expected, such as scribble=lllyasviel/control_v11p_sd15_scribble; a kind has "
+                "lower-case letters, digits, - and _."
+            )
+        pairs.append((kind, name))
+    return pairs
+
+
+def _find(kind: str, name: str, *, prefer_fp16: bool) -> ControlFiles:
+    owner = f"The control {name}"
+    folder, commit = find_folder(name, owner.lower()), None
+    if folder is None:
+        if not may_be_hub_id(name):
+            raise ModelNotFound(
+                f"There is no control {name}: give a diffusers folder, or a hub id such as "
+                "lllyasviel/control_v11p_sd15_scribble."
+            )
+        folder = download_snapshot(name, _FILES, prefer_fp16=prefer_fp16)
+        commit = folder.name
+    config = _config(folder, owner)
+    require_safetensors(owner, folder)
+    try:
+        files = find_files(folder, _FILES)
+        revision = commit or digest(folder, files)
+    except OSError as error:
+        raise unreadable(owner.lower(), error) from error
+    weights = [path.name for path in files if path.suffix == ".safetensors"]
+    for file in with_one_variant(sorted(weights), prefer_fp16=prefer_fp16):
+        header = read_header(folder / file, str(folder / file))
+        if reason := quantised_tensor(header.tensors):
+            raise ModelCorrupt(f"{owner} is {reason}.")
+    variant = variant_in(folder, prefer_fp16=prefer_fp16)
+    return ControlFiles(kind, name, folder, variant, config, revision)
+
+
+def _config(folder: Path, owner: str) -> dict[str, Any]:
+    try:
+        config = msgspec.json.decode((folder / _CONFIG).read_bytes(), type=dict[str, Any])
+    except FileNotFoundError as error:
+        raise ModelCorrupt(
+            f"{owner} has no {_CONFIG}: it is not a diffusers folder, or the download is "
+            "incomplete."
+        ) from error
+    except OSError as error:
+        raise unreadable(owner.lower(), error) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelCorrupt(f"{owner} has a damaged {_CONFIG}: download it again.") from error
+    if config.get("_class_name") not in CONTROL_CLASSES:
+        classes = f"{', '.join(CONTROL_CLASSES[:-1])} or {CONTROL_CLASSES[-1]}"
+        raise ModelCorrupt(f"{owner} is no {classes} of diffusers: its {_CONFIG} says otherwise.")
+    return config
