@@ -1,6 +1,5 @@
 """Fork: an earlier picture up to one of its steps, and on with other settings; pure."""
 
-import re
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -8,9 +7,19 @@ import msgspec
 
 from bot.domain import rules
 from bot.domain.kinds.steps import check_forkable
+from bot.domain.numbers import parse_number
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
-from engine.contract import Change, ModelCard, Phase, PromptFormat, Recipe, Sampler, card_for
+from engine.contract import (
+    MAX_GUIDANCE,
+    Change,
+    ModelCard,
+    Phase,
+    PromptFormat,
+    Recipe,
+    Sampler,
+    card_for,
+)
 from engine.contract.extra_networks import check_no_networks
 from engine.contract.prompt_weights import check_sections
 
@@ -53,9 +62,7 @@ def parse(
 
     Raises Refused, with a sentence for the user.
     """
-    number = guidance.replace(",", ".")
-    if not re.fullmatch(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", number):
-        raise Refused(f"The guidance is “{guidance[:20]}”; it must be a number from 0 to 30.")
+    number = parse_number(guidance, "guidance", MAX_GUIDANCE)
     name = sampler.lower()
     if name not in list(Sampler):
         raise Refused(
@@ -65,7 +72,7 @@ def parse(
         step=step,
         prompt=rules.strip_invisible(prompt),
         negative=rules.strip_invisible(negative),
-        guidance=float(number),
+        guidance=number,
         sampler=Sampler(name),
     )
 
