@@ -1,5 +1,6 @@
 """The pictures that a request brings along: attachments, and earlier pictures; pure."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -9,6 +10,7 @@ PENDING_IMAGE: Final = "0" * 64
 """The digest in recipes of a sketch that was not fetched yet."""
 _PENDING: Final = "pending:"
 _PICTURE: Final = "picture:"
+_CELLS: Final = "cells:"
 
 
 class InputRole(StrEnum):
@@ -48,8 +50,8 @@ class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
 
     role: InputRole
     url: str
-    """The address of an attachment, or `picture_url` of an earlier picture. Inputs of one address
-    are fetched once."""
+    """The address of an attachment, `picture_url` of an earlier picture, or `cells_url` of a mask
+    that is drawn. Inputs of one address are fetched once."""
     nth: int = 1
     """Its number among the inputs of its role in a plan."""
     keep_size: bool = False
@@ -70,6 +72,12 @@ class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
     def picture_id(self) -> str | None:
         """The id of an earlier picture; None for an attachment."""
         return self.url.removeprefix(_PICTURE) if self.url.startswith(_PICTURE) else None
+
+    @property
+    def cells(self) -> frozenset[int]:
+        """The parts of the picture that a drawn mask covers; none for all other inputs."""
+        digits = self.url.removeprefix(_CELLS) if self.url.startswith(_CELLS) else ""
+        return frozenset(int(digit) for digit in digits)
 
 
 _NOUNS: Final = {
@@ -94,3 +102,8 @@ def is_pending(image: str) -> bool:
 def picture_url(picture_id: str) -> str:
     """The address of an earlier picture as an input."""
     return f"{_PICTURE}{picture_id}"
+
+
+def cells_url(cells: Iterable[int]) -> str:
+    """The address of a mask of these parts of a picture, numbered from 0 to 8 in reading order."""
+    return f"{_CELLS}{''.join(str(cell) for cell in sorted(cells))}"

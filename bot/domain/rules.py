@@ -86,6 +86,14 @@ def check_viewable(picture: Picture) -> None:
         )
 
 
+def check_changeable(picture: Picture) -> None:
+    """Raise Refused if a picture that can be viewed must not be an input image."""
+    if picture.is_flagged_but_kept:
+        raise Refused(
+            f"Picture {picture.nth} was flagged by the safety check, so it cannot be changed."
+        )
+
+
 def check_not_removed(pictures: Sequence[Picture]) -> None:
     """Raise Refused if moderators removed one of the pictures."""
     if any(picture.is_removed for picture in pictures):

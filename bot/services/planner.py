@@ -96,6 +96,16 @@ class Planner:
             parents.append(parent)
         return msgspec.structs.replace(context, parents=tuple(parents))
 
+    async def changing_context(self, request: RequestContext, picture: Picture) -> PlanContext:
+        """The context of a request that has one picture as an input image.
+
+        Raises Refused, with a sentence for the user, if it must not be one.
+        """
+        context = await self.context(request, [picture])
+        for parent in context.parents:
+            rules.check_changeable(parent)
+        return context
+
     async def replan(
         self, job: Job, request: RequestContext, nth: int | None = None
     ) -> tuple[JobKind, Plan]:

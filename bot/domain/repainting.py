@@ -1,0 +1,166 @@
+"""What jobs that paint a part of a picture again have in common; pure."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from bot.domain.canvas import Canvas, Size
+from bot.domain.job_input import InputRole, PlanInput, pending_image, picture_url
+from bot.domain.model_names import find_model
+from bot.domain.picture import Picture
+from bot.domain.plan import Edge, Plan, PlanContext, Relation
+from bot.errors import Refused
+from engine.contract import (
+    Adapter,
+    ModelCard,
+    Outpaint,
+    PictureOptions,
+    PromptFormat,
+    Recipe,
+    Source,
+    make_recipes,
+)
+
+COUNT: Final = 4
+"""Pictures of a job."""
+NO_PICTURE: Final = "There is no picture here that could be changed."
+NO_INPAINTER: Final = "None of my models can repaint a part of a picture."
+
+
+def only_parent(context: PlanContext) -> Picture:
+    """The picture that is changed. Raises Refused if there is none."""
+    if len(context.parents) != 1:
+        raise Refused(NO_PICTURE)
+    return context.parents[0]
+
+
+def model_that(
+    can: Callable[[ModelCard], bool],
+    models: Sequence[ModelCard],
+    refusal: str,
+    name: str | None = None,
+) -> ModelCard:
+    """The model of this name, or else the first that can do it.
+
+    Raises Refused if there is no such model; of a named one, recipes say themselves what it cannot
+    do.
+    """
+    if name is not None and name.strip():
+        return find_model(name, models)
+    for card in models:
+        if can(card):
+            return card
+    raise Refused(refusal)
+
+
+def inpainter(picture: Picture, models: Sequence[ModelCard]) -> ModelCard:
+    """The picture's own model if it can repaint a part of a picture, or else the first that can.
+
+    Raises Refused if none can.
+    """
+    own = [card for card in models if is_painted_by(card, picture)]
+    return model_that(lambda card: card.can_inpaint, [*own, *models], NO_INPAINTER)
+
+
+def is_painted_by(card: ModelCard, picture: Picture) -> bool:
+    """Whether this model painted the picture."""
+    recipe = picture.recipe.recipe
+    return (recipe.model, recipe.revision) == (card.name, card.revision)
+
+
+def painted_size(picture: Picture, card: ModelCard) -> Size:
+    """The size at which the model paints the picture again: the one before it was enlarged."""
+    recipe = picture.recipe.recipe
+    if is_painted_by(card, picture) and card.is_paintable(*recipe.size):
+        return recipe.size
+    return card.size_for_init_image(*recipe.size)
+
+
+def repainted(
+    context: PlanContext,
+    relation: Relation,
+    source: Callable[[Picture, ModelCard], tuple[Source, Size]],
+    *,
+    prompt: str | None = None,
+    inputs: Sequence[PlanInput] = (),
+) -> Plan:
+    """Pictures with the parent's settings, or the model's if another model paints, and new seeds.
+
+    `source` gets the parent and the model, and returns the source and the size of the recipes;
+    `prompt` replaces the parent's. Raises Refused, with a sentence for the user.
+    """
+    parent = only_parent(context)
+    card = inpainter(parent, context.models)
+    own = card if is_painted_by(card, parent) else None
+    options = _options(parent.recipe.recipe, prompt, own)
+    try:
+        new_source, size = source(parent, card)
+        recipes = make_recipes(
+            options,
+            card,
+            size=size,
+            seed=context.seed,
+            source=new_source,
+            adapters=_adapters(parent.recipe.recipe, card),
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return Plan(
+        recipes=recipes,
+        inputs=(picture_input(parent), *inputs),
+        edges=edges(parent, relation, len(recipes)),
+    )
+
+
+def on_canvas(canvas: Canvas, card: ModelCard) -> tuple[Source, Size]:
+    """The source and the size of recipes that paint the rest of a canvas around the parent."""
+    source = Outpaint(
+        image=pending_image(InputRole.PICTURE),
+        left=canvas.left,
+        top=canvas.top,
+        width=canvas.width,
+        height=canvas.height,
+        rounding=card.rounding,
+    )
+    return source, canvas.size
+
+
+def picture_input(picture: Picture) -> PlanInput:
+    """An earlier picture as the one that is changed, at the size of the recipes."""
+    return PlanInput(role=InputRole.PICTURE, url=picture_url(picture.id), keep_size=True)
+
+
+def edges(parent: Picture, relation: Relation, count: int) -> tuple[Edge, ...]:
+    """All pictures of a plan were made from this one."""
+    return tuple(Edge(child, parent.id, relation) for child in range(1, count + 1))
+
+
+def _options(recipe: Recipe, prompt: str | None, card: ModelCard | None) -> PictureOptions:
+    """The options with which the recipe was painted, as far as they suit the model; `card` is None
+    if another model paints."""
+    words = PictureOptions(
+        prompt=recipe.prompt if prompt is None else prompt,
+        negative=recipe.negative,
+        raw=recipe.prompt_format is PromptFormat.PLAIN,
+        count=COUNT,
+    )
+    if card is None:
+        return words
+    try:
+        card.check_distillation(recipe)
+    except ValueError:  # an older recipe may have more than new ones
+        return words
+    return msgspec.structs.replace(
+        words,
+        steps=recipe.steps,
+        guidance=recipe.guidance,
+        sampler=recipe.sampler.value,
+        clip_skip=recipe.clip_skip,
+    )
+
+
+def _adapters(recipe: Recipe, card: ModelCard) -> tuple[Adapter, ...]:
+    """The LoRAs of the recipe that the model has."""
+    here = {(adapter.name, adapter.revision) for adapter in card.adapters}
+    return tuple(item for item in recipe.adapters if (item.name, item.revision) in here)

@@ -1,0 +1,52 @@
+"""What the buttons that change a picture have in common."""
+
+from collections.abc import Callable
+from typing import Any
+
+from bot.context import Interaction, services
+from bot.domain.job import Job
+from bot.domain.picture import Picture
+from bot.domain.plan import JobKind, Plan, PlanContext
+from bot.features.responses import check_not_blocked, defer_and_start, request_context
+
+
+def is_changeable(picture: Picture) -> bool:
+    """Whether a picture has the buttons that change it."""
+    return picture.unavailable_reason is None and not picture.is_flagged_but_kept
+
+
+async def picture_to_change(interaction: Interaction, job: Job, nth: int) -> PlanContext:
+    """The context of a request that changes this picture, which is the only parent.
+
+    Raises Refused, with a sentence for the user.
+    """
+    picture = await services(interaction).job_finder.picture(job, nth)
+    context = request_context(interaction)
+    return await services(interaction).planner.changing_context(context, picture)
+
+
+async def check_form(interaction: Interaction) -> None:
+    """Raise Refused before a form is shown if its user may not send it."""
+    await check_not_blocked(interaction)
+    request_context(interaction)
+
+
+async def start(interaction: Interaction, kind: JobKind, plan: Plan) -> None:
+    """Start a job of this plan."""
+    context = request_context(interaction)
+    await defer_and_start(
+        interaction, await services(interaction).job_service.submit(kind, plan, context)
+    )
+
+
+async def change_picture(
+    kind: JobKind,
+    plan: Callable[[Any, PlanContext], Plan],
+    request: object,
+    interaction: Interaction,
+    job: Job,
+    nth: int,
+) -> None:
+    """Start a job of this kind, from one picture."""
+    plan_context = await picture_to_change(interaction, job, nth)
+    await start(interaction, kind, plan(request, plan_context))

@@ -1,0 +1,37 @@
+"""Zoom out, below single pictures: paint what is around one."""
+
+from functools import partial
+from typing import Final
+
+from bot.context import Interaction
+from bot.domain.canvas import ZOOMS
+from bot.domain.job import Job
+from bot.domain.kinds import zoom
+from bot.features.changing import change_picture, is_changeable
+from bot.features.exports import Action, Exports
+from bot.messages.action_views import ActionScope
+
+NAMES: Final = {1.5: "zoom15", 2.0: "zoom20"}
+"""Of the actions, by the factor."""
+
+
+async def zoom_out(factor: float, interaction: Interaction, job: Job, nth: int) -> None:
+    """Start a job of pictures that show this one smaller."""
+    request = zoom.ZoomRequest(factor)
+    await change_picture(zoom.KIND, zoom.plan, request, interaction, job, nth)
+
+
+exports: Final = Exports(
+    actions=tuple(
+        Action(
+            name=NAMES[factor],
+            label=f"🔍 Zoom out {factor:g}x",
+            scope=ActionScope.PICTURE,
+            order=70,
+            is_on_picture=is_changeable,
+            is_in_menu=True,
+            handler=partial(zoom_out, factor),
+        )
+        for factor in ZOOMS
+    )
+)
