@@ -15,6 +15,14 @@ async def autocomplete(interaction: Interaction, typed: str) -> list[app_command
     return [app_commands.Choice(name=name, value=name) for name in names]
 
 
+async def autocomplete_editors(
+    interaction: Interaction, typed: str
+) -> list[app_commands.Choice[str]]:
+    """The same, of the models that edit pictures by instructions."""
+    cards = [card for card in services(interaction).planner.models if card.is_editor]
+    return [app_commands.Choice(name=name, value=name) for name in suggestions(typed, cards)]
+
+
 def all_samplers(models: Sequence[ModelCard]) -> tuple[Sampler, ...]:
     """The samplers that work with any of these models."""
     return tuple(sampler for sampler in Sampler if any(sampler in card.samplers for card in models))

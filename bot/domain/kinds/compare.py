@@ -30,7 +30,8 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: ImagineOptions
     """Those that all pictures have; its `count` is that of the pictures in a row."""
     models: str | None = None
-    """Names, separated by commas; without any and without samplers, all models are compared."""
+    """Names, separated by commas; without any and without samplers, all models are compared that
+    paint from words."""
     samplers: str | None = None
     """Names, separated by commas."""
 
@@ -83,7 +84,7 @@ def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
     samplers = _names("samplers", request.samplers)
     model_names = _names("models", request.models)
     if not samplers and request.models is None:
-        model_names = list(short_names(models))
+        model_names = [name for name, card in short_names(models).items() if not card.is_editor]
     cards = [find_model(name, models) for name in model_names] or [
         find_model(request.options.model, models)
     ]

@@ -13,6 +13,7 @@ from engine.contract import (
     ROW_CLASSES,
     Detail,
     card_for,
+    check_steering,
     detail_strength,
     tiling,
     with_row_class,
@@ -45,6 +46,7 @@ def plan(request: DetailRequest, context: PlanContext) -> Plan:
             rounding=card.rounding,
             row_class=ROW_CLASSES[0],
         )
+        check_steering(work.tile_recipe(), card)
     except ValueError as error:
         raise Refused(str(error)) from error
     recipes = card.with_row_class([work.tile_recipe()] * len(work.tiles))

@@ -1,0 +1,75 @@
+"""Edit: a picture changed by an instruction; pure."""
+
+from typing import Final
+
+import msgspec
+
+from bot.domain.job_input import InputRole, PlanInput, pending_image
+from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain.picture import Picture
+from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
+from bot.domain.repainting import COUNT, edges, model_that, only_parent, picture_input
+from bot.errors import Refused
+from engine.contract import Edit, ModelCard, make_recipes
+
+NO_EDITOR: Final = (
+    "None of my models edits pictures by instructions. Whoever runs me can add one, such as "
+    "InstructPix2Pix."
+)
+
+
+class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The one picture of `PlanContext.parents`, or an attachment, changed."""
+
+    options: ImagineOptions
+    """The prompt is the instruction."""
+    image_guidance: float | None = None
+    """How closely to keep the picture; by default that of the model's card."""
+    picture_url: str | None = None
+    """The address of the attachment; None for the parent."""
+
+
+def editor(context: PlanContext, name: str | None = None) -> ModelCard:
+    """The model of this name, or else the first that edits. Raises Refused if there is none."""
+    return model_that(lambda card: card.is_editor, context.models, NO_EDITOR, name)
+
+
+def plan(request: EditRequest, context: PlanContext) -> Plan:
+    """Pictures with consecutive seeds, by default four. Raises Refused, with a sentence for the
+    user."""
+    card = editor(context, request.options.model)
+    most = context.limits.max_pictures
+    count = COUNT if request.options.count is None else request.options.count
+    if not 1 <= count <= most:
+        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+    parent = only_parent(context) if request.picture_url is None else None
+    guidance = card.image_guidance if request.image_guidance is None else request.image_guidance
+    size = card.size_for_aspect(1.0)
+    if parent is not None:
+        size = card.size_for_init_image(*parent.recipe.size)
+    try:
+        recipes = make_recipes(
+            msgspec.structs.replace(request.options, count=count),
+            card,
+            size=size,
+            seed=context.seed,
+            source=Edit(pending_image(InputRole.PICTURE), guidance),
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    prompt = request.options.prompt
+    return Plan(
+        recipes=recipes,
+        prompt=prompt if prompt != recipes[0].prompt else "",
+        inputs=(_input(request, parent),),
+        edges=() if parent is None else edges(parent, Relation.EDIT, count),
+    )
+
+
+def _input(request: EditRequest, parent: Picture | None) -> PlanInput:
+    if parent is not None:
+        return picture_input(parent)
+    return PlanInput(role=InputRole.PICTURE, url=request.picture_url or "")
+
+
+KIND: Final = JobKind(name="edit", title="Edited: ", plan=plan, actions=PICTURE_ACTIONS)

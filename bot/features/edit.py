@@ -1,0 +1,248 @@
+"""✏️ Edit: change a picture by an instruction, from its button, the Apps menu or /edit."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import discord
+from discord import app_commands
+
+from bot.attachments import sanitize
+from bot.context import Interaction, services
+from bot.domain import rules
+from bot.domain.job import Job, ShownJob
+from bot.domain.kinds import edit
+from bot.domain.kinds.imagine import parse
+from bot.domain.numbers import parse_number
+from bot.errors import Refused
+from bot.features import model_option
+from bot.features.changing import check_form, is_changeable, picture_to_change, start
+from bot.features.exports import Action, Component, Exports
+from bot.features.imagine import Count, Guidance, PromptText, Seed, Steps
+from bot.features.responses import check_not_blocked, request_context
+from bot.messages import components, message_parser
+from bot.messages.action_views import ActionScope, picture_menu_view
+from engine.contract import MAX_GUIDANCE, MAX_PROMPT_CHARS
+
+MENU: Final = "editof"
+"""Part of the custom ids of the menus in which the picture is chosen."""
+_MODAL: Final = "editby"
+_UPLOAD_MODAL: Final = f"{components.VERSION}:edituploadby"
+_UPLOAD_BUTTON: Final = f"{components.VERSION}:editupload"
+_INSTRUCTION, _IMAGE_GUIDANCE = "instruction", "keep"
+_MAX_NUMBER_CHARS: Final = 12
+_MAX_UPLOADS: Final = 10
+"""Of a message."""
+_NO_PICTURE: Final = "There is no picture in this message that I could edit."
+_GONE: Final = "The picture of this message is gone. Use Edit… in the Apps menu again."
+ImageGuidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
+
+
+@app_commands.command(name="edit", description="Change a picture by an instruction")
+@app_commands.describe(
+    picture="The picture: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
+    instruction="What to change, such as: make it night",
+    keep="How closely to keep the picture; more keeps more of it",
+    negative="What the pictures should not show",
+    guidance="How closely to follow the instruction",
+    seed="The same seed and options make the same pictures again; -1 is any seed",
+    steps="More steps give finer pictures and take longer",
+    count="How many pictures to make",
+    model="The model that edits",
+)
+@app_commands.autocomplete(model=model_option.autocomplete_editors)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(
+    interaction: Interaction,
+    picture: discord.Attachment,
+    instruction: PromptText,
+    keep: ImageGuidance | None = None,
+    negative: PromptText | None = None,
+    guidance: Guidance | None = None,
+    seed: Seed | None = None,
+    steps: Steps | None = None,
+    count: Count | None = None,
+    model: str | None = None,
+) -> None:
+    """Ranges are checked again, because only Discord's own clients check them."""
+    sanitize.check_size(picture.size)
+    options = parse(
+        prompt=rules.strip_invisible(instruction),
+        negative=rules.strip_invisible(negative or ""),
+        guidance=guidance,
+        seed=seed,
+        steps=steps,
+        count=count,
+        model=model,
+    )
+    context = await services(interaction).planner.context(request_context(interaction))
+    request = edit.EditRequest(options=options, image_guidance=keep, picture_url=picture.url)
+    await start(interaction, edit.KIND, edit.plan(request, context))
+
+
+@app_commands.context_menu(name="Edit…")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def menu_command(interaction: Interaction, message: discord.Message) -> None:
+    """In the Apps menu of a message; of several pictures, the user chooses one."""
+    await check_form(interaction)
+    finder = services(interaction).job_finder
+    result = await finder.by_message(message.id)
+    if result is not None:
+        await _ask_about_result(interaction, result)
+        return
+    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
+    if deleted_job is not None:
+        rules.check_not_deleted(deleted_job)
+    await _offer_uploads(interaction, message.attachments)
+
+
+async def _ask_about_result(interaction: Interaction, result: ShownJob) -> None:
+    pictures = await services(interaction).job_finder.pictures(result)
+    rules.check_not_removed(pictures)
+    rules.check_any_finished(result.job, pictures)
+    if len(pictures) == 1:
+        await ask(interaction, result.job, pictures[0].nth)
+        return
+    numbers = [picture.nth for picture in pictures if is_changeable(picture)]
+    if not numbers:
+        raise Refused(_NO_PICTURE)
+    view = picture_menu_view(MENU, result.job, numbers, "Edit…")
+    await interaction.response.send_message("Edit which picture?", view=view, ephemeral=True)
+
+
+async def ask(interaction: Interaction, job: Job, nth: int) -> None:
+    """Respond with a modal: what to change in this picture."""
+    await check_form(interaction)
+    context = await picture_to_change(interaction, job, nth)
+    image_guidance = edit.editor(context).image_guidance
+    await interaction.response.send_modal(modal(custom_id(job.id, nth), image_guidance))
+
+
+def custom_id(job_id: str, nth: int) -> str:
+    """The custom id of the modal about a picture of a job."""
+    return components.custom_id(_MODAL, job_id, nth)
+
+
+def upload_custom_id(nth: int) -> str:
+    """The custom id of the modal about an upload, numbered from 0 in the message that shows it."""
+    return f"{_UPLOAD_MODAL}:{nth}"
+
+
+def modal(custom_id: str, image_guidance: float) -> discord.ui.Modal:
+    """Asks what to change. Its custom id, and the message that it was opened from, are its only
+    state, so it also works after a restart."""
+    form = discord.ui.Modal(title="Edit the picture", custom_id=custom_id)
+    instruction = discord.ui.TextInput[discord.ui.Modal](
+        custom_id=_INSTRUCTION,
+        style=discord.TextStyle.paragraph,
+        placeholder="make it night",
+        max_length=MAX_PROMPT_CHARS,
+    )
+    keep = discord.ui.TextInput[discord.ui.Modal](
+        custom_id=_IMAGE_GUIDANCE,
+        default=f"{image_guidance:g}",
+        max_length=_MAX_NUMBER_CHARS,
+    )
+    form.add_item(discord.ui.Label(text="What to change", component=instruction))
+    form.add_item(
+        discord.ui.Label(
+            text="How closely to keep the picture",
+            description="More keeps more of it, and changes less",
+            component=keep,
+        )
+    )
+    form.stop()
+    return form
+
+
+def _request(interaction: Interaction, picture_url: str | None = None) -> edit.EditRequest:
+    """What a submitted modal asks for."""
+    keep = components.submitted_text(interaction, _IMAGE_GUIDANCE)
+    instruction = components.submitted_text(interaction, _INSTRUCTION)
+    return edit.EditRequest(
+        options=parse(prompt=rules.strip_invisible(instruction)),
+        image_guidance=parse_number(keep, "image guidance", MAX_GUIDANCE),
+        picture_url=picture_url,
+    )
+
+
+async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """Start a job of the edited picture."""
+    job = await services(interaction).job_finder.by_button(match["job"])
+    context = await picture_to_change(interaction, job, int(match["nth"]))
+    await start(interaction, edit.KIND, edit.plan(_request(interaction), context))
+
+
+# Uploads of users
+
+
+async def _offer_uploads(
+    interaction: Interaction, attachments: Sequence[discord.Attachment]
+) -> None:
+    """Show the pictures in private, each with a button; this message is the state of the form."""
+    uploads = [item for item in attachments if (item.content_type or "").startswith("image/")]
+    if not uploads:
+        raise Refused(_NO_PICTURE)
+    context = await services(interaction).planner.context(request_context(interaction))
+    edit.editor(context)
+    for upload in uploads:
+        sanitize.check_size(upload.size)
+    await interaction.response.send_message(
+        "Edit this picture?" if len(uploads) == 1 else "Edit which picture?",
+        embeds=[discord.Embed().set_image(url=upload.url) for upload in uploads[:_MAX_UPLOADS]],
+        view=upload_view(len(uploads[:_MAX_UPLOADS])),
+        ephemeral=True,
+    )
+
+
+def upload_view(count: int) -> discord.ui.View:
+    """A button for each of so many pictures."""
+    labels = ["✏️ Edit…"] if count == 1 else [f"✏️ Edit {nth + 1}" for nth in range(count)]
+    return components.stateless_view(
+        components.button(label, f"{_UPLOAD_BUTTON}:{nth}", row=nth // 5)
+        for nth, label in enumerate(labels)
+    )
+
+
+async def ask_about_upload(interaction: Interaction, match: re.Match[str]) -> None:
+    """Respond with a modal: what to change in the upload of this number."""
+    await check_not_blocked(interaction)
+    context = await services(interaction).planner.context(request_context(interaction))
+    image_guidance = edit.editor(context).image_guidance
+    form = modal(upload_custom_id(int(match["nth"])), image_guidance)
+    await interaction.response.send_modal(form)
+
+
+async def on_upload_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """Start a job of the edited upload."""
+    embeds = [] if interaction.message is None else interaction.message.embeds
+    urls = [embed.image.url for embed in embeds if embed.image.url]
+    nth = int(match["nth"])
+    if nth >= len(urls):
+        raise Refused(_GONE)
+    context = await services(interaction).planner.context(request_context(interaction))
+    plan = edit.plan(_request(interaction, urls[nth]), context)
+    await start(interaction, edit.KIND, plan)
+
+
+exports: Final = Exports(
+    commands=(command, menu_command),
+    actions=(
+        Action(
+            name="edit",
+            label="✏️ Edit…",
+            scope=ActionScope.PICTURE,
+            order=60,
+            is_on_picture=is_changeable,
+            handler=ask,
+        ),
+        Action(name=MENU, label="Edit…", scope=ActionScope.PICTURE, handler=ask),
+    ),
+    components=(Component(rf"{_UPLOAD_BUTTON}:(?P<nth>[0-9])", ask_about_upload),),
+    modals=(
+        Component(components.job_pattern(_MODAL), on_modal_submit),
+        Component(rf"{_UPLOAD_MODAL}:(?P<nth>[0-9])", on_upload_modal_submit),
+    ),
+)
