@@ -15,7 +15,7 @@ from bot.domain.job import Job
 from bot.domain.kinds import KINDS, kind_named, steps
 from bot.domain.picture import Picture
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
-from bot.features import FEATURES, film, fork, privacy, recipe, report, report_cards
+from bot.features import FEATURES, edit, film, fork, privacy, recipe, region, report, report_cards
 from bot.messages import components
 from bot.messages.action_views import (
     ActionButton,
@@ -76,11 +76,15 @@ def all_custom_ids() -> list[str]:
         report_cards.case_view(LONGEST_JOB_ID, is_open=True, is_removed=False, is_blocked=True),
         report_cards.deleted_case_view(LONGEST_JOB_ID, is_open=True),
         privacy.confirmation_view(),
+        edit.upload_view(10),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
     modals = [
         report.modal(LARGEST_SNOWFLAKE),
         fork.modal(LONGEST_JOB_ID, 149, PHASE, tuple(Sampler)),
+        edit.modal(edit.custom_id(LONGEST_JOB_ID, 100), 1.5),
+        edit.modal(edit.upload_custom_id(9), 1.5),
+        region.modal(LONGEST_JOB_ID, 100, "a red house"),
     ]
     return [*ids, *(modal.custom_id for modal in modals), recipe.PAINT_ID]
 
@@ -122,7 +126,8 @@ async def test_the_only_picture_of_a_result_has_all_buttons() -> None:
     assert await rows(1) == [
         ["U1", "V1", "V subtle", "V strong", "🔄"],
         ["⬆ 2x", "⬆ 4x", "✨ Detail", "🎬 Film", "🕰 Fork"],
-        ["🌳 Family"],
+        ["✏️ Edit…", "🖌 Vary region", "🌳 Family"],
+        ["More…"],
     ]
     shown = [label for row in labels(VIEWS.picture_view(picture(), job())) for label in row]
     assert [label for row in await rows(1) for label in row] == ["U1", "V1", *shown]

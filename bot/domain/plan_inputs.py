@@ -5,7 +5,8 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from bot.domain.job_input import PlanInput
+from bot.domain.blended_noise import BlendedPicture, with_noise_of
+from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
 from engine.contract import ModelCard, Recipe, Source, card_for
@@ -25,6 +26,8 @@ class FetchedInput(NamedTuple):
     """The sha256 (hex) of its PNG."""
     size: tuple[int, int]
     """Width and height in pixels."""
+    recipe: Recipe | None = None
+    """The one inside of the file, if it is a picture of this bot."""
 
 
 def with_inputs(
@@ -40,7 +43,19 @@ def with_inputs(
         completed = tuple(_completed(recipe, models, item) for recipe in completed)
         if item.plan_input.role.is_mask:
             _check_mask(item, fetched, completed)
+    blended = _blended(recipes[0], fetched)
+    completed = tuple(with_noise_of(recipe, blended) for recipe in completed)
     return with_row_classes(completed, models)
+
+
+def _blended(recipe: Recipe, fetched: Sequence[FetchedInput]) -> list[BlendedPicture]:
+    """The pictures of this bot that a recipe mixes; it still has their placeholders."""
+    scales = {reference.image: reference.scale for reference in recipe.references}
+    return [
+        BlendedPicture(item.recipe, scales[item.plan_input.placeholder])
+        for item in fetched
+        if item.plan_input.role is InputRole.BLEND and item.recipe is not None
+    ]
 
 
 def _completed(recipe: Recipe, models: Sequence[ModelCard], item: FetchedInput) -> Recipe:

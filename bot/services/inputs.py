@@ -7,6 +7,7 @@ from typing import Protocol
 from weakref import WeakValueDictionary
 
 from bot.attachments import sanitize
+from bot.attachments.cell_mask import cell_mask
 from bot.attachments.sandbox import Sandbox
 from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
@@ -19,6 +20,7 @@ from bot.domain.plan_inputs import FetchedInput, with_inputs
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
 from bot.services.input_files import InputFiles
+from bot.services.uploaded_recipes import recipe_in
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
 from engine.contract.images.decode_result import DecodeResult
@@ -74,9 +76,14 @@ class InputService:
             return job.recipes, ()
         rules.check_models(job.recipes, self._engine.models)
         fetched: dict[PlanInput, FetchedInput] = {}
-        for url in dict.fromkeys(plan_input.url for plan_input in pending):
+        drawn = {plan_input for plan_input in pending if plan_input.cells}
+        for url in dict.fromkeys(item.url for item in pending if item not in drawn):
             inputs = [plan_input for plan_input in pending if plan_input.url == url]
             fetched |= await self._fetch(job, inputs)
+        for mask in drawn:
+            size = next(item.size for item in fetched.values() if item.plan_input.role.has_size)
+            decoded = await asyncio.to_thread(cell_mask, size, mask.cells)
+            fetched[mask] = await self._stored(mask, decoded)
         painted = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
         completed = [fetched[plan_input] for plan_input in pending]
         recipes = with_inputs(painted, self._engine.models, completed)
@@ -88,19 +95,30 @@ class InputService:
         """Store what inputs of one address need."""
         user_lock = self._user_locks.setdefault(job.user_id, asyncio.Lock())
         async with user_lock, self._downloads:
-            decoded = await self._decoded(inputs[0])
-        return {plan_input: await self._stored(plan_input, decoded) for plan_input in inputs}
+            data = await self._read(inputs[0])
+            decoded = await self._decoded(inputs[0], data)
+        is_blended = inputs[0].role is InputRole.BLEND
+        recipe = await asyncio.to_thread(recipe_in, data) if is_blended else None
+        return {
+            plan_input: await self._stored(plan_input, decoded, recipe) for plan_input in inputs
+        }
 
-    async def _decoded(self, plan_input: PlanInput) -> DecodeResult:
-        """The pixels of an attachment or of an earlier picture."""
+    async def _read(self, plan_input: PlanInput) -> bytes:
+        """The file of an attachment or of an earlier picture."""
         if plan_input.picture_id is not None:
-            data = await self._files.picture_of_id(plan_input.picture_id)
+            return await self._files.picture_of_id(plan_input.picture_id)
+        return await self._fetcher.fetch(plan_input.url)
+
+    async def _decoded(self, plan_input: PlanInput, data: bytes) -> DecodeResult:
+        """The pixels of a file."""
+        if plan_input.picture_id is not None:
             return await sanitize.decode_stored(data, plan_input.noun)
-        data = await self._fetcher.fetch(plan_input.url)
         async with self._decoders:
             return await sanitize.decode(data, self._sandbox, plan_input.noun)
 
-    async def _stored(self, plan_input: PlanInput, decoded: DecodeResult) -> FetchedInput:
+    async def _stored(
+        self, plan_input: PlanInput, decoded: DecodeResult, recipe: Recipe | None = None
+    ) -> FetchedInput:
         if plan_input.role.is_mask:
             needs_alpha = plan_input.role is InputRole.ALPHA
             image = await sanitize.mask(decoded, needs_alpha=needs_alpha)
@@ -109,7 +127,7 @@ class InputService:
         name = await asyncio.to_thread(sha256, image.png)
         async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
             await asyncio.to_thread(self._store, image.png, plan_input.noun)
-        return FetchedInput(plan_input, name, (image.width, image.height))
+        return FetchedInput(plan_input, name, (image.width, image.height), recipe)
 
     def _store(self, png: bytes, noun: str) -> str:
         try:

@@ -7,7 +7,7 @@ from typing import Protocol
 from bot.db.job_inputs import JobInputStore
 from bot.errors import Refused
 from bot.storage import FileStorage
-from engine.contract import Work
+from engine.contract import Recipe, Work
 from engine.contract.images.png_text import BadText
 from engine.contract.metadata import Metadata, decode_recipes, read_metadata
 
@@ -54,3 +54,12 @@ class UploadedRecipes:
 
     def _existing(self, images: Iterable[str]) -> frozenset[str]:
         return frozenset(image for image in images if self._storage.has_source(image))
+
+
+def recipe_in(data: bytes) -> Recipe | None:
+    """The recipe inside of a file that shows one picture of this bot; None for all other files."""
+    try:
+        recipes = read_metadata(data).recipes
+    except BadText:
+        return None
+    return recipes[0].recipe if len(recipes) == 1 else None

@@ -1,0 +1,106 @@
+"""🖌 Vary region, below single pictures: paint a part of one again."""
+
+import re
+from typing import Final
+
+import discord
+
+from bot.attachments import sanitize
+from bot.context import Interaction, services
+from bot.domain import repainting, rules
+from bot.domain.job import Job
+from bot.domain.kinds import region
+from bot.features.changing import check_form, is_changeable, picture_to_change, start
+from bot.features.exports import Action, Component, Exports
+from bot.messages import components
+from bot.messages.action_views import ActionScope
+from engine.contract import MAX_PROMPT_CHARS
+
+_MODAL: Final = "regionof"
+_WHERE, _MASK, _PROMPT = "where", "mask", "prompt"
+
+
+async def ask(interaction: Interaction, job: Job, nth: int) -> None:
+    """Respond with a modal: where to paint, and what."""
+    await check_form(interaction)
+    context = await picture_to_change(interaction, job, nth)
+    picture = repainting.only_parent(context)
+    repainting.inpainter(picture, context.models)
+    await interaction.response.send_modal(modal(job.id, nth, picture.recipe.prompt))
+
+
+def modal(job_id: str, nth: int, prompt: str) -> discord.ui.Modal:
+    """Asks where to paint, and what. Its custom id is its only state, so it also works after a
+    restart."""
+    form = discord.ui.Modal(
+        title=f"Vary a region of picture {nth}", custom_id=components.custom_id(_MODAL, job_id, nth)
+    )
+    where = discord.ui.Select[discord.ui.Modal](
+        custom_id=_WHERE,
+        placeholder="One or more parts",
+        min_values=0,
+        max_values=len(region.CELLS),
+        required=False,
+        options=[
+            discord.SelectOption(label=name.capitalize(), value=str(number))
+            for number, name in enumerate(region.CELLS)
+        ],
+    )
+    mask = discord.ui.FileUpload[discord.ui.Modal](
+        custom_id=_MASK, required=False, min_values=0, max_values=1
+    )
+    words = discord.ui.TextInput[discord.ui.Modal](
+        custom_id=_PROMPT,
+        style=discord.TextStyle.paragraph,
+        default=prompt,
+        max_length=MAX_PROMPT_CHARS,
+    )
+    form.add_item(discord.ui.Label(text="Where to paint", component=where))
+    form.add_item(
+        discord.ui.Label(
+            text="Or a mask",
+            description="White or transparent where to paint; as high and wide as the picture",
+            component=mask,
+        )
+    )
+    form.add_item(discord.ui.Label(text="What the picture should show", component=words))
+    form.stop()
+    return form
+
+
+async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """Start a job of the picture with another region."""
+    job = await services(interaction).job_finder.by_button(match["job"])
+    context = await picture_to_change(interaction, job, int(match["nth"]))
+    request = region.RegionRequest(
+        prompt=rules.strip_invisible(components.submitted_text(interaction, _PROMPT)),
+        cells=_cells(components.submitted_values(interaction, _WHERE)),
+        mask_url=_mask_url(interaction),
+    )
+    await start(interaction, region.KIND, region.plan(request, context))
+
+
+def _cells(values: list[str]) -> frozenset[int]:
+    return frozenset(int(value) for value in values if re.fullmatch("[0-9]", value))
+
+
+def _mask_url(interaction: Interaction) -> str | None:
+    for upload in components.submitted_files(interaction, _MASK):
+        sanitize.check_size(upload.size)
+        return upload.url
+    return None
+
+
+exports: Final = Exports(
+    actions=(
+        Action(
+            name="region",
+            label="🖌 Vary region",
+            scope=ActionScope.PICTURE,
+            order=61,
+            is_on_picture=is_changeable,
+            handler=ask,
+        ),
+    ),
+    modals=(Component(components.job_pattern(_MODAL), on_modal_submit),),
+)
