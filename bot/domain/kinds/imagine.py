@@ -14,6 +14,7 @@ from bot.domain.plan import (
 )
 from bot.errors import Refused
 from engine.contract import (
+    ModelCard,
     PictureOptions,
     make_recipes,
 )
@@ -69,7 +70,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     most = context.limits.max_pictures
     if options.count is not None and not 1 <= options.count <= most:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
-    size = model.size_for_aspect(_ratio(options.aspect))
+    size = size_of(model, options)
     source = None if request.sketch_url is None else PENDING_IMAGE
     try:
         recipes = make_recipes(options, model, size=size, seed=context.seed, source=source)
@@ -87,6 +88,12 @@ def sketch_inputs(url: str | None, *, keep_size: bool) -> tuple[PlanInput, ...]:
     if url is None:
         return ()
     return (PlanInput(role=InputRole.SKETCH, url=url, keep_size=keep_size),)
+
+
+def size_of(model: ModelCard, options: ImagineOptions) -> tuple[int, int]:
+    """The width and height in pixels of the pictures of a request. Raises Refused if there is no
+    such aspect."""
+    return model.size_for_aspect(_ratio(options.aspect))
 
 
 def _ratio(aspect: str | None) -> float:

@@ -1,0 +1,109 @@
+"""Blend: two to five pictures mixed into one; pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from bot.domain.axes import MAX_TEXT
+from bot.domain.job_input import InputRole, PlanInput, pending_image
+from bot.domain.kinds.imagine import ImagineOptions, size_of
+from bot.domain.numbers import parse_number
+from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext
+from bot.domain.repainting import COUNT, model_that
+from bot.errors import Refused
+from engine.contract import ModelCard, ReferenceRole, make_recipes
+
+MIN_PICTURES: Final = 2
+MAX_PICTURES: Final = 5
+MAX_RATIO: Final = 1000.0
+PROMPT: Final = "a picture"
+"""If the request has no prompt: it says nothing about what is in the picture."""
+NO_BLENDER: Final = (
+    "None of my models takes reference pictures, so I cannot blend any. Whoever runs me can add an "
+    "IP-Adapter."
+)
+
+
+class BlendRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request by /blend."""
+
+    options: ImagineOptions
+    """Its prompt is PROMPT if there is none."""
+    picture_urls: tuple[str, ...]
+    """The addresses of the pictures."""
+    ratios: str = ""
+    """How much of each, such as `2:1`; as much of each if it is empty."""
+
+
+def can_blend(card: ModelCard) -> bool:
+    """Whether the model mixes reference pictures."""
+    return card.image_adapter is not None and ReferenceRole.BLEND in card.image_adapter.roles
+
+
+def shares(ratios: str, count: int) -> tuple[float, ...]:
+    """The share of each of so many pictures; together 1. Raises Refused, with a sentence for the
+    user."""
+    if not ratios.strip():
+        return (1 / count,) * count
+    texts = [text.strip() for text in ratios[:MAX_TEXT].replace("/", ":").split(":")]
+    if len(texts) != count:
+        raise Refused(
+            f"The option ratios has {len(texts)} {'number' if len(texts) == 1 else 'numbers'}, and "
+            f"there are {count} pictures; give one for each, such as 2:1."
+        )
+    numbers = [parse_number(text, "ratio", MAX_RATIO) for text in texts]
+    if min(numbers) <= 0:
+        raise Refused("A ratio is 0; each picture needs one above 0.")
+    return tuple(number / sum(numbers) for number in numbers)
+
+
+def plan(request: BlendRequest, context: PlanContext) -> Plan:
+    """Pictures with consecutive seeds, by default four. Raises Refused, with a sentence for the
+    user."""
+    urls, options = request.picture_urls, request.options
+    if not MIN_PICTURES <= len(urls) <= MAX_PICTURES:
+        raise Refused(
+            f"{len(urls)} {'picture' if len(urls) == 1 else 'pictures'} given; {MIN_PICTURES} to "
+            f"{MAX_PICTURES} can be blended."
+        )
+    card = model_that(can_blend, context.models, NO_BLENDER, options.model)
+    most = context.limits.max_pictures
+    count = COUNT if options.count is None else options.count
+    if not 1 <= count <= most:
+        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+    try:
+        references = [
+            card.reference(
+                pending_image(InputRole.BLEND, nth), role=ReferenceRole.BLEND, scale=share
+            )
+            for nth, share in enumerate(shares(request.ratios, len(urls)), start=1)
+        ]
+        recipes = make_recipes(
+            msgspec.structs.replace(options, count=count),
+            card,
+            size=size_of(card, options),
+            seed=context.seed,
+            references=references,
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return Plan(
+        recipes=recipes, prompt=_shown(options, recipes[0].prompt, urls), inputs=_inputs(urls)
+    )
+
+
+def _shown(options: ImagineOptions, prompt: str, urls: Sequence[str]) -> str:
+    """The words in messages; empty for those of the recipe."""
+    if options.prompt == PROMPT:
+        return f"{len(urls)} pictures"
+    return options.prompt if options.prompt != prompt else ""
+
+
+def _inputs(urls: Sequence[str]) -> tuple[PlanInput, ...]:
+    return tuple(
+        PlanInput(role=InputRole.BLEND, url=url, nth=nth) for nth, url in enumerate(urls, start=1)
+    )
+
+
+KIND: Final = JobKind(name="blend", title="Blended: ", plan=plan, actions=PICTURE_ACTIONS)
