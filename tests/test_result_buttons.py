@@ -167,7 +167,7 @@ async def test_a_single_picture_is_shown_without_a_grid(
     message = await harness.imagine(count=1)
     full_size = await harness.result(await harness.ada.click(message, "U1"))
     assert message.buttons == ["U1", "V1", *full_size.buttons]
-    assert full_size.buttons[-2:] == ["🕰 Fork", "🌳 Family"]
+    assert full_size.buttons[-2:] == ["🖌 Vary region", "🌳 Family"]
     picture = Image.open(BytesIO(message.attachments[0].data))
     assert picture.tobytes() == Image.open(BytesIO(flat(engine.paints[0].recipes[0]))).tobytes()
 
