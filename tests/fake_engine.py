@@ -238,7 +238,7 @@ class FakeEngine(FakeServer):
         card.check_sampler(recipe)
         card.check_steps(recipe)
         if not set(recipe.images) <= set(inputs):
-            raise ValueError("The sketch is missing, or its sha256 is not the one in the recipe.")
+            raise ValueError("An input image is missing, or its sha256 is not that in the recipe.")
 
     async def _send_pictures(self, job: FakeJob) -> Ending:
         """Send the pictures of a job; returns its ending."""

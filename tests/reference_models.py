@@ -11,12 +11,19 @@ import torch
 from diffusers import DiffusionPipeline, UNet2DConditionModel
 from PIL import Image
 
-from engine.contract import Reference, ReferenceRole, sha256
+from engine.contract import Paint, Recipe, Reference, ReferenceRole, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.weights.ip_adapters import IP_ADAPTER_VARIABLE
 from tests import tiny_model
-from tests.engine_parts import INPUT_FILES, load_engine_core, sketch
+from tests.engine_parts import (
+    INPUT_FILES,
+    job,
+    load_engine_core,
+    painted_images,
+    recipe,
+    sketch,
+)
 from tests.ip_adapter_writer import write_ip_adapter
 
 ATTENTION_EVERYWHERE: Final = {
@@ -90,3 +97,19 @@ def embeddings(pipeline: DiffusionPipeline, image: Image.Image) -> torch.Tensor:
     """Of an image, as diffusers' pipeline computes them."""
     embeds: Sequence[torch.Tensor] = pipeline.encode_image(image, "cpu", 1)
     return embeds[0]
+
+
+def run_of(core: EngineCore, *references: Reference, **changes: Any) -> Recipe:  # noqa: ANN401 - any of a recipe's fields
+    """A recipe with these references."""
+    return recipe(core, references=references, **changes)
+
+
+def job_of(*recipes: Recipe, name: str = "a") -> Paint:
+    """A job with the images of these recipes."""
+    inputs = tuple(dict.fromkeys(image for run in recipes for image in run.images))
+    return job(*recipes, inputs=inputs, job=name)
+
+
+def digests(core: EngineCore, *runs: Recipe) -> list[str]:
+    """The pixels of pictures that are painted together."""
+    return [image.sha256 for image in painted_images(job_of(*runs), core)]

@@ -113,7 +113,7 @@ async def test_the_engine_may_choose_the_row_class(
         ),
         (
             {"source": Img2Img(sha256(SKETCH), 0.5)},
-            "The sketch is missing, or its sha256 is not the one in the recipe.",
+            "An input image is missing, or its sha256 is not that in the recipe.",
         ),
     ],
     ids=["model", "revision", "adapters", "size", "steps", "sketch"],

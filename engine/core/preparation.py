@@ -49,7 +49,7 @@ def check_job(
         model = model_for(recipe, models)
         _check_recipe(recipe, model)
         if isinstance(work, Recipe) and not set(recipe.images) <= set(job.inputs):
-            raise InvalidJob("The sketch is missing, or its sha256 is not the one in the recipe.")
+            raise InvalidJob("An input image is missing, or its sha256 is not that in the recipe.")
         timeline_for(recipe, model.scheduler_config)
 
 
