@@ -19,6 +19,7 @@ from bot.playground.client.modals import FieldValue
 from engine.contract import Inpaint, PromptFormat
 from tests.bot_harness import ALL_BUTTONS, BotHarness
 from tests.changing import EDITOR, PAINTER, context, painted, single
+from tests.deletion import delete
 from tests.fake_engine import MODEL, FakeEngine, flat_image, png
 from tests.samples import recipe
 
@@ -155,6 +156,23 @@ async def test_a_region_is_rerolled_and_varied(harness: BotHarness, engine: Fake
     assert {item.source for item in painted(engine)} == {source}
 
 
+async def test_the_mask_stays_if_the_picture_is_flagged_later(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """The engine may check input images more strictly; another job may have the same mask."""
+    asked = await form(harness, await single(harness))
+    engine.flags_init_image = True
+    interaction = await harness.ada.submit(asked, {"where": ["0"]})
+    await harness.discord.until(
+        lambda: any("withheld" in message.content for message in interaction.ephemerals),
+        why="the reason",
+    )
+    source = painted(engine)[0].source
+    assert isinstance(source, Inpaint)
+    stored = {path.stem for path in (harness.data / "sources").glob("*.png")}
+    assert stored == {source.mask}
+
+
 @pytest.mark.parametrize("has_alpha", [False, True])
 async def test_a_mask_is_uploaded(
     harness: BotHarness, engine: FakeEngine, *, has_alpha: bool
@@ -235,6 +253,20 @@ async def test_a_region_of_a_deleted_or_removed_picture_is_refused(
     await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
     assert "removed" in await harness.refusal(await ben.submit(asked, {"where": ["1"]}))
     assert "removed" in await harness.refusal(await ben.click(shown, BUTTON))
+    assert len(engine.paints) == 1
+
+
+async def test_a_region_of_an_erased_picture_is_refused(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Its user deleted all data while somebody had the form open."""
+    shown = await single(harness)
+    ben = harness.discord.person("Ben")
+    asked = await ben.click(shown, BUTTON)
+    await harness.discord.until(lambda: asked.modal, why="the modal")
+    await delete(harness, harness.ada)
+    refusal = await harness.refusal(await ben.submit(asked, {"where": ["1"]}))
+    assert refusal == "This was deleted at its author's request."
     assert len(engine.paints) == 1
 
 

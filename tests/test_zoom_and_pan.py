@@ -26,7 +26,6 @@ from engine.contract import (
 )
 from tests.bot_harness import ALL_BUTTONS, BotHarness
 from tests.changing import EDITOR, PAINTER, context, menu_of, painted, single
-from tests.deletion import delete
 from tests.fake_engine import MODEL, FakeEngine, flat_image
 from tests.nsfw_watch import choose, restrict
 from tests.samples import recipe
@@ -178,6 +177,25 @@ async def test_a_zoom_can_be_rerolled_varied_and_zoomed_again(
     assert sha256(stored) == image
 
 
+async def test_the_words_of_an_edited_picture_are_those_of_its_first_prompt_too(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """An instruction alone does not say what is around the picture; other models paint that."""
+    shown = await single(harness)
+    for instruction in ("make it night", "add snow"):
+        asked = await harness.ada.click(shown, "✏️ Edit…")
+        await harness.discord.until(lambda: asked.modal, why="the modal")  # noqa: B023 # now
+        edited = await harness.result(await harness.ada.submit(asked, {"instruction": instruction}))
+        varied = await harness.result(await harness.ada.click(edited, "V1"))
+        shown = await harness.result(await harness.ada.click(varied, "U4"))
+    [*_, job] = harness.query("SELECT id FROM jobs ORDER BY rowid")
+    menu = f"v1:more:{job['id']}:4"
+    result = await harness.result(await harness.ada.choose(shown, menu, "panup"))
+    first = painted(engine)[0]
+    assert (first.model, first.prompt) == ("flat", "a red house, make it night, add snow")
+    assert result.content.startswith("Panned: **a red house, make it night, add snow**")
+
+
 async def test_film_steps_and_fork_of_a_zoom_paint_its_recipe(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
@@ -202,19 +220,13 @@ async def test_the_family_tree_names_the_change(harness: BotHarness) -> None:
     )
 
 
-async def test_removed_and_erased_pictures_are_not_zoomed(
-    harness: BotHarness, engine: FakeEngine
-) -> None:
-    """The sentences are those of other buttons; nothing is queued."""
+async def test_a_removed_picture_is_not_zoomed(harness: BotHarness, engine: FakeEngine) -> None:
+    """The sentence is that of other buttons; nothing is queued."""
     shown = await single(harness)
     menu = menu_of(harness)
     await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
     refused = await harness.ada.choose(shown, menu, "zoom20")
     assert "Moderators removed" in await harness.refusal(refused)
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = NULL")
-    await delete(harness, harness.ada)
-    refused = await harness.ada.choose(shown, menu, "zoom20")
-    assert "deleted at its author's request" in await harness.refusal(refused)
     assert len(engine.paints) == 1
 
 

@@ -152,6 +152,8 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the engine can encode films."""
     parents: tuple[Picture, ...] = ()
     """The pictures that the request starts from, of those that the user may use."""
+    words: str = ""
+    """What the only parent shows, if its prompt is an instruction; empty if its prompt says it."""
     limits: Limits = LIMITS
 
 

@@ -88,12 +88,14 @@ def repainted(
     """Pictures with the parent's settings, or the model's if another model paints, and new seeds.
 
     `source` gets the parent and the model, and returns the source and the size of the recipes;
-    `prompt` replaces the parent's. Raises Refused, with a sentence for the user.
+    `prompt` replaces the words that say what the parent shows. Raises Refused, with a sentence for
+    the user.
     """
     parent = only_parent(context)
     card = inpainter(parent, context.models)
     own = card if is_painted_by(card, parent) else None
-    options = _options(parent.recipe.recipe, prompt, own)
+    words = words_of(context) if prompt is None else prompt
+    options = _options(parent.recipe.recipe, words, own)
     try:
         new_source, size = source(parent, card)
         recipes = make_recipes(
@@ -126,6 +128,11 @@ def on_canvas(canvas: Canvas, card: ModelCard) -> tuple[Source, Size]:
     return source, canvas.size
 
 
+def words_of(context: PlanContext) -> str:
+    """What the only parent shows."""
+    return context.words or only_parent(context).recipe.prompt
+
+
 def picture_input(picture: Picture) -> PlanInput:
     """An earlier picture as the one that is changed, at the size of the recipes."""
     return PlanInput(role=InputRole.PICTURE, url=picture_url(picture.id), keep_size=True)
@@ -136,11 +143,11 @@ def edges(parent: Picture, relation: Relation, count: int) -> tuple[Edge, ...]:
     return tuple(Edge(child, parent.id, relation) for child in range(1, count + 1))
 
 
-def _options(recipe: Recipe, prompt: str | None, card: ModelCard | None) -> PictureOptions:
+def _options(recipe: Recipe, prompt: str, card: ModelCard | None) -> PictureOptions:
     """The options with which the recipe was painted, as far as they suit the model; `card` is None
     if another model paints."""
     words = PictureOptions(
-        prompt=recipe.prompt if prompt is None else prompt,
+        prompt=prompt,
         negative=recipe.negative,
         raw=recipe.prompt_format is PromptFormat.PLAIN,
         count=COUNT,

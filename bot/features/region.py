@@ -24,9 +24,8 @@ async def ask(interaction: Interaction, job: Job, nth: int) -> None:
     """Respond with a modal: where to paint, and what."""
     await check_form(interaction)
     context = await picture_to_change(interaction, job, nth)
-    picture = repainting.only_parent(context)
-    repainting.inpainter(picture, context.models)
-    await interaction.response.send_modal(modal(job.id, nth, picture.recipe.prompt))
+    repainting.inpainter(repainting.only_parent(context), context.models)
+    await interaction.response.send_modal(modal(job.id, nth, repainting.words_of(context)))
 
 
 def modal(job_id: str, nth: int, prompt: str) -> discord.ui.Modal:

@@ -31,6 +31,7 @@ from engine.contract import (
     Ending,
     Failed,
     ImageDone,
+    Inpaint,
     JobEvent,
     Paint,
     Recipe,
@@ -252,9 +253,13 @@ class JobRunner:
                 await asyncio.to_thread(self._storage.delete_picture, job.id, nth)
 
     async def _delete_sources(self, job: Job) -> None:
-        sketches = (recipe for recipe in job.recipes if isinstance(recipe, Recipe))
-        for source in {image for recipe in sketches for image in recipe.images}:
-            await asyncio.to_thread(self._storage.delete_source, source)
+        """Delete the input images of a job but for masks, which show nothing, and which other jobs
+        may have too."""
+        recipes = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
+        sources = (recipe.source for recipe in recipes)
+        masks = {source.mask for source in sources if isinstance(source, Inpaint)}
+        for image in {image for recipe in recipes for image in recipe.images} - masks:
+            await asyncio.to_thread(self._storage.delete_source, image)
 
 
 def _captured_roles(capture: Capture) -> frozenset[ArtifactRole]:

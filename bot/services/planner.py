@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from io import BytesIO
+from typing import Final
 
 import msgspec
 from PIL import Image
@@ -24,7 +25,9 @@ from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.services.input_files import InputFiles
 from bot.services.uploaded_recipes import UploadedRecipes
-from engine.contract import SEED_LIMIT, ModelCard, pixels_sha256
+from engine.contract import MAX_PROMPT_CHARS, SEED_LIMIT, Edit, ModelCard, pixels_sha256
+
+_MAX_INSTRUCTIONS: Final = 20
 
 
 class Planner:
@@ -104,7 +107,23 @@ class Planner:
         context = await self.context(request, [picture])
         for parent in context.parents:
             rules.check_changeable(parent)
-        return context
+        return msgspec.structs.replace(context, words=await self._words(picture))
+
+    async def _words(self, picture: Picture) -> str:
+        """The instructions by which a picture was made, behind the prompt of what was edited;
+        empty if it was not edited."""
+        prompts, current = list[str](), picture
+        while isinstance(current.recipe.recipe.source, Edit) and len(prompts) < _MAX_INSTRUCTIONS:
+            prompts.append(current.recipe.prompt)
+            parents = await self._lineage.parents(current.id)
+            origin = await self._jobs.picture(parents[0].parent) if parents else None
+            if origin is None:
+                break
+            current = origin
+        else:
+            prompts.append(current.recipe.prompt)
+        words = ", ".join(dict.fromkeys(reversed(prompts)))
+        return words[:MAX_PROMPT_CHARS] if current is not picture else ""
 
     async def replan(
         self, job: Job, request: RequestContext, nth: int | None = None
