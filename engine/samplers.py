@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, Final, NamedTuple
@@ -53,6 +54,10 @@ class InitWeights(NamedTuple):
 
     image_latents: float
     noise: float
+
+
+CLEAN: Final = InitWeights(1.0, 0.0)
+"""Of latents without noise."""
 
 
 class X0Weights(NamedTuple):
@@ -153,11 +158,12 @@ def schedule_from(
     return _schedule(sampler, steps, begin, noise_schedule_json(config))
 
 
-def noise_level(
-    sampler: Sampler, steps: int, index: int, config: Mapping[str, object]
-) -> InitWeights:
-    """Image and noise in the latents of a sampler before its evaluation of this index."""
-    return _noise_level(sampler, steps, index, noise_schedule_json(config))
+def noise_levels(
+    sampler: Sampler, steps: int, config: Mapping[str, object]
+) -> tuple[InitWeights, ...]:
+    """Image and noise in the latents of a sampler before each of its evaluations, and after the
+    last one, where they have no noise."""
+    return _noise_levels(sampler, steps, noise_schedule_json(config))
 
 
 @lru_cache(maxsize=256)
@@ -172,11 +178,15 @@ def _schedule(sampler: Sampler, steps: int, begin: int | None, config: str) -> S
 
 
 @lru_cache(maxsize=256)
-def _noise_level(sampler: Sampler, steps: int, index: int, config: str) -> InitWeights:
+def _noise_levels(sampler: Sampler, steps: int, config: str) -> tuple[InitWeights, ...]:
     values = json.loads(config)
     scheduler = make_scheduler(sampler, values)
     set_timesteps(scheduler, steps, values)
-    return _img2img_weights(scheduler, _timesteps_from(scheduler, index))
+    levels = []
+    for index in range(len(scheduler.timesteps)):
+        at_index = copy(scheduler)  # some schedulers remember the first index
+        levels.append(_img2img_weights(at_index, _timesteps_from(at_index, index)))
+    return (*levels, CLEAN)
 
 
 def _trace(

@@ -46,6 +46,8 @@ class NullModel:
     device = Device(torch.device("cpu"), torch.float32, threads=1)
     scheduler_config: Mapping[str, object] = BETAS
     noise_dtype = torch.float32
+    mask_interpolation = "nearest"
+    image_channels = 0
     is_resident = True
     memory_bytes = 0
 
@@ -81,7 +83,9 @@ class NullModel:
     ) -> Conditioning:
         return conditioning
 
-    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor]:
+    def encode_image(
+        self, image: Image.Image, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Not simulated."""
         raise NotImplementedError
 

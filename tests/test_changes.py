@@ -13,7 +13,8 @@ from engine.bench.backends import pipeline_of
 from engine.contract import Change, Img2Img, Recipe, Sampler, Txt2Img, sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.samplers import DIFFUSION_SAMPLERS
-from engine.pipeline.denoise import DenoisingState, InputImages, forward_batch
+from engine.pipeline.denoise import DenoisingState, forward_batch
+from engine.pipeline.sources import InputImages
 from engine.pipeline.timeline import timeline_for
 from tests.diffusers_pipeline import assert_alike, make_scheduler, unchecked_pipeline
 from tests.engine_parts import (

@@ -83,8 +83,7 @@ def test_short_names_of_a_text_encoder_are_understood(path: Path) -> None:
     ("shapes", "words"),
     [
         ({}, "it has no tensors"),
-        (unet(channels=9) | SD1_TEXT, "an inpainting model, because its UNet takes 9 channels"),
-        (unet(channels=8), "an editing model"),
+        (unet(channels=7) | SD1_TEXT, "an upscaling model, because its UNet takes 7 channels"),
         (unet(channels=5), "a depth model"),
         (unet(1280) | REFINER_TEXT, "an SDXL refiner"),
         (unet(1024) | {f"{UNET}label_emb.0.0.weight": (1280, 2048)}, "an unCLIP model"),
@@ -286,11 +285,11 @@ def test_relative_paths_and_those_in_the_home_directory_exist(
 ) -> None:
     """The name of the model is the path as given."""
     (tmp_path / "models").mkdir()
-    write_header(tmp_path / "models" / "x.safetensors", unet(channels=9))
+    write_header(tmp_path / "models" / "x.safetensors", unet(channels=5))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("models/x.safetensors", "~/models/x.safetensors"):
-        with pytest.raises(ModelCorrupt, match=f"The file {name} is an inpainting model"):
+        with pytest.raises(ModelCorrupt, match=f"The file {name} is a depth model"):
             find_model_files(name)
 
 

@@ -134,7 +134,7 @@ def test_a_sample_size_may_have_two_sides(
 def test_a_model_with_other_outputs_is_refused(tmp_path: Path) -> None:
     """One example is a model that also predicts its variance."""
     folder = tiny_model.save(tmp_path / "tiny", unet={"out_channels": 8})
-    with pytest.raises(ModelCorrupt, match="must be a plain text-to-image model"):
+    with pytest.raises(ModelCorrupt, match="takes 4 channels and gives 8, and its latents have 4"):
         load(folder)
 
 

@@ -73,7 +73,7 @@ def test_a_row_is_what_the_loaded_model_says(
         assert card.distilled == limits
         assert row["samplers"] == list(card.samplers)
         assert row["memory_bytes"] == pytest.approx(model.memory_bytes, rel=0.1)
-        assert row["can"] == ["txt2img", "img2img"]
+        assert row["can"] == ["txt2img", "img2img", "inpaint"]
 
 
 def test_a_row_has_family_and_licence(

@@ -14,7 +14,8 @@ from engine.contract import Backend, Recipe, Sampler
 from engine.contract.samplers import DIFFUSION_SAMPLERS
 from engine.device import Device
 from engine.models.base import Conditioning
-from engine.pipeline.denoise import DenoisingState, InputImages, forward_batch
+from engine.pipeline.denoise import DenoisingState, forward_batch
+from engine.pipeline.sources import InputImages
 from engine.schedulers import make_scheduler
 from tests.engine_parts import engine_core, recipe
 
@@ -55,6 +56,7 @@ class FormulaModel:
         self.scheduler_config = config
         self.device = Device(torch.device("cpu"), dtype, 1)
         self.noise_dtype = dtype
+        self.image_channels = 0
         self.card = SimpleNamespace(fingerprint="", backends=(Backend.TORCH,))
 
     def latent_shape(self, width: int, height: int) -> tuple[int, ...]:

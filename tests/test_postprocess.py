@@ -20,7 +20,8 @@ from engine.core.request import Request
 from engine.device import Device
 from engine.errors import DeviceLost, EngineError
 from engine.log import LineFormatter
-from engine.pipeline.denoise import DenoisingState, InputImages
+from engine.pipeline.denoise import DenoisingState
+from engine.pipeline.sources import InputImages
 from tests import tiny_model
 from tests.engine_parts import (
     Painted,

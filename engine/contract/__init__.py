@@ -55,6 +55,7 @@ from engine.contract.recipe import (
     ROW_CLASSES,
     Phase,
     Recipe,
+    row_class_for,
 )
 from engine.contract.recipe_parts import (
     MAX_GUIDANCE,
@@ -203,6 +204,7 @@ __all__ = [
     "detail_strength",
     "make_recipes",
     "pixels_sha256",
+    "row_class_for",
     "sha256",
     "short_revision",
     "size_for_aspect",

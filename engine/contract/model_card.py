@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from engine.contract.embedding_names import names_in
-from engine.contract.recipe import MAX_STEPS, Recipe
+from engine.contract.recipe import MAX_STEPS, Recipe, row_class_for
 from engine.contract.recipe_parts import (
     Backend,
     Embedding,
@@ -37,6 +37,14 @@ class BatchSizes(msgspec.Struct, frozen=True, kw_only=True):
     """For jobs whose row class depends on their own pictures alone."""
     under_load: tuple[int, ...]
     """Besides those, for jobs whose row class the engine may choose by load (`Paint.adaptive`)."""
+
+    def holding(self, rows: int) -> "BatchSizes":
+        """The same without row classes that are too small for a picture of so many rows."""
+        default, under_load = (
+            tuple(size for size in sizes if rows <= size) or (row_class_for(rows),)
+            for sizes in (self.default, self.under_load)
+        )
+        return msgspec.structs.replace(self, default=default, under_load=under_load)
 
 
 class Distilled(msgspec.Struct, frozen=True):
@@ -155,6 +163,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Raise ValueError, with a sentence for the user, if the model cannot paint the recipe."""
         check_steering(recipe, self)
         self.check_area(recipe.width, recipe.height)
+        if recipe.rows > recipe.row_class:
+            raise ValueError(
+                f"This picture takes {recipe.rows} rows, so its row class must be at least "
+                f"{row_class_for(recipe.rows)}; it is {recipe.row_class}."
+            )
         self.check_sampler(recipe)
         self.check_steps(recipe)
         self.check_clip_skip(recipe)

@@ -52,6 +52,12 @@ ROW_CLASSES: Final = (2, 4, 8, 16, 32)
 """Allowed numbers of rows in a denoising batch. The batch size changes the bits of a picture, so it
 is part of the recipe."""
 
+
+def row_class_for(rows: int) -> int:
+    """The smallest row class that holds so many rows."""
+    return next(row_class for row_class in ROW_CLASSES if rows <= row_class)
+
+
 INITIAL_SECONDS_PER_PIXEL: Final = 1e-6
 """Estimated cost of a pixel of a row in one forward pass, before anything was measured."""
 
@@ -67,11 +73,14 @@ class Phase(NamedTuple):
     sampler: Sampler
     guidance_embedding: bool = False
     """As that of the recipe."""
+    image_guidance: float | None = None
+    """That of an edit."""
 
     @property
     def uses_cfg(self) -> bool:
-        """Whether classifier-free guidance is on."""
-        return self.guidance > 1.0 and not self.guidance_embedding
+        """Whether classifier-free guidance is on. Of an edit, both guidances are on, or none."""
+        is_on = self.guidance > 1.0 and not self.guidance_embedding
+        return is_on and (self.image_guidance is None or self.image_guidance >= 1.0)
 
     def with_change(self, change: Change) -> "Phase":
         """The phase that begins with this change."""
@@ -82,6 +91,7 @@ class Phase(NamedTuple):
             guidance=self.guidance if change.guidance is None else change.guidance,
             sampler=self.sampler if change.sampler is None else change.sampler,
             guidance_embedding=self.guidance_embedding,
+            image_guidance=self.image_guidance,
         )
 
 
@@ -256,7 +266,13 @@ class Recipe(
 
     def _phases(self) -> Iterator[Phase]:
         phase = Phase(
-            0, self.prompt, self.negative, self.guidance, self.sampler, self.guidance_embedding
+            0,
+            self.prompt,
+            self.negative,
+            self.guidance,
+            self.sampler,
+            self.guidance_embedding,
+            self.source.image_guidance if isinstance(self.source, Edit) else None,
         )
         yield phase
         for change in self.changes:
@@ -294,7 +310,7 @@ class Recipe(
     @property
     def uses_image_cfg(self) -> bool:
         """Whether it is an edit with classifier-free guidance for the image too."""
-        return isinstance(self.source, Edit) and self.source.image_guidance >= 1.0 and self.uses_cfg
+        return isinstance(self.source, Edit) and self.uses_cfg
 
     @property
     def rows(self) -> int:

@@ -178,7 +178,8 @@ class Edit(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     strength: ClassVar[None] = None
     image: str
     image_guidance: float
-    """diffusers: `image_guidance_scale`."""
+    """diffusers: `image_guidance_scale`. Below 1 there is no classifier-free guidance, neither for
+    the image nor for the prompt."""
 
     def __post_init__(self) -> None:
         check_range("image guidance", self.image_guidance, 0.0, MAX_GUIDANCE)

@@ -139,14 +139,16 @@ def origin_of(state: DenoisingState) -> Origin:
 
 def decode(state: DenoisingState) -> Image.Image:
     """The image of the latents. Raises InvalidJob if they overflow or the image is black."""
-    return _with_memory(
+    picture = _with_memory(
         state, lambda: state.model.decode_latents(state.latents, state.recipe.backend)
     )
+    return state.finished(picture)
 
 
 def decode_frames(state: DenoisingState, latents: torch.Tensor) -> list[Image.Image | None]:
     """The images of several latents; None for those that give no image."""
-    return _with_memory(state, lambda: state.model.decode_frames(latents, state.recipe.backend))
+    frames = _with_memory(state, lambda: state.model.decode_frames(latents, state.recipe.backend))
+    return [None if frame is None else state.finished(frame) for frame in frames]
 
 
 def _with_memory(state: DenoisingState, decode: Callable[[], T]) -> T:

@@ -340,4 +340,5 @@ def _preview_image(state: DenoisingState, pred_original_sample: torch.Tensor) ->
     recipe = state.recipe
     previewer = previewer_for(state.model)
     image = previewer.image(pred_original_sample[0], recipe.width, recipe.height)
+    image = state.finished(image)
     return grid.blank_cell(image.size) if flagged(state.model.check_safety(image)) else image

@@ -26,7 +26,8 @@ from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import MISSING_PACKAGE, can_encode
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import DenoisingState, InputImages
+from engine.pipeline.denoise import DenoisingState
+from engine.pipeline.sources import InputImages
 from engine.pipeline.tiles import Canvas
 from engine.pipeline.timeline import timeline_for
 from engine.safety import flagged, log_fields

@@ -31,7 +31,8 @@ from engine.core.batching import BatchKey, batch_key
 from engine.core.capture import Artifact, ImageCapture
 from engine.core.job_files import NO_FILES
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import DenoisingState, InputImages
+from engine.pipeline.denoise import DenoisingState
+from engine.pipeline.sources import InputImages
 
 EventSink = Callable[[Event], None]
 

@@ -3,10 +3,10 @@
 import math
 from typing import Final
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from engine.contract.images import decoder
-from engine.contract.images.decode_result import MIN_SIDE
+from engine.contract.images.decode_result import MIN_SIDE, DecodeResult
 from engine.contract.images.refusals import MAX_FILE_BYTES, check_decoded, check_file_size
 from engine.contract.wire import MAX_FRAME_BYTES
 
@@ -29,14 +29,37 @@ def decode_source(data: bytes) -> Image.Image:
     return _decode(data, MAX_FRAME_BYTES, 1)
 
 
+def decode_mask(data: bytes) -> Image.Image:
+    """A mask, white where a picture is painted. Of a file with transparent parts, these are white
+    and all others are black. Raises InvalidImage."""
+    result = _result(data, MAX_FILE_BYTES, MIN_SIDE)
+    if result.alpha:
+        size = result.width, result.height
+        return ImageChops.invert(Image.frombytes("L", size, result.alpha)).convert("RGB")
+    return _image(result)
+
+
 def _decode(data: bytes, max_bytes: int, min_side: int) -> Image.Image:
+    return _image(_result(data, max_bytes, min_side))
+
+
+def _result(data: bytes, max_bytes: int, min_side: int) -> DecodeResult:
     check_file_size(len(data), max_bytes)
     result = decoder.decode(data, min_side=min_side)
     check_decoded(result, data)
+    return result
+
+
+def _image(result: DecodeResult) -> Image.Image:
     return Image.frombytes("RGB", (result.width, result.height), result.pixels)
 
 
-def resize_and_crop(image: Image.Image, width: int, height: int) -> Image.Image:
+def resize_and_crop(
+    image: Image.Image,
+    width: int,
+    height: int,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
     """The image at exactly this size: resized to cover it, then cropped equally on both sides.
 
     An image of this size is returned unchanged.
@@ -50,8 +73,8 @@ def resize_and_crop(image: Image.Image, width: int, height: int) -> Image.Image:
     )
     if covering[0] * covering[1] > _MAX_COVERING_RATIO * width * height:
         box = _centre_box(image, width, height)
-        return image.resize((width, height), Image.Resampling.LANCZOS, box)
-    large = image.resize(covering, Image.Resampling.LANCZOS)
+        return image.resize((width, height), resampling, box)
+    large = image.resize(covering, resampling)
     left, top = (large.width - width) // 2, (large.height - height) // 2
     return large.crop((left, top, left + width, top + height))
 

@@ -1,7 +1,7 @@
 """The protocol of loaded models, and of the families that load them."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import torch
 from PIL import Image
@@ -9,10 +9,12 @@ from PIL import Image
 from engine.contract import (
     ROW_CLASSES,
     Backend,
+    Edit,
     ModelCard,
     Omission,
     PromptFormat,
     Recipe,
+    Txt2Img,
     Verdict,
 )
 from engine.device import Device
@@ -22,6 +24,9 @@ from engine.weights.model_files import ModelFiles
 
 Conditioning = Mapping[str, torch.Tensor]
 """The inputs of the denoiser besides latents and timesteps; the first dimension is the row."""
+IMAGE_CHANNELS: Final = "image_channels"
+"""The conditioning of a denoiser whose input has more channels than the latents: (rows, channels,
+height / 8, width / 8), those that follow the latents."""
 
 
 class DiffusionModel(Protocol):
@@ -37,6 +42,15 @@ class DiffusionModel(Protocol):
 
     noise_dtype: torch.dtype
     """In which the noise of the latents is drawn, as in diffusers' pipeline of the family."""
+
+    @property
+    def mask_interpolation(self) -> str:
+        """How masks become as small as latents, as torch calls it."""
+
+    @property
+    def image_channels(self) -> int:
+        """The channels of the denoiser's input that are not those of the latents: 0, or those of an
+        image to edit, or of a mask and of an image without the parts below the mask."""
 
     @property
     def is_resident(self) -> bool:
@@ -76,9 +90,14 @@ class DiffusionModel(Protocol):
     ) -> Conditioning:
         """The conditioning of an image that is painted over these latents of `scale_latents`."""
 
-    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def encode_image(
+        self, image: Image.Image, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and standard deviation of an image's latents, before `scale_latents`; without the
-        latter, the latents are the mean."""
+        latter, the latents are the mean.
+
+        The parts of the image where `mask` is 1, (1, 1, height, width), are made grey.
+        """
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         """Encoded latents, normalised to the range of the denoiser's input."""
@@ -211,6 +230,7 @@ def dummy_recipe(card: ModelCard, width: int, height: int) -> Recipe:
         sampler=card.sampler,
         width=width,
         height=height,
+        source=Edit("", card.image_guidance) if card.is_editor else Txt2Img(),
         row_class=ROW_CLASSES[0],
     )
 

@@ -20,7 +20,6 @@ from engine.models.weight_errors import (
     check_loaded,
     shape_errors,
 )
-from engine.weights.checkpoint_names import Kind
 from engine.weights.checkpoints import Checkpoint
 from engine.weights.gguf import SUFFIX
 
@@ -53,7 +52,7 @@ def load_from_checkpoint(
         with shape_errors(component):
             if issubclass(component_class, ModelMixin):
                 network = _load_network(
-                    component_class, checkpoint.kind, component, tensors, config, dtype
+                    component_class, checkpoint, component, tensors, config, dtype
                 )
             elif issubclass(component_class, T5EncoderModel):
                 t5 = create_diffusers_t5_model_from_checkpoint(component_class, tensors, **options)
@@ -88,7 +87,7 @@ def _widened(tensor: torch.Tensor) -> torch.Tensor:
 
 def _load_network(
     network_class: Any,  # noqa: ANN401 - a class of diffusers, without types
-    kind: Kind,
+    checkpoint: Checkpoint,
     component: str,
     tensors: Tensors,
     folder: Path,
@@ -96,10 +95,12 @@ def _load_network(
 ) -> torch.nn.Module:
     """A network of diffusers."""
     config = network_class.load_config(folder, local_files_only=True)
+    if component == "unet":
+        config = {**config, "in_channels": checkpoint.in_channels}
     with init_empty_weights():
         network: ModelMixin = network_class.from_config(config)
     shapes = {name: weight.shape for name, weight in network.state_dict().items()}
-    named = named_as_diffusers(kind, component, tensors, network.config)
+    named = named_as_diffusers(checkpoint.kind, component, tensors, network.config)
     weights = {
         name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in fitted(component, named, shapes).items()

@@ -32,7 +32,8 @@ class FamilyDefaults(NamedTuple):
     networks: tuple[str, ...]
     """The components with weights that it needs."""
     tokenizers: tuple[str, ...]
-    abilities: tuple[str, ...] = ("txt2img", "img2img")
+    abilities: tuple[str, ...] = ("txt2img", "img2img", "inpaint")
+    """Of models that are not for editing."""
     optional_networks: tuple[str, ...] = ()
     """The components with weights that a folder may lack."""
     optional_tokenizers: tuple[str, ...] = ()
@@ -127,6 +128,8 @@ STABLE_DIFFUSION: Final = FamilyDefaults(
     (
         "StableDiffusionPipeline",
         "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionInstructPix2PixPipeline",
         "LatentConsistencyModelPipeline",
         "LatentConsistencyModelImg2ImgPipeline",
     ),
@@ -151,7 +154,12 @@ IMAGE_VARIATION: Final = FamilyDefaults(
 (https://huggingface.co/lambdalabs/sd-image-variations-diffusers)."""
 STABLE_DIFFUSION_XL: Final = FamilyDefaults(
     "SDXL",
-    ("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline"),
+    (
+        "StableDiffusionXLPipeline",
+        "StableDiffusionXLImg2ImgPipeline",
+        "StableDiffusionXLInpaintPipeline",
+        "StableDiffusionXLInstructPix2PixPipeline",
+    ),
     5.0,
     networks=("unet", "vae", "text_encoder", "text_encoder_2"),
     tokenizers=("tokenizer", "tokenizer_2"),
@@ -162,7 +170,11 @@ STABLE_DIFFUSION_XL: Final = FamilyDefaults(
 )
 STABLE_DIFFUSION_3: Final = FamilyDefaults(
     "Stable Diffusion 3",
-    ("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline"),
+    (
+        "StableDiffusion3Pipeline",
+        "StableDiffusion3Img2ImgPipeline",
+        "StableDiffusion3InpaintPipeline",
+    ),
     4.5,
     networks=("transformer", "vae", "text_encoder", "text_encoder_2"),
     tokenizers=("tokenizer", "tokenizer_2"),
@@ -239,7 +251,7 @@ KLEIN: Final = Distillation("klein", 4, 1.0, Sampler.FLOW_EULER, 12, 1.0)
 """4 steps without guidance (https://huggingface.co/black-forest-labs/FLUX.2-klein-4B)."""
 FLUX_2_KLEIN: Final = FamilyDefaults(
     "FLUX.2 klein",
-    ("Flux2KleinPipeline",),
+    ("Flux2KleinPipeline", "Flux2KleinInpaintPipeline"),
     4.0,
     networks=("transformer", "vae", "text_encoder"),
     tokenizers=("tokenizer",),
@@ -259,7 +271,7 @@ FLUX_2_KLEIN: Final = FamilyDefaults(
 (https://huggingface.co/black-forest-labs/FLUX.2-klein-base-4B)."""
 Z_IMAGE: Final = FamilyDefaults(
     "Z-Image",
-    ("ZImagePipeline", "ZImageImg2ImgPipeline"),
+    ("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
     5.0,
     networks=("transformer", "vae", "text_encoder"),
     tokenizers=("tokenizer",),

@@ -25,7 +25,7 @@ from engine.models.scheduler_config import (
 from engine.models.text_encoder_config import check_text_encoder
 from engine.weights.embeddings import EmbeddingFile, check_fit, configured_embeddings
 from engine.weights.model_files import ModelFiles
-from engine.weights.model_folder import INDEX, STARTER, names_component
+from engine.weights.model_folder import INDEX, STARTERS, names_component
 from engine.weights.readme import Readme, one_line, read_readme
 
 DENOISERS: Final = ("unet", "transformer")
@@ -53,6 +53,7 @@ class Description(NamedTuple):
     """As the model card in its folder names it."""
     embeddings: tuple[str, ...]
     """The names of the configured embeddings (textual inversion) that are for its text encoders."""
+    abilities: tuple[str, ...]
 
 
 def describe(files: ModelFiles) -> Description:
@@ -68,7 +69,7 @@ def describe(files: ModelFiles) -> Description:
         if not _is_inside(files, network):
             check_weights(files, network, read_config(files, network))
     distillation = distillation_in(files)
-    guidance = STARTER_GUIDANCE if files.name == STARTER else family.guidance
+    guidance = STARTER_GUIDANCE if files.name in STARTERS else family.guidance
     denoiser = _denoiser_name(files)
     config, vae_config = (read_config(files, name) for name in (denoiser, "vae"))
     check_channels(files.name, denoiser, config, vae_config, family)
@@ -82,6 +83,7 @@ def describe(files: ModelFiles) -> Description:
         read_scheduler_config(files),
         _readme(files).licence,
         _fitting_embeddings(files, family),
+        ("edit",) if is_editor(config) else family.abilities,
     )
 
 
@@ -195,6 +197,8 @@ def read_config(files: ModelFiles, component: str) -> dict[str, Any]:
         raise ValueError(f"{name} is not JSON: {first_line(error)}") from error
     if not isinstance(config, dict):
         raise TypeError(f"{name} is not a JSON object")
+    if component == "unet" and files.checkpoint is not None:
+        return {**config, "in_channels": files.checkpoint.in_channels}
     return {**config, **files.scheduler_changes} if component == "scheduler" else config
 
 
@@ -225,18 +229,26 @@ def check_channels(
     vae_config: Mapping[str, Any],
     family: FamilyDefaults,
 ) -> None:
-    """Raise ModelCorrupt unless the denoiser's inputs and outputs are latents of the VAE alone."""
-    channels = {
-        config.get("in_channels", family.in_channels),
-        vae_config.get("latent_channels", family.latent_channels) * family.packed_pixels,
-    }
+    """Raise ModelCorrupt unless the denoiser's inputs and outputs are latents of the VAE, and a
+    UNet's further inputs those of inpainting or of editing."""
+    latents = vae_config.get("latent_channels", family.latent_channels) * family.packed_pixels
+    inputs, outputs = config.get("in_channels", family.in_channels), latents
     if denoiser == "unet":  # a transformer may also predict the variance
-        channels.add(config.get("out_channels", family.in_channels))
-    if len(channels) > 1:
+        outputs = config.get("out_channels", family.in_channels)
+    allowed = (latents, *([2 * latents, 2 * latents + 1] if denoiser == "unet" else []))
+    if outputs != latents or inputs not in allowed:
         raise ModelCorrupt(
-            f"The model {model} is an inpainting model or of another kind that is not supported; "
-            "it must be a plain text-to-image model."
+            f"The {denoiser} of the model {model} takes {inputs} channels and gives {outputs}, and "
+            f"its latents have {latents}; only models for text-to-image, inpainting and editing "
+            "(InstructPix2Pix) are supported."
         )
+
+
+def is_editor(config: Mapping[str, Any]) -> bool:
+    """Whether a denoiser with this config edits pictures by instructions: its input is the latents
+    and as many channels of a picture."""
+    inputs, outputs = config.get("in_channels"), config.get("out_channels")
+    return inputs is not None and outputs is not None and inputs == 2 * outputs
 
 
 def check_positions(files: ModelFiles) -> None:

@@ -41,9 +41,11 @@ class _PackedCodec(LatentCodec):
     """Latents of 2 x 2 pixels of the VAE, normalised with the statistics in the VAE, without a
     standard deviation: they are not sampled."""
 
-    def encode(self, image: Image.Image) -> tuple[torch.Tensor, None]:
+    def encode(
+        self, image: Image.Image, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, None]:
         """An image's latents, before `scale`."""
-        mean, _ = super().encode(image)
+        mean, _ = super().encode(image, mask)
         packed: torch.Tensor = Flux2KleinPipeline._patchify_latents(mean)
         return packed, None
 
@@ -75,6 +77,7 @@ class Flux2Klein(FlowTransformer):
 
     family = FLUX_2_KLEIN
     codec = _PackedCodec
+    mask_interpolation = "bilinear"
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
         super().__init__(*args, **options)

@@ -31,10 +31,14 @@ class LatentCodec:
         self._decode_by_openvino = decode_by_openvino
         self._processor = VaeImageProcessor(vae_scale_factor=scale_factor)
 
-    def encode(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def encode(
+        self, image: Image.Image, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and standard deviation of an image's latents, before `scale`; without the latter,
-        the latents are the mean."""
+        the latents are the mean. Where `mask` is 1, (1, 1, height, width), the image is grey."""
         pixels = self._processor.preprocess(image)
+        if mask is not None:
+            pixels = pixels * (mask < 0.5)
         latent_dist = self._vae.encode(
             pixels.to(self._device.torch_device, self._dtype)
         ).latent_dist

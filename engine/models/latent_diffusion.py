@@ -55,6 +55,7 @@ class LatentDiffusion(ABC):
     codec: ClassVar[type[LatentCodec]] = LatentCodec
     tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
     """The components of the pipeline that tokenize prompts."""
+    mask_interpolation: ClassVar[str] = "nearest"
     text_encoders: ClassVar[tuple[str, ...]] = ()
     """The component of each tokenizer for which there may be embeddings (textual inversion)."""
 
@@ -255,7 +256,13 @@ class LatentDiffusion(ABC):
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int, int]:
         """The shape of the latents of one image of this size in pixels."""
         factor = self.pipeline.vae_scale_factor
-        return 1, self._denoiser.config.in_channels, height // factor, width // factor
+        channels = self._denoiser.config.in_channels - self.image_channels
+        return 1, channels, height // factor, width // factor
+
+    @property
+    def image_channels(self) -> int:
+        """The channels of the denoiser's input that are not those of the latents."""
+        return 0
 
     def is_batch_invariant(
         self,
@@ -346,10 +353,11 @@ class LatentDiffusion(ABC):
         """The conditioning of an image that is painted over these latents of `scale_latents`."""
         return conditioning
 
-    def encode_image(self, image: Image.Image) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Mean and standard deviation of an image's latents, before `scale_latents`; without the
-        latter, the latents are the mean."""
-        return self._codec.encode(image)
+    def encode_image(
+        self, image: Image.Image, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """As `LatentCodec.encode`."""
+        return self._codec.encode(image, mask)
 
     def scale_latents(self, latents: torch.Tensor) -> torch.Tensor:
         """Encoded latents, normalised to the range of the denoiser's input."""

@@ -31,6 +31,7 @@ from engine.models.description import (
     check_channels,
     check_positions,
     family_of,
+    is_editor,
     native_size,
     read_config,
     read_scheduler_config,
@@ -54,6 +55,8 @@ from engine.weights.model_folder import LOAD_ERRORS
 
 MIN_MAX_PIXELS: Final = 768 * 768
 """Lower bound of a model's `max_pixels`, which is otherwise four times its native area."""
+_EDIT_ROWS: Final = 3
+"""Of an edit in each forward pass."""
 log = logging.getLogger(__name__)
 
 
@@ -175,6 +178,9 @@ def model_card(
     if not device.can_batch:  # images do not share batches, so larger classes would be padding
         smallest = ROW_CLASSES[:1]
         batch_sizes = (BatchSizes(pixels=MAX_SIZE**2, default=smallest, under_load=smallest),)
+    is_edit = is_editor(denoiser)
+    if is_edit:
+        batch_sizes = tuple(sizes.holding(_EDIT_ROWS) for sizes in batch_sizes)
     card = ModelCard(
         name=name,
         revision=revision,
@@ -188,6 +194,8 @@ def model_card(
         max_concurrent_batches=device.max_concurrent_batches,
         rounding=family.rounding,
         guidance_embedding=_embedding_size(pipeline) is not None,
+        can_inpaint=not is_edit,
+        is_editor=is_edit,
         most_clip_skip=most_clip_skip,
         max_steps={
             sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None

@@ -9,7 +9,7 @@ from transformers import CLIPTextModel
 
 from engine.contract import MAX_CLIP_SKIP, MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
-from engine.models.base import Conditioning, Family
+from engine.models.base import IMAGE_CHANNELS, Conditioning, Family
 from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
 from engine.models.description import distillation_in, require_components
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
@@ -55,7 +55,7 @@ class StableDiffusion(UnetDiffusion):
         )
 
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
-        """Embeddings of 1 or 2 prompts, (1 or 2, tokens, channels)."""
+        """Embeddings of the prompts of the rows, (rows, tokens, channels)."""
         prompt = Prompt(
             recipe.prompt,
             recipe.prompt_format,
@@ -66,16 +66,18 @@ class StableDiffusion(UnetDiffusion):
         prompts = [prompt]
         if recipe.uses_cfg:
             clip_skip = recipe.negative_clip_skip
-            prompts.insert(0, prompt._replace(text=recipe.negative, clip_skip=clip_skip))
+            negative = prompt._replace(text=recipe.negative, clip_skip=clip_skip)
+            prompts = [negative] * (recipe.rows - 1) + prompts
         prompt_embeds = [self._prompt_cache(prompt) for prompt in prompts]
         return {
             "encoder_hidden_states": torch.cat(prompt_embeds),
+            **self.image_channels_for(recipe),
             **guidance_embedding(self.pipeline, recipe.guidance, self.device.dtype),
         }
 
     def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:
         """The conditioning as arguments of the UNet."""
-        return dict(conditioning)
+        return {name: each for name, each in conditioning.items() if name != IMAGE_CHANNELS}
 
     def _encode_text(self, prompt: Prompt) -> torch.Tensor:
         if prompt.format is PromptFormat.A1111:

@@ -57,8 +57,8 @@ class StableDiffusionXL(UnetDiffusion):
         )
 
     def encode_prompt(self, recipe: Recipe, text_chunks: int = 1) -> Conditioning:
-        """Embeddings (1 or 2, tokens, channels), pooled embeddings (1 or 2, channels), and
-        `time_ids` in pixels (1 or 2, 6)."""
+        """Embeddings (rows, tokens, channels), pooled embeddings (rows, channels), and `time_ids`
+        in pixels (rows, 6)."""
         prompt = Prompt(
             recipe.prompt,
             recipe.prompt_format,
@@ -68,13 +68,15 @@ class StableDiffusionXL(UnetDiffusion):
         embeds: list[_PromptEmbeds] = [self._prompt_cache(prompt)]
         if recipe.uses_cfg:
             negative = prompt._replace(text=recipe.negative)
-            embeds.insert(0, self._negative_prompt_embeds(negative, embeds[0]))
+            negative_embeds = self._negative_prompt_embeds(negative, embeds[0])
+            embeds = [negative_embeds] * (recipe.rows - 1) + embeds
         size = recipe.height, recipe.width
         time_ids = torch.tensor([[*size, 0, 0, *size]] * len(embeds), dtype=self.device.dtype)
         return {
             "encoder_hidden_states": torch.cat([prompt_embeds for prompt_embeds, _ in embeds]),
             "text_embeds": torch.cat([pooled_prompt_embeds for _, pooled_prompt_embeds in embeds]),
             "time_ids": time_ids.to(self.device.torch_device),
+            **self.image_channels_for(recipe),
             **guidance_embedding(self.pipeline, recipe.guidance, self.device.dtype),
         }
 

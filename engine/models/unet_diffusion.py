@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from engine.contract import Recipe
-from engine.models.base import Conditioning
+from engine.models.base import IMAGE_CHANNELS, Conditioning
 from engine.models.control_networks import LoadedControl
 from engine.models.control_offer import offered_controls
 from engine.models.ip_adapters import load_ip_adapter
@@ -70,16 +70,33 @@ class UnetDiffusion(LatentDiffusion):
         for control in self._controls:
             control.to_device(self)
 
+    @property
+    def image_channels(self) -> int:
+        """The channels of the UNet's input that are not those of the latents."""
+        config = self._denoiser.config
+        return int(config.in_channels - config.out_channels)
+
+    def image_channels_for(self, recipe: Recipe) -> Conditioning:
+        """A placeholder for the image in the conditioning of the recipe's rows; nothing for a UNet
+        without such an input."""
+        if not self.image_channels:
+            return {}
+        _, _, height, width = self.latent_shape(*recipe.size)
+        shape = recipe.rows, self.image_channels, height, width
+        device = self.device
+        return {IMAGE_CHANNELS: torch.ones(shape, device=device.torch_device, dtype=device.dtype)}
+
     @abstractmethod
     def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:
-        """The conditioning as arguments of the UNet."""
+        """The conditioning as arguments of the UNet, without the channels of an image."""
 
     def forward(
         self, latents: torch.Tensor, timesteps: torch.Tensor, conditioning: Conditioning
     ) -> torch.Tensor:
         """The UNet's forward pass, without a captured graph."""
         inputs = self.unet_inputs(conditioning)
-        output: torch.Tensor = self._denoiser(latents, timesteps, **inputs, return_dict=False)[0]
+        sample = _with_image(latents, conditioning)
+        output: torch.Tensor = self._denoiser(sample, timesteps, **inputs, return_dict=False)[0]
         return output
 
     def predict_steered(
@@ -90,8 +107,15 @@ class UnetDiffusion(LatentDiffusion):
         steered: Sequence[SteeredRows],
     ) -> torch.Tensor:
         """The model output for a batch some of whose images are steered."""
-        return self._steered_unet(latents, timesteps, self.unet_inputs(conditioning), steered)
+        sample = _with_image(latents, conditioning)
+        return self._steered_unet(sample, timesteps, self.unet_inputs(conditioning), steered)
 
     def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
         """What steers an image of this recipe, made of its input images, by their digests."""
         return self._steered_unet.steering_for(recipe, images)
+
+
+def _with_image(latents: torch.Tensor, conditioning: Conditioning) -> torch.Tensor:
+    """The latents of all rows, followed by the channels of their images."""
+    image = conditioning.get(IMAGE_CHANNELS)
+    return latents if image is None else torch.cat([latents, image], dim=1)

@@ -28,7 +28,8 @@ from engine.contract.sizes import check_size
 from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import resize_and_crop
-from engine.offline.job_inputs import InputFiles, ScaledFile, parse_control, read_image
+from engine.imaging.masks import EMPTY_MASK, fit_mask, is_empty
+from engine.offline.job_inputs import InputFiles, ScaledFile, parse_control, read_image, read_mask
 
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -46,7 +47,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     height: int | None = None
     sketch: str | None = None
     mask: str | None = None
-    """The file of a mask for the sketch: white is repainted."""
+    """The file of a mask for the sketch: white is repainted, or what is transparent, if the file
+    has transparent parts."""
     edit: bool = False
     """The sketch is edited, and the prompt is the instruction."""
     image_guidance: float | None = None
@@ -155,8 +157,10 @@ def _source(
         return Edit(image, card.image_guidance if guidance is None else guidance)
     if spec.mask is None:
         return Img2Img(image, spec.init_image_strength, card.rounding)
-    mask = inputs.add(resize_and_crop(read_image("mask", spec.mask), *size))
-    return Inpaint(image, mask, spec.init_image_strength, card.rounding)
+    mask = fit_mask(read_mask(spec.mask), *size)
+    if is_empty(mask):
+        raise UsageError(EMPTY_MASK)
+    return Inpaint(image, inputs.add(mask), spec.init_image_strength, card.rounding)
 
 
 def _adapters(spec: JobSpec, card: ModelCard) -> list[Adapter]:

@@ -9,7 +9,7 @@ from PIL import Image
 from engine.contract import sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
-from engine.imaging.init_image import decode
+from engine.imaging.init_image import decode, decode_mask
 
 
 class ScaledFile(NamedTuple):
@@ -43,9 +43,18 @@ def parse_control(text: str) -> tuple[str, ScaledFile]:
 
 def read_image(what: str, name: str) -> Image.Image:
     """The image in a file. Raises InvalidImage, with a sentence that says `what` it is."""
+    return decode(_data(what, name))
+
+
+def read_mask(name: str) -> Image.Image:
+    """The mask in a file, white where a picture is painted. Raises InvalidImage."""
+    return decode_mask(_data("mask", name))
+
+
+def _data(what: str, name: str) -> bytes:
     try:
         with Path(name).open("rb") as file:
-            return decode(file.read(MAX_FILE_BYTES + 1))
+            return file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise InvalidImage(f"The {what} {name} cannot be read: {error.strerror}.") from error
 

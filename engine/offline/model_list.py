@@ -129,7 +129,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         ),
         most_steps=_limit(distillation and distillation.most_steps, MAX_STEPS),
         most_guidance=_limit(distillation and distillation.most_guidance, MAX_GUIDANCE),
-        can=description.family.abilities,
+        can=description.abilities,
         embeddings=description.embeddings,
         samplers=samplers,
     )

@@ -7,9 +7,10 @@ import torch
 
 from engine.pipeline.timeline import Timeline
 
-TIMESTEP, INPUT_SCALE, GUIDANCE, X0_FROM_SAMPLE, X0_FROM_OUTPUT = range(5)
-"""Indices of the scalars of an evaluation. The guidance is 1 without classifier-free guidance."""
-WEIGHTS: Final = 5
+TIMESTEP, INPUT_SCALE, GUIDANCE, IMAGE_GUIDANCE, X0_FROM_SAMPLE, X0_FROM_OUTPUT = range(6)
+"""Indices of the scalars of an evaluation. The guidance is 1 without classifier-free guidance; that
+for an image is used in edits alone."""
+WEIGHTS: Final = 6
 """Index of the first of the step's `weights`."""
 
 
@@ -24,4 +25,6 @@ def _rows(timeline: Timeline) -> Iterator[tuple[float, ...]]:
         if index in timeline.transitions:
             phase = timeline.transitions[index].phase
         guidance = phase.guidance if phase.uses_cfg else 1.0
-        yield step.timestep, step.input_scale, guidance, *step.x0, *step.weights
+        image_guidance = phase.image_guidance or 0.0
+        scalars = step.timestep, step.input_scale, guidance, image_guidance
+        yield *scalars, *step.x0, *step.weights

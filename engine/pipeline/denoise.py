@@ -9,12 +9,12 @@ import msgspec
 import torch
 from PIL import Image
 
-from engine.contract import ROW_CLASSES, Backend, Phase, Recipe
+from engine.contract import Backend, Phase, Recipe, row_class_for
 from engine.device import Device
-from engine.imaging.init_image import resize_and_crop
 from engine.models.base import Conditioning, DiffusionModel
 from engine.pipeline.coefficients import (
     GUIDANCE,
+    IMAGE_GUIDANCE,
     INPUT_SCALE,
     TIMESTEP,
     WEIGHTS,
@@ -22,49 +22,10 @@ from engine.pipeline.coefficients import (
     X0_FROM_SAMPLE,
     coefficients_of,
 )
-from engine.pipeline.noise import Noise
+from engine.pipeline.sources import EDIT_ROWS, InputImages, begin
 from engine.pipeline.timeline import LatentWeights, timeline_for
-from engine.samplers import REGISTERS, TERMS, Step, noise_dtype
+from engine.samplers import CLEAN, REGISTERS, TERMS, Step, noise_dtype
 from engine.steering.rows import SteeredRows
-
-
-class InputImages:
-    """The input images of a recipe for one model, by the digests of their files; the model encodes
-    the init image once for each size."""
-
-    def __init__(self, model: DiffusionModel, digests: Sequence[str] = ()) -> None:
-        """`digests` are those of all images that the recipe names, the init image first."""
-        self.model = model
-        self.digests = tuple(digests)
-        self.images: dict[str, Image.Image] = {}
-        """Empty until they are decoded."""
-        self._latent_dists: dict[tuple[int, int], tuple[torch.Tensor, torch.Tensor | None]] = {}
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether all of them are decoded."""
-        return self.images.keys() >= set(self.digests)
-
-    def noise(self, recipe: Recipe) -> Noise:
-        """The random numbers of an image of this recipe."""
-        return Noise(recipe)
-
-    def image(self, digest: str) -> Image.Image:
-        """The image of this digest. Raises ValueError if the job does not have it."""
-        if digest not in self.images:
-            raise ValueError(f"The recipe names the image {digest[:12]}, which the job lacks.")
-        return self.images[digest]
-
-    def latent_dist(self, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Mean and standard deviation of the latents of the recipe's init image,
-        (1, channels, height / 8, width / 8) each.
-
-        The image is resized and cropped to the recipe's size. Raises ValueError without an image.
-        """
-        if recipe.size not in self._latent_dists:
-            image = resize_and_crop(self.image(recipe.source.images[0]), *recipe.size)
-            self._latent_dists[recipe.size] = self.model.encode_image(image)
-        return self._latent_dists[recipe.size]
 
 
 class DenoisingState:
@@ -85,7 +46,7 @@ class DenoisingState:
         )
         """Whether it must not share a batch, because its slot there would change its bits."""
         if self.is_unbatchable:
-            recipe = msgspec.structs.replace(recipe, row_class=ROW_CLASSES[0])
+            recipe = msgspec.structs.replace(recipe, row_class=row_class_for(recipe.rows))
         self.recipe = recipe
         self.rows = recipe.rows
         """Its rows in each forward pass."""
@@ -108,14 +69,19 @@ class DenoisingState:
         shape = model.latent_shape(recipe.width, recipe.height)
         self.registers = torch.zeros(REGISTERS, *shape[1:], device=model.device.torch_device)
         """(REGISTERS, channels, height / 8, width / 8), float32; register 0 is the latents."""
-        self.registers[0] = self._initial_latents(shape)
+        self._start = begin(recipe, inputs, self._noise, self.timeline)
+        self._conditionings = {
+            key: self._start.conditioning(model, conditioning)
+            for key, conditioning in self._conditionings.items()
+        }
+        self.registers[0] = self._start.latents
         self.pred_original_sample = self.latents
         """(1, channels, height / 8, width / 8): the latest prediction of the final latents (x0)."""
 
     @property
     def conditioning(self) -> Conditioning:
         """Of the next evaluation: with classifier-free guidance at any step 2 rows, unconditional
-        and conditional; else 1 row."""
+        and conditional; of an edit 3 rows, the second with the image alone; else 1 row."""
         return self._conditionings[_conditioning_key(self.phase)]
 
     @property
@@ -167,6 +133,10 @@ class DenoisingState:
     def advance(self, registers: torch.Tensor, pred_original_sample: torch.Tensor) -> None:
         """Store the result of an evaluation and go to the next one, with the changes before it."""
         self.registers, self.pred_original_sample = registers, pred_original_sample
+        kept = self._start.kept_latents
+        if kept is not None:
+            self.registers[:1] = kept.blend(self.latents, self.timeline.levels[self.step_index])
+            self.pred_original_sample = kept.blend(pred_original_sample, CLEAN)
         self._step_noise = None
         self.step_index += 1
         transition = self.timeline.transitions.get(self.step_index)
@@ -174,6 +144,11 @@ class DenoisingState:
             self.phase = transition.phase
             if transition.latents is not None:
                 self._start_sampler(transition.latents)
+
+    def finished(self, picture: Image.Image) -> Image.Image:
+        """A decoded picture of it, with the parts of the init image that are kept."""
+        kept = self._start.kept_parts
+        return picture if kept is None else kept.composite(picture)
 
     def _start_sampler(self, weights: LatentWeights) -> None:
         """Mix image and noise anew, without the history of the sampler before."""
@@ -183,22 +158,6 @@ class DenoisingState:
         )
         self.registers = torch.zeros_like(self.registers)
         self.registers[:1] = latents
-
-    def _initial_latents(self, shape: Sequence[int]) -> torch.Tensor:
-        """As diffusers' `prepare_latents`."""
-        device, init = self.model.device.torch_device, self.timeline.init
-        if self.recipe.strength is None:
-            return self._noise.mixed_noise(shape, self._dtype).to(device) * init.noise
-        mean, std = self.inputs.latent_dist(self.recipe)
-        if std is not None:
-            mean = mean + std * self._noise.mixed_noise(shape, mean.dtype).to(device)
-        image_latents = self.model.scale_latents(mean)
-        self._conditionings = {
-            key: self.model.with_init_image(conditioning, image_latents)
-            for key, conditioning in self._conditionings.items()
-        }
-        noise = self._noise.mixed_noise(shape, self._dtype).to(device)
-        return image_latents * init.image_latents + noise * init.noise
 
 
 _ConditioningKey = tuple[str, str, float]
@@ -264,7 +223,7 @@ def forward_batch(
     rows_input = latent_model_input.index_select(0, batch.row_to_image).to(model.device.dtype)
     timesteps = coefficients[TIMESTEP].flatten().index_select(0, batch.row_to_image)
     noise_pred = call_model(lambda: _predict(model, rows_input, timesteps, batch)).float()
-    model_output = _guided(noise_pred, batch, coefficients[GUIDANCE], states)
+    model_output = _guided(noise_pred, batch, coefficients, states)
     terms = [*registers.unbind(), model_output]
     if any(state.step.needs_noise for state in states):
         terms.append(torch.stack([_noise(state) for state in states]))
@@ -291,14 +250,24 @@ def _predict(
 def _guided(
     noise_pred: torch.Tensor,
     batch: "_PaddedBatch",
-    guidance: torch.Tensor,
+    coefficients: torch.Tensor,
     states: Sequence[DenoisingState],
 ) -> torch.Tensor:
     """The model output with classifier-free guidance (Ho and Salimans 2022,
-    https://arxiv.org/abs/2207.12598), (images, channels, height / 8, width / 8)."""
+    https://arxiv.org/abs/2207.12598), (images, channels, height / 8, width / 8). Of edits, that of
+    InstructPix2Pix (https://arxiv.org/abs/2211.09800), section 3.2.1."""
+    guidance = coefficients[GUIDANCE]
     noise_pred_text = noise_pred.index_select(0, batch.cond_rows)
     noise_pred_uncond = noise_pred.index_select(0, batch.uncond_rows)
-    guided = noise_pred_uncond + guidance * (noise_pred_text - noise_pred_uncond)
+    if any(state.rows == EDIT_ROWS for state in states):  # then all images are edits
+        noise_pred_image = noise_pred.index_select(0, batch.image_rows)
+        guided = (
+            noise_pred_uncond
+            + guidance * (noise_pred_text - noise_pred_image)
+            + coefficients[IMAGE_GUIDANCE] * (noise_pred_image - noise_pred_uncond)
+        )
+    else:
+        guided = noise_pred_uncond + guidance * (noise_pred_text - noise_pred_uncond)
     if all(state.is_guided for state in states):
         return guided
     return torch.where(guidance > 1.0, guided, noise_pred_text)
@@ -315,7 +284,8 @@ class _PaddedBatch:
     def __init__(self, states: Sequence[DenoisingState], rows: int, device: Device) -> None:
         counts = tuple(state.rows for state in states)
         padding = rows - sum(counts)
-        self.row_to_image, self.cond_rows, self.uncond_rows = _row_indices(counts, padding, device)
+        indices = _row_indices(counts, padding, device)
+        self.row_to_image, self.cond_rows, self.uncond_rows, self.image_rows = indices
         self.backend = states[0].recipe.backend
         self.steered = tuple(_steered_rows(states, counts))
         inputs = [state.conditioning for state in states]
@@ -340,12 +310,14 @@ def _steered_rows(states: Sequence[DenoisingState], counts: Sequence[int]) -> It
 @lru_cache(maxsize=256)
 def _row_indices(counts: tuple[int, ...], padding: int, device: Device) -> tuple[torch.Tensor, ...]:
     """For images with these numbers of rows: the index of the image of each row, and the indices of
-    the conditional and of the unconditional row of each image."""
+    the conditional row of each image, of the unconditional one, and of that with the image alone,
+    if it has one."""
     ends = list(accumulate(counts))
     images = [index for index, count in enumerate(counts) for _ in range(count)]
     cond_rows = [end - 1 for end in ends]
     uncond_rows = [end - count for end, count in zip(ends, counts, strict=True)]
-    indices = torch.tensor([*images, *[0] * padding, *cond_rows, *uncond_rows])
-    sizes = [len(images) + padding, len(ends), len(ends)]
+    image_rows = [max(end - 2, row) for end, row in zip(ends, uncond_rows, strict=True)]
+    indices = torch.tensor([*images, *[0] * padding, *cond_rows, *uncond_rows, *image_rows])
+    sizes = [len(images) + padding, *[len(ends)] * 3]
     split: tuple[torch.Tensor, ...] = device.to_device(indices).split(sizes)
     return split

@@ -10,8 +10,8 @@ from engine.contract import Detail, Recipe
 from engine.contract.tiles import Box
 from engine.imaging.blend import blend, with_colours_of
 from engine.models.base import DiffusionModel
-from engine.pipeline.denoise import InputImages
 from engine.pipeline.noise import Noise
+from engine.pipeline.sources import InputImages
 
 COLOUR_SHARE: Final = 16
 """Features larger than this part of a tile keep the colours of the enlarged picture."""

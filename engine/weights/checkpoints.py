@@ -60,6 +60,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     the file by its standard name."""
     channels: int
     """Of the UNet's first convolution, or the transformer's width."""
+    in_channels: int
+    """Of the UNet's input; 0 for a transformer."""
     context_size: int
     """Of the embeddings that the UNet reads; 0 without cross-attention."""
     licence: str | None
@@ -99,6 +101,7 @@ def read_checkpoint(path: Path, name: str) -> Checkpoint:
         components=components,
         faults=faults,
         channels=_channels(tensors, kind, name),
+        in_channels=0 if kind in TRANSFORMERS else tensors[FIRST_OF_UNET].shape[1],
         context_size=_context_size(tensors),
         licence=one_line(header.metadata.get("modelspec.license", "")) or None,
         labels=tuple(filter(None, (one_line(header.metadata.get(key, "")) for key in _LABELS))),

@@ -9,6 +9,8 @@ from engine.weights import gguf
 from engine.weights.checkpoint_files import CheckpointFiles
 from engine.weights.checkpoints import SUFFIX, Checkpoint
 from engine.weights.model_folder import (
+    EDIT_STARTER,
+    EDIT_STARTER_FILE,
     FEW_STEP_STARTER,
     FEW_STEP_STARTER_FILE,
     ModelFolder,
@@ -89,16 +91,19 @@ def find_model_files(name: str, *, prefer_fp16: bool = False, download: bool = T
     only what is on this machine is used. Raises ModelNotFound, ModelGated, ModelCorrupt or
     StorageFailed.
     """
-    path = _few_step_starter() if name == FEW_STEP_STARTER else _find_file(name)
+    path = _starter_checkpoint(name) or _find_file(name)
     if path is not None:
         return CheckpointFiles(name, path, prefer_fp16=prefer_fp16, download=download)
     return ModelFolder(name, prefer_fp16=prefer_fp16, download=download)
 
 
-def _few_step_starter() -> Path:
-    if not FEW_STEP_STARTER_FILE.is_file():
-        raise ModelNotFound(f"The model {FEW_STEP_STARTER} is not in this copy of the project.")
-    return FEW_STEP_STARTER_FILE
+def _starter_checkpoint(name: str) -> Path | None:
+    """The checkpoint of a starter; None for another model. Raises ModelNotFound."""
+    files = {FEW_STEP_STARTER: FEW_STEP_STARTER_FILE, EDIT_STARTER: EDIT_STARTER_FILE}
+    path = files.get(name)
+    if path is not None and not path.is_file():
+        raise ModelNotFound(f"The model {name} is not in this copy of the project.")
+    return path
 
 
 def _find_file(name: str) -> Path | None:

@@ -36,7 +36,11 @@ FEW_STEP_STARTER: Final = "starter-lightning-8-steps"
 sampled; the number of steps is that of its training."""
 FEW_STEP_STARTER_FILE: Final = STARTER_FOLDER / f"{FEW_STEP_STARTER}.safetensors"
 """A checkpoint of its UNet. All else is in the folder, which does not load this file."""
-STARTERS: Final = (STARTER, FEW_STEP_STARTER)
+EDIT_STARTER: Final = "starter-edit"
+"""The starter that edits pictures by instructions."""
+EDIT_STARTER_FILE: Final = STARTER_FOLDER / f"{EDIT_STARTER}.safetensors"
+"""As FEW_STEP_STARTER_FILE."""
+STARTERS: Final = (STARTER, FEW_STEP_STARTER, EDIT_STARTER)
 INDEX: Final = "model_index.json"
 SAFETY_PARTS: Final = ("safety_checker", "feature_extractor")
 """The folders of a safety checker."""

@@ -175,9 +175,9 @@ def _unsupported_unet(tensors: Mapping[str, TensorShape]) -> str | None:
             "supported only as a diffusers folder"
         )
     added = first.shape[1] - last.shape[0]
-    names = {5: "an inpainting model", 4: "an editing model (InstructPix2Pix)", 1: "a depth model"}
-    names[3] = "an upscaling model"
-    if added:
+    names = {1: "a depth model", 3: "an upscaling model"}
+    latents = last.shape[0]
+    if added not in (0, latents, latents + 1):  # the others are for editing and for inpainting
         name = names.get(added, "a model of another kind")
         return f"{name}, because its UNet takes {first.shape[1]} channels; that is not supported"
     return ""
