@@ -10,7 +10,9 @@ from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
 from bot.messages import captions
 from engine.contract import (
+    Adapter,
     Change,
+    Control,
     Edit,
     Img2Img,
     Inpaint,
@@ -278,3 +280,12 @@ def test_a_direct_message_lists_each_picture_with_its_seed() -> None:
     assert text == (
         f"**a red house**\n{SETTINGS}\n1: seed `7`\n2: seed `8` (withheld by the safety check)"
     )
+
+
+def test_what_steers_the_pictures_is_named() -> None:
+    """In a few words; of many LoRAs, the first three. Their names are escaped."""
+    control = Control(kind="depth", revision="1", image="b" * 64)
+    adapters = tuple(Adapter(name=f"a*{n}", revision="1", scale=0.5) for n in range(5))
+    text = captions.settings([recipe(controls=(control,), adapters=adapters)])
+    assert "follows a depth image" in text
+    assert r"LoRA a\*0 (0.5), a\*1 (0.5), a\*2 (0.5), 2 more" in text

@@ -259,7 +259,7 @@ async def test_the_export_contains_all_jobs_of_a_user(db: Database) -> None:
     assert [item.job.id for item in everything] == [f"j{n}" for n in range(0, 450, 2)] + ["last"]
     assert everything[-1][1] == await db.jobs.pictures("last")
     summary = await db.erasure.summary(1, now=300.0)
-    assert (summary.jobs, summary.pictures, summary.sketches, summary.oldest_at) == (
+    assert (summary.jobs, summary.pictures, summary.input_pictures, summary.oldest_at) == (
         226,
         1,
         0,

@@ -43,7 +43,7 @@ async def test_show_counts_and_exports_the_data(harness: BotHarness) -> None:
     await harness.imagine(count=1, negative="rain")
     await harness.imagine(harness.discord.person("Ben"), prompt="a blue house")
     response = await ephemeral_response(await harness.ada.slash("privacy show"))
-    assert "2 jobs, 3 pictures and 1 sketch of yours, since <t:" in response.content
+    assert "2 jobs, 3 pictures and 1 input picture of yours, since <t:" in response.content
     assert "stored until you delete it" in response.content
     assert "no prompts, but" in response.content
     first, second = json.loads(response.attachments[0].data)
@@ -62,7 +62,7 @@ async def test_delete_removes_everything_but_statistics(harness: BotHarness) -> 
     await harness.result(await harness.ada.click(grid, "U1"))
     assert len(files(harness)) == 4
     text = await delete(harness)
-    assert "Deleted: 2 jobs, 3 pictures and 1 sketch." in text
+    assert "Deleted: 2 jobs, 3 pictures and 1 input picture." in text
     assert files(harness) == set()
     assert (
         harness.query("SELECT * FROM pictures")

@@ -15,7 +15,7 @@ def user_data(**changes: object) -> UserDataSummary:
     values: dict[str, Any] = {
         "jobs": 2,
         "pictures": 5,
-        "sketches": 1,
+        "input_pictures": 1,
         "under_review": 0,
         "audit_entries": 0,
         "oldest_at": 100.0,
@@ -23,17 +23,17 @@ def user_data(**changes: object) -> UserDataSummary:
     return UserDataSummary(**values | changes)
 
 
-NOTHING_STORED = user_data(jobs=0, pictures=0, sketches=0, oldest_at=None)
+NOTHING_STORED = user_data(jobs=0, pictures=0, input_pictures=0, oldest_at=None)
 
 
 def test_nouns_agree_with_their_numbers() -> None:
     """Sketches are mentioned only if there are any."""
     policy = RetentionPolicy()
     text = privacy_text.summary(user_data(), policy)
-    assert "2 jobs, 5 pictures and 1 sketch of yours" in text
-    smallest = user_data(jobs=1, pictures=1, sketches=0)
+    assert "2 jobs, 5 pictures and 1 input picture of yours" in text
+    smallest = user_data(jobs=1, pictures=1, input_pictures=0)
     assert "1 job and 1 picture of yours" in privacy_text.summary(smallest, policy)
-    assert "3 sketches" in privacy_text.confirmation(user_data(sketches=3))
+    assert "3 input pictures" in privacy_text.confirmation(user_data(input_pictures=3))
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_the_summary_states_what_the_audit_log_has() -> None:
 
 def test_the_result_states_what_is_deleted_later() -> None:
     """Jobs under review are not counted as deleted."""
-    under_review = user_data(jobs=1, pictures=4, sketches=0, under_review=1)
+    under_review = user_data(jobs=1, pictures=4, input_pictures=0, under_review=1)
     text = privacy_text.result(user_data(), under_review, is_complete=False)
-    assert "Deleted: 1 job, 1 picture and 1 sketch." in text
+    assert "Deleted: 1 job, 1 picture and 1 input picture." in text
     assert "1 job of yours was reported" in text and "after 30 days" in text
     assert "deleted as soon as possible" in text
     nothing = privacy_text.result(NOTHING_STORED, NOTHING_STORED, is_complete=True)
@@ -76,7 +76,7 @@ def test_every_text_fits_into_a_message() -> None:
     data = user_data(
         jobs=10**7,
         pictures=10**7,
-        sketches=10**7,
+        input_pictures=10**7,
         under_review=10**6,
         audit_entries=10**7,
         oldest_at=1e10,

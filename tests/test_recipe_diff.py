@@ -7,15 +7,20 @@ import pytest
 
 from bot.domain.recipe_diff import recipe_changes
 from engine.contract import (
+    Adapter,
     Backend,
     Change,
+    Control,
     Detail,
     Edit,
     Embedding,
     Img2Img,
     Inpaint,
     Outpaint,
+    Preprocessor,
     PromptFormat,
+    Reference,
+    ReferenceRole,
     Sampler,
     StepRounding,
     Subseed,
@@ -30,6 +35,13 @@ AROUND = Outpaint(image="b" * 64, left=8, top=8, width=48, height=48)
 FIRST, SECOND = Subseed(1, 0.15), Subseed(2, 0.1)
 FORK = Change(step=2, prompt="a dog", guidance=3.0)
 BAD = Embedding("bad", "a" * 64)
+NEON = Adapter(name="neon", revision="1", scale=0.8)
+PENCIL = Adapter(name="pencil", revision="2")
+LINES = Control(
+    kind="scribble", revision="1", image="b" * 64, preprocessor=Preprocessor.SCRIBBLE, scale=0.5
+)
+STYLE = Reference(image="b" * 64, role=ReferenceRole.STYLE)
+BLENDED = Reference(image="b" * 64, role=ReferenceRole.BLEND, scale=0.5)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +61,17 @@ BAD = Embedding("bad", "a" * 64)
         ),
         ({}, {"backend": Backend.OPENVINO}, ["backend torch -> openvino"]),
         ({}, {"embeddings": (BAD,)}, ["embeddings none -> bad"]),
+        ({}, {"adapters": (NEON,)}, ["LoRA neon (0.8)"]),
+        ({"adapters": (NEON,)}, {}, ["not LoRA neon (0.8)"]),
+        ({"adapters": (NEON,)}, {"adapters": (PENCIL,)}, ["LoRA neon (0.8) -> LoRA pencil"]),
+        ({}, {"controls": (LINES,)}, ["follows the lines of a sketch (0.5)"]),
+        (
+            {"controls": (LINES,)},
+            {"controls": (msgspec.structs.replace(LINES, image="c" * 64),)},
+            ["follows the lines of a sketch (0.5), another one"],
+        ),
+        ({}, {"references": (STYLE,)}, ["in the style of a picture"]),
+        ({}, {"references": (BLENDED, BLENDED)}, ["mixed of 2 pictures"]),
         ({}, {"seed": 9}, ["seed 9"]),
         ({}, {"subseeds": (FIRST,)}, ["noise 0.15"]),
         ({"subseeds": (FIRST,)}, {"subseeds": (FIRST, SECOND)}, ["noise 0.1"]),

@@ -145,7 +145,7 @@ async def test_a_sketch_is_used_again_by_its_user_only(
     await harness.result(await ben.click(grid, "V1"))
     data = grid.attachments[0].data
     refused = await answer(harness, await ben.slash("recipe", file=Upload("a.png", data)))
-    assert "over a sketch, which is not in the file" in refused.content and not refused.buttons
+    assert "with a sketch, which is not in the file" in refused.content and not refused.buttons
     offered = await read(harness, data)
     await harness.result(await harness.ada.click(offered, PAINT))
     assert engine.paints[-1].recipes == engine.paints[0].recipes

@@ -82,7 +82,7 @@ def test_a_model_in_a_folder_is_found_by_its_public_name() -> None:
     [
         ({"model": "dream"}, "painted with the model dream (000000000000), which is not offered"),
         ({"revision": "1" * 40}, "painted with the model flat (111111111111)"),
-        ({"source": Img2Img("b" * 64, 0.5)}, "over a sketch, which is not in the file"),
+        ({"source": Img2Img("b" * 64, 0.5)}, "with a sketch, which is not in the file"),
         ({"sampler": Sampler.LCM, "steps": 60}, "steps"),
         ({"prompt": "\u200b"}, "The prompt is empty"),
         ({"width": 512, "height": 512}, "512 x 512 is too large for this model"),

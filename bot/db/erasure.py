@@ -62,7 +62,7 @@ class ErasureStore(Store):
             "SELECT count(*) AS jobs, min(created_at) AS oldest_at, "  # noqa: S608 # ours
             f"count(*) FILTER (WHERE {_UNDER_REVIEW}) AS under_review, "
             "(SELECT count(DISTINCT sha256) FROM job_images JOIN jobs ON jobs.id = job "
-            "WHERE jobs.person = :person) AS sketches, "
+            "WHERE jobs.person = :person) AS input_pictures, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
             "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
             "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "
@@ -73,7 +73,7 @@ class ErasureStore(Store):
         return UserDataSummary(
             jobs=row["jobs"],
             pictures=row["pictures"],
-            sketches=row["sketches"],
+            input_pictures=row["input_pictures"],
             under_review=row["under_review"],
             audit_entries=row["audit_entries"],
             oldest_at=row["oldest_at"],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bot.domain import recipe_words
 from engine.contract import (
     Change,
     Detail,
@@ -29,7 +30,7 @@ def recipe_changes(old: Work, new: Work) -> list[str]:
     if not isinstance(new, Recipe) and new != old:
         return [*recipe_changes(old, new.picture), _enlargement(new)]
     first, second = old.recipe, new.recipe
-    parts = _settings, _noise, _words, _later_changes
+    parts = _settings, _steering, _noise, _words, _later_changes
     return [change for part in parts for change in part(first, second)]
 
 
@@ -117,6 +118,22 @@ def _other_source(old: Source, new: Source) -> str:
         case _, Img2Img():
             return "with a sketch"
     return "without an input image"
+
+
+def _steering(old: Recipe, new: Recipe) -> Iterator[str]:
+    pairs = (
+        (old.controls != new.controls, recipe_words.controls),
+        (old.references != new.references, recipe_words.references),
+        (old.adapters != new.adapters, recipe_words.adapters),
+    )
+    for differs, words in pairs:
+        before, after = words(old), words(new)
+        if differs and before == after:
+            yield f"{after}, another one"
+        elif differs and not (before and after):
+            yield after or f"not {before}"
+        elif differs:
+            yield f"{before} -> {after}"
 
 
 def _noise(old: Recipe, new: Recipe) -> Iterator[str]:

@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
-from bot.domain import limits, rules
+from bot.domain import limits, recipe_words, rules
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import Plan, PlanContext
+from bot.domain.row_classes import backend_of
 from bot.errors import Refused
 from engine.contract import (
     ModelCard,
@@ -32,6 +33,7 @@ _OTHER_PROGRAM: Final = (
 _ENLARGED: Final = (
     "The picture is painted in its first size; the buttons below it enlarge it again."
 )
+_ADVICE: Final = {recipe_words.SKETCH: " Upload the sketch to /imagine instead."}
 _NOTHING: Final = (
     "There is no recipe in this file. Pictures of this bot and of AUTOMATIC1111's web UI have one, "
     "unless a website or an editor has removed it."
@@ -76,11 +78,11 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
         check_steering(recipe, model)
     except ValueError as error:
         raise Refused(str(error)) from error
-    missing = [image for image in recipe.images if image not in images]
-    if missing:
+    if missing := recipe_words.inputs(recipe, set(recipe.images) - set(images)):
+        verb, advice = ("are", "") if len(missing) > 1 else ("is", _ADVICE.get(missing[0], ""))
         raise Refused(
-            "This picture was painted over a sketch, which is not in the file, nor "
-            "among yours that are stored here. Upload the sketch to /imagine instead."
+            f"This picture was made with {' and '.join(missing)}, which {verb} not in the file, "
+            f"nor among yours that are stored here.{advice}"
         )
     try:
         recipe = msgspec.structs.replace(
@@ -101,7 +103,7 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
     if recipe.row_class not in model.row_classes(*recipe.size):
         [recipe] = model.with_row_class([recipe])
     if recipe.backend not in model.backends:
-        recipe = msgspec.structs.replace(recipe, backend=model.backend)
+        recipe = msgspec.structs.replace(recipe, backend=backend_of(recipe, model))
     return recipe
 
 

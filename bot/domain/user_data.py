@@ -21,7 +21,7 @@ class UserDataSummary(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
     pictures: int
     """That have a file."""
-    sketches: int
+    input_pictures: int
     under_review: int
     """Jobs that were reported and that moderators have not decided on."""
     audit_entries: int

@@ -18,13 +18,16 @@ from bot.domain.kinds.imagine import (
     parse,
     with_changes,
 )
-from bot.features import model_option
+from bot.domain.loras import MAX_TEXT
+from bot.domain.steering import MODES
+from bot.features import loras_option, model_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
     MAX_CLIP_SKIP,
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
+    MAX_SCALE,
     MAX_STEPS,
     RANDOM_SEED,
     SEED_LIMIT,
@@ -39,7 +42,10 @@ Steps = app_commands.Range[int, 1, MAX_STEPS]
 Guidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 Count = app_commands.Range[int, 1, MAX_COUNT]
 ClipSkip = app_commands.Range[int, 1, MAX_CLIP_SKIP]
-Strength = app_commands.Range[float, 0.0, 1.0]
+Strength = app_commands.Range[float, 0.0, MAX_SCALE]
+"""Of a sketch that is painted over, at most 1."""
+Scale = app_commands.Range[float, 0.0, MAX_SCALE]
+LorasText = app_commands.Range[str, 1, MAX_TEXT]
 
 
 @app_commands.command(name="imagine", description="Make pictures from a description")
@@ -53,14 +59,20 @@ Strength = app_commands.Range[float, 0.0, 1.0]
     sampler="The sampling method",
     count="How many pictures to make",
     sketch="A picture to start from: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
-    strength="How much to change the sketch: from just above 0 to 1",
+    mode="Paint over the sketch (the default), or follow its lines",
+    strength="Painting over: how much to change, up to 1; following lines: how closely, up to 2",
+    style="A picture whose style and colours to take",
+    like="A picture to take things and their style from",
+    reference_strength="How much style and like count: 0 to 2; else 1 for style and 0.6 for like",
+    loras="LoRAs, with commas between them: neon, pencil:0.8; /loras lists them",
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     clip_skip="The text encoder's layer, counted from the last one; with Stable Diffusion 1 and 2",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
-@app_commands.autocomplete(model=model_option.autocomplete)
+@app_commands.choices(mode=[app_commands.Choice(name=name, value=name) for name in MODES])
+@app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -74,15 +86,21 @@ async def command(
     sampler: str | None = None,
     count: Count | None = None,
     sketch: discord.Attachment | None = None,
+    mode: str | None = None,
     strength: Strength | None = None,
+    style: discord.Attachment | None = None,
+    like: discord.Attachment | None = None,
+    reference_strength: Scale | None = None,
+    loras: LorasText | None = None,
     model: str | None = None,
     draft: bool = False,
     clip_skip: ClipSkip | None = None,
     raw: bool | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
-    if sketch is not None:
-        sanitize.check_size(sketch.size)
+    for attachment in (sketch, style, like):
+        if attachment is not None:
+            sanitize.check_size(attachment.size)
     options = parse(
         prompt=prompt,
         negative=negative,
@@ -92,14 +110,22 @@ async def command(
         guidance=guidance,
         sampler=sampler,
         count=count,
+        mode=mode,
         strength=strength,
+        reference_strength=reference_strength,
+        loras=loras,
         model=model,
         clip_skip=clip_skip,
         raw=raw,
     )
     options = _without_invisible_characters(options)
     context = request_context(interaction)
-    request = ImagineRequest(options=options, sketch_url=sketch.url if sketch else None)
+    request = ImagineRequest(
+        options=options,
+        sketch_url=sketch.url if sketch else None,
+        style_url=style.url if style else None,
+        like_url=like.url if like else None,
+    )
     plan_context = await services(interaction).planner.context(context)
     kind, plan = (drafts.KIND, drafts.plan) if draft else (imagine.KIND, imagine.plan)
     job = await services(interaction).job_service.submit(kind, plan(request, plan_context), context)

@@ -11,6 +11,7 @@ from typing import Final
 
 import discord
 
+from bot.domain import recipe_words
 from bot.domain.job import Job, Progress, Status
 from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
@@ -38,6 +39,9 @@ _LINE_CHARS: Final = 60
 _PART_CHARS: Final = 30
 """Of each prompt in a message that has several of one picture."""
 _MAX_CHANGES: Final = 2
+_MAX_ADAPTERS: Final = 3
+"""LoRAs of a picture in a message. All are in the recipe."""
+_MAX_ADAPTERS_CHARS: Final = 100
 _MAX_PROMPT: Final = 400
 """Of a prompt on a card for moderators."""
 _MAX_NEGATIVE: Final = 200
@@ -206,7 +210,10 @@ def settings(recipes: Sequence[Work]) -> str:
 
 
 def _shared(recipes: Sequence[Work]) -> str:
-    parts = (_enlargement, _steps, _guidance, _sampler, _size, _source, _other_noise)
+    parts = (
+        *(_enlargement, _steps, _guidance, _sampler, _size, _source, _controls, _references),
+        *(_adapters, _other_noise),
+    )
     values = ({part(recipe) for recipe in recipes} for part in parts)
     return " · ".join(texts.pop() for texts in values if len(texts) == 1 and "" not in texts)
 
@@ -238,6 +245,18 @@ def _source(recipe: Work) -> str:
         case Edit(image_guidance=image_guidance):
             return f"image guidance {image_guidance:g}"
     return ""
+
+
+def _controls(recipe: Work) -> str:
+    return recipe_words.controls(recipe.recipe)
+
+
+def _references(recipe: Work) -> str:
+    return recipe_words.references(recipe.recipe)
+
+
+def _adapters(recipe: Work) -> str:
+    return escape(recipe_words.adapters(recipe.recipe, _MAX_ADAPTERS), _MAX_ADAPTERS_CHARS)
 
 
 def _other_noise(recipe: Work) -> str:

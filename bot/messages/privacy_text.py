@@ -14,6 +14,10 @@ _MESSAGES: Final = (
 _USAGE: Final = (
     "To share the engine fairly, I store how many engine seconds you used, for 24 hours."
 )
+_INPUTS: Final = (
+    " Input pictures are what you uploaded for a job, such as sketches, masks and references, and "
+    "copies of pictures that you had changed."
+)
 _STATISTICS: Final = (
     "Of a deleted job, only statistics remain: its time and result, the model, and the number, "
     "size and steps of its pictures."
@@ -48,17 +52,18 @@ def _under_review(data: UserDataSummary) -> str:
 def _stored(data: UserDataSummary) -> str:
     if data.oldest_at is None:
         return "I store no jobs and no pictures of yours."
+    inputs = _INPUTS if data.input_pictures else ""
     return (
         f"I store {_amount(data)} of yours, since <t:{int(data.oldest_at)}:D>. A job has your "
-        "prompt, its settings, your user ID and the channel. The file has all of this except the "
-        "pictures. `/privacy delete` deletes it."
+        f"prompt, its settings, your user ID and the channel.{inputs} "
+        "The file has all of this except the pictures. `/privacy delete` deletes it."
     )
 
 
 def _amount(data: UserDataSummary) -> str:
     parts = [_count(data.jobs, "job"), _count(data.pictures, "picture")]
-    if data.sketches:
-        parts.append(_count(data.sketches, "sketch", "sketches"))
+    if data.input_pictures:
+        parts.append(_count(data.input_pictures, "input picture"))
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
@@ -95,7 +100,7 @@ def result(before: UserDataSummary, after: UserDataSummary, is_complete: bool) -
         before,
         jobs=max(0, before.jobs - after.jobs),
         pictures=max(0, before.pictures - after.pictures),
-        sketches=max(0, before.sketches - after.sketches),
+        input_pictures=max(0, before.input_pictures - after.input_pictures),
     )
     if not deleted.jobs and not after.under_review and is_complete:
         return NOTHING

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from bot.domain import loras
 from bot.domain.kinds.imagine import ASPECTS
 from bot.domain.model_names import short_names
 from bot.domain.recipe_diff import recipe_changes
@@ -106,6 +107,7 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
         "count": f"{count}",
         "model": "" if model is models[0] else name,
         "clip_skip": f"{first.clip_skip}" if first.clip_skip > 1 else "",
+        "loras": loras.text_of(first.adapters),
         "raw": "True" if is_plain else "",
     }
     return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)

@@ -1,9 +1,11 @@
 """/imagine: the plan of the options of the command; pure."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
+from bot.domain import loras, steering
 from bot.domain.job_input import PENDING_IMAGE, InputRole, PlanInput
 from bot.domain.model_names import find_model
 from bot.domain.plan import (
@@ -16,6 +18,7 @@ from bot.errors import Refused
 from engine.contract import (
     ModelCard,
     PictureOptions,
+    ReferenceRole,
     make_recipes,
 )
 
@@ -36,6 +39,12 @@ class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
     """One of ASPECTS; None for square, or for that of the sketch."""
     model: str | None = None
     """The short or whole name of a loaded model; None for the default."""
+    mode: str | None = None
+    """One of `steering.MODES`; None for painting over the sketch."""
+    reference_strength: float | None = None
+    """The scale of all references; None for the default of each."""
+    loras: str | None = None
+    """As `loras.parse` reads them."""
 
 
 class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +53,21 @@ class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
     options: ImagineOptions
     sketch_url: str | None = None
     """The address of the sketch, if there is one."""
+    style_url: str | None = None
+    """The address of a reference for the style, if there is one."""
+    like_url: str | None = None
+    """The address of a reference for content and style, if there is one."""
+
+    @property
+    def follows_lines(self) -> bool:
+        """Whether the lines of the sketch are followed. Raises Refused for an impossible mode."""
+        return steering.follows_lines(self.options.mode, has_sketch=self.sketch_url is not None)
+
+    @property
+    def reference_urls(self) -> Mapping[ReferenceRole, str]:
+        """The addresses of the references there are."""
+        urls = {ReferenceRole.STYLE: self.style_url, ReferenceRole.LIKE: self.like_url}
+        return {role: url for role, url in urls.items() if url is not None}
 
 
 def parse(**options: object) -> ImagineOptions:
@@ -61,7 +85,7 @@ def with_changes(options: ImagineOptions, **changes: str) -> ImagineOptions:
 
 
 def plan(request: ImagineRequest, context: PlanContext) -> Plan:
-    """The plan with seeds seed, seed + 1, …; a sketch is still named PENDING_IMAGE.
+    """The plan with seeds seed, seed + 1, …; recipes name placeholders of its attachments.
 
     Raises Refused, with a sentence for the user.
     """
@@ -71,23 +95,53 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     if options.count is not None and not 1 <= options.count <= most:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     size = size_of(model, options)
-    source = None if request.sketch_url is None else PENDING_IMAGE
+    steered = _steering(request, model, context)
+    if request.follows_lines:
+        options = msgspec.structs.replace(options, strength=None)  # it is the control's scale
     try:
-        recipes = make_recipes(options, model, size=size, seed=context.seed, source=source)
+        recipes = make_recipes(options, model, size=size, seed=context.seed, **steered)
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
         prompt=options.prompt if options.prompt != recipes[0].prompt else "",
         recipes=recipes,
-        inputs=sketch_inputs(request.sketch_url, keep_size=options.aspect is not None),
+        inputs=_inputs(request),
     )
 
 
-def sketch_inputs(url: str | None, *, keep_size: bool) -> tuple[PlanInput, ...]:
+def _steering(request: ImagineRequest, model: ModelCard, context: PlanContext) -> dict[str, Any]:
+    """What `make_recipes` takes beside the options."""
+    models, options = context.models, request.options
+    is_followed, roles = request.follows_lines, request.reference_urls.keys()
+    steering.check_references(roles, model, options.reference_strength)
+    controls = [steering.line_control(model, models, options.strength)] if is_followed else []
+    is_painted_over = request.sketch_url is not None and not is_followed
+    return {
+        "source": PENDING_IMAGE if is_painted_over else None,
+        "adapters": loras.parse(options.loras, model, models),
+        "controls": controls,
+        "references": [
+            steering.reference(role, model, models, options.reference_strength) for role in roles
+        ],
+    }
+
+
+def _inputs(request: ImagineRequest) -> tuple[PlanInput, ...]:
+    role = InputRole.CONTROL if request.follows_lines else InputRole.SKETCH
+    keep_size = request.options.aspect is not None
+    return (
+        *sketch_inputs(request.sketch_url, keep_size=keep_size, role=role),
+        *(steering.reference_input(role, url) for role, url in request.reference_urls.items()),
+    )
+
+
+def sketch_inputs(
+    url: str | None, *, keep_size: bool, role: InputRole = InputRole.SKETCH
+) -> tuple[PlanInput, ...]:
     """The sketch at this address as an input; none without an address."""
     if url is None:
         return ()
-    return (PlanInput(role=InputRole.SKETCH, url=url, keep_size=keep_size),)
+    return (PlanInput(role=role, url=url, keep_size=keep_size),)
 
 
 def size_of(model: ModelCard, options: ImagineOptions) -> tuple[int, int]:

@@ -1,0 +1,102 @@
+"""What a request steers its pictures with beside words: lines to follow and references; pure."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from bot.domain.job_input import InputRole, PlanInput, pending_image
+from bot.domain.model_names import short_names
+from bot.errors import Refused
+from engine.contract import Control, ControlCard, ModelCard, Reference, ReferenceRole
+
+PAINT_OVER: Final = "paint over"
+FOLLOW_LINES: Final = "follow the lines"
+MODES: Final = (PAINT_OVER, FOLLOW_LINES)
+"""How a sketch is used."""
+DEFAULT_SCALES: Final = {ReferenceRole.STYLE: 1.0, ReferenceRole.LIKE: 0.6}
+"""A reference for the content leaves less to the prompt."""
+_LINE_KINDS: Final = ("scribble", "sketch", "lineart", "softedge", "canny")
+"""Controls that follow the lines of a sketch, the best one first."""
+
+
+def follows_lines(mode: str | None, *, has_sketch: bool) -> bool:
+    """Whether the lines of a sketch are followed; else it is painted over. Raises Refused."""
+    if mode is None:
+        return False
+    if mode not in MODES:
+        raise Refused(f"There is no mode “{mode[:50]}”. Choose one of: {', '.join(MODES)}.")
+    if not has_sketch:
+        raise Refused("The mode says how to use a sketch, so it needs a sketch.")
+    return mode == FOLLOW_LINES
+
+
+def line_control(model: ModelCard, models: Sequence[ModelCard], scale: float | None) -> Control:
+    """What follows the lines of a sketch that was not fetched yet.
+
+    Raises Refused, which names the models that can.
+    """
+    card = _line_card(model)
+    if card is None:
+        others = _names(models, lambda other: _line_card(other) is not None)
+        raise Refused(f"The model {model.name} cannot follow the lines of a sketch; {others}.")
+    try:
+        return model.control(
+            card.kind,
+            pending_image(InputRole.CONTROL),
+            preprocessor=card.preprocessors[0],
+            scale=1.0 if scale is None else scale,
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def check_references(
+    roles: Collection[ReferenceRole], model: ModelCard, scale: float | None
+) -> None:
+    """Raise Refused if a request with references in these roles has too few of them."""
+    if scale is not None and not roles:
+        raise Refused(
+            "The reference strength says how strongly the pictures of style and like act, so it "
+            "needs one of them."
+        )
+    if model.image_adapter is not None and not model.image_adapter.name and not roles:
+        raise Refused(
+            f"The model {model.name} paints from a picture: give it one by the option like."
+        )
+
+
+def reference(
+    role: ReferenceRole, model: ModelCard, models: Sequence[ModelCard], scale: float | None
+) -> Reference:
+    """A reference that was not fetched yet. Raises Refused, which names the models that take one in
+    this role."""
+    if not _takes(model, role):
+        others = _names(models, lambda other: _takes(other, role))
+        raise Refused(f"The model {model.name} takes no picture as “{role}”; {others}.")
+    try:
+        return model.reference(
+            pending_image(InputRole(role.value)),
+            role=role,
+            scale=DEFAULT_SCALES[role] if scale is None else scale,
+        )
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def reference_input(role: ReferenceRole, url: str) -> PlanInput:
+    """The attachment of a reference."""
+    return PlanInput(role=InputRole(role.value), url=url)
+
+
+def _line_card(model: ModelCard) -> ControlCard | None:
+    by_kind = {card.kind: card for card in model.controls}
+    return next((by_kind[kind] for kind in _LINE_KINDS if kind in by_kind), None)
+
+
+def _takes(model: ModelCard, role: ReferenceRole) -> bool:
+    return model.image_adapter is not None and role in model.image_adapter.roles
+
+
+def _names(models: Sequence[ModelCard], has_it: Callable[[ModelCard], bool]) -> str:
+    """Which of the models can, as the end of a sentence."""
+    names = [name for name, model in short_names(models).items() if has_it(model)]
+    return f"these can: {', '.join(names)}" if names else "no model here can"

@@ -1,0 +1,32 @@
+"""/loras: the LoRAs of the models here, privately."""
+
+from typing import Final
+
+from discord import app_commands
+
+from bot.context import Interaction, services
+from bot.features import model_option
+from bot.features.exports import Exports
+from bot.features.responses import respond_ephemeral
+from bot.messages import lora_texts
+
+Page = app_commands.Range[int, 1, 1000]
+
+
+@app_commands.command(
+    name="loras", description="The LoRAs of the models here, with their trigger words"
+)
+@app_commands.describe(
+    model="Only those of this model",
+    page="The list may have several pages",
+)
+@app_commands.autocomplete(model=model_option.autocomplete)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(interaction: Interaction, model: str | None = None, page: Page = 1) -> None:
+    """The response is private."""
+    models = await services(interaction).planner.models_in(interaction.guild_id)
+    await respond_ephemeral(interaction, lora_texts.listing(models, model, page))
+
+
+exports: Final = Exports(commands=(command,))

@@ -1,0 +1,48 @@
+"""The list of LoRAs; pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from bot.domain.model_names import find_model, short_names
+from bot.messages.captions import escape
+from bot.messages.moderation_cards import page
+from engine.contract import AdapterCard, ModelCard
+
+_MAX_NAME_CHARS: Final = 100
+_MAX_TRIGGERS: Final = 10
+_MAX_TRIGGER_CHARS: Final = 60
+NONE: Final = (
+    "There are no LoRAs for the models here. Whoever runs me can put some into the folder of "
+    "`IMAGINE_LORAS`."
+)
+
+
+def listing(models: Sequence[ModelCard], name: str | None, number: int) -> str:
+    """A page of the LoRAs, of all models or of the one of this name, with their trigger words.
+
+    Raises Refused if there is no such model.
+    """
+    shown = models if name is None else [find_model(name, models)]
+    names = {id(model): short for short, model in short_names(models).items()}
+    lines: list[str] = []
+    for adapters in dict.fromkeys(model.adapters for model in shown if model.adapters):
+        fitting = [names[id(model)] for model in shown if model.adapters == adapters]
+        lines.append(f"For {', '.join(escape(short, _MAX_NAME_CHARS) for short in fitting)}:")
+        lines.extend(map(_line, adapters))
+    if lines:
+        return page([*lines, *_usage(shown)], number)
+    return NONE if name is None else f"There is no LoRA for the model {names[id(shown[0])]}."
+
+
+def _line(adapter: AdapterCard) -> str:
+    name = f"- **{escape(adapter.name, _MAX_NAME_CHARS)}**"
+    triggers = [escape(word, _MAX_TRIGGER_CHARS) for word in adapter.triggers[:_MAX_TRIGGERS]]
+    return f"{name}: {', '.join(triggers)}" if triggers else name
+
+
+def _usage(models: Sequence[ModelCard]) -> Iterator[str]:
+    example = next(model.adapters[0].name for model in models if model.adapters)
+    yield (
+        f"Use one by the option `loras` of /imagine, or write `<lora:{example}:0.8>` into the "
+        "prompt. What follows a name here are words for the prompt that bring it out."
+    )
