@@ -1,6 +1,7 @@
 """✏️ Edit: the button, the Apps menu and /edit."""
 
 import asyncio
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from tests.bot_harness import ALL_BUTTONS, BotHarness
 from tests.changing import EDITOR, PAINTER, context, painted, single
 from tests.fake_engine import MODEL, FakeEngine, flat_image, png
 from tests.fake_server import UPSCALER
+from tests.samples import encoded
 
 NIGHT: dict[str, FieldValue] = {"instruction": "make it night"}
 
@@ -222,6 +224,22 @@ async def test_a_file_that_is_no_picture_is_refused(
         why="the reason",
     )
     assert engine.paints == []
+
+
+async def test_an_upload_of_a_removed_picture_is_refused(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """It is recognised by its pixels, in whatever file they are."""
+    single_picture = await harness.imagine(count=1)
+    with Image.open(BytesIO(single_picture.attachments[0].data)) as image:
+        copy = Upload("copy.webp", encoded(image.convert("RGB"), "WEBP", lossless=True))
+    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    interaction = await harness.ada.slash("edit", picture=copy, instruction="add snow")
+    await harness.discord.until(
+        lambda: any("Moderators removed" in answer.content for answer in interaction.ephemerals),
+        why="the reason",
+    )
+    assert len(engine.paints) == 1
 
 
 async def test_nonsense_in_the_form_is_refused(harness: BotHarness, engine: FakeEngine) -> None:

@@ -50,6 +50,7 @@ def service(db: Database, folder: Path, files: Files) -> InputService:
     engine: EngineClient = Models()  # type: ignore[assignment] # nothing else is used
     return InputService(
         db.job_inputs,
+        db.reports,
         db.file_deletions,
         engine,
         storage,

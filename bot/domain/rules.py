@@ -12,6 +12,7 @@ from bot.errors import Refused
 from engine.contract import ModelCard, Upscale, Work, check_steering, short_revision
 
 REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
+REMOVED_UPLOAD: Final = "Moderators removed this picture, so nothing is made of it."
 UNKNOWN_PICTURE: Final = "That picture no longer exists."
 NO_PICTURES: Final = "This request ended without a picture."
 FINISHED: Final = "This draft is finished already."

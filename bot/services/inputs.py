@@ -12,13 +12,14 @@ from bot.attachments.sandbox import Sandbox
 from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.job_inputs import JobInputStore
+from bot.db.reports import ReportStore
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.plan import Plan
 from bot.domain.plan_inputs import FetchedInput, with_inputs
 from bot.engine_client.base import EngineClient
-from bot.errors import BotError
+from bot.errors import BotError, Refused
 from bot.services.input_files import InputFiles
 from bot.services.uploaded_recipes import recipe_in
 from bot.storage import FileStorage
@@ -41,6 +42,7 @@ class InputService:
     def __init__(
         self,
         job_inputs: JobInputStore,
+        reports: ReportStore,
         file_deletions: FileDeletionStore,
         engine: EngineClient,
         storage: FileStorage,
@@ -49,6 +51,7 @@ class InputService:
         sandbox: Sandbox,
     ) -> None:
         self._job_inputs = job_inputs
+        self._reports = reports
         self._file_deletions = file_deletions
         self._engine = engine
         self._storage = storage
@@ -97,6 +100,8 @@ class InputService:
         async with user_lock, self._downloads:
             data = await self._read(inputs[0])
             decoded = await self._decoded(inputs[0], data)
+        if await self._reports.has_removed(await asyncio.to_thread(sha256, decoded.pixels)):
+            raise Refused(rules.REMOVED_UPLOAD)
         is_blended = inputs[0].role is InputRole.BLEND
         recipe = await asyncio.to_thread(recipe_in, data) if is_blended else None
         return {

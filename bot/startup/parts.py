@@ -214,7 +214,16 @@ def _input_service(
     fetcher: AttachmentFetcher,
 ) -> InputService:
     sandbox = decoder_sandbox(sandbox_environment())
-    return InputService(db.job_inputs, db.file_deletions, engine, storage, files, fetcher, sandbox)
+    return InputService(
+        db.job_inputs,
+        db.reports,
+        db.file_deletions,
+        engine,
+        storage,
+        files,
+        fetcher,
+        sandbox,
+    )
 
 
 def _storage(settings: Settings) -> FileStorage:
