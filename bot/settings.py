@@ -25,6 +25,7 @@ _ENGINE_VARIABLES: Final = (
     "IMAGINE_CPU_BACKEND",
     "IMAGINE_EMBEDDINGS",
     "IMAGINE_IP_ADAPTER",
+    "IMAGINE_LORAS",
     "IMAGINE_PREVIEW_DECODER",
     "IMAGINE_CHECKERS",
 )
@@ -63,6 +64,8 @@ class Settings(BaseSettings):
     """Folders of embeddings (textual inversion), separated by commas."""
     imagine_ip_adapter: str | None = None
     """IP-Adapters, which read reference images: folders, files or hub ids, separated by commas."""
+    imagine_loras: str | None = None
+    """Folders of LoRAs, separated by commas; files may come and go while the engine runs."""
     imagine_preview_decoder: str | None = None
     """Small decoders of previews (AutoencoderTiny): folders or hub ids, separated by commas."""
     imagine_checkers: str | None = None

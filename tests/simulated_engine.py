@@ -29,6 +29,7 @@ from engine.core.request import Request
 from engine.device import Device
 from engine.models.base import Conditioning
 from engine.steering.rows import SteeredRows, Steering
+from engine.weights.loras import Loras
 from tests.fake_engine import MODEL
 from tests.virtual_time import InlineExecutor
 
@@ -168,6 +169,9 @@ class NullModel:
     ) -> torch.Tensor:
         """No recipe of a simulation is steered."""
         raise NotImplementedError
+
+    def offer_adapters(self, loras: Loras) -> None:
+        """It has none."""
 
     def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
         """No recipe of a simulation is steered."""

@@ -15,6 +15,7 @@ from engine.contract import (
     Subseed,
     make_recipes,
 )
+from engine.contract.extra_networks import not_applied
 from engine.contract.infotext import (
     Infotext,
     describe_change,
@@ -22,6 +23,7 @@ from engine.contract.infotext import (
     read_infotext,
     write_infotext,
 )
+from engine.contract.infotext_loras import NamedAdapter
 from engine.contract.prompt_schedule import PromptSchedule, parse
 from engine.contract.prompt_weights import words_of
 from engine.contract.samplers import FLOW_SAMPLERS
@@ -137,10 +139,7 @@ def test_the_text_of_the_web_ui_is_read() -> None:
         clip_skip=2,
         model="dreamshaper, 8",
         model_hash="6ce0161689",
-        notes=(
-            "LoRAs and other extra networks are not offered here, so these are not applied: "
-            "detail.",
-        ),
+        adapters=(NamedAdapter("detail", 0.8, "0123456789ab"),),
     )
 
 
@@ -242,20 +241,19 @@ def test_a_hash_of_a_model_is_that_of_its_file(written: str, digest: str | None)
     assert understood(f"a house\nSteps: 5, Model hash: {written}, Seed: 1").model_hash == digest
 
 
-def test_extra_networks_are_named_and_not_applied() -> None:
-    """Those in the prompts, and those that only the hashes name; many are cut off."""
+def test_extra_networks_are_named() -> None:
+    """LoRAs of the prompts with their scales and digests, and those that only the hashes name."""
     settings = 'Steps: 5, Seed: 1, Lora hashes: "ink: 0123456789ab, detail: ab, a:b: 12"'
     infotext = understood(
         f"a house <lora:detail:0.8>\nNegative prompt: rain<lyco:fog><hypernet:x:1>\n{settings}"
     )
     assert (infotext.prompt, infotext.negative) == ("a house", "rain")
-    assert infotext.notes == (
-        "LoRAs and other extra networks are not offered here, so these are not applied: detail, "
-        "fog, x, ink, a:b.",
-    )
-    tags = "".join(f"<lora:{nth}{'x' * 99}:1>" for nth in range(50))
-    [note] = understood(f"a house {tags}").notes
-    assert note.endswith(", ….") and len(note) < 500
+    assert infotext.adapters == (NamedAdapter("detail", 0.8), NamedAdapter("fog", 1.0))
+    assert infotext.other_networks == ("x", "ink", "a:b")
+    assert infotext.notes == ()
+    note = not_applied(tuple(f"{nth}{'x' * 99}" for nth in range(50)))
+    assert note.endswith(", ….")
+    assert len(note) < 500
 
 
 def test_hashes_may_be_an_object() -> None:
@@ -269,9 +267,7 @@ def test_hashes_may_be_an_object() -> None:
     infotext = understood(text)
     assert (infotext.seed, infotext.model_hash) == (1, "6ce0161689")
     assert infotext.embeddings == (("old", "1234567890"), ("bad", "abcdef0123"))
-    assert infotext.notes == (
-        "LoRAs and other extra networks are not offered here, so these are not applied: ink.",
-    )
+    assert infotext.other_networks == ("ink",)
     own = understood(f"a house\nSteps: 5, Model hash: aaaaaaaaaa, Seed: 1, Hashes: {hashes}")
     assert own.model_hash == "aaaaaaaaaa"
     for broken in ('{"model": 5}', "{" * 5000, '{"a": ' * 3000, '{"model"}', "{}"):

@@ -168,6 +168,13 @@ def test_the_engine_gets_the_folders_of_embeddings() -> None:
     assert settings.load().engine_environment()["IMAGINE_EMBEDDINGS"] == "/models/ti"
 
 
+def test_the_engine_gets_the_folders_of_loras() -> None:
+    """If none is set, there are none."""
+    assert "IMAGINE_LORAS" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_LORAS=/models/loras\n")
+    assert settings.load().engine_environment()["IMAGINE_LORAS"] == "/models/loras"
+
+
 def test_the_engine_gets_the_preview_decoders() -> None:
     """If none is set, previews are made by a linear map."""
     assert "IMAGINE_PREVIEW_DECODER" not in settings.load().engine_environment()

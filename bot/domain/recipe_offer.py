@@ -14,6 +14,8 @@ from bot.domain.plan import Plan, PlanContext
 from bot.domain.row_classes import backend_of
 from bot.errors import Refused
 from engine.contract import (
+    Adapter,
+    AdapterCard,
     ModelCard,
     PictureOptions,
     Recipe,
@@ -23,9 +25,13 @@ from engine.contract import (
     make_recipes,
     short_revision,
 )
-from engine.contract.infotext import Infotext, embedding_label, public_model_name
+from engine.contract.extra_networks import not_applied
+from engine.contract.infotext import Infotext, public_model_name
+from engine.contract.infotext_loras import NamedAdapter
 from engine.contract.metadata import Metadata
+from engine.contract.resource_hashes import hash_label
 from engine.contract.sampler_names import FLOW_SCHEDULE, counterpart, schedule_not_offered
+from engine.contract.steering import MAX_ADAPTER_SCALE, MAX_ADAPTERS
 
 _OTHER_PROGRAM: Final = (
     "Another program painted it, so the same settings give a similar picture, not the same one."
@@ -146,6 +152,8 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
         )
         guidance = None
     notes.extend(_embedding_notes(infotext, model))
+    adapters, adapter_notes = _adapters(infotext, model)
+    notes.extend(adapter_notes)
     strength = infotext.subseed_strength
     options = PictureOptions(
         prompt=rules.strip_invisible(infotext.prompt),
@@ -160,7 +168,7 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
         sampler=sampler,
     )
     try:
-        recipes = make_recipes(options, model, size=size, seed=context.seed)
+        recipes = make_recipes(options, model, size=size, seed=context.seed, adapters=adapters)
     except ValueError as error:
         raise Refused(str(error)) from error
     plan = Plan(recipes=recipes, prompt=options.prompt)
@@ -184,13 +192,46 @@ def _sampler(infotext: Infotext, model: ModelCard, notes: list[str]) -> Sampler 
 
 def _embedding_notes(infotext: Infotext, model: ModelCard) -> Iterator[str]:
     """A sentence for each embedding of the picture that is not the one of this name here."""
-    here = {embedding_label(item.name).lower(): item.sha256 for item in model.embeddings}
+    here = {hash_label(item.name).lower(): item.sha256 for item in model.embeddings}
     for name, digest in infotext.embeddings:
         sha256 = here.get(name.lower())
         if sha256 is None:
             yield f"The embedding {name} is not offered; its name is read as words."
         elif not sha256.startswith(digest):
             yield f"The embedding {name} here is another one than that of the picture."
+
+
+def _adapters(infotext: Infotext, model: ModelCard) -> tuple[list[Adapter], list[str]]:
+    """The LoRAs of the picture that are here, and a sentence for each thing about them that
+    differs."""
+    adapters: dict[str, Adapter] = {}
+    notes: list[str] = []
+    missing = []
+    for named in infotext.adapters:
+        card = _adapter_card(named, model)
+        if card is None or len(adapters) == MAX_ADAPTERS:
+            missing.append(named.name)
+            continue
+        scale = min(max(named.scale, -MAX_ADAPTER_SCALE), MAX_ADAPTER_SCALE)
+        if scale != named.scale:
+            notes.append(f"The LoRA {named.name} has the scale {scale:g}, not {named.scale:g}.")
+        if not _has_digest(card, named.digest):
+            notes.append(f"The LoRA {named.name} here is another one than that of the picture.")
+        adapters[card.name] = Adapter(name=card.name, revision=card.revision, scale=scale)
+    names = (*missing, *infotext.other_networks)
+    return list(adapters.values()), [*([not_applied(names)] if names else []), *notes]
+
+
+def _adapter_card(named: NamedAdapter, model: ModelCard) -> AdapterCard | None:
+    """The LoRA with the digest of the picture's, else the one of its name."""
+    same = [card for card in model.adapters if named.digest and _has_digest(card, named.digest)]
+    called = [card for card in model.adapters if card.name.lower() == named.name.lower()]
+    both = [card for card in called if card in same]
+    return next(iter([*both, *same, *called]), None)
+
+
+def _has_digest(card: AdapterCard, digest: str) -> bool:
+    return card.revision.startswith(digest) or card.data_sha256.startswith(digest)
 
 
 def _offered_model(infotext: Infotext, models: Sequence[ModelCard]) -> tuple[ModelCard, list[str]]:

@@ -15,7 +15,14 @@ from typing import Final
 
 import msgspec
 
-from engine.contract.extra_networks import networks_in, not_applied, without_networks
+from engine.contract.extra_networks import loras_in, networks_in, without_networks
+from engine.contract.infotext_loras import (
+    NamedAdapter,
+    lora_hashes,
+    lora_tags,
+    named_adapters,
+    read_lora_hashes,
+)
 from engine.contract.prompt_schedule import PromptSchedule
 from engine.contract.prompt_schedule import write as write_schedule
 from engine.contract.prompt_weights import as_words
@@ -27,7 +34,7 @@ from engine.contract.recipe_parts import (
     Change,
     PromptFormat,
 )
-from engine.contract.resource_hashes import named, take_hashes
+from engine.contract.resource_hashes import hash_label, named, take_hashes
 from engine.contract.sampler_names import (
     FLOW_SCHEDULE,
     NO_SAMPLER,
@@ -92,7 +99,11 @@ class Infotext(msgspec.Struct, frozen=True, kw_only=True):
     model_hash: str | None = None
     """The first hexadecimal digits of the sha256 of the model's file, in lower case."""
     embeddings: tuple[tuple[str, str], ...] = ()
-    """Of each embedding (textual inversion), the `embedding_label` and the start of its sha256."""
+    """Of each embedding (textual inversion), the `hash_label` and the start of its sha256."""
+    adapters: tuple[NamedAdapter, ...] = ()
+    """The LoRAs of its prompts."""
+    other_networks: tuple[str, ...] = ()
+    """The names of other extra networks, and of LoRAs of which the text says no scale."""
     strength: float | None = None
     """The picture was painted over an image, which the text does not contain."""
     notes: tuple[str, ...] = ()
@@ -106,7 +117,7 @@ def write_infotext(work: Work, *, is_flow: bool = False) -> str:
     """The text about a picture; `is_flow` for that of a model with flow matching."""
     recipe = work.recipe
     prompts, negatives = (_written(recipe, field) for field in ("prompt", "negative"))
-    lines = [prompts or recipe.prompt]
+    lines = [f"{prompts or recipe.prompt}{lora_tags(recipe)}"]
     if negatives or recipe.negative:
         lines.append(f"{_NEGATIVE} {negatives or recipe.negative}")
     changes = _changes(recipe, has_prompts=prompts is None, has_negatives=negatives is None)
@@ -131,6 +142,7 @@ def _settings(recipe: Recipe, is_flow: bool) -> dict[str, str]:
         "Clip skip": f"{recipe.clip_skip}" if recipe.clip_skip > 1 else None,
         "Denoising strength": None if recipe.strength is None else f"{recipe.strength:g}",
         "TI hashes": _embeddings(recipe) or None,
+        "Lora hashes": lora_hashes(recipe) or None,
     }
     return {name: value for name, value in settings.items() if value is not None}
 
@@ -138,15 +150,10 @@ def _settings(recipe: Recipe, is_flow: bool) -> dict[str, str]:
 def _embeddings(recipe: Recipe) -> str:
     """The digests of its embeddings, as the web UI writes them."""
     texts = (
-        f"{embedding_label(embedding.name)}: {embedding.sha256[:_EMBEDDING_HASH_CHARS]}"
+        f"{hash_label(embedding.name)}: {embedding.sha256[:_EMBEDDING_HASH_CHARS]}"
         for embedding in recipe.embeddings
     )
     return ", ".join(texts)
-
-
-def embedding_label(name: str) -> str:
-    """The name of an embedding as texts have it."""
-    return re.sub("[:,]", "", name)
 
 
 def _written(recipe: Recipe, field: str) -> str | None:
@@ -224,8 +231,11 @@ def read_infotext(text: str) -> Infotext | None:
     else:
         lines.pop()
     prompt, negative = _prompts(lines)
-    networks = _networks(prompt, negative, settings, hashes)
-    notes = [*([not_applied(networks)] if networks else []), *_notes(settings)]
+    digests = read_lora_hashes(settings.get("Lora hashes", ""), hashes)
+    adapters = named_adapters([*loras_in(prompt), *loras_in(negative)], digests)
+    networks = (*networks_in(prompt), *networks_in(negative), *digests)
+    networks += tuple(named(hashes, "hypernet"))
+    notes = [*_notes(settings)]
     prompt, negative = (
         _shortened("prompt", prompt, notes),
         _shortened("negative prompt", negative, notes),
@@ -249,6 +259,8 @@ def read_infotext(text: str) -> Infotext | None:
         model=settings.get("Model"),
         model_hash=_model_hash(settings.get("Model hash") or hashes.get("model", "")),
         embeddings=tuple(_read_embeddings(settings.get("TI hashes", ""), named(hashes, "embed"))),
+        adapters=tuple(adapters.values()),
+        other_networks=tuple(dict.fromkeys(name for name in networks if name not in adapters)),
         strength=reader.number("Denoising strength", 0.0, 1.0),
         notes=tuple(notes),
     )
@@ -299,18 +311,6 @@ def _shortened(name: str, text: str, notes: list[str]) -> str:
             f"The {name} has {len(text)} characters; the first {MAX_PROMPT_CHARS} are used."
         )
     return text[:MAX_PROMPT_CHARS].strip()
-
-
-def _networks(
-    prompt: str, negative: str, settings: Mapping[str, str], hashes: dict[str, str]
-) -> tuple[str, ...]:
-    """The names of the picture's extra networks."""
-    listed = (
-        item.rpartition(":")[0].strip() for item in settings.get("Lora hashes", "").split(",")
-    )
-    others = named(hashes, "lora", "lyco", "hypernet")
-    names = (*networks_in(prompt), *networks_in(negative), *filter(None, listed), *others)
-    return tuple(dict.fromkeys(names))
 
 
 def _notes(settings: Mapping[str, str]) -> Iterator[str]:

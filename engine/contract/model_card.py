@@ -89,6 +89,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Those that prompts may name."""
     adapters: tuple[AdapterCard, ...] = ()
     """The LoRAs of IMAGINE_LORAS that fit it."""
+    refused_adapters: dict[str, str] = {}
+    """By the name of each LoRA there that cannot be used, a sentence that says why."""
     controls: tuple[ControlCard, ...] = ()
     image_adapter: ImageAdapterCard | None = None
     """What reads reference images; None if the model takes none."""
@@ -266,13 +268,26 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return msgspec.structs.replace(recipe, embeddings=embeddings)
 
     def adapter(self, name: str, scale: float) -> Adapter:
-        """The LoRA of this name. Raises ValueError, with a sentence for the user."""
-        for card in self.adapters:
-            if card.name == name:
-                return Adapter(name=name, revision=card.revision, scale=scale)
+        """The LoRA of this name, or of this name in other case if none has it as it is.
+
+        Raises ValueError, with a sentence for the user.
+        """
+        exact = [card for card in self.adapters if card.name == name]
+        folded = [card for card in self.adapters if card.name.lower() == name.lower()]
+        for card in (*exact, *folded):
+            return Adapter(name=card.name, revision=card.revision, scale=scale)
+        for refused, reason in self.refused_adapters.items():
+            if refused.lower() == name.lower():
+                raise ValueError(reason)
         names = ", ".join(card.name for card in self.adapters)
         offered = f"Choose one of: {names}." if names else "It has none."
         raise ValueError(f"There is no LoRA “{name[:50]}” for the model {self.name}. {offered}")
+
+    def without_adapters(self, names: Sequence[str]) -> "ModelCard":
+        """The card of a model that cannot have the LoRAs of these names, nor any other."""
+        reason = f"The model {self.name} takes no LoRAs here."
+        refused = dict.fromkeys(names, reason)
+        return msgspec.structs.replace(self, adapters=(), refused_adapters=refused)
 
     def control(
         self,

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from engine.contract.extra_networks import check_no_networks
+from engine.contract.extra_networks import take_loras
 from engine.contract.model_card import ModelCard
 from engine.contract.prompt_schedule import parse as parse_prompt
 from engine.contract.prompt_weights import check_sections
@@ -101,12 +101,14 @@ def make_recipes(
     """The recipes of a request, with consecutive seeds or, if it has a subseed, subseeds.
 
     `seed` is used if the options have none; `source` is the sha256 of the init image, or a source
-    of another kind. Steered pictures are run by torch. Raises ValueError, with a sentence for the
-    user.
+    of another kind. The LoRAs that the prompts name follow those of `adapters`. Steered
+    pictures are run by torch. Raises ValueError, with a sentence for the user.
     """
     options.check(has_init_image=source is not None, samplers=model.samplers)
     steps = model.steps if options.steps is None else options.steps
     init_image = _source(options, model, source)
+    options, named = _take_loras(options, model)
+    adapters = (*adapters, *named)
     prompt, negative, changes = _prompts(options, init_image.executed_steps(steps))
     needs_torch = is_steered(adapters, controls, references)
     default_backend = Backend.TORCH if needs_torch else model.backend
@@ -129,22 +131,13 @@ def make_recipes(
         height=size[1],
         changes=changes,
         source=init_image,
-        adapters=tuple(adapters),
+        adapters=adapters,
         controls=tuple(controls),
         references=tuple(references),
         backend=default_backend if options.backend is None else options.backend,
         row_class=ROW_CLASSES[0],
     )
-    if first.prompt_format is PromptFormat.A1111:
-        for text in {text for phase in first.phases for text in (phase.prompt, phase.negative)}:
-            check_sections(text)
-    first = model.with_embeddings(first)
-    model.check_sampler(first)
-    model.check_steps(first)
-    model.check_distillation(first)
-    model.check_clip_skip(first)
-    model.check_backend(first)
-    check_steering(first, model)
+    first = _checked(model.with_embeddings(first), model)
     count = DEFAULT_COUNT if options.count is None else options.count
     return model.with_row_class([_following(first, nth) for nth in range(count)])
 
@@ -157,13 +150,37 @@ def _source(options: PictureOptions, model: ModelCard, source: str | Source | No
     return source
 
 
+def _checked(first: Recipe, model: ModelCard) -> Recipe:
+    """The recipe. Raises ValueError if the model cannot paint it, or if new ones must not be so."""
+    if first.prompt_format is PromptFormat.A1111:
+        for text in {text for phase in first.phases for text in (phase.prompt, phase.negative)}:
+            check_sections(text)
+    model.check_sampler(first)
+    model.check_steps(first)
+    model.check_distillation(first)
+    model.check_clip_skip(first)
+    model.check_backend(first)
+    check_steering(first, model)
+    return first
+
+
+def _take_loras(
+    options: PictureOptions, model: ModelCard
+) -> tuple[PictureOptions, tuple[Adapter, ...]]:
+    """The options without the LoRAs that their prompts name, and these LoRAs of the model."""
+    if options.raw:
+        return options, ()
+    prompt, tags = take_loras(options.prompt)
+    negative, negative_tags = take_loras(options.negative or "")
+    adapters = tuple(model.adapter(tag.name, tag.scale) for tag in (*tags, *negative_tags))
+    return msgspec.structs.replace(options, prompt=prompt, negative=negative), adapters
+
+
 def _prompts(options: PictureOptions, steps: int) -> tuple[str, str, tuple[Change, ...]]:
     """The prompt, the negative prompt, and what replaces them while `steps` steps are run."""
     negative = options.negative or ""
     if options.raw:
         return options.prompt, negative, ()
-    check_no_networks(options.prompt)
-    check_no_networks(negative)
     prompts = parse_prompt(options.prompt, min(steps, MAX_STEPS))
     for step, prompt in prompts.changes:
         if not prompt.strip():

@@ -23,6 +23,11 @@ def take_hashes(settings: str) -> tuple[str, dict[str, str]]:
     return settings[: match.start()] + _EMPTY + settings[match.end() :], hashes
 
 
+def hash_label(name: str) -> str:
+    """The name of an embedding or a LoRA beside its digest."""
+    return re.sub("[:,]", "", name)
+
+
 def named(hashes: dict[str, str], *kinds: str) -> dict[str, str]:
     """Those of files of these kinds, by their names."""
     parts = ((key.partition(":"), value) for key, value in hashes.items())

@@ -119,6 +119,8 @@ class AdapterCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     revision: str
     triggers: tuple[str, ...] = ()
     """Words that its author says to use in the prompt."""
+    data_sha256: str = ""
+    """The sha256 (hex) of its file without the header, by which AUTOMATIC1111's web UI names it."""
 
 
 class ControlCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

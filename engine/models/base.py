@@ -20,6 +20,7 @@ from engine.contract import (
 from engine.device import Device
 from engine.safety import Checker
 from engine.steering.rows import SteeredRows, Steering
+from engine.weights.loras import Loras
 from engine.weights.model_files import ModelFiles
 
 Conditioning = Mapping[str, torch.Tensor]
@@ -42,6 +43,10 @@ class DiffusionModel(Protocol):
 
     noise_dtype: torch.dtype
     """In which the noise of the latents is drawn, as in diffusers' pipeline of the family."""
+
+    def offer_adapters(self, loras: Loras) -> None:
+        """Put those of these LoRAs on the card that fit, and no others. Pictures in progress keep
+        theirs. Any thread may call this, one at a time."""
 
     @property
     def mask_interpolation(self) -> str:

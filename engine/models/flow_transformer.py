@@ -17,6 +17,7 @@ from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import Prompt, words_beyond
 from engine.safety import Checker, CheckerSet
+from engine.weights.loras import Loras
 from engine.weights.model_files import ModelFiles
 
 
@@ -28,6 +29,10 @@ class FlowTransformer(LatentDiffusion):
     """
 
     tokenizers = ()
+
+    def offer_adapters(self, loras: Loras) -> None:
+        """Offer none, and say so for each."""
+        self.card = self.card.without_adapters([*loras.files, *loras.refused])
 
     @staticmethod
     def batch_sizes(device: Device) -> tuple[BatchSizes, ...]:

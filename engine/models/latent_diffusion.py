@@ -38,6 +38,7 @@ from engine.models.prompt_tokens import EncoderInput, Prompt, PromptTokenizer, l
 from engine.safety import CheckerSet
 from engine.steering.rows import SteeredRows, Steering
 from engine.weights.embeddings import EmbeddingFile
+from engine.weights.loras import Loras
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +99,11 @@ class LatentDiffusion(ABC):
         self._convolutions = SlotInvariantConvolutions(self._denoiser) if is_cuda else None
         is_resident = any(network is self._denoiser for network in networks)
         if device.has_fused_kernels:
-            _fuse_operations([part for part in (self._denoiser, self._vae) if part in networks])
+            from engine.models.fused_operations import fuse_operations
+
+            for network in (self._denoiser, self._vae):
+                if network in networks:
+                    fuse_operations(network)
         self.graphs = GraphCache(self.forward, device, can_capture=is_resident)
         """The captured forward passes of `predict`."""
         self._openvino = OpenVinoBackend(self._denoiser, self.forward, self._vae, device)
@@ -123,6 +128,10 @@ class LatentDiffusion(ABC):
             PromptTokenizer(getattr(self.pipeline, name), tokens)
             for name, tokens in zip(self.tokenizers, added.tokens, strict=True)
         ]
+
+    @abstractmethod
+    def offer_adapters(self, loras: Loras) -> None:
+        """Offer those that fit from now on, and no others."""
 
     @staticmethod
     @abstractmethod
@@ -388,11 +397,3 @@ class LatentDiffusion(ABC):
     def check_safety(self, image: Image.Image) -> tuple[Verdict, ...]:
         """The verdict of each safety checker; a checker that fails flags the image."""
         return self._checkers.check(image)
-
-
-def _fuse_operations(networks: Sequence[torch.nn.Module]) -> None:
-    """Let networks that are on the device as a whole use its fused kernels."""
-    from engine.models.fused_operations import fuse_operations
-
-    for network in networks:
-        fuse_operations(network)

@@ -11,7 +11,7 @@ import torch
 from diffusers import DiffusionPipeline
 from transformers import PreTrainedTokenizerBase
 
-from engine.contract import PromptFormat
+from engine.contract import Adapter, PromptFormat
 from engine.contract.embedding_names import split_at_names
 from engine.contract.prompt_weights import WeightedText, parse_weights
 from engine.models.embeddings import EmbeddingTokens
@@ -36,6 +36,8 @@ class Prompt(NamedTuple):
     clip_skip: int = 1
     embeddings: tuple[str, ...] = ()
     """The names of those that it may use."""
+    adapters: tuple[Adapter, ...] = ()
+    """Those that change the text encoders."""
 
 
 class _Exclusive:

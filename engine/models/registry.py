@@ -26,6 +26,7 @@ from engine.models.offload_setting import is_offloaded
 from engine.models.storage_setting import stored_bytes
 from engine.safety import BUILTIN, Checker
 from engine.weights.hub import format_bytes
+from engine.weights.loras import find_loras, lora_folders
 from engine.weights.model_files import ModelFiles, find_model_files
 from engine.weights.sizes import loaded_bytes
 
@@ -113,7 +114,9 @@ def _load(
     classifiers = load_classifiers()
     with model_errors(name):
         _check_memory(files, device)
-        return family.load(files, device, classifiers, use_builtin_checker=use_builtin_checker)
+        model = family.load(files, device, classifiers, use_builtin_checker=use_builtin_checker)
+    model.offer_adapters(find_loras(lora_folders(files.name)))
+    return model
 
 
 def _check_memory(files: ModelFiles, device: Device) -> None:

@@ -62,6 +62,7 @@ class StableDiffusion(UnetDiffusion):
             text_chunks,
             recipe.clip_skip,
             recipe.embedding_names,
+            self.text_adapters(recipe),
         )
         prompts = [prompt]
         if recipe.uses_cfg:

@@ -64,6 +64,7 @@ class StableDiffusionXL(UnetDiffusion):
             recipe.prompt_format,
             text_chunks,
             embeddings=recipe.embedding_names,
+            adapters=self.text_adapters(recipe),
         )
         embeds: list[_PromptEmbeds] = [self._prompt_cache(prompt)]
         if recipe.uses_cfg:

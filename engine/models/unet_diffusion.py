@@ -2,22 +2,27 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 import torch
 from PIL import Image
 
-from engine.contract import Recipe
+from engine.contract import Adapter, Recipe
 from engine.models.base import IMAGE_CHANNELS, Conditioning
 from engine.models.control_networks import LoadedControl
 from engine.models.control_offer import offered_controls
 from engine.models.ip_adapters import load_ip_adapter
-from engine.models.latent_diffusion import LatentDiffusion
+from engine.models.latent_diffusion import PROMPT_CACHE_SIZE, LatentDiffusion
+from engine.models.prompt_tokens import Prompt
+from engine.steering.active import steered_pass
+from engine.steering.adapter_store import AdapterStore
 from engine.steering.controls import Controls
 from engine.steering.rows import SteeredRows, Steering
 from engine.steering.unet import SteeredUnet
 from engine.weights.controls import ControlFiles
+from engine.weights.loras import Loras
 
 
 class UnetDiffusion(LatentDiffusion):
@@ -25,7 +30,10 @@ class UnetDiffusion(LatentDiffusion):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - as the base class
         super().__init__(*args, **options)
-        self._steered_unet = SteeredUnet(self._denoiser, self.device)
+        components = {name: getattr(self.pipeline, name) for name in ("unet", *self.text_encoders)}
+        self._adapters = AdapterStore(components, self.device)
+        self._steered_unet = SteeredUnet(self._denoiser, self.device, self._adapters)
+        self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_adapted_text)
         self._controls: list[LoadedControl] = []
 
     def add_ip_adapter(self) -> None:
@@ -51,22 +59,44 @@ class UnetDiffusion(LatentDiffusion):
         cards = tuple(control.card for control in controls)
         self.card = msgspec.structs.replace(self.card, controls=cards)
 
+    def offer_adapters(self, loras: Loras) -> None:
+        """Offer those that fit from now on; a warning is logged for others. Pictures in progress
+        keep theirs."""
+        offered = self._adapters.offer(loras, self.card.name)
+        self.card = msgspec.structs.replace(
+            self.card, adapters=offered.cards, refused_adapters=dict(offered.refused)
+        )
+
+    def text_adapters(self, recipe: Recipe) -> tuple[Adapter, ...]:
+        """Those of the recipe that change the text encoders."""
+        return self._adapters.of_text_encoders(recipe.adapters)
+
+    def _encode_adapted_text(self, prompt: Prompt) -> Any:  # noqa: ANN401 - as `_encode_text`
+        if not prompt.adapters:
+            return self._encode_text(prompt)
+        steering = Steering(adapters=self._adapters.images(prompt.adapters))
+        with steered_pass([SteeredRows(slice(None), steering, evaluation=0, evaluations=1)]):
+            return self._encode_text(prompt)
+
     @property
     def memory_bytes(self) -> int:
-        """As the base class, with the weights of its controls."""
-        return super().memory_bytes + sum(control.bytes for control in set(self._controls))
+        """As the base class, with the weights of its controls and LoRAs."""
+        controls = sum(control.bytes for control in set(self._controls))
+        return super().memory_bytes + controls + self._adapters.bytes
 
     def to_host(self) -> None:
-        """As the base class; also drop what was made of reference images, and move the controls
-        that no other model has on the device."""
+        """As the base class; also drop what was made of reference images, and move its LoRAs, and
+        the controls that no other model has on the device."""
         self._steered_unet.clear()
         super().to_host()
+        self._adapters.to_host()
         for control in self._controls:
             control.to_host(self)
 
     def to_device(self) -> None:
-        """As the base class, with its controls."""
+        """As the base class, with its controls and LoRAs."""
         super().to_device()
+        self._adapters.to_device()
         for control in self._controls:
             control.to_device(self)
 

@@ -8,6 +8,7 @@ from PIL import Image
 from engine.contract import Recipe
 from engine.device import Device
 from engine.steering.active import steered_pass
+from engine.steering.adapter_store import AdapterStore
 from engine.steering.controls import ControlledRows, Controls, control_inputs
 from engine.steering.ip_adapter import IpAdapter
 from engine.steering.rows import SteeredRows, Steering
@@ -16,8 +17,9 @@ from engine.steering.rows import SteeredRows, Steering
 class SteeredUnet:
     """Runs the forward pass of a UNet in a batch some of whose images are steered."""
 
-    def __init__(self, unet: torch.nn.Module, device: Device) -> None:
+    def __init__(self, unet: torch.nn.Module, device: Device, adapters: AdapterStore) -> None:
         self._unet = unet
+        self._adapters = adapters
         self._device = device
         self.ip_adapter: IpAdapter | None = None
         """What reads reference images."""
@@ -25,11 +27,12 @@ class SteeredUnet:
 
     def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
         """What steers an image of this recipe, made of its input images, by their digests."""
+        adapters = self._adapters.images(recipe.adapters)
         references = None
         if recipe.references and self.ip_adapter is not None:
             references = self.ip_adapter.references_for(recipe, images)
         controls = self.controls.for_image(recipe, images)
-        return Steering(controls=controls, references=references)
+        return Steering(adapters=adapters, controls=controls, references=references)
 
     def clear(self) -> None:
         """Drop all that is cached on the device."""
