@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from engine.contract.recipe import Recipe
-from engine.contract.recipe_parts import Edit, Inpaint, Outpaint, short_revision
+from engine.contract.recipe_parts import Backend, Edit, Inpaint, Outpaint, short_revision
 from engine.contract.steering import AdapterCard, ControlCard, ImageAdapterCard
 
 
@@ -31,6 +31,11 @@ def check_steering(recipe: Recipe, card: SteeringCard) -> None:
     _check_adapters(recipe, card)
     _check_controls(recipe, card)
     _check_references(recipe, card)
+    if recipe.is_steered and recipe.backend is not Backend.TORCH:
+        raise ValueError(
+            "A picture with LoRAs, controls or references is run by torch, not by "
+            f"{recipe.backend}."
+        )
 
 
 def _check_source(recipe: Recipe, card: SteeringCard) -> None:

@@ -4,7 +4,7 @@ import logging
 import threading
 from functools import partial
 from typing import Final
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import diffusers
 import torch
@@ -36,7 +36,8 @@ class LoadedControl:
     def __init__(self, network: ControlNetwork, device: Device) -> None:
         self.network = network
         self._weights = MovableWeights(network.parts, device)
-        self._users: set[int] = set()
+        self._users: WeakSet[object] = WeakSet()
+        """The models that have it on the device; one may be dropped without a word."""
 
     @property
     def bytes(self) -> int:
@@ -48,12 +49,12 @@ class LoadedControl:
         not fit."""
         with _lock:
             self._weights.to_device()
-            self._users.add(id(user))
+            self._users.add(user)
 
     def to_host(self, user: object) -> None:
         """Free the weights' memory on the device if no other model has them there."""
         with _lock:
-            self._users.discard(id(user))
+            self._users.discard(user)
             if not self._users:
                 self._weights.to_host()
 
