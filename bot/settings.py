@@ -24,6 +24,7 @@ _ENGINE_VARIABLES: Final = (
     "IMAGINE_WEIGHTS",
     "IMAGINE_CPU_BACKEND",
     "IMAGINE_EMBEDDINGS",
+    "IMAGINE_CONTROLS",
     "IMAGINE_IP_ADAPTER",
     "IMAGINE_LORAS",
     "IMAGINE_PREVIEW_DECODER",
@@ -62,6 +63,8 @@ class Settings(BaseSettings):
     """What runs the models on a CPU; None is OpenVINO where it is installed."""
     imagine_embeddings: str | None = None
     """Folders of embeddings (textual inversion), separated by commas."""
+    imagine_controls: str | None = None
+    """ControlNets and T2I-Adapters, as `KIND=FOLDER_OR_ID`, separated by commas."""
     imagine_ip_adapter: str | None = None
     """IP-Adapters, which read reference images: folders, files or hub ids, separated by commas."""
     imagine_loras: str | None = None

@@ -16,7 +16,7 @@ from engine.errors import EngineError, ExitCode, InvalidJob
 from engine.imaging import video
 from engine.offline.job_file import JobSpec
 from engine.offline.paint import paint
-from tests import tiny_classifier, tiny_model
+from tests import tiny_classifier, tiny_controls, tiny_model
 from tests.engine_parts import (
     before_each_pass,
     job,
@@ -307,3 +307,55 @@ def test_an_impossible_folder_is_a_usage_error(
     arguments = ["paint", "x", "--model", tiny, "--out", str(tmp_path / "file" / "out")]
     assert main(arguments) == ExitCode.USAGE
     assert "cannot be created" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_paint_with_controls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control images are resized and cropped, and the recipes are painted again from the files."""
+    model = tiny_model.save(tmp_path / "model")
+    net = tiny_controls.save_control(tmp_path / "net", model)
+    monkeypatch.setenv("IMAGINE_CONTROLS", f"depth={net}")
+    files = tmp_path / "files"
+    files.mkdir()
+    for nth, size in enumerate([(64, 64), (150, 100)]):
+        sketch(*size).transpose(Image.Transpose.ROTATE_90).save(files / f"{nth}.png")
+    controls = [
+        "--control",
+        f"depth={files / '0.png'}:0.7",
+        "--control",
+        f"depth={files / '1.png'}",
+    ]
+    options = ["--model", str(model), "--out"]
+    first = ["paint", "a boat", "--count", "2", "--steps", "3", *controls, *options]
+    assert main([*first, str(tmp_path / "a")]) == 0
+    written = recipes(tmp_path / "a")
+    assert [control.scale for control in written[0].controls] == [0.7, 1.0]
+    again = ["paint", "--recipes", str(tmp_path / "a" / "recipes.jsonl"), "--inputs", str(files)]
+    assert main([*again, *options, str(tmp_path / "b")]) == 0
+    for name in ("0.png", "1.png"):
+        pngs = [(tmp_path / out / name).read_bytes() for out in ("a", "b")]
+        assert pixels_digest(pngs[0]) == pixels_digest(pngs[1])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("depth=a.png", "has no control “depth” here. It has none."),
+        ("depth", "must be KIND=FILE or KIND=FILE:SCALE"),
+        ("depth=b.png", "cannot be read"),
+        ("depth=a.png:nan", "it must be a number"),
+    ],
+)
+def test_paint_refuses_a_control(
+    tiny: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    value: str,
+    message: str,
+) -> None:
+    """One that the model lacks, or that has no file, with one sentence."""
+    monkeypatch.chdir(tmp_path)
+    sketch().save("a.png")
+    options = ["--model", tiny, "--out", "out"]
+    assert main(["paint", "a boat", "--control", value, *options]) == ExitCode.USAGE
+    assert message in capsys.readouterr().err

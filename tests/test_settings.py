@@ -175,6 +175,14 @@ def test_the_engine_gets_the_folders_of_loras() -> None:
     assert settings.load().engine_environment()["IMAGINE_LORAS"] == "/models/loras"
 
 
+def test_the_engine_gets_the_controls() -> None:
+    """If none is set, only the starter has one."""
+    assert "IMAGINE_CONTROLS" not in settings.load().engine_environment()
+    Path(".env").write_text("IMAGINE_CONTROLS=scribble=/models/scribble,canny=a/b\n")
+    value = settings.load().engine_environment()["IMAGINE_CONTROLS"]
+    assert value == "scribble=/models/scribble,canny=a/b"
+
+
 def test_the_engine_gets_the_preview_decoders() -> None:
     """If none is set, previews are made by a linear map."""
     assert "IMAGINE_PREVIEW_DECODER" not in settings.load().engine_environment()

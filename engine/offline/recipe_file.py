@@ -8,7 +8,6 @@ import msgspec
 
 from engine.contract import (
     Capture,
-    Img2Img,
     Paint,
     Recipe,
     Work,
@@ -99,8 +98,8 @@ def _files(folder: Path, digest: str) -> Iterator[bytes]:
 def _converted(work: Work, digest: str, data: bytes) -> bytes | None:
     """The PNG of this digest that the image becomes; None if it becomes another one.
 
-    The init image of a recipe is a sketch in the size of the recipe. The input of an enlargement
-    is named by the digest of its pixels.
+    Init images, masks and control images are in the size of the recipe, and references in their
+    own. The input of an enlargement is named by the digest of its pixels.
     """
     try:
         image = decode_source(data)
@@ -108,7 +107,5 @@ def _converted(work: Work, digest: str, data: bytes) -> bytes | None:
         return None
     if not isinstance(work, Recipe):
         return data if pixels_sha256(image) == digest else None
-    if not isinstance(work.source, Img2Img):
-        return None
-    png = encode_png(resize_and_crop(image, *work.size))
-    return png if sha256(png) == digest else None
+    pngs = (encode_png(each) for each in (resize_and_crop(image, *work.size), image))
+    return next((png for png in pngs if sha256(png) == digest), None)
