@@ -16,7 +16,8 @@ from engine.contract import (
 )
 from engine.core.engine_core import EngineCore
 from engine.imaging.init_image import decode_source
-from engine.pipeline.denoise import DenoisingState, InputImages, forward_batch
+from engine.pipeline.denoise import DenoisingState, forward_batch
+from engine.pipeline.sources import InputImages
 from engine.steering.controls import ActingSteps
 from tests import tiny_controls, tiny_model
 from tests.controlled import (
