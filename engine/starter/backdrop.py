@@ -34,19 +34,29 @@ def ground_colour(colour: RGB, time: str) -> RGB:
 
 
 def paint_backdrop(
-    size: tuple[int, int], horizon: float, ground: str, time: str, rng: random.Random
+    size: tuple[int, int],
+    horizon: float,
+    ground: str,
+    time: str,
+    sky_rng: random.Random,
+    hills_rng: random.Random,
+    ground_rng: random.Random,
 ) -> Image.Image:
-    """A picture of `size` pixels with the sky above `horizon` (pixels from the top)."""
+    """A picture of `size` pixels with the sky above `horizon` (pixels from the top).
+
+    Each part has a generator of its own, so that another sky can stand above the same ground; they
+    may be the same object.
+    """
     width, height = size
     image = Image.new("RGB", size)
     draw = ImageDraw.Draw(image)
     top, bottom = SKIES[time]
     for y in range(int(horizon) + 1):
         draw.line([(0, y), (width, y)], fill=mix(top, bottom, y / horizon))
-    _LIGHTS[time](draw, width, horizon, rng)
-    _hills(draw, size, horizon, ground, time, rng)
+    _LIGHTS[time](draw, width, horizon, sky_rng)
+    _hills(draw, size, horizon, ground, time, hills_rng)
     draw.rectangle((0, horizon, width, height), fill=ground_colour(GROUNDS[ground], time))
-    _TEXTURES[ground](draw, size, horizon, ground_colour(GROUNDS[ground], time), rng)
+    _TEXTURES[ground](draw, size, horizon, ground_colour(GROUNDS[ground], time), ground_rng)
     return image
 
 
@@ -100,6 +110,18 @@ _LIGHTS: Final[dict[str, Callable[[ImageDraw.ImageDraw, int, float, random.Rando
 }
 
 
+def hill_boxes(
+    size: tuple[int, int], horizon: float, rng: random.Random
+) -> list[tuple[float, float, float, float]]:
+    """Left, top, right and bottom, in pixels, of the ellipses whose upper halves are hills."""
+    boxes = []
+    for _ in range(2):
+        x, w = rng.uniform(0.0, 1.0) * size[0], size[0] * rng.uniform(0.3, 0.45)
+        h = horizon * rng.uniform(0.1, 0.22)
+        boxes.append((x - w, horizon - h, x + w, horizon + h))
+    return boxes
+
+
 def _hills(
     draw: ImageDraw.ImageDraw,
     size: tuple[int, int],
@@ -111,10 +133,8 @@ def _hills(
     if ground == "sea":
         return
     far = mix(ground_colour(darker(GROUNDS[ground], 0.16), time), SKIES[time][1], 0.3)
-    for _ in range(2):
-        x, w = rng.uniform(0.0, 1.0) * size[0], size[0] * rng.uniform(0.3, 0.45)
-        h = horizon * rng.uniform(0.1, 0.22)
-        draw.ellipse((x - w, horizon - h, x + w, horizon + h), fill=far)
+    for box in hill_boxes(size, horizon, rng):
+        draw.ellipse(box, fill=far)
 
 
 def _grass(

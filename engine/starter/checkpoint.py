@@ -32,11 +32,17 @@ _RESNET: Final = {
 
 def unet_tensors(network: UNet2DConditionModel) -> dict[str, Tensor]:
     """The tensors of a UNet by their names in a checkpoint."""
+    names = checkpoint_names(network)
+    return {names[name]: tensor for name, tensor in network.state_dict().items()}
+
+
+def checkpoint_names(network: UNet2DConditionModel) -> dict[str, str]:
+    """The names in a checkpoint of a UNet's tensors, by diffusers' names."""
     config = network.config
     per_block = config.layers_per_block + 1
     return {
-        UNET + _unet_name(name, per_block, config.down_block_types, config.up_block_types): tensor
-        for name, tensor in network.state_dict().items()
+        name: UNET + _unet_name(name, per_block, config.down_block_types, config.up_block_types)
+        for name in network.state_dict()
     }
 
 

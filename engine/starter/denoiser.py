@@ -165,6 +165,38 @@ class TrainBatch:
         return loss
 
 
+class Noising:
+    """Adds noise to latents on a device."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._schedule = DDPMScheduler(**NOISE_SCHEDULE)
+        self._schedule.alphas_cumprod = self._schedule.alphas_cumprod.to(device)
+        alphas = self._schedule.alphas_cumprod
+        snr = alphas / (1 - alphas)
+        self._of_timesteps = snr.clamp(max=SNR_GAMMA) / snr
+
+    def noisy(
+        self, clean: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Noisy latents, their noise, their timesteps, and the weights, (n,), of these."""
+        noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+        timesteps = _stratified_timesteps(len(clean), generator, clean.device)
+        noisy = self._schedule.add_noise(clean, noise, timesteps)
+        return (
+            noisy.contiguous(memory_format=torch.channels_last),
+            noise,
+            timesteps,
+            self._of_timesteps[timesteps],
+        )
+
+
+def _stratified_timesteps(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Random timesteps, one from each of `count` equal parts of the schedule."""
+    within = torch.rand(count, generator=generator, device=device)
+    shares = (torch.arange(count, device=device) + within) / count
+    return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
+
+
 class BatchSampler:
     """Samples training batches, each of one size, from encoded scenes, which it keeps on the
     device."""
@@ -189,11 +221,7 @@ class BatchSampler:
         self._of_things = [weights_by_count(part.latents.shape[-2:]).to(device) for part in encoded]
         self.empty = tokens_of(tokenizer, [""]).to(device)
         """The tokens, (1, MAX_TOKENS), of the empty prompt."""
-        self._schedule = DDPMScheduler(**NOISE_SCHEDULE)
-        self._schedule.alphas_cumprod = self._schedule.alphas_cumprod.to(device)
-        alphas = self._schedule.alphas_cumprod
-        snr = alphas / (1 - alphas)
-        self._of_timesteps = snr.clamp(max=SNR_GAMMA) / snr
+        self._noising = Noising(device)
 
     def sample(self, generator: torch.Generator) -> TrainBatch:
         """A batch, determined by the generator, which is one of the CPU."""
@@ -203,25 +231,15 @@ class BatchSampler:
         count, device = self._batch, self._device
         indices = torch.randint(len(self._latents[part]), (count,), generator=here, device=device)
         clean = self._latents[part][indices].float()
-        noise = torch.randn(clean.shape, generator=here, device=device)
-        timesteps = self._stratified_timesteps(here)
-        noisy = self._schedule.add_noise(clean, noise, timesteps)
+        noisy, noise, timesteps, of_timesteps = self._noising.noisy(clean, here)
         captions = torch.randint(CAPTIONS, (count,), generator=here, device=device)
         chances = torch.rand(count, 1, generator=here, device=device)
         tokens = self._tokens[part][indices, captions].long()
         of_things = self._of_things[part][self._counts[part][indices]]
         return TrainBatch(
-            noisy.contiguous(memory_format=torch.channels_last),
+            noisy,
             noise,
             timesteps,
             torch.where(chances < self._unconditional_share, self.empty, tokens),
-            of_things * self._of_timesteps[timesteps].reshape(-1, 1, 1),
+            of_things * of_timesteps.reshape(-1, 1, 1),
         )
-
-    def _stratified_timesteps(self, generator: torch.Generator) -> Tensor:
-        """Random timesteps, one from each of as many equal parts of the schedule as there are
-        pictures."""
-        count, device = self._batch, self._device
-        within = torch.rand(count, generator=generator, device=device)
-        shares = (torch.arange(count, device=device) + within) / count
-        return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)

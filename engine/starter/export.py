@@ -12,7 +12,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.errors import UsageError
 from engine.models.checkpoint_loading import load_from_checkpoint
-from engine.starter.checkpoint import unet_tensors
+from engine.starter.checkpoint import checkpoint_names, unet_tensors
 from engine.starter.denoiser import TextConditioner, new_scheduler
 from engine.starter.evaluator import SceneClassifier
 from engine.starter.safety import new_checker, new_feature_extractor
@@ -22,6 +22,8 @@ from engine.weights.model_folder import FEW_STEP_STARTER_FILE
 
 MODEL_FOLDER: Final = "model"
 CLASSIFIER_FILE: Final = "classifier.safetensors"
+EDIT_FILE: Final = "starter-edit.safetensors"
+"""The variant for edits by words, in MODEL_FOLDER."""
 
 
 def save_model(work: Path, out: Path, conditioner: TextConditioner) -> None:
@@ -78,10 +80,29 @@ def save_conditioner(model: TextConditioner, out: Path) -> None:
 
 def save_few_steps(student: UNet2DConditionModel, out: Path) -> None:
     """Write the few-step student as a checkpoint with its UNet alone, in fp16."""
-    tensors = unet_tensors(student)
+    _save_unet(student, out / MODEL_FOLDER / FEW_STEP_STARTER_FILE.name)
+
+
+def save_edit(unet: UNet2DConditionModel, out: Path) -> None:
+    """Write the variant for edits as a checkpoint with its UNet alone, in fp16."""
+    _save_unet(unet, out / MODEL_FOLDER / EDIT_FILE)
+
+
+def load_edit(out: Path) -> UNet2DConditionModel:
+    """The UNet that `save_edit` wrote, in fp32."""
+    folder = out / MODEL_FOLDER
+    config = UNet2DConditionModel.load_config(folder / "unet")
+    unet = UNet2DConditionModel.from_config(config, in_channels=2 * config["in_channels"])
+    stored = load_file(folder / EDIT_FILE)
+    names = checkpoint_names(unet)
+    unet.load_state_dict({name: stored[names[name]].float() for name in names})
+    return unet.eval()
+
+
+def _save_unet(unet: UNet2DConditionModel, file: Path) -> None:
     save_file(
-        {k: v.half().contiguous() for k, v in tensors.items()},
-        out / MODEL_FOLDER / FEW_STEP_STARTER_FILE.name,
+        {k: v.half().cpu().contiguous() for k, v in unet_tensors(unet).items()},
+        file,
         {"modelspec.license": "mit"},
     )
 

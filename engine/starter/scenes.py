@@ -75,22 +75,100 @@ def random_scene(
     return Scene(tuple(things), rng.choice(PLACES), rng.choice(TIMES))
 
 
+@dataclass(frozen=True)
+class Generators:
+    """Where the random details of a picture come from, part by part.
+
+    Pictures whose generators are in the same states have the same details, as far as their scenes
+    agree.
+    """
+
+    horizon: random.Random
+    sky: random.Random
+    hills: random.Random
+    ground: random.Random
+    things: random.Random
+
+    @classmethod
+    def shared(cls, rng: random.Random) -> "Generators":
+        """One generator for all parts."""
+        return cls(rng, rng, rng, rng, rng)
+
+    @classmethod
+    def separate(cls, seed: str) -> "Generators":
+        """A generator for each part, so that a change of one part leaves the others."""
+        parts = ("horizon", "sky", "hills", "ground", "things")
+        return cls(*(random.Random(f"{seed}/{part}") for part in parts))  # noqa: S311 - a seed
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a thing is: its foot and its height, in pixels, and whether it is mirrored."""
+
+    foot: tuple[float, float]
+    height: float
+    flip: bool
+
+    def scaled(self, factor: float) -> "Placement":
+        """The placement in a picture that is `factor` times as large."""
+        return Placement(
+            (self.foot[0] * factor, self.foot[1] * factor), self.height * factor, self.flip
+        )
+
+
 def draw_scene(scene: Scene, size: tuple[int, int], rng: random.Random) -> Image.Image:
     """The scene as an RGB picture of `size` pixels; `rng` varies positions, sizes and details."""
+    return draw_scene_with(scene, size, Generators.shared(rng))
+
+
+def draw_scene_with(
+    scene: Scene,
+    size: tuple[int, int],
+    generators: Generators,
+    placements: Sequence[Placement] | None = None,
+) -> Image.Image:
+    """The scene as an RGB picture of `size` pixels, with the details of these generators.
+
+    `placements`, in pixels of the picture, are those of the things, instead of random ones.
+    """
     width, height = size[0] * SUPERSAMPLING, size[1] * SUPERSAMPLING
-    horizon = height * rng.uniform(0.56, 0.66)
-    image = paint_backdrop((width, height), horizon, scene.place, scene.time, rng)
+    horizon = height * random_horizon(generators.horizon)
+    image = paint_backdrop(
+        (width, height),
+        horizon,
+        scene.place,
+        scene.time,
+        generators.sky,
+        generators.hills,
+        generators.ground,
+    )
     draw = ImageDraw.Draw(image)
-    for nth, thing in enumerate(scene.things):
-        x, y, tall = nominal_position((width, height), nth, len(scene.things))
+    if placements is None:
+        places = place_things((width, height), len(scene.things), generators.things)
+    else:
+        places = [placement.scaled(SUPERSAMPLING) for placement in placements]
+    for thing, placement in zip(scene.things, places, strict=True):
+        _draw_thing(draw, scene, thing, placement)
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def random_horizon(rng: random.Random) -> float:
+    """The horizon, as a share of the height from the top."""
+    return rng.uniform(0.56, 0.66)
+
+
+def place_things(size: tuple[int, int], things: int, rng: random.Random) -> list[Placement]:
+    """Random placements, from left to right, in a picture of `size` pixels."""
+    width, height = size
+    placements = []
+    for nth in range(things):
+        x, y, tall = nominal_position(size, nth, things)
         foot = (
-            x + rng.uniform(-0.06, 0.06) * width / len(scene.things),
+            x + rng.uniform(-0.06, 0.06) * width / things,
             y + rng.uniform(-0.04, 0.04) * height,
         )
-        _draw_thing(
-            draw, scene, thing, foot, tall * rng.uniform(0.91, 1.09), flip=rng.random() < 0.5
-        )
-    return image.resize(size, Image.Resampling.LANCZOS)
+        placements.append(Placement(foot, tall * rng.uniform(0.91, 1.09), rng.random() < 0.5))
+    return placements
 
 
 def nominal_position(size: tuple[int, int], nth: int, things: int) -> tuple[float, float, float]:
@@ -105,18 +183,16 @@ def _draw_thing(
     draw: ImageDraw.ImageDraw,
     scene: Scene,
     thing: Thing,
-    foot: tuple[float, float],
-    height: float,
-    *,
-    flip: bool,
+    placement: Placement,
 ) -> None:
+    foot, height = placement.foot, placement.height
     x, y = foot
     ground = ground_colour(GROUNDS[scene.place], scene.time)
     draw.ellipse(
         (x - height * 0.5, y - height * 0.06, x + height * 0.5, y + height * 0.08),
         fill=darker(ground, 0.35),
     )
-    OBJECTS[thing.kind](Pen(draw, foot, height, flip=flip), COLOURS[thing.colour])
+    OBJECTS[thing.kind](Pen(draw, foot, height, flip=placement.flip), COLOURS[thing.colour])
     if scene.place == "sea":
         _ripples(draw, foot, height, ground)
 

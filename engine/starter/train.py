@@ -2,8 +2,8 @@
 
 The stages run in order, and each can be resumed from its checkpoints:
 autoencoder, latents, denoiser, distill_guidance, paintings, checker, classifier, save, refine,
-save_refined, paths, student, save_student, decoder, save_decoder. Those after `save` need only the
-finished model.
+save_refined, paths, student, save_student, decoder, save_decoder, and those of
+`engine.starter.steering.stages`. Those after `save` need only the finished model.
 `torchrun --nproc-per-node 4 -m engine.starter.train --only denoiser` averages the gradients of four
 processes, which is far faster on a CPU than one process with four threads.
 """
@@ -11,9 +11,7 @@ processes, which is far faster on a CPU than one process with four threads.
 import argparse
 import copy
 import os
-import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,7 +22,7 @@ from torch import distributed
 
 from engine.errors import EngineError
 from engine.starter import autoencoder, decoder, denoiser, evaluator, few_steps, safety
-from engine.starter.dataset import RenderedScenes, render_scenes, sample_scenes
+from engine.starter.dataset import RenderedScenes, render_scenes
 from engine.starter.export import (
     MODEL_FOLDER,
     assemble,
@@ -39,24 +37,13 @@ from engine.starter.export import (
     written_by_a_stage,
 )
 from engine.starter.out_of_distribution import draw_out_of_distribution
+from engine.starter.run import Run
 from engine.starter.sampling import paint_scenes
-from engine.starter.scenes import SIZES, Scene, random_scene
+from engine.starter.scenes import SIZES, random_scene
+from engine.starter.steering.stages import STEERING_STAGES
 from engine.starter.text_encoder import new_text_encoder, new_tokenizer
-from engine.starter.trainer import TrainingConfig, is_main_process, rank_and_world_size
+from engine.starter.trainer import is_main_process, rank_and_world_size
 
-# Steps are for four processes; one process needs about four times as many.
-CONFIGS: Final = {
-    "autoencoder": TrainingConfig(16_000, 3e-3),
-    "denoiser": TrainingConfig(4_800, 1e-3, warmup=300, average=0.999),
-    "distill_guidance": TrainingConfig(5_500, 1e-3, warmup=100, average=0.998),
-    "checker": TrainingConfig(8_000, 1e-3, average=0.99),
-    "classifier": TrainingConfig(1_500, 1e-3, average=0.99),
-    "student": TrainingConfig(4_000, 4e-4, warmup=50, average=0.99),
-    "decoder": TrainingConfig(2_500, 5e-4, warmup=50, average=0.995, batch=4),
-    "refine": TrainingConfig(5_500, 1e-3, warmup=100, average=0.999),
-}
-SHARES: Final = (0.7, 0.15, 0.15)
-"""Shares of the scenes with each of SIZES."""
 UNSAFE_SHARE: Final = 0.06
 """Share of skulls among the things in the UNet's training scenes: about that of any other kind."""
 PAINTED_UNSAFE: Final = 0.35
@@ -71,50 +58,11 @@ DECODED_COUNTS: Final = (1, 2, 2, 2)
 PATHS_IN_FILE: Final = 256
 PAINTED_SEEDS: Final = 1_000_000
 """The seeds of each process start at a multiple of this; tests and evaluation use smaller seeds."""
-SampleScene = Callable[[random.Random], Scene]
-RenderArguments = tuple[int, tuple[int, int], int, SampleScene]
 PLAIN_SCENE: Final = partial(random_scene, unsafe=UNSAFE_SHARE)
 PAINTED_SCENE: Final = partial(random_scene, unsafe=PAINTED_UNSAFE)
 PAIR_SCENE: Final = partial(
     random_scene, unsafe=UNSAFE_SHARE, counts=PAIR_COUNTS, weights=PAIR_WEIGHTS
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """The options of the command."""
-
-    work: Path
-    out: Path
-    device: torch.device
-    scenes: int
-    paintings: int
-    paths: int
-    batch: int | None = None
-    """Instead of the config's."""
-    minutes: float | None = None
-    """The time of a training, instead of the config's steps."""
-
-    def config(self, name: str) -> TrainingConfig:
-        """The config of a training with the options of the command."""
-        config = CONFIGS[name]
-        seconds = None if self.minutes is None else 60 * self.minutes
-        return replace(config, batch=self.batch or config.batch, seconds=seconds)
-
-    def render(
-        self, total: int, seed: int, sample: SampleScene = random_scene
-    ) -> list[RenderedScenes]:
-        """Scenes of each of SIZES with their pictures; each process renders its share."""
-        return [render_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
-
-    def sample(self, total: int, seed: int, sample: SampleScene) -> list[list[Scene]]:
-        """The scenes that `render` renders, without their pictures."""
-        return [sample_scenes(*arguments) for arguments in self._arguments(total, seed, sample)]
-
-    def _arguments(self, total: int, seed: int, sample: SampleScene) -> Iterator[RenderArguments]:
-        rank, world_size = rank_and_world_size()
-        for size, share in zip(SIZES, SHARES, strict=True):
-            yield int(total * share / world_size), size, seed + 1000 * rank, sample
 
 
 def train_autoencoder_stage(run: Run) -> None:
@@ -227,10 +175,10 @@ def save(run: Run) -> None:
 def refine(run: Run) -> None:
     """Train the finished model further, on new scenes, most of which have two things."""
     scenes = run.render(run.scenes, 12, PAIR_SCENE)
-    encoded = _encode(run, _finished_vae(run), scenes)
+    encoded = _encode(run, run.finished_vae(), scenes)
     config = run.config("refine")
     denoiser.distill_guidance(
-        _finished_model(run), encoded, config, run.work, run.device, "refined"
+        run.finished_model(), encoded, config, run.work, run.device, "refined"
     )
 
 
@@ -247,7 +195,7 @@ def trace_paths(run: Run) -> None:
 
     A file that exists is kept, so that the stage can be resumed.
     """
-    teacher = _finished_model(run)
+    teacher = run.finished_model()
     rank = rank_and_world_size()[0]
     sizes = run.sample(run.paths, 8, PAIR_SCENE)
     for nth, (size, scenes) in enumerate(zip(SIZES, sizes, strict=True)):
@@ -266,7 +214,7 @@ def train_student(run: Run) -> None:
         few_steps.load_paths(sorted(run.work.glob(f"paths-{rank}-{nth}-*.pt")))
         for nth in range(len(SIZES))
     ]
-    teacher = _finished_model(run)
+    teacher = run.finished_model()
     few_steps.train_student(
         teacher,
         copy.deepcopy(teacher.unet),
@@ -287,7 +235,7 @@ def save_student(run: Run) -> None:
 
 def train_decoder(run: Run) -> None:
     """Train the decoder further, for latents as the finished models paint them."""
-    teacher = _finished_model(run)
+    teacher = run.finished_model()
     student = denoiser.TextConditioner(
         teacher.tokenizer, teacher.text_encoder, load_few_steps(run.out)
     )
@@ -298,7 +246,7 @@ def train_decoder(run: Run) -> None:
     for size in decoder.SMALL_SIZES:
         scenes.append(render_scenes(5_000 // world_size, size, 10 + 1000 * rank, single))
     decoder.train_decoder(
-        _finished_vae(run),
+        run.finished_vae(),
         [teacher, student.to(run.device).eval()],
         scenes,
         run.config("decoder"),
@@ -310,18 +258,9 @@ def train_decoder(run: Run) -> None:
 def save_trained_decoder(run: Run) -> None:
     """Write the VAE with the decoder of the last checkpoint."""
     if is_main_process():
-        vae = _finished_vae(run)
+        vae = run.finished_vae()
         load_ema_checkpoint(run.work / "decoder.pt", decoder.trained_parts(vae))
         save_decoder(vae, run.out)
-
-
-def _finished_vae(run: Run) -> AutoencoderKL:
-    return AutoencoderKL.from_pretrained(run.out / MODEL_FOLDER / "vae", use_safetensors=True)
-
-
-def _finished_model(run: Run) -> denoiser.TextConditioner:
-    conditioner = load_conditioner(run.out / MODEL_FOLDER)
-    return conditioner.to(run.device).eval()
 
 
 def _conditioner() -> denoiser.TextConditioner:
@@ -345,6 +284,7 @@ STAGES: Final[dict[str, Callable[[Run], None]]] = {
     "save_student": save_student,
     "decoder": train_decoder,
     "save_decoder": save_trained_decoder,
+    **STEERING_STAGES,
 }
 
 
@@ -355,7 +295,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".train"), help="checkpoints")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="finished weights")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--scenes", type=int, default=64_000, help="training scenes of the UNet")
+    parser.add_argument(
+        "--scenes",
+        type=int,
+        default=64_000,
+        help="training scenes of the UNet, or of what steers it",
+    )
     parser.add_argument(
         "--paintings", type=int, default=6_000, help="pictures to paint for the checker"
     )

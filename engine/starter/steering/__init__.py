@@ -1,0 +1,1 @@
+"""Training of what steers the starter: lines, edits by words, styles and example pictures."""

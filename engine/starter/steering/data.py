@@ -1,0 +1,164 @@
+"""Render what the trainings of this package learn from, in parallel, and encode it."""
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from engine.starter.caption_tokens import CAPTIONS, tokens_of
+from engine.starter.captions import caption
+from engine.starter.dataset import to_range
+from engine.starter.safety import SIDE
+from engine.starter.scenes import Generators, Scene, draw_scene_with, random_scene
+from engine.starter.steering.edits import draw_side, instruction, original_places, random_pair
+from engine.starter.steering.examples import Example, labels, random_example
+from engine.starter.steering.scribbles import scribble
+from engine.starter.steering.styles import STYLES, TRIGGERS
+from engine.starter.text_encoder import new_tokenizer
+
+CHUNK: Final = 50
+"""Scenes that a process renders at once."""
+STYLED: Final = 5
+"""One in so many scenes is rendered in each style too."""
+COUNTS: Final = (1, 2)
+"""Numbers of things in a scene."""
+WEIGHTS: Final = {"robot": 2, "cat": 2}
+"""Of kinds that are more difficult than others, as in `random_scene`."""
+Arrays = dict[str, NDArray[np.generic]]
+Part = dict[str, Tensor]
+"""Tensors of scenes of one size, (n, ...) each, by name:
+
+- `latents`, fp16, and `counts` of things; `tokens`, (n, CAPTIONS, MAX_TOKENS), of its captions;
+- `scribbles`: uint8, (n, height, width);
+- `before`, `after`: latents of a pair; `forward`, `backward`: tokens of instructions;
+- `examples`: uint8, (n, 2, 3, SIDE, SIDE), and their `labels`; `prompts`: tokens, (n, 2, CAPTIONS,
+  MAX_TOKENS), of prompts that lead from each example to the scene;
+- for one in STYLED of the scenes: latents named as the styles, tokens of their captions
+  (`pencil_tokens`) and their counts of things (`pencil_counts`).
+"""
+_PICTURES: Final = ("latents", "before", "after", *STYLES)
+"""What is encoded."""
+_tokenizer = cache(new_tokenizer)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """How many scenes of which size to render, and their seed."""
+
+    count: int
+    size: tuple[int, int]
+    seed: int
+
+
+def render_part(
+    rendering: Rendering, vae: AutoencoderKL, device: torch.device, file: Path | None = None
+) -> Part:
+    """The rendered and encoded scenes, determined by the seed, which are also written to `file`."""
+    chunks = range(-(-rendering.count // CHUNK))
+    work = partial(render_chunk, size=rendering.size, seed=rendering.seed)
+    with ProcessPoolExecutor() as pool:
+        results = pool.map(work, chunks)  # the processes start before the device is used
+        vae = vae.to(device).eval()
+        bar = tqdm(results, f"scenes {rendering.size}", len(chunks), mininterval=2)
+        parts = [encoded(chunk, vae, device) for chunk in bar]
+    part = {name: torch.cat([chunk[name] for chunk in parts]) for name in parts[0]}
+    if file is not None:
+        draft = file.with_suffix(".tmp")
+        torch.save(part, draft)
+        draft.replace(file)
+    return part
+
+
+def part_file(folder: Path, size: tuple[int, int]) -> Path:
+    """The file of the part of this size."""
+    return folder / f"steering-{size[0]}x{size[1]}.pt"
+
+
+def load_parts(folder: Path) -> list[Part]:
+    """The parts that `render_part` wrote into the folder."""
+    return [torch.load(file, weights_only=True) for file in sorted(folder.glob("steering-*.pt"))]
+
+
+@torch.inference_mode()
+def encoded(arrays: Arrays, vae: AutoencoderKL, device: torch.device) -> Part:
+    """The arrays of `render_chunk` as tensors, with latents instead of pictures."""
+    part = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    for name in _PICTURES:
+        pictures = part[name].to(device).permute(0, 3, 1, 2)
+        part[name] = vae.encode(to_range(pictures)).latent_dist.mode().half().cpu()
+    return part
+
+
+def render_chunk(chunk: int, *, size: tuple[int, int], seed: int) -> Arrays:
+    """The arrays of CHUNK scenes; those in _PICTURES are uint8 pictures, (n, height, width, 3)."""
+    rng = random.Random(f"steering/{seed}/{size}/{chunk}")  # noqa: S311 - a seed, not a secret
+    rows: dict[str, list[NDArray[np.generic]]] = {}
+    for nth in range(CHUNK):
+        scene = random_scene(rng, unsafe=0.0, counts=COUNTS, weights=WEIGHTS)
+        for name, row in _row(scene, size, f"{seed}/{size}/{chunk}/{nth}", rng, nth):
+            rows.setdefault(name, []).append(row)
+    return {name: np.stack(arrays) for name, arrays in rows.items()}
+
+
+def _row(
+    scene: Scene, size: tuple[int, int], seed: str, rng: random.Random, nth: int
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    picture = draw_scene_with(scene, size, Generators.separate(seed))
+    yield "latents", np.asarray(picture)
+    yield "counts", np.array(len(scene.things))
+    yield "tokens", _tokens([caption(scene, rng) for _ in range(CAPTIONS)])
+    yield "scribbles", scribble(scene, picture, Generators.separate(seed), rng)
+    pair = random_pair(scene, size, seed)
+    is_same = pair.before == scene and pair.before_places == original_places(scene, size, seed)
+    before = picture if is_same else draw_side(pair.before, pair.before_places, size, seed)
+    yield "before", np.asarray(before)
+    yield "after", np.asarray(draw_side(pair.after, pair.after_places, size, seed))
+    yield "forward", _tokens([instruction(pair, rng) for _ in range(CAPTIONS)])
+    yield "backward", _tokens([instruction(pair.reversed(), rng) for _ in range(CAPTIONS)])
+    examples = [random_example(scene, rng, changed=changed) for changed in (False, True)]
+    yield "examples", np.stack([_example_picture(example, rng) for example in examples])
+    yield "labels", np.stack([labels(example.scene) for example in examples])
+    yield "prompts", np.stack([_tokens(example.prompts) for example in examples])
+    if nth % STYLED == 0:
+        yield from _styled(scene, picture, rng)
+
+
+def _styled(
+    scene: Scene, picture: Image.Image, rng: random.Random
+) -> Iterator[tuple[str, NDArray[np.generic]]]:
+    for style, restyle in STYLES.items():
+        yield style, np.asarray(restyle(picture))
+        texts = [styled_caption(scene, TRIGGERS[style], rng) for _ in range(CAPTIONS)]
+        yield f"{style}_tokens", _tokens(texts)
+        yield f"{style}_counts", np.array(len(scene.things))
+
+
+def styled_caption(scene: Scene, trigger: str, rng: random.Random) -> str:
+    """A caption of the scene, mostly with the words that name the style."""
+    text = caption(scene, rng)
+    return rng.choice((f"{text}, {trigger}", f"{trigger}, {text}", f"{trigger} of {text}", text))
+
+
+def _example_picture(example: Example, rng: random.Random) -> NDArray[np.uint8]:
+    """The example's picture, drawn anew, (3, SIDE, SIDE)."""
+    size = rng.choice(((SIDE, SIDE), (SIDE, SIDE), (80, 48), (48, 80)))
+    seed = str(rng.random())
+    picture = draw_scene_with(example.scene, size, Generators.separate(seed))
+    if picture.size != (SIDE, SIDE):
+        picture = picture.resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    return np.asarray(picture).transpose(2, 0, 1)
+
+
+def _tokens(texts: list[str]) -> NDArray[np.int16]:
+    return tokens_of(_tokenizer(), texts).numpy().astype(np.int16)

@@ -1,0 +1,259 @@
+"""Evaluate what steers the starter: `python -m engine.starter.steering.evaluate`.
+
+It paints new scenes with diffusers' own pipelines and prints the numbers of
+`engine/starter/steering/README.md`.
+"""
+
+import argparse
+import random
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from diffusers import (
+    ControlNetModel,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+)
+from numpy.typing import NDArray
+from PIL import Image
+
+from engine.models.defaults import STARTER_GUIDANCE
+from engine.starter.captions import PLACE_WORDS, TIME_WORDS, full_caption
+from engine.starter.evaluator import Prediction, SceneClassifier, classify, share
+from engine.starter.export import MODEL_FOLDER, load_classifier, load_edit
+from engine.starter.sampling import BATCH, STEPS, Pictures, as_tensor
+from engine.starter.scenes import (
+    PLACES,
+    TIMES,
+    Generators,
+    Scene,
+    draw_scene_with,
+    random_scene,
+)
+from engine.starter.steering.edits import draw_pair, instruction, random_pair
+from engine.starter.steering.image_adapter import ADAPTER_FILE, ADAPTER_FOLDER
+from engine.starter.steering.line_pen import Hand
+from engine.starter.steering.measures import (
+    changed_fact,
+    facts_changed,
+    has_style,
+    lines_followed,
+    pixels_changed,
+    same_things,
+)
+from engine.starter.steering.scribbles import drawn_scribble
+from engine.starter.steering.style_loras import LORA_FOLDER
+from engine.starter.steering.styles import STYLES, TRIGGERS
+
+HERE: Final = Path(__file__).parents[1]
+SIZE: Final = (128, 128)
+EDIT_GUIDANCE: Final = 5.0
+IMAGE_GUIDANCE: Final = 1.2
+_EVALUATED_HAND: Final = Hand(width=4.0, wobble=1.5, gaps=0.05, details=0.8)
+Call = Callable[[slice, list[torch.Generator]], Any]
+
+
+class Evaluation:
+    """The finished weights in a folder, and `count` new scenes."""
+
+    def __init__(
+        self, out: Path, device: torch.device, count: int, steps: int, sheets: Path | None
+    ) -> None:
+        self._out, self._device, self._steps, self._sheets = out, device, steps, sheets
+        self._classifier: SceneClassifier = load_classifier(HERE)
+        self._rng = random.Random(950)  # noqa: S311 - a seed, not a secret
+        self._scenes = [random_scene(self._rng, unsafe=0.0, counts=(1, 1, 2)) for _ in range(count)]
+        self._prompts = [full_caption(scene, self._rng) for scene in self._scenes]
+
+    def lines(self) -> None:
+        """Print how well lines are followed, with the ControlNet and without."""
+        rng = random.Random(951)  # noqa: S311 - a seed, not a secret
+        sketches = [
+            drawn_scribble(scene, SIZE, Generators.separate(f"e{i}"), _EVALUATED_HAND, rng)
+            for i, scene in enumerate(self._scenes)
+        ]
+        controls = [Image.fromarray(sketch).convert("RGB") for sketch in sketches]
+        folder = self._out / "controls" / "scribble"
+        control = ControlNetModel.from_pretrained(folder, use_safetensors=True)
+        controlled = self._load(StableDiffusionControlNetPipeline, controlnet=control)
+        plain = self._load(StableDiffusionPipeline)
+        followed = self._paint(
+            lambda s, g: controlled(self._prompts[s], controls[s], **self._how(g))
+        )
+        wordless = self._paint(
+            lambda s, g: controlled([""] * len(controls[s]), controls[s], **self._how(g))
+        )
+        free = self._paint(lambda s, g: plain(self._prompts[s], **self._how(g)))
+        for name, pictures in (("", followed), (", no prompt", wordless), (", no control", free)):
+            overlaps = [lines_followed(p, s) for p, s in zip(pictures, sketches, strict=True)]
+            _print(f"lines followed{name}", float(np.mean(overlaps)))
+        self._print_things("lines", self._scenes, followed)
+        self._sheet("lines", [np.asarray(image) for image in controls], followed, wordless)
+
+    def edits(self, guidance: float, image_guidance: float) -> None:
+        """Print how many edits succeed."""
+        pairs = [random_pair(s, SIZE, f"d{i}") for i, s in enumerate(self._scenes)]
+        rng = random.Random(952)  # noqa: S311 - a seed, not a secret
+        words = [instruction(pair, rng) for pair in pairs]
+        drawn = [draw_pair(pair, SIZE, f"d{i}") for i, pair in enumerate(pairs)]
+        sources = [before for before, _ in drawn]
+        pipeline = self._load(StableDiffusionInstructPix2PixPipeline, unet=load_edit(self._out))
+        settings = {"guidance_scale": guidance, "image_guidance_scale": image_guidance}
+        edited = self._paint(lambda s, g: pipeline(words[s], sources[s], **self._how(g) | settings))
+        predictions = self._classify(edited)
+        wanted = np.stack([np.asarray(after) for _, after in drawn])
+        outcomes = []
+        for i, pair in enumerate(pairs):
+            fact, before = changed_fact(pair), np.asarray(sources[i])
+            if fact == "number":
+                outcomes.append((fact, *pixels_changed(before, wanted[i], edited[i])))
+            else:
+                outcomes.append((fact, *facts_changed(pair, predictions[i], edited[i])))
+        for fact in ("time", "place", "colour", "kind", "number"):
+            chosen = [(asked, kept) for name, asked, kept in outcomes if name == fact]
+            if chosen:
+                _print(f"edits, {fact}: asked changed", share([asked for asked, _ in chosen]))
+                _print(f"edits, {fact}: others kept", share([kept for _, kept in chosen]))
+        _print("edits: asked changed", share([asked for _, asked, _ in outcomes]))
+        _print("edits: others kept", share([kept for _, _, kept in outcomes]))
+        error = np.abs(edited.astype(np.float32) - wanted).mean()
+        print(f"edits: mean error {error:.2f} of 255 levels")  # noqa: T201 - the output
+        self._sheet("edits", [np.asarray(source) for source in sources], edited, wanted)
+
+    def styles(self) -> None:
+        """Print how many pictures have the style, with its LoRA and without."""
+        plain = self._load(StableDiffusionPipeline)
+        free = self._paint(lambda s, g: plain(self._prompts[s], **self._how(g)))
+        for style in STYLES:
+            styled = self._load(StableDiffusionPipeline)
+            styled.load_lora_weights(self._out / LORA_FOLDER, weight_name=f"{style}.safetensors")
+            prompts = [f"{prompt}, {TRIGGERS[style]}" for prompt in self._prompts]
+            pictures = self._paint(lambda s, g: styled(prompts[s], **self._how(g)))  # noqa: B023
+            _print(
+                f"{style}: pictures with the style", share([has_style(style, p) for p in pictures])
+            )
+            _print(f"{style}: without the LoRA", share([has_style(style, p) for p in free]))
+            self._print_things(style, self._scenes, pictures)
+            self._sheet(style, free, pictures)
+
+    def variations(self) -> None:
+        """Print how far pictures agree with their examples, without a prompt and with one."""
+        examples = [
+            draw_scene_with(scene, SIZE, Generators.separate(f"v{i}"))
+            for i, scene in enumerate(self._scenes)
+        ]
+        pipeline = self._load(StableDiffusionPipeline)
+        pipeline.load_ip_adapter(self._out / ADAPTER_FOLDER, subfolder="", weight_name=ADAPTER_FILE)
+
+        def example(part: slice) -> dict[str, Any]:
+            return {"ip_adapter_image": [examples[part]]}
+
+        wordless = self._paint(
+            lambda s, g: pipeline([""] * len(examples[s]), **self._how(g), **example(s))
+        )
+        self._print_things("variations", self._scenes, wordless)
+        rng = random.Random(953)  # noqa: S311 - a seed, not a secret
+        settings = [(rng.choice(PLACES), rng.choice(TIMES)) for _ in examples]
+        prompts = [
+            f"{rng.choice(PLACE_WORDS[place])} {rng.choice(TIME_WORDS[time])}"
+            for place, time in settings
+        ]
+        told = self._paint(lambda s, g: pipeline(prompts[s], **self._how(g), **example(s)))
+        wanted = [
+            Scene(scene.things, *setting)
+            for scene, setting in zip(self._scenes, settings, strict=True)
+        ]
+        self._print_things("variations with a prompt", wanted, told)
+        self._sheet("variations", [np.asarray(image) for image in examples], wordless, told)
+
+    def _how(self, generators: list[torch.Generator]) -> dict[str, Any]:
+        return {
+            "num_inference_steps": self._steps,
+            "guidance_scale": STARTER_GUIDANCE,
+            "generator": generators,
+        }
+
+    def _load(self, pipeline_class: Any, **components: Any) -> Any:  # noqa: ANN401 - of diffusers
+        pipeline = pipeline_class.from_pretrained(
+            HERE / MODEL_FOLDER, use_safetensors=True, safety_checker=None, **components
+        ).to(self._device)
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def _paint(self, call: Call) -> Pictures:
+        """The pictures of all scenes, BATCH at a time."""
+        pictures: list[NDArray[np.uint8]] = []
+        for start in range(0, len(self._scenes), BATCH):
+            part = slice(start, min(start + BATCH, len(self._scenes)))
+            generators = [
+                torch.Generator().manual_seed(60_000 + i) for i in range(part.start, part.stop)
+            ]
+            pictures += [np.asarray(image) for image in call(part, generators).images]
+        return np.stack(pictures)
+
+    def _classify(self, pictures: Pictures) -> list[Prediction]:
+        return classify(self._classifier, as_tensor(pictures))
+
+    def _print_things(self, name: str, scenes: Sequence[Scene], pictures: Pictures) -> None:
+        predictions = self._classify(pictures)
+        kinds, colours = same_things(scenes, predictions, pictures)
+        _print(f"{name}: kinds", share(kinds))
+        _print(f"{name}: colours", share(colours))
+        settings = [
+            (s.place, s.time) == (p.place, p.time) for s, p in zip(scenes, predictions, strict=True)
+        ]
+        _print(f"{name}: place and time", share(settings))
+
+    def _sheet(self, name: str, *columns: Iterable[NDArray[np.uint8]]) -> None:
+        """Write the first pictures, with those that belong together side by side."""
+        if self._sheets is None:
+            return
+        self._sheets.mkdir(parents=True, exist_ok=True)
+        across = len(columns) * 3
+        rows = min(12, -(-len(self._scenes) // 3))
+        sheet = Image.new("RGB", (across * 132, rows * 132))
+        for i, pictures in enumerate(zip(*columns, strict=True)):
+            for j, picture in enumerate(pictures):
+                x, y = (i % 3) * len(columns) + j, i // 3
+                sheet.paste(Image.fromarray(picture), (x * 132, y * 132))
+        sheet.save(self._sheets / f"{name}.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.starter.steering.evaluate", description=__doc__
+    )
+    parts = ("lines", "edits", "styles", "variations")
+    parser.add_argument("--only", choices=parts, help="one part (default: all)")
+    parser.add_argument("--count", type=int, default=200, help="scenes")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the sampler")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--out", type=Path, default=HERE, help="the folder of finished weights")
+    parser.add_argument("--sheets", type=Path, help="write pictures into this folder")
+    parser.add_argument("--guidance", type=float, default=EDIT_GUIDANCE, help="of edits")
+    parser.add_argument("--image-guidance", type=float, default=IMAGE_GUIDANCE, help="of edits")
+    options = parser.parse_args()
+    evaluation = Evaluation(
+        options.out, torch.device(options.device), options.count, options.steps, options.sheets
+    )
+    runs: dict[str, Callable[[], None]] = {
+        "lines": evaluation.lines,
+        "edits": lambda: evaluation.edits(options.guidance, options.image_guidance),
+        "styles": evaluation.styles,
+        "variations": evaluation.variations,
+    }
+    for name, run in runs.items():
+        if options.only in (None, name):
+            run()
+
+
+def _print(name: str, value: float) -> None:
+    print(f"{name:44}{value:6.1%}")  # noqa: T201 - the command's output
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The stages of the training command that make what steers the starter."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from diffusers import UNet2DConditionModel
+
+from engine.starter.export import save_edit, written_by_a_stage
+from engine.starter.run import SHARES, Run
+from engine.starter.scenes import SIZES
+from engine.starter.steering.control import new_scribble_control, train_scribble
+from engine.starter.steering.data import Part, Rendering, load_parts, part_file, render_part
+from engine.starter.steering.editing import new_edit_unet, train_edit
+from engine.starter.steering.image_adapter import (
+    ImageAdapter,
+    save_image_adapter,
+    train_image_adapter,
+    train_image_encoder,
+)
+from engine.starter.steering.style_loras import save_style, train_style
+from engine.starter.steering.styles import STYLES
+
+CONTROL_FOLDER: Final = "controls"
+_SEED: Final = 20
+ENCODER_TIME: Final = 0.15
+"""Share of the time of `image_adapter` in which the encoder is trained alone."""
+
+
+def render_steering(run: Run) -> None:
+    """Render and encode scenes, scribbles, pairs, styles and examples; writes `steering-*.pt`.
+
+    A file that exists is kept, so that the stage can be resumed.
+    """
+    for size, share in zip(SIZES, SHARES, strict=True):
+        file = part_file(run.work, size)
+        if not file.exists():
+            rendering = Rendering(int(run.scenes * share), size, _SEED)
+            render_part(rendering, run.finished_vae(), run.device, file)
+
+
+def scribble(run: Run) -> None:
+    """Train the ControlNet for scribbles and write its folder, in fp16."""
+    model = run.finished_model()
+    control = new_scribble_control(model.unet)
+    train_scribble(model, control, _parts(run), run.config("scribble"), run.work, run.device)
+    control.half().save_pretrained(run.out / CONTROL_FOLDER / "scribble")
+
+
+def edit(run: Run) -> None:
+    """Train the variant for edits and write it as a checkpoint."""
+    model = run.finished_model()
+    unet: UNet2DConditionModel = new_edit_unet(model.unet)
+    train_edit(model, unet, _parts(run), run.config("edit"), run.work, run.device)
+    save_edit(unet, run.out)
+
+
+def style_loras(run: Run) -> None:
+    """Train the LoRAs for styles, one after the other, and write them."""
+    model, parts = run.finished_model(), _parts(run)
+    for style in STYLES:
+        lora = train_style(style, model, parts, run.config("style"), run.work, run.device)
+        save_style(style, lora, run.out, sum(len(part[style]) for part in parts))
+
+
+def image_adapter(run: Run) -> None:
+    """Train image encoder and IP-Adapter and write their folder."""
+    model, parts = run.finished_model(), _parts(run)
+    adapter = ImageAdapter(model.unet)
+    encoding, adapting = run.config("image_encoder"), run.config("image_adapter")
+    if adapting.seconds is not None:
+        encoding = replace(encoding, seconds=adapting.seconds * ENCODER_TIME)
+        adapting = replace(adapting, seconds=adapting.seconds * (1 - ENCODER_TIME))
+    train_image_encoder(adapter, parts, encoding, run.work, run.device)
+    train_image_adapter(model, adapter, parts, adapting, run.work, run.device)
+    save_image_adapter(adapter, run.out)
+
+
+def _parts(run: Run) -> list[Part]:
+    written_by_a_stage(part_file(run.work, SIZES[0]))
+    return load_parts(run.work)
+
+
+STEERING_STAGES: Final[dict[str, Callable[[Run], None]]] = {
+    "steering_data": render_steering,
+    "scribble": scribble,
+    "edit": edit,
+    "style_loras": style_loras,
+    "image_adapter": image_adapter,
+}

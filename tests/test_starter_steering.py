@@ -1,0 +1,326 @@
+"""The training of what steers the starter: its data, its steps and its files."""
+
+import copy
+import importlib.util
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import (
+    AutoencoderKL,
+    ControlNetModel,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionInstructPix2PixPipeline,
+    StableDiffusionPipeline,
+)
+from PIL import Image
+from safetensors import safe_open
+from torch import nn
+
+from engine.starter.autoencoder import new_autoencoder
+from engine.starter.denoiser import TextConditioner, new_scheduler, new_unet
+from engine.starter.export import MODEL_FOLDER, load_edit, save_edit
+from engine.starter.safety import new_feature_extractor
+from engine.starter.scenes import Generators, Scene, Thing, draw_scene, draw_scene_with
+from engine.starter.steering import data
+from engine.starter.steering.batches import SteeringSampler
+from engine.starter.steering.control import control_image, new_scribble_control, train_scribble
+from engine.starter.steering.data import Part, render_chunk
+from engine.starter.steering.editing import new_edit_unet, train_edit
+from engine.starter.steering.edits import draw_pair, instruction, random_pair
+from engine.starter.steering.image_adapter import (
+    ADAPTER_FILE,
+    ADAPTER_FOLDER,
+    ImageAdapter,
+    save_image_adapter,
+    train_image_adapter,
+    train_image_encoder,
+)
+from engine.starter.steering.low_rank import Lora, save_diffusers, save_kohya
+from engine.starter.steering.measures import has_style, lines_followed, pixels_changed
+from engine.starter.steering.scribbles import scribble
+from engine.starter.steering.style_loras import LORA_FOLDER, save_style, train_style
+from engine.starter.steering.styles import STYLES, TRIGGERS
+from engine.starter.text_encoder import new_text_encoder, new_tokenizer
+from engine.starter.trainer import TrainingConfig
+
+CPU = torch.device("cpu")
+SIZE = (64, 64)
+PAIR = Scene((Thing("cat", "red"), Thing("house", "blue")), "grass", "day")
+CONFIG = TrainingConfig(steps=1, rate=1e-3, warmup=1, average=0.5, batch=2)
+
+
+@pytest.fixture(scope="module")
+def model() -> TextConditioner:
+    """The starter's architecture with random weights, which tests copy before they train."""
+    torch.manual_seed(4)
+    tokenizer = new_tokenizer()
+    return TextConditioner(tokenizer, new_text_encoder(tokenizer), new_unet()).eval()
+
+
+@pytest.fixture(scope="module")
+def vae() -> AutoencoderKL:
+    """A VAE with random weights."""
+    torch.manual_seed(5)
+    return new_autoencoder().eval()
+
+
+@pytest.fixture(scope="module")
+def part(vae: AutoencoderKL) -> Part:
+    """Six small scenes, encoded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "CHUNK", 6)
+        return data.encoded(render_chunk(0, size=SIZE, seed=1), vae, CPU)
+
+
+def pipeline_of(model: TextConditioner, vae: AutoencoderKL) -> StableDiffusionPipeline:
+    """A pipeline of diffusers with copies of what others may change."""
+    return StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=model.text_encoder,
+        tokenizer=model.tokenizer,
+        unet=copy.deepcopy(model.unet),
+        scheduler=new_scheduler(),
+        safety_checker=None,
+        feature_extractor=new_feature_extractor(),
+        requires_safety_checker=False,
+    )
+
+
+def predicted(unet: nn.Module) -> torch.Tensor:
+    """The noise prediction for fixed random inputs."""
+    generator = torch.Generator().manual_seed(6)
+    latents = torch.randn(1, 8, 8, 8, generator=generator)
+    embeds = torch.randn(1, 48, 128, generator=generator)
+    with torch.no_grad():
+        sample: torch.Tensor = unet(latents, torch.tensor([500]), embeds).sample
+    return sample
+
+
+def test_separate_generators_change_one_part_only() -> None:
+    """Another time of day leaves the ground's details and the things where they are."""
+    night = replace(PAIR, time="night")
+    day, dark = (
+        np.asarray(draw_scene_with(scene, (128, 128), Generators.separate("7")), dtype=int)
+        for scene in (PAIR, night)
+    )
+    same = (np.abs(day - dark).sum(axis=-1) == 0)[60:110]
+    assert same.any(axis=1).sum() > 20
+    assert (np.abs(day - dark).sum(axis=-1) > 60)[:30].mean() > 0.95
+
+
+def test_a_shared_generator_draws_as_before() -> None:
+    """`draw_scene` takes all details from one generator, in the order of the parts."""
+    drawn = draw_scene(PAIR, SIZE, random.Random(1))
+    again = draw_scene_with(PAIR, SIZE, Generators.shared(random.Random(1)))
+    assert drawn.tobytes() == again.tobytes()
+
+
+def test_scribbles_are_deterministic_and_on_the_edges_of_their_scene() -> None:
+    """Most lines are near an edge of the picture, and more so than of another picture."""
+    own, others = [], []
+    picture = draw_scene_with(PAIR, (128, 128), Generators.separate("s"))
+    other = np.asarray(draw_scene_with(PAIR, (128, 128), Generators.separate("t")))
+    for seed in range(12):
+        first, again = (
+            scribble(PAIR, picture, Generators.separate("s"), random.Random(seed)) for _ in range(2)
+        )
+        assert first.shape == (128, 128)
+        assert (first == again).all()
+        if first.any():
+            own.append(lines_followed(np.asarray(picture), first))
+            others.append(lines_followed(other, first))
+    assert np.mean(own) > 0.75
+    assert np.mean(own) > np.mean(others) + 0.15
+
+
+def test_pairs_differ_only_where_the_edit_says() -> None:
+    """Edits of things leave the sky; each edit changes something and is deterministic."""
+    rng = random.Random(2)
+    for nth in range(12):
+        pair = random_pair(PAIR, SIZE, f"p{nth}")
+        assert pair == random_pair(PAIR, SIZE, f"p{nth}")
+        assert pair.reversed().reversed() == pair
+        before, after = (np.asarray(image, dtype=int) for image in draw_pair(pair, SIZE, f"p{nth}"))
+        assert (before != after).any()
+        if (pair.before.place, pair.before.time) == (pair.after.place, pair.after.time):
+            assert (before[:8] == after[:8]).all()
+        assert instruction(pair, rng)
+
+
+def test_an_instruction_names_what_it_changes() -> None:
+    """The new time of day, the thing that is removed, or the new colour is in the words."""
+    rng = random.Random(3)
+    pair = random_pair(PAIR, SIZE, "p0")
+    alone = replace(PAIR, things=PAIR.things[:1])
+    removal = replace(pair, before=PAIR, after=alone)
+    words = instruction(removal, rng)
+    assert any(noun in words for noun in ("house", "cottage", "home"))
+    addition = instruction(removal.reversed(), rng)
+    assert "blue" in addition
+    painted = replace(PAIR, things=(PAIR.things[0], Thing("house", "green")))
+    assert "green" in instruction(replace(pair, before=PAIR, after=painted), rng)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_styles_are_recognised(style: str) -> None:
+    """Each style is told from plain renderings and from the other style."""
+    picture = draw_scene_with(PAIR, (128, 128), Generators.separate("u"))
+    styled = {name: np.asarray(restyle(picture)) for name, restyle in STYLES.items()}
+    assert [name for name in STYLES if has_style(style, styled[name])] == [style]
+    assert not has_style(style, np.asarray(picture))
+
+
+def test_an_edit_of_pixels_is_measured() -> None:
+    """A picture counts as edited if it is the second one, and as kept if the rest is unchanged."""
+    before = np.zeros((8, 8, 3), np.uint8)
+    after = before.copy()
+    after[:2] = 200
+    assert pixels_changed(before, after, after) == (True, True)
+    assert pixels_changed(before, after, before) == (False, True)
+    assert pixels_changed(before, after, np.full_like(before, 200)) == (True, False)
+
+
+def test_rendered_chunks_are_deterministic() -> None:
+    """The seed determines pictures, scribbles, tokens and labels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "CHUNK", 2)
+        first, again, other = (render_chunk(0, size=SIZE, seed=seed) for seed in (1, 1, 2))
+    assert all((first[name] == again[name]).all() for name in first)
+    assert (first["latents"] != other["latents"]).any()
+
+
+def test_a_batch_is_determined_by_its_generator(part: Part) -> None:
+    """Noise and rows are equal for equal generators."""
+    sampler = SteeringSampler([part], "latents", ("scribbles",), 3, CPU)
+    first, again = (sampler.sample(torch.Generator().manual_seed(9)) for _ in range(2))
+    assert torch.equal(first.noisy, again.noisy)
+    assert torch.equal(first.rows["scribbles"], again.rows["scribbles"])
+
+
+def test_the_control_net_loads_in_diffusers(
+    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, part: Part
+) -> None:
+    """An untrained one has no effect; a trained one paints in diffusers' pipeline."""
+    control = new_scribble_control(model.unet)
+    pipeline = pipeline_of(model, vae)
+    before = control.state_dict()["controlnet_mid_block.weight"].clone()
+    assert not before.any()
+    train_scribble(copy.deepcopy(model), control, [part], CONFIG, tmp_path, CPU)
+    control.half().save_pretrained(tmp_path / "scribble")
+    assert sum(file.stat().st_size for file in (tmp_path / "scribble").iterdir()) < 6e6
+    loaded = ControlNetModel.from_pretrained(tmp_path / "scribble", use_safetensors=True)
+    assert loaded.state_dict()["controlnet_mid_block.weight"].any()
+    painter = StableDiffusionControlNetPipeline(**pipeline.components, controlnet=loaded)
+    lines = control_image(part["scribbles"][:1])
+    painted = painter("a cat", lines, num_inference_steps=1, output_type="np").images
+    assert painted.shape == (1, 64, 64, 3)
+
+
+def test_the_edit_variant_loads_in_diffusers(
+    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, part: Part
+) -> None:
+    """It starts as the model it was made from; its file has it back in fp16."""
+    unet = new_edit_unet(model.unet)
+    source = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        widened = unet.conv_in(torch.cat([source, source], dim=1))
+        assert torch.allclose(widened, model.unet.conv_in(source), atol=1e-6)
+    train_edit(copy.deepcopy(model), unet, [part], CONFIG, tmp_path, CPU)
+    folder = tmp_path / MODEL_FOLDER
+    model.unet.save_config(folder / "unet")
+    save_edit(unet, tmp_path)
+    loaded = load_edit(tmp_path)
+    stored = unet.state_dict()
+    assert all(torch.equal(t, stored[k].half().float()) for k, t in loaded.state_dict().items())
+    components = pipeline_of(model, vae).components | {"unet": loaded}
+    components.pop("image_encoder")
+    editor = StableDiffusionInstructPix2PixPipeline(**components, requires_safety_checker=False)
+    picture = Image.new("RGB", SIZE, "green")
+    edited = editor("make it night", picture, num_inference_steps=1, output_type="np").images
+    assert edited.shape == (1, 64, 64, 3)
+
+
+def test_the_image_adapter_loads_in_diffusers(
+    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, part: Part
+) -> None:
+    """The loaded adapter gives the noise prediction of the trained one."""
+    trained = copy.deepcopy(model)
+    adapter = ImageAdapter(trained.unet)
+    train_image_encoder(adapter, [part], CONFIG, tmp_path, CPU)
+    train_image_adapter(trained, adapter, [part], CONFIG, tmp_path, CPU)
+    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    save_image_adapter(adapter, tmp_path)
+    folder = tmp_path / ADAPTER_FOLDER
+    assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 3.2e6
+    painter = pipeline_of(model, vae)
+    painter.load_ip_adapter(folder, subfolder="", weight_name=ADAPTER_FILE, local_files_only=True)
+    adapter.float()
+    with torch.no_grad():
+        embeds = adapter.embeds(pixels)
+        loaded = painter.image_encoder(pixels).image_embeds
+        assert torch.allclose(embeds, loaded, atol=1e-3)
+        predictions = [
+            unet(
+                torch.ones(1, 8, 8, 8),
+                torch.tensor([500]),
+                torch.ones(1, 48, 128),
+                added_cond_kwargs={"image_embeds": [embeds[:, None]]},
+            ).sample
+            for unet in (trained.unet, painter.unet)
+        ]
+    assert torch.allclose(predictions[0], predictions[1], atol=2e-2)
+    example = Image.new("RGB", (80, 60), "red")
+    images = painter("", ip_adapter_image=example, num_inference_steps=1, height=64, width=64)
+    assert images.images[0].size == SIZE
+
+
+def random_lora(model: TextConditioner) -> tuple[Lora, TextConditioner]:
+    """A LoRA with random values, and a copy of the model with it."""
+    torch.manual_seed(8)
+    lora = Lora(model.unet)
+    for parameter in lora.parameters():
+        nn.init.normal_(parameter, std=0.05)
+    changed = copy.deepcopy(model)
+    lora.attach(changed.unet)
+    return lora, changed
+
+
+@pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="diffusers needs peft")
+@pytest.mark.parametrize("save", [save_diffusers, save_kohya])
+def test_a_lora_loads_in_diffusers(
+    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, save: type
+) -> None:
+    """Loaded by diffusers, it changes the UNet as in training, in either format."""
+    lora, changed = random_lora(model)
+    save(lora, tmp_path / "style.safetensors", {})
+    painter = pipeline_of(model, vae)
+    painter.load_lora_weights(tmp_path, weight_name="style.safetensors")
+    wanted, found = predicted(changed.unet), predicted(painter.unet)
+    assert torch.allclose(wanted, found, atol=2e-2)
+    assert not torch.allclose(wanted, predicted(model.unet), atol=5e-2)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_trained_style_is_stored_with_its_trigger(
+    tmp_path: Path, model: TextConditioner, part: Part, style: str
+) -> None:
+    """The file is small, and its metadata names trigger and architecture; a resumed training
+    returns the same LoRA."""
+    lora, again = (train_style(style, model, [part], CONFIG, tmp_path, CPU) for _ in range(2))
+    assert all(
+        torch.equal(a, b) for a, b in zip(lora.parameters(), again.parameters(), strict=True)
+    )
+    save_style(style, lora, tmp_path, 6)
+    file = tmp_path / LORA_FOLDER / f"{style}.safetensors"
+    assert file.stat().st_size < 1e6
+    with safe_open(file, "pt") as stored:
+        metadata, keys = stored.metadata(), list(stored.keys())
+    assert metadata["modelspec.trigger_phrase"] == TRIGGERS[style]
+    assert metadata["modelspec.architecture"] == "stable-diffusion-v1/lora"
+    start = "lora_unet_" if style == "neon" else "unet."
+    assert all(key.startswith(start) for key in keys)
+    assert not any(name.endswith("parametrizations") for name, _ in model.unet.named_modules())
