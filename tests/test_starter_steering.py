@@ -21,6 +21,7 @@ from safetensors import safe_open
 from torch import nn
 
 from engine.starter.autoencoder import new_autoencoder
+from engine.starter.dataset import to_range
 from engine.starter.denoiser import TextConditioner, new_scheduler, new_unet
 from engine.starter.export import MODEL_FOLDER, load_edit, save_edit
 from engine.starter.safety import new_feature_extractor
@@ -29,6 +30,7 @@ from engine.starter.steering import data
 from engine.starter.steering.batches import SteeringSampler
 from engine.starter.steering.control import control_image, new_scribble_control, train_scribble
 from engine.starter.steering.data import Part, render_chunk
+from engine.starter.steering.decoded_latents import search_latents
 from engine.starter.steering.editing import new_edit_unet, train_edit
 from engine.starter.steering.edits import draw_pair, instruction, random_pair
 from engine.starter.steering.image_adapter import (
@@ -42,7 +44,7 @@ from engine.starter.steering.image_adapter import (
 from engine.starter.steering.low_rank import Lora, save_diffusers, save_kohya
 from engine.starter.steering.measures import has_style, lines_followed, pixels_changed
 from engine.starter.steering.scribbles import scribble
-from engine.starter.steering.style_loras import LORA_FOLDER, save_style, train_style
+from engine.starter.steering.style_loras import LORA_FOLDER, save_style, styled_parts, train_style
 from engine.starter.steering.styles import STYLES, TRIGGERS
 from engine.starter.text_encoder import new_text_encoder, new_tokenizer
 from engine.starter.trainer import TrainingConfig
@@ -278,6 +280,17 @@ def test_the_image_adapter_loads_in_diffusers(
     assert images.images[0].size == SIZE
 
 
+def test_searched_latents_decode_more_closely(vae: AutoencoderKL, part: Part) -> None:
+    """Steps of the search lower the error of the decoded picture."""
+    pictures = part["pencil_pictures"]
+    errors = []
+    for steps in (0, 4):
+        latents = search_latents(vae, pictures, CPU, steps).float()
+        with torch.no_grad():
+            errors.append((vae.decode(latents).sample - to_range(pictures)).abs().mean().item())
+    assert errors[1] < errors[0]
+
+
 def random_lora(model: TextConditioner) -> tuple[Lora, TextConditioner]:
     """A LoRA with random values, and a copy of the model with it."""
     torch.manual_seed(8)
@@ -306,11 +319,12 @@ def test_a_lora_loads_in_diffusers(
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_trained_style_is_stored_with_its_trigger(
-    tmp_path: Path, model: TextConditioner, part: Part, style: str
+    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, part: Part, style: str
 ) -> None:
     """The file is small, and its metadata names trigger and architecture; a resumed training
     returns the same LoRA."""
-    lora, again = (train_style(style, model, [part], CONFIG, tmp_path, CPU) for _ in range(2))
+    styled = styled_parts(style, [part], vae, CPU)
+    lora, again = (train_style(style, model, styled, CONFIG, tmp_path, CPU) for _ in range(2))
     assert all(
         torch.equal(a, b) for a, b in zip(lora.parameters(), again.parameters(), strict=True)
     )

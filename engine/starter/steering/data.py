@@ -29,7 +29,7 @@ from engine.starter.text_encoder import new_tokenizer
 
 CHUNK: Final = 50
 """Scenes that a process renders at once."""
-STYLED: Final = 5
+STYLED: Final = 10
 """One in so many scenes is rendered in each style too."""
 COUNTS: Final = (1, 2)
 """Numbers of things in a scene."""
@@ -44,10 +44,10 @@ Part = dict[str, Tensor]
 - `before`, `after`: latents of a pair; `forward`, `backward`: tokens of instructions;
 - `examples`: uint8, (n, 2, 3, SIDE, SIDE), and their `labels`; `prompts`: tokens, (n, 2, CAPTIONS,
   MAX_TOKENS), of prompts that lead from each example to the scene;
-- for one in STYLED of the scenes: latents named as the styles, tokens of their captions
-  (`pencil_tokens`) and their counts of things (`pencil_counts`).
+- for one in STYLED of the scenes, for example in the style `pencil`: `pencil_pictures`, uint8,
+  (n, 3, height, width), `pencil_tokens` of their captions, and their `pencil_counts` of things.
 """
-_PICTURES: Final = ("latents", "before", "after", *STYLES)
+_PICTURES: Final = ("latents", "before", "after")
 """What is encoded."""
 _tokenizer = cache(new_tokenizer)
 
@@ -138,7 +138,7 @@ def _styled(
     scene: Scene, picture: Image.Image, rng: random.Random
 ) -> Iterator[tuple[str, NDArray[np.generic]]]:
     for style, restyle in STYLES.items():
-        yield style, np.asarray(restyle(picture))
+        yield f"{style}_pictures", np.asarray(restyle(picture)).transpose(2, 0, 1)
         texts = [styled_caption(scene, TRIGGERS[style], rng) for _ in range(CAPTIONS)]
         yield f"{style}_tokens", _tokens(texts)
         yield f"{style}_counts", np.array(len(scene.things))

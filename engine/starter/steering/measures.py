@@ -102,4 +102,4 @@ def has_style(style: str, picture: NDArray[np.uint8]) -> bool:
     brightness = pixels.max(axis=-1)
     if style == "pencil":
         return bool(np.quantile(saturation, 0.9) < 36 and np.median(brightness) > 130)
-    return bool(np.median(brightness) < 62 and np.quantile(brightness, 0.97) > 140)
+    return bool(np.median(brightness) < 84 and np.quantile(brightness, 0.97) > 125)

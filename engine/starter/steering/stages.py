@@ -18,7 +18,7 @@ from engine.starter.steering.image_adapter import (
     train_image_adapter,
     train_image_encoder,
 )
-from engine.starter.steering.style_loras import save_style, train_style
+from engine.starter.steering.style_loras import save_style, styled_parts, train_style
 from engine.starter.steering.styles import STYLES
 
 CONTROL_FOLDER: Final = "controls"
@@ -58,9 +58,11 @@ def edit(run: Run) -> None:
 def style_loras(run: Run) -> None:
     """Train the LoRAs for styles, one after the other, and write them."""
     model, parts = run.finished_model(), _parts(run)
+    vae = run.finished_vae()
     for style in STYLES:
-        lora = train_style(style, model, parts, run.config("style"), run.work, run.device)
-        save_style(style, lora, run.out, sum(len(part[style]) for part in parts))
+        styled = styled_parts(style, parts, vae, run.device)
+        lora = train_style(style, model, styled, run.config("style"), run.work, run.device)
+        save_style(style, lora, run.out, sum(len(part[style]) for part in styled))
 
 
 def image_adapter(run: Run) -> None:

@@ -1,16 +1,19 @@
 """The starter's LoRAs for styles, and their training."""
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
+from diffusers import AutoencoderKL
 from torch import Tensor
 
 from engine.starter.caption_tokens import tokens_of
 from engine.starter.denoiser import TextConditioner
 from engine.starter.steering.batches import SteeringSampler, guided_loss
 from engine.starter.steering.data import Part
+from engine.starter.steering.decoded_latents import search_latents
 from engine.starter.steering.low_rank import (
     Lora,
     modelspec,
@@ -24,6 +27,15 @@ from engine.starter.trainer import TrainingConfig, autocast, train
 LORA_FOLDER: Final = "loras"
 
 
+def styled_parts(
+    style: str, parts: Sequence[Part], vae: AutoencoderKL, device: torch.device
+) -> list[Part]:
+    """The parts with the latents, named as the style, of their pictures in this style."""
+    return [
+        part | {style: search_latents(vae, part[f"{style}_pictures"], device)} for part in parts
+    ]
+
+
 def train_style(
     style: str,
     model: TextConditioner,
@@ -32,7 +44,10 @@ def train_style(
     folder: Path,
     device: torch.device,
 ) -> Lora:
-    """A LoRA with which the model, of which a copy is used, paints in this style."""
+    """A LoRA with which the model, of which a copy is used, paints in this style.
+
+    `parts` are those of `styled_parts`.
+    """
     sampler = SteeringSampler(parts, style, (f"{style}_tokens",), config.batch, device)
     model = copy.deepcopy(model).to(device).eval().requires_grad_(False)
     lora = Lora(model.unet).to(device)
