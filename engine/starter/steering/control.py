@@ -15,7 +15,7 @@ from engine.starter.trainer import TrainingConfig, autocast, train
 
 CONTROL_CHANNELS: Final = (16, 32, 64, 96)
 """Of the embedding of the control image, whose size they reduce to an eighth."""
-UNTOLD_SHARE: Final = 0.15
+PROMPTLESS_SHARE: Final = 0.15
 """Share of the pictures whose rows with a prompt have an empty one, so that lines matter."""
 
 
@@ -43,7 +43,7 @@ def train_scribble(
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         batch = sampler.sample(generator)
         tokens = batch.one_of(batch.rows["tokens"]).long()
-        tokens = torch.where(batch.chances() < UNTOLD_SHARE, empty, tokens)
+        tokens = torch.where(batch.chances() < PROMPTLESS_SHARE, empty, tokens)
         both = torch.cat([empty.expand_as(tokens), tokens])
         lines = control_image(batch.rows["scribbles"]).repeat(2, 1, 1, 1)
 

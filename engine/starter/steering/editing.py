@@ -59,9 +59,9 @@ def train_edit(
             predicted = edit(
                 inputs.contiguous(memory_format=torch.channels_last), timesteps.repeat(2), embeds
             ).sample
-        untold, told = predicted.float().chunk(2)
-        guided = untold + (told - untold) / GUIDANCE_RATIO
-        errors = (guided - noise).square() + (untold - noise).square()
+        noise_pred_image, noise_pred_text = predicted.float().chunk(2)
+        guided = noise_pred_image + (noise_pred_text - noise_pred_image) / GUIDANCE_RATIO
+        errors = (guided - noise).square() + (noise_pred_image - noise).square()
         loss: Tensor = (errors.mean(dim=1) * weights).mean()
         return loss
 

@@ -162,13 +162,13 @@ class Evaluation:
             f"{rng.choice(PLACE_WORDS[place])} {rng.choice(TIME_WORDS[time])}"
             for place, time in settings
         ]
-        told = self._paint(lambda s, g: pipeline(prompts[s], **self._how(g), **example(s)))
+        prompted = self._paint(lambda s, g: pipeline(prompts[s], **self._how(g), **example(s)))
         wanted = [
             Scene(scene.things, *setting)
             for scene, setting in zip(self._scenes, settings, strict=True)
         ]
-        self._print_things("variations with a prompt", wanted, told)
-        self._sheet("variations", [np.asarray(image) for image in examples], wordless, told)
+        self._print_things("variations with a prompt", wanted, prompted)
+        self._sheet("variations", [np.asarray(image) for image in examples], wordless, prompted)
 
     def _how(self, generators: list[torch.Generator]) -> dict[str, Any]:
         return {
