@@ -21,6 +21,7 @@ from engine.contract import (
     Distilled,
     Outpaint,
     PromptFormat,
+    Reference,
     Upscale,
     sha256,
 )
@@ -29,6 +30,7 @@ from tests.changing import EDITOR, PAINTER, context, menu_of, painted, single
 from tests.fake_engine import MODEL, FakeEngine, flat_image
 from tests.nsfw_watch import choose, restrict
 from tests.samples import recipe
+from tests.steered_model import STEERED
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +95,15 @@ def test_the_loras_of_a_picture_are_used_again() -> None:
     assert zoom.plan(ZoomRequest(2.0), context(card, parent=parent)).recipes[0].recipe.adapters == (
         inked,
     )
+
+
+def test_the_references_of_a_picture_are_used_again() -> None:
+    """They may say more of it than its prompt; another adapter would read them otherwise."""
+    like = Reference(image="c" * 64, scale=0.5, adapter="ip", revision="i1")
+    other = Reference(image="c" * 64, scale=0.5, adapter="ip", revision="i0")
+    settings = {"model": STEERED.name, "revision": STEERED.revision, "references": (like, other)}
+    plan = zoom.plan(ZoomRequest(2.0), context(STEERED, parent=recipe(**settings)))
+    assert plan.recipes[0].recipe.references == (like,)
 
 
 def test_an_old_picture_with_too_many_steps_gets_the_models_settings() -> None:

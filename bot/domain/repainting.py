@@ -18,6 +18,7 @@ from engine.contract import (
     PictureOptions,
     PromptFormat,
     Recipe,
+    Reference,
     Source,
     make_recipes,
 )
@@ -105,6 +106,7 @@ def repainted(
             seed=context.seed,
             source=new_source,
             adapters=_adapters(parent.recipe.recipe, card),
+            references=_references(parent.recipe.recipe, card),
         )
     except ValueError as error:
         raise Refused(str(error)) from error
@@ -171,3 +173,10 @@ def _adapters(recipe: Recipe, card: ModelCard) -> tuple[Adapter, ...]:
     """The LoRAs of the recipe that the model has."""
     here = {(adapter.name, adapter.revision) for adapter in card.adapters}
     return tuple(item for item in recipe.adapters if (item.name, item.revision) in here)
+
+
+def _references(recipe: Recipe, card: ModelCard) -> tuple[Reference, ...]:
+    """The references of the recipe, if the model reads them in the same way."""
+    adapter = card.image_adapter
+    here = None if adapter is None else (adapter.name, adapter.revision)
+    return tuple(item for item in recipe.references if (item.adapter, item.revision) == here)
