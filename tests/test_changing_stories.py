@@ -10,6 +10,7 @@ from PIL import Image, ImageChops
 
 from bot.playground import Interaction, Message, Person, Playground, Upload
 from bot.playground.client.modals import FieldValue
+from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.bot_harness import ALL_BUTTONS, final_response, query
 from tests.bot_process import BotProcess
@@ -55,7 +56,7 @@ async def shown(bot: BotProcess, interaction: Interaction) -> Message:
 
 async def single(bot: BotProcess, ada: Person, seed: int) -> tuple[Message, Image.Image]:
     """The result of a job of one picture, and the picture; the message may show it enlarged."""
-    options = {"prompt": "a red house", "steps": 4, "count": 1, "seed": seed}
+    options: dict[str, Value] = {"prompt": "a red house", "steps": 4, "count": 1, "seed": seed}
     message = await shown(bot, await ada.invoke("imagine", options))
     return message, latest(bot, count=1)[0]
 
