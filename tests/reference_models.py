@@ -81,11 +81,12 @@ def reference(
 
 
 def pipeline_with(
-    *, is_xl: bool = False, is_plus: bool = False, count: int = 1
+    folder: Path | None = None, /, *, is_xl: bool = False, is_plus: bool = False, count: int = 1
 ) -> DiffusionPipeline:
-    """diffusers' own pipeline with so many copies of the IP-Adapter."""
-    options: dict[str, Any] = {} if is_xl else {"safety_checker": None, "feature_extractor": None}
-    pipeline = DiffusionPipeline.from_pretrained(model_folder(is_xl=is_xl), **options)
+    """diffusers' own pipeline with so many copies of the IP-Adapter; `folder` is that of another
+    model."""
+    options: dict[str, Any] = {} if is_xl else {"safety_checker": None}
+    pipeline = DiffusionPipeline.from_pretrained(folder or model_folder(is_xl=is_xl), **options)
     file = adapter_file(is_xl=is_xl, is_plus=is_plus)
     pipeline.load_ip_adapter(str(file.parent), subfolder="", weight_name=[file.name] * count)
     pipeline.set_progress_bar_config(disable=True)

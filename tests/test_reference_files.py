@@ -25,6 +25,7 @@ from engine.weights.ip_adapters import (
     read_ip_adapter,
     revision_of,
 )
+from engine.weights.model_files import find_model_files
 from tests.engine_parts import failure_reason, job
 from tests.ip_adapter_writer import save_image_encoder
 from tests.reference_models import (
@@ -36,6 +37,7 @@ from tests.reference_models import (
     reference_core,
     run_of,
 )
+from tests.test_hub import ServingHub, answering
 
 USUAL: Final = STABLE_DIFFUSION.ip_adapter
 
@@ -103,6 +105,34 @@ def test_the_image_encoder_may_be_beside_the_folder(folder: Path) -> None:
     assert image_encoder_of(found) == folder.parent / "image_encoder"
 
 
+def test_only_what_is_needed_is_downloaded(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The usual file of a repository, or the one that is named, with the image encoder that suits
+    it."""
+    repository = tmp_path / "repository"
+    usual = repository / USUAL
+    shutil.copytree(folder, usual.parent)
+    only_file(usual.parent).rename(usual)
+    shutil.copy(usual, repository / "models" / "other.safetensors")
+    (repository / "sdxl_models").mkdir()
+    shutil.copy(usual, repository / "sdxl_models" / "ip-adapter_vit-h.safetensors")
+    save_image_encoder(repository / "sdxl_models" / "image_encoder", projection=7)
+    hub = ServingHub(repository)
+    with answering(hub, monkeypatch, tmp_path / "cache"):
+        found = find_ip_adapter("a/b", layers(), USUAL)
+        weights = [name for name in hub.served if name.endswith(".safetensors")]
+        assert set(weights) == {USUAL, "models/image_encoder/model.safetensors"}
+        named = find_ip_adapter("a/b/sdxl_models/ip-adapter_vit-h.safetensors", layers(), USUAL)
+        assert "sdxl_models/image_encoder/model.safetensors" not in hub.served
+        assert find_ip_adapter("a/b", UnetLayers(1, (1,)), USUAL) is None
+        with pytest.raises(ModelNotFound, match=r"There is no models/x\.safetensors in a/b"):
+            find_ip_adapter("a/b/models/x.safetensors", layers(), USUAL)
+    assert found is not None
+    assert named is not None
+    assert image_encoder_of(found) == image_encoder_of(named)
+
+
 def test_the_revision_is_that_of_all_weights(folder: Path) -> None:
     """Another image encoder makes other pictures."""
     file = read_ip_adapter(only_file(folder))
@@ -139,10 +169,12 @@ def test_the_starter_has_its_own(folder: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ip_adapters, "STARTER_IP_ADAPTER", folder)
     model = load(str(model_folder(is_xl=False)), select_device())
     unet = model.pipeline.unet  # type: ignore[attr-defined] # a LatentDiffusion has it
-    loaded = ip_adapters.load_ip_adapter("starter", unet, STABLE_DIFFUSION, model.device)
+    files = find_model_files(str(model_folder(is_xl=False)))
+    assert ip_adapters.load_ip_adapter(files, unet, STABLE_DIFFUSION, model.device) is None
+    files.name = "starter"
+    loaded = ip_adapters.load_ip_adapter(files, unet, STABLE_DIFFUSION, model.device)
     assert loaded is not None
     assert loaded.card == reference_core().model.card.image_adapter
-    assert ip_adapters.load_ip_adapter("x", unet, STABLE_DIFFUSION, model.device) is None
 
 
 @pytest.mark.parametrize("as_file", [False, True])

@@ -1,5 +1,7 @@
 """Reference images by IP-Adapters act as in diffusers' own pipelines."""
 
+import shutil
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -8,17 +10,21 @@ import pytest
 import torch
 from diffusers import AutoPipelineForImage2Image
 from PIL import Image
+from transformers import CLIPImageProcessor
 
 from engine.contract import Img2Img, Recipe, ReferenceRole, Subseed, sha256
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
 from engine.steering.interpolation import slerp
+from engine.weights.ip_adapters import IP_ADAPTER_VARIABLE
 from tests.diffusers_pipeline import assert_alike, make_scheduler
-from tests.engine_parts import rendered_images, sketch
+from tests.engine_parts import load_engine_core, rendered_images, sketch
 from tests.reference_models import (
+    adapter_file,
     digests,
     embeddings,
     job_of,
+    model_folder,
     picture,
     pipeline_with,
     reference,
@@ -58,10 +64,15 @@ def theirs(pipeline: Any, run: Recipe, **options: Any) -> Image.Image:  # noqa: 
     return image
 
 
+def differs_by(one: Image.Image, other: Image.Image) -> int:
+    """The largest difference between pixels."""
+    levels = numpy.asarray(one).astype(int) - numpy.asarray(other).astype(int)
+    return int(abs(levels).max())
+
+
 def differs(one: Image.Image, other: Image.Image) -> bool:
     """Whether pictures differ clearly."""
-    levels = numpy.asarray(one).astype(int) - numpy.asarray(other).astype(int)
-    return bool(abs(levels).max() > 20)
+    return differs_by(one, other) > 20
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -106,11 +117,13 @@ def test_blended_references_are_one_embedding() -> None:
     ]
     first, second, third = (embeddings(pipeline, picture(nth)) for nth in range(3))
     embeds = slerp(slerp(first, second, 1 / 3), third, 1 / 4)
-    pipeline.set_ip_adapter_scale(0.8)
+    pipeline.set_ip_adapter_scale(1.0)
     run = run_of(core, *blend)
     both_rows = torch.cat([torch.zeros_like(embeds), embeds]).unsqueeze(1)
     image = ours(core, run)
     assert_alike(image, theirs(pipeline, run, ip_adapter_image_embeds=[both_rows]))
+    shares = [msgspec.structs.replace(each, scale=each.scale / 1.6) for each in blend]
+    assert differs_by(image, ours(core, run_of(core, *shares))) <= 1
     mixed = msgspec.structs.replace(run, subseeds=(Subseed(99, 0.5),))
     assert differs(image, ours(core, mixed))
 
@@ -131,3 +144,24 @@ def test_a_scale_of_zero_changes_nothing() -> None:
     run = run_of(core, reference(core, picture(1), 0.0), row_class=4)
     plain = msgspec.structs.replace(run, references=())
     assert digests(core, run) == digests(core, plain)
+
+
+def test_images_are_processed_as_the_pipeline_does_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the image processor of the model, if that has one."""
+    folder = shutil.copytree(model_folder(is_xl=False), tmp_path / "model")
+    processor = CLIPImageProcessor(
+        size={"height": 32, "width": 32},
+        do_center_crop=False,
+        image_mean=[0.1, 0.5, 0.9],
+        image_std=[0.5, 0.5, 0.2],
+    )
+    processor.save_pretrained(folder / "feature_extractor")
+    monkeypatch.setenv(IP_ADAPTER_VARIABLE, str(adapter_file(is_xl=False, is_plus=False)))
+    core, pipeline = load_engine_core(str(folder)), pipeline_with(folder)
+    run = run_of(core, reference(core, picture(1)), guidance=4.0)
+    image = ours(core, run)
+    assert_alike(image, theirs(pipeline, run, ip_adapter_image=picture(1)))
+    usual = run_of(reference_core(), reference(reference_core(), picture(1)), guidance=4.0)
+    assert differs_by(image, ours(reference_core(), usual)) > 2

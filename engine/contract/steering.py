@@ -24,7 +24,8 @@ class ReferenceRole(StrEnum):
     """Style and colours alone: only the layers that InstantStyle (https://arxiv.org/abs/2404.02733)
     names see the image."""
     BLEND = "blend"
-    """One of several images whose embeddings are mixed into one, by their scales."""
+    """One of several images whose embeddings are mixed into one. Their scales are the shares; their
+    sum up to 1, or the largest one if it is above 1, is the scale of the mixture."""
 
 
 class Preprocessor(StrEnum):

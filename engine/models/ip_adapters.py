@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import torch
 from diffusers import UNet2DConditionModel
+from PIL import Image
 from safetensors.torch import load_file
 from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
@@ -33,10 +34,12 @@ from engine.weights.ip_adapters import (
     image_encoder_of,
     revision_of,
 )
-from engine.weights.model_folder import LOAD_ERRORS, STARTERS, variant_in
+from engine.weights.model_files import ModelFiles
+from engine.weights.model_folder import LOAD_ERRORS, STARTERS, names_component, variant_in
 
 _SELF_ATTENTION: Final = "attn1.processor"
 _PROCESSOR: Final = ".processor"
+_EXTRACTOR: Final = "feature_extractor"
 _PREPROCESSOR: Final = "preprocessor_config.json"
 log = logging.getLogger(__name__)
 
@@ -49,27 +52,27 @@ class LoadedIpAdapter(NamedTuple):
 
 
 def load_ip_adapter(
-    model: str, unet: UNet2DConditionModel, family: FamilyDefaults, device: Device
+    files: ModelFiles, unet: UNet2DConditionModel, family: FamilyDefaults, device: Device
 ) -> LoadedIpAdapter | None:
-    """The first configured IP-Adapter that fits the UNet of a model of this name; None if none is
-    for it.
+    """The first configured IP-Adapter that fits the UNet of a model; None if none is for it.
 
     Raises UsageError, ModelNotFound, ModelGated, ModelCorrupt or StorageFailed, with a sentence for
     the operator, if one that is configured cannot be used.
     """
     layers = _layers_of(unet)
-    own = [str(STARTER_IP_ADAPTER)] if model in STARTERS and STARTER_IP_ADAPTER.is_dir() else []
+    is_starter = files.name in STARTERS
+    own = [str(STARTER_IP_ADAPTER)] if is_starter and STARTER_IP_ADAPTER.is_dir() else []
     for name in (*configured_names(), *own):
         file = find_ip_adapter(name, layers, family.ip_adapter)
         if file is not None:
-            loaded = _load(file, unet, device)
-            log.info("reference images of the model %s are read by %s", model, file.path)
+            loaded = _load(file, unet, device, _processor_of(files))
+            log.info("reference images of the model %s are read by %s", files.name, file.path)
             return loaded
     if configured_names():
         log.warning(
             "No IP-Adapter of %s is for the model %s, which takes no reference images: it needs "
             "one with %d layers for prompts of width %d.",
-            *(IP_ADAPTER_VARIABLE, model, len(layers.sizes), layers.width),
+            *(IP_ADAPTER_VARIABLE, files.name, len(layers.sizes), layers.width),
         )
     return None
 
@@ -86,11 +89,18 @@ def _processors(unet: UNet2DConditionModel) -> list[str]:
     return [name for name in unet.attn_processors if not name.endswith(_SELF_ATTENTION)]
 
 
-def _load(file: IpAdapterFile, unet: UNet2DConditionModel, device: Device) -> LoadedIpAdapter:
+def _load(
+    file: IpAdapterFile,
+    unet: UNet2DConditionModel,
+    device: Device,
+    processor: CLIPImageProcessor | None,
+) -> LoadedIpAdapter:
+    """`processor` is that of the model, if it has one."""
     encoder_folder = image_encoder_of(file)
     revision = revision_of(file, encoder_folder)
     with _errors(file):
-        encoder = _load_encoder(encoder_folder, device, is_pooled=file.has_pooled_input)
+        network = _load_encoder(encoder_folder, device)
+        processor = _suitable_processor(processor, encoder_folder, network.config.image_size)
         tensors = _read(file)
         projection = unet._convert_ip_adapter_image_proj_to_diffusers(
             tensors["image_proj"], low_cpu_mem_usage=False
@@ -104,14 +114,13 @@ def _load(file: IpAdapterFile, unet: UNet2DConditionModel, device: Device) -> Lo
         projections.append(
             Projections(name.removesuffix(_PROCESSOR), layer.to_k_ip[0], layer.to_v_ip[0])
         )
+    encoder = ImageEncoder(network, processor, device, is_pooled=file.has_pooled_input)
     adapter = IpAdapter(unet, encoder, projection, projections)
     card = ImageAdapterCard(name=file.name, revision=revision, roles=adapter.roles)
     return LoadedIpAdapter(adapter, card)
 
 
-def _load_encoder(folder: Path, device: Device, *, is_pooled: bool) -> ImageEncoder:
-    """Its images are processed as its folder says; without that, as diffusers does for
-    IP-Adapters."""
+def _load_encoder(folder: Path, device: Device) -> CLIPVisionModelWithProjection:
     network, info = CLIPVisionModelWithProjection.from_pretrained(
         folder,
         dtype=device.dtype,
@@ -122,13 +131,29 @@ def _load_encoder(folder: Path, device: Device, *, is_pooled: bool) -> ImageEnco
         output_loading_info=True,
     )
     check_loaded(IMAGE_ENCODER, info)
-    network.eval().requires_grad_(requires_grad=False)
-    side = network.config.image_size
-    if (folder / _PREPROCESSOR).is_file():
-        processor = CLIPImageProcessor.from_pretrained(folder)
-    else:
-        processor = CLIPImageProcessor(size=side, crop_size=side)
-    return ImageEncoder(network.to(device.torch_device), processor, device, is_pooled=is_pooled)
+    return network.eval().requires_grad_(requires_grad=False).to(device.torch_device)
+
+
+def _processor_of(files: ModelFiles) -> CLIPImageProcessor | None:
+    """The image processor of a model, which diffusers' pipelines use for its IP-Adapter too."""
+    folder = files.folder / _EXTRACTOR
+    if not (names_component(files.index, _EXTRACTOR) and (folder / _PREPROCESSOR).is_file()):
+        return None
+    return CLIPImageProcessor.from_pretrained(folder)
+
+
+def _suitable_processor(
+    of_model: CLIPImageProcessor | None, encoder: Path, side: int
+) -> CLIPImageProcessor:
+    """That of the image encoder's folder, else that of the model, else the one that diffusers makes
+    for IP-Adapters. The model's may be for a safety checker with images of another size."""
+    if (encoder / _PREPROCESSOR).is_file():
+        return CLIPImageProcessor.from_pretrained(encoder)
+    if of_model is not None:
+        pixels = of_model(Image.new("RGB", (side, 2 * side)), return_tensors="pt").pixel_values
+        if pixels.shape[1:] == (3, side, side):
+            return of_model
+    return CLIPImageProcessor(size=side, crop_size=side)
 
 
 def _read(file: IpAdapterFile) -> dict[str, dict[str, torch.Tensor]]:

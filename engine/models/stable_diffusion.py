@@ -160,7 +160,7 @@ def load(
         distillation_in(files),
     )
     model.add_embeddings(configured_embeddings())
-    model.add_ip_adapter()
+    model.add_ip_adapter(files)
     model.add_controls(configured_controls(files.name, prefer_fp16=device.dtype == torch.float16))
     return model
 

@@ -23,6 +23,7 @@ from engine.steering.rows import SteeredRows, Steering
 from engine.steering.unet import SteeredUnet
 from engine.weights.controls import ControlFiles
 from engine.weights.loras import Loras
+from engine.weights.model_files import ModelFiles
 
 
 class UnetDiffusion(LatentDiffusion):
@@ -36,10 +37,10 @@ class UnetDiffusion(LatentDiffusion):
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_adapted_text)
         self._controls: list[LoadedControl] = []
 
-    def add_ip_adapter(self) -> None:
+    def add_ip_adapter(self, files: ModelFiles) -> None:
         """Add what reads reference images: the fitting IP-Adapter of IMAGINE_IP_ADAPTER, or the
         starter's own. Raises EngineError if one cannot be used."""
-        loaded = load_ip_adapter(self.card.name, self._denoiser, self.family, self.device)
+        loaded = load_ip_adapter(files, self._denoiser, self.family, self.device)
         if loaded is not None:
             self._weights.add(loaded.adapter.networks)
             self._steered_unet.ip_adapter = loaded.adapter

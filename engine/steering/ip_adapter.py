@@ -137,7 +137,7 @@ class IpAdapter:
                 share = reference.scale / sum(blended_scales)
                 blended = encoding if blended is None else slerp(blended, encoding, share)
         if blended is not None:
-            yield max(blended_scales), False, blended
+            yield max(*blended_scales, min(1.0, sum(blended_scales))), False, blended
 
     def _tokens(self, encoding: torch.Tensor, rows: int) -> torch.Tensor:
         """(rows, tokens, channels): the last row is the conditional one, the others are not."""
