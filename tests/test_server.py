@@ -17,6 +17,7 @@ from engine.contract import (
     Event,
     Heartbeat,
     Hello,
+    ModelsChanged,
     Ready,
     Rejected,
 )
@@ -73,7 +74,7 @@ async def events_of(events: Connection[Event], name: str) -> list[Event]:
     job_events: list[Event] = []
     while True:
         event = await asyncio.wait_for(events.receive(), 60)
-        assert event is not None and not isinstance(event, Ready | Rejected), event
+        assert event is not None and not isinstance(event, Ready | ModelsChanged | Rejected), event
         if not isinstance(event, Heartbeat) and event.job == name:
             job_events.append(event)
             if isinstance(event, Ending):

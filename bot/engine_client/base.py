@@ -31,7 +31,8 @@ class EngineClient(Protocol):
 
     @property
     def models(self) -> tuple[ModelCard, ...]:
-        """The loaded models, or while disconnected those loaded last; the first is the default."""
+        """The loaded models, or while disconnected those loaded last; the first is the default.
+        Their cards may change at any time."""
 
     @property
     def upscalers(self) -> tuple[UpscalerCard, ...]:

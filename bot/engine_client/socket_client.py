@@ -18,6 +18,7 @@ from engine.contract import (
     Hello,
     Input,
     ModelCard,
+    ModelsChanged,
     Paint,
     Ready,
     Rejected,
@@ -72,7 +73,8 @@ class SocketEngineClient:
 
     @property
     def models(self) -> tuple[ModelCard, ...]:
-        """The models of the connected engine, or of the last one that was connected."""
+        """The models of the connected engine, or of the last one that was connected; the cards
+        change when LoRAs are added or removed."""
         if not self._models:
             raise RuntimeError("No engine has connected yet.")
         return self._models
@@ -193,6 +195,9 @@ class SocketEngineClient:
     def _handle(self, event: Event) -> None:
         if isinstance(event, Heartbeat):
             self._heartbeat = event.plus(self._previous_heartbeat)
+            return
+        if isinstance(event, ModelsChanged):
+            self._models = event.models
             return
         if isinstance(event, Ready | Rejected):
             return

@@ -113,6 +113,13 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
             raise ValueError("The engine has no model; at least one is required.")
 
 
+class ModelsChanged(msgspec.Struct, frozen=True, tag=True):
+    """The cards of the loaded models have changed; those of Ready are out of date. The models are
+    the same, in the same order."""
+
+    models: tuple[ModelCard, ...]
+
+
 class Rejected(msgspec.Struct, frozen=True, tag=True):
     """The engine rejects a message and closes this connection; `reason` is a sentence."""
 
@@ -352,4 +359,4 @@ Result = ImageDone | ArtifactDone
 Ending = Completed | Failed | Cancelled
 JobEvent = Queued | Stepped | Result
 """An event of a job that is no ending."""
-Event = Ready | Rejected | Heartbeat | JobEvent | Ending
+Event = Ready | ModelsChanged | Rejected | Heartbeat | JobEvent | Ending

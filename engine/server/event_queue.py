@@ -14,6 +14,7 @@ from engine.contract import (
     Event,
     Heartbeat,
     ImageDone,
+    ModelsChanged,
     Queued,
     Result,
     Stepped,
@@ -26,13 +27,14 @@ _RESULT_BYTES: Final = 1024
 
 
 class EventQueue:
-    """Holds all results and endings, but only the newest heartbeat and the newest progress of each
+    """Holds all results and endings, but only the newest heartbeat, models and progress of each
     job, so that a slow peer does not fill memory with progress."""
 
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
         self._results: deque[Result | Ending] = deque()
         self._heartbeat: Heartbeat | None = None
+        self._models: ModelsChanged | None = None
         self.unsent_bytes = 0
         """Approximate size of the results and endings that are not sent yet."""
         self._has_events = asyncio.Event()
@@ -49,6 +51,8 @@ class EventQueue:
             self._progress[key] = _newest(self._progress.get(key), event)
         elif isinstance(event, Heartbeat):
             self._heartbeat = event
+        elif isinstance(event, ModelsChanged):
+            self._models = event
         self._has_events.set()
 
     async def send_all(self, connection: Connection[Command]) -> None:
@@ -63,6 +67,9 @@ class EventQueue:
                 await connection.send(event)
 
     def _take_all(self) -> Iterator[Event]:
+        if self._models is not None:
+            models, self._models = self._models, None
+            yield models
         while self._results:
             result = self._results.popleft()
             self.unsent_bytes -= _size(result)

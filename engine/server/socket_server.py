@@ -10,11 +10,14 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from engine.contract import PROTOCOL_VERSION, Command, Hello, Ready, Rejected
+import msgspec
+
+from engine.contract import PROTOCOL_VERSION, Command, Hello, ModelsChanged, Ready, Rejected
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
 from engine.core.worker import Worker, start_worker
 from engine.errors import EngineError, PortInUse
 from engine.models.base import DiffusionModel
+from engine.server.lora_watcher import LoraWatcher
 from engine.server.session import Session, call_threadsafe
 
 HANDSHAKE_TIMEOUT: Final = 10.0
@@ -50,15 +53,18 @@ async def serve(listener: socket.socket, models: Sequence[DiffusionModel], token
     cards = tuple(model.card for model in models)
     ready = Ready(cards, worker.upscalers, worker.can_film)
     handler = ConnectionHandler(worker, ready, token)
+    watcher = LoraWatcher(models, lambda: call_threadsafe(loop, handler.offer_models, models))
     server = await asyncio.start_server(handler.handle, sock=listener)
     port = listener.getsockname()[1]
     for model in models:
         log.info("ready: %s, %s", model.card.name, model.card.fingerprint)
     sys.stdout.write(f"listening on 127.0.0.1:{port}\n")
     sys.stdout.flush()
+    watcher.start()
     try:
         await stop
     finally:
+        watcher.close()
         server.close()
         await handler.close()
         await asyncio.to_thread(worker.close)
@@ -82,6 +88,14 @@ class ConnectionHandler:
         self._ready = ready
         self._token = token
         self._connections: set[asyncio.Task[None]] = set()
+        self._sessions: set[Session] = set()
+
+    def offer_models(self, models: Sequence[DiffusionModel]) -> None:
+        """Tell all clients that the cards of the models have changed."""
+        cards = tuple(model.card for model in models)
+        self._ready = msgspec.structs.replace(self._ready, models=cards)
+        for session in self._sessions:
+            session.event_queue.put(ModelsChanged(cards))
 
     async def close(self) -> None:
         """Close all connections."""
@@ -103,8 +117,8 @@ class ConnectionHandler:
 
     async def _serve(self, connection: Connection[Command]) -> None:
         try:
-            await self._handshake(connection)
-            await self._serve_session(connection)
+            ready = await self._handshake(connection)
+            await self._serve_session(connection, ready)
         except WireError as error:
             log.warning("connection rejected: %s", error)
             with contextlib.suppress(OSError, TimeoutError):
@@ -113,7 +127,7 @@ class ConnectionHandler:
         except OSError as error:
             log.info("connection lost: %s", error)
 
-    async def _handshake(self, connection: Connection[Command]) -> None:
+    async def _handshake(self, connection: Connection[Command]) -> Ready:
         try:
             hello = await asyncio.wait_for(connection.receive(MAX_HELLO_BYTES), HANDSHAKE_TIMEOUT)
         except TimeoutError as error:
@@ -126,16 +140,22 @@ class ConnectionHandler:
             raise WireError(
                 f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
-        await connection.send(self._ready)
+        ready = self._ready
+        await connection.send(ready)
+        return ready
 
-    async def _serve_session(self, connection: Connection[Command]) -> None:
+    async def _serve_session(self, connection: Connection[Command], ready: Ready) -> None:
         session = Session(self._worker, connection.abort)
+        self._sessions.add(session)
+        if self._ready is not ready:  # since it was sent
+            session.event_queue.put(ModelsChanged(self._ready.models))
         sending = asyncio.create_task(session.event_queue.send_all(connection))
         heartbeats = asyncio.create_task(session.send_heartbeats())
         try:
             while (command := await connection.receive()) is not None:
                 session.handle_command(command)
         finally:
+            self._sessions.discard(session)
             session.close()
             heartbeats.cancel()
             sending.cancel()
