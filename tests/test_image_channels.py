@@ -6,18 +6,24 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline, UNet2DConditionModel
+from safetensors.torch import save_file
 
 from engine.bench.backends import pipeline_of
 from engine.contract import Backend, Recipe
 from engine.core.engine_core import EngineCore
 from engine.device import Device, select_device
-from engine.errors import ModelCorrupt
+from engine.errors import ModelCorrupt, ModelNotFound
 from engine.models import registry
 from engine.models.base import IMAGE_CHANNELS, dummy_recipe
+from engine.models.defaults import STARTER_GUIDANCE
 from engine.models.description import describe
 from engine.models.openvino_backend import OpenVinoBackend
+from engine.models.stable_diffusion import StarterModel
+from engine.starter.checkpoint import unet_tensors
+from engine.weights import model_files
 from engine.weights.model_files import find_model_files
+from engine.weights.model_folder import EDIT_STARTER, STARTER_FOLDER
 from tests import tiny_model
 from tests.checkpoint_writer import sd1_tensors, without, write, xl_tensors
 from tests.engine_parts import engine_core, load_engine_core, painted_images
@@ -108,6 +114,28 @@ def test_plain_models_have_no_such_input() -> None:
     assert model.image_channels == 0
     assert IMAGE_CHANNELS not in model.encode_prompt(dummy_recipe(model.card, 64, 64))
     assert isinstance(pipeline_of(model), StableDiffusionPipeline)
+
+
+def test_the_starter_for_edits_is_a_checkpoint_of_its_unet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The starter completes it. A copy of the project may lack it."""
+    monkeypatch.setattr(model_files, "EDIT_STARTER_FILE", tmp_path / "starter-edit.safetensors")
+    with pytest.raises(ModelNotFound, match="is not in this copy of the project"):
+        find_model_files(EDIT_STARTER)
+    starter = UNet2DConditionModel.from_pretrained(STARTER_FOLDER / "unet")
+    unet = UNet2DConditionModel.from_config(starter.config, in_channels=16)
+    save_file(unet_tensors(unet), tmp_path / "starter-edit.safetensors")
+    files = find_model_files(EDIT_STARTER)
+    description = describe(files)
+    assert (description.guidance, description.abilities) == (STARTER_GUIDANCE, ("edit",))
+    core = load_engine_core(EDIT_STARTER)
+    assert isinstance(core.model, StarterModel)
+    card = core.model.card
+    assert (card.is_editor, card.guidance, card.image_guidance) == (True, STARTER_GUIDANCE, 1.5)
+    run = edit(core, steps=2, width=card.native_size, height=card.native_size)
+    [image] = painted_images(job_of(run), core)
+    assert image.failed is None
 
 
 @pytest.mark.parametrize("core", [nine_channels, editor])

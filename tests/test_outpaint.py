@@ -40,7 +40,7 @@ def outpainting(
 
 
 @pytest.mark.parametrize("core", [engine_core, nine_channels])
-@pytest.mark.parametrize("strength", [1.0, 0.7])
+@pytest.mark.parametrize("strength", [0.8, 0.4])
 @pytest.mark.parametrize("sampler", [Sampler.EULER, Sampler.DPMPP_2M, Sampler.HEUN])
 def test_outpainting_equals_the_pipeline_for_inpainting(
     core: Any,  # noqa: ANN401 - a function
@@ -97,6 +97,19 @@ def test_the_canvas_continues_the_colours_of_the_edges() -> None:
     assert left[0] > left[2] + 60
     assert right[2] > right[0] + 60
     assert filled[:, :24].std(axis=(0, 1)).min() > 5
+
+
+@pytest.mark.parametrize("core", [engine_core, nine_channels])
+def test_a_strength_of_one_begins_with_a_trace_of_the_canvas(core: Any) -> None:  # noqa: ANN401 - a function
+    """As img2img does. The image is kept."""
+    recipes = [
+        outpainting(core(), place(strength=1.0)),
+        outpainting(core(), place(strength=1.0, image=added(Image.new("RGB", (64, 64), "red")))),
+    ]
+    first, other = (numpy.asarray(each) for each in rendered_images(job_of(*recipes), core()))
+    assert (first[30:60, 30:60] == numpy.asarray(sketch())[14:44, 14:44]).all()
+    assert (other[30:60, 30:60] == (255, 0, 0)).all()
+    assert (first[:16] != other[:16]).any()
 
 
 def test_the_picture_on_the_canvas_is_resized() -> None:

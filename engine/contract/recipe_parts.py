@@ -11,6 +11,8 @@ from engine.contract.samplers import Sampler
 MAX_PROMPT_CHARS: Final = 1000
 """Characters in a prompt or a negative prompt."""
 MAX_GUIDANCE: Final = 30.0
+OUTPAINT_STRENGTH: Final = 0.8
+"""With more, small models forget the colours around a small image, such as those of the sky."""
 SEED_LIMIT: Final = 2**32
 """Seeds run from 0 to SEED_LIMIT - 1, as in AUTOMATIC1111's web UI."""
 
@@ -214,7 +216,7 @@ class Outpaint(
     width: int
     """Of the image on the canvas, in pixels: the image is resized to this."""
     height: int
-    strength: float = 1.0
+    strength: float = OUTPAINT_STRENGTH
     """That of the rest of the canvas."""
     rounding: StepRounding = StepRounding.DOWN
 

@@ -8,6 +8,7 @@ import msgspec
 
 from engine.contract import (
     Capture,
+    Inpaint,
     Paint,
     Recipe,
     Work,
@@ -19,7 +20,8 @@ from engine.contract.images.refusals import InvalidImage
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.job_files import NO_FILES, JobWithFiles
 from engine.errors import UsageError
-from engine.imaging.init_image import decode_source, resize_and_crop
+from engine.imaging.init_image import decode_mask, decode_source, resize_and_crop
+from engine.imaging.masks import fit_mask
 
 JOB_ID: Final = "recipes"
 
@@ -107,5 +109,9 @@ def _converted(work: Work, digest: str, data: bytes) -> bytes | None:
         return None
     if not isinstance(work, Recipe):
         return data if pixels_sha256(image) == digest else None
-    pngs = (encode_png(each) for each in (resize_and_crop(image, *work.size), image))
-    return next((png for png in pngs if sha256(png) == digest), None)
+    masks = [decode_mask(data)] if isinstance(work.source, Inpaint) else []
+    fitted = [resize_and_crop(image, *work.size), *(fit_mask(mask, *work.size) for mask in masks)]
+    for png in map(encode_png, [*fitted, image]):
+        if sha256(png) == digest:
+            return png
+    return None

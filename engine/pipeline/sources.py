@@ -180,7 +180,7 @@ def begin(recipe: Recipe, inputs: InputImages, noise: Noise, timeline: Timeline)
     has_mask_input = model.image_channels > 0
     image_latents = None
     if recipe.strength is not None:
-        is_pure_noise = mask is not None and recipe.strength == 1.0
+        is_pure_noise = mask is not None and init.image_latents == 0.0
         if not (has_mask_input and is_pure_noise):
             image_latents = sample(inputs.latent_dist(recipe))
     initial_noise = noise.mixed_noise(shape, model.noise_dtype).to(device)

@@ -78,8 +78,9 @@ def timeline_for(recipe: Recipe, config: Mapping[str, object]) -> Timeline:
 
 def _has_image(recipe: Recipe) -> bool:
     """Whether there is an image in the initial latents. As in diffusers' pipelines for inpainting,
-    these begin with noise alone if the strength is 1."""
-    is_inpaint = isinstance(recipe.source, Inpaint | Outpaint)
+    these begin with noise alone if the strength is 1. The trace of a canvas that a strength of 1
+    leaves helps to continue the colours of its image."""
+    is_inpaint = isinstance(recipe.source, Inpaint)
     return recipe.strength is not None and not (is_inpaint and recipe.strength == 1.0)
 
 
