@@ -37,6 +37,7 @@ SLOW_FILES: Final = frozenset({
     "test_classifiers.py",
     "test_convolutions.py",
     "test_core_failures.py",
+    "test_combined_steering.py",
     "test_device.py",
     "test_encode.py",
     "test_engine_contract.py",
