@@ -1,6 +1,7 @@
 """Controls in batches: each image has its own, and no other image sees it."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,7 +19,8 @@ from engine.core.engine_core import EngineCore
 from engine.imaging.init_image import decode_source
 from engine.pipeline.denoise import DenoisingState, forward_batch
 from engine.pipeline.sources import InputImages
-from engine.steering.controls import ActingSteps
+from engine.steering.controls import ActingSteps, ImageControls
+from engine.steering.rows import Steering
 from tests import tiny_controls, tiny_model
 from tests.controlled import (
     control,
@@ -132,14 +134,21 @@ def test_numbers_that_are_not_finite_stay_in_their_image(core: EngineCore) -> No
     recipes = variety(core)[:2]
     [expected] = latents(recipes[:1], core)
     states = [state_of(each, core) for each in recipes]
-    controls = states[1].steering.controls  # type: ignore[union-attr]
-    assert controls is not None
-    with torch.inference_mode():
-        controls.networks[0].conditions[0].embedding.fill_(float("nan"))
+    states[1].steering = Steering(controls=nan_controls(states[1]))
     while not states[0].is_finished:
         forward_batch(states, 8)
     assert states[1].latents.isnan().all()
     assert torch.equal(states[0].latents, expected)
+
+
+def nan_controls(state: DenoisingState) -> ImageControls:
+    """The controls of an image whose control image is NaN."""
+    assert state.steering is not None
+    assert state.steering.controls is not None
+    [controls] = state.steering.controls.networks
+    [condition] = controls.conditions
+    nan = condition._replace(embedding=torch.full_like(condition.embedding, float("nan")))
+    return ImageControls((replace(controls, conditions=(nan,)),))
 
 
 def test_pictures_of_jobs_at_the_same_time(core: EngineCore) -> None:

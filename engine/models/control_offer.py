@@ -10,7 +10,7 @@ from engine.device import Device
 from engine.models.base import DiffusionModel
 from engine.models.control_fit import misfit
 from engine.models.control_networks import LoadedControl, load_control
-from engine.steering.controls import OfferedControl
+from engine.steering.offered_controls import OfferedControl
 from engine.weights.controls import ControlFiles, configured_controls
 
 log = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from engine.models.latent_diffusion import PROMPT_CACHE_SIZE, LatentDiffusion
 from engine.models.prompt_tokens import Prompt
 from engine.steering.active import steered_pass
 from engine.steering.adapter_store import AdapterStore
-from engine.steering.controls import Controls
+from engine.steering.offered_controls import OfferedControls
 from engine.steering.rows import SteeredRows, Steering
 from engine.steering.unet import SteeredUnet
 from engine.weights.controls import ControlFiles
@@ -56,7 +56,7 @@ class UnetDiffusion(LatentDiffusion):
         for control in self._controls:
             control.to_device(self)
         controls = [each for each, _ in offered]
-        self._steered_unet.controls = Controls(self.device, controls)
+        self._steered_unet.controls = OfferedControls(self.device, controls)
         cards = tuple(control.card for control in controls)
         self.card = msgspec.structs.replace(self.card, controls=cards)
 

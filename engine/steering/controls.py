@@ -9,21 +9,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from PIL import Image
 
-from engine.contract import Control, ControlCard, Recipe
-from engine.device import Device
-from engine.errors import InvalidJob
-from engine.imaging.control_images import control_image
-from engine.steering.control_kinds import UNION_TYPES, preprocessors_of, shows_lines
-from engine.steering.control_networks import (
-    Condition,
-    ControlNet,
-    ControlNetwork,
-    FeatureAdapter,
-    UnionControlNet,
-    image_tensor,
-)
+from engine.steering.control_networks import Condition, ControlNet
 
 _UNCHANGED = -0.0
 """The sum of this and any number is that number."""
@@ -43,7 +30,7 @@ class ActingSteps(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _NetworkControls:
+class NetworkControls:
     """The controls of one image that one ControlNet computes at the same time."""
 
     network: ControlNet
@@ -67,7 +54,7 @@ class _NetworkControls:
 
 
 @dataclass(frozen=True)
-class _Features:
+class Features:
     """The features of a T2I-Adapter, times the scale."""
 
     tensors: tuple[torch.Tensor, ...]
@@ -78,8 +65,8 @@ class _Features:
 class ImageControls:
     """The ControlNets and T2I-Adapters of one image."""
 
-    networks: tuple[_NetworkControls, ...] = ()
-    features: tuple[_Features, ...] = ()
+    networks: tuple[NetworkControls, ...] = ()
+    features: tuple[Features, ...] = ()
 
     def residuals(
         self,
@@ -142,79 +129,6 @@ def control_inputs(
     if whole := _in_batch(features, latents):
         arguments["down_intrablock_additional_residuals"] = whole
     return arguments
-
-
-class OfferedControl(NamedTuple):
-    """A control that a model offers."""
-
-    kind: str
-    revision: str
-    network: ControlNetwork
-
-    @property
-    def card(self) -> ControlCard:
-        """What the bot receives."""
-        return ControlCard(
-            kind=self.kind, revision=self.revision, preprocessors=preprocessors_of(self.kind)
-        )
-
-
-class Controls:
-    """The controls that a model offers."""
-
-    def __init__(self, device: Device, offered: Sequence[OfferedControl] = ()) -> None:
-        self._device = device
-        self._offered = {control.kind: control for control in offered}
-
-    @torch.inference_mode()
-    def for_image(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> ImageControls | None:
-        """The controls of an image of this recipe, made of its input images; None without any.
-
-        Raises InvalidJob if a control image is empty, or does not suit its network.
-        """
-        networks: dict[ControlNet, list[tuple[Condition, ActingSteps]]] = {}
-        singles: list[_NetworkControls] = []
-        features: list[_Features] = []
-        for control in recipe.controls:
-            network = self._offered[control.kind].network
-            steps = ActingSteps(control.start, control.end)
-            image = _control_image(control, recipe.size, images[control.image])
-            if isinstance(network, FeatureAdapter):
-                features.append(_Features(self._features(network, control, image), steps))
-                continue
-            embedding = network.embedding(image_tensor(image, self._device))
-            condition = Condition(embedding, UNION_TYPES.get(control.kind, 0), control.scale)
-            if isinstance(network, UnionControlNet):
-                networks.setdefault(network, []).append((condition, steps))
-            else:
-                singles.append(_NetworkControls(network, (condition,), (steps,)))
-        unions = [
-            _NetworkControls(network, *(tuple(items) for items in zip(*pairs, strict=True)))
-            for network, pairs in networks.items()
-        ]
-        if not (singles or unions or features):
-            return None
-        return ImageControls((*singles, *unions), tuple(features))
-
-    def _features(
-        self, network: FeatureAdapter, control: Control, image: Image.Image
-    ) -> tuple[torch.Tensor, ...]:
-        multiple = network.size_multiple
-        if image.width % multiple or image.height % multiple:
-            raise InvalidJob(
-                f"The control {control.kind} needs widths and heights that are multiples of "
-                f"{multiple}; this picture has {image.width} x {image.height} pixels."
-            )
-        tensor = image_tensor(image.convert("L") if network.is_grey else image, self._device)
-        return tuple(feature * control.scale for feature in network.features(tensor))
-
-
-def _control_image(control: Control, size: tuple[int, int], image: Image.Image) -> Image.Image:
-    has_lines = shows_lines(control.kind)
-    try:
-        return control_image(image, *size, control.preprocessor, has_lines=has_lines)
-    except ValueError as error:
-        raise InvalidJob(str(error)) from error
 
 
 def _own_inputs(inputs: Mapping[str, Any], rows: slice) -> dict[str, Any]:

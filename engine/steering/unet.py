@@ -9,8 +9,9 @@ from engine.contract import Recipe
 from engine.device import Device
 from engine.steering.active import steered_pass
 from engine.steering.adapter_store import AdapterStore
-from engine.steering.controls import ControlledRows, Controls, control_inputs
+from engine.steering.controls import ControlledRows, control_inputs
 from engine.steering.ip_adapter import IpAdapter
+from engine.steering.offered_controls import OfferedControls
 from engine.steering.rows import SteeredRows, Steering
 
 
@@ -23,7 +24,7 @@ class SteeredUnet:
         self._device = device
         self.ip_adapter: IpAdapter | None = None
         """What reads reference images."""
-        self.controls = Controls(device)
+        self.controls = OfferedControls(device)
 
     def steering_for(self, recipe: Recipe, images: Mapping[str, Image.Image]) -> Steering:
         """What steers an image of this recipe, made of its input images, by their digests."""
@@ -36,6 +37,7 @@ class SteeredUnet:
 
     def clear(self) -> None:
         """Drop all that is cached on the device."""
+        self.controls.clear()
         if self.ip_adapter is not None:
             self.ip_adapter.clear()
 
