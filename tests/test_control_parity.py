@@ -7,6 +7,7 @@ import pytest
 from diffusers import (
     StableDiffusionAdapterPipeline,
     StableDiffusionControlNetImg2ImgPipeline,
+    StableDiffusionControlNetInpaintPipeline,
     StableDiffusionControlNetPipeline,
     StableDiffusionXLAdapterPipeline,
     StableDiffusionXLControlNetImg2ImgPipeline,
@@ -31,6 +32,7 @@ from tests.controlled import (
 )
 from tests.diffusers_pipeline import assert_alike
 from tests.engine_parts import sketch
+from tests.test_inpaint import assert_inpainted, inpainting, mask
 
 PLAIN = {"prompt_format": PromptFormat.PLAIN}
 SAMPLERS = (Sampler.EULER, Sampler.PNDM, Sampler.HEUN, Sampler.DPMPP_2M, Sampler.EULER_A)
@@ -161,6 +163,32 @@ def test_a_control_net_over_an_init_image(first: Parts, sampler: Sampler) -> Non
         control_guidance_end=0.7,
     )
     assert_alike(painted(first.core, one)[0], expected)
+
+
+@pytest.mark.parametrize("channels", [4, 9])
+def test_a_control_net_for_a_part_of_a_picture(tmp_path: Path, channels: int) -> None:
+    """It reads the latents alone, also where the UNet reads the mask too."""
+    plain = tiny_model.save(tmp_path / "plain")
+    model = tiny_model.save(tmp_path / "model", unet={"in_channels": channels})
+    net = tiny_controls.save_control(tmp_path / "net", plain)
+    core = controlled_core(model, ("scribble", net))
+    image, used = control_sketch(), control(core, "scribble", control_sketch(), scale=0.8, end=0.7)
+    one = inpainting(core, controls=(used,), strength=0.8, **PLAIN)
+    expected = theirs(
+        core,
+        one,
+        StableDiffusionControlNetInpaintPipeline,
+        controlnet=control_net(net),
+        image=sketch(),
+        mask_image=mask(),
+        control_image=image,
+        strength=0.8,
+        controlnet_conditioning_scale=0.8,
+        control_guidance_end=0.7,
+    )
+    ours = painted(core, one)[0]
+    assert_inpainted(ours, expected)
+    assert ours.tobytes() != painted(core, inpainting(core, strength=0.8))[0].tobytes()
 
 
 @pytest.mark.parametrize("strength", [None, 0.6])

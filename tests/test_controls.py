@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from engine.contract import (
     Backend,
     Change,
     Control,
+    Edit,
     Preprocessor,
     PromptFormat,
     Recipe,
@@ -208,6 +210,19 @@ def test_an_image_is_resized_and_cropped(core: EngineCore) -> None:
     used = [control(core, "depth", image) for image in (wide, control_sketch())]
     first, second = painted(core, *(recipe(core, each) for each in used))
     assert first.tobytes() == second.tobytes()
+
+
+def test_an_edit_has_controls(tmp_path: Path) -> None:
+    """In its three rows, in company too."""
+    plain = tiny_model.save(tmp_path / "plain")
+    model = tiny_model.save(tmp_path / "edit", unet={"in_channels": 8})
+    core = controlled_core(model, ("scribble", tiny_controls.save_control(tmp_path / "net", plain)))
+    used = control(core, "scribble", control_sketch())
+    source = Edit(stored(sketch()), 1.5)
+    recipes = [recipe(core, *each, source=source, row_class=8) for each in ((), (used,))]
+    alone = [painted(core, each)[0].tobytes() for each in recipes]
+    assert [image.tobytes() for image in painted(core, *recipes)] == alone
+    assert len(set(alone)) == 2
 
 
 @pytest.mark.parametrize("preprocessor", [Preprocessor.SCRIBBLE, Preprocessor.EDGES])
