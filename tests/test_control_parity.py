@@ -1,7 +1,7 @@
 """Controlled pictures are those of diffusers' own pipelines."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from diffusers import (
@@ -34,7 +34,7 @@ from tests.diffusers_pipeline import assert_alike
 from tests.engine_parts import sketch
 from tests.test_inpaint import assert_inpainted, inpainting, mask
 
-PLAIN = {"prompt_format": PromptFormat.PLAIN}
+PLAIN: dict[str, Any] = {"prompt_format": PromptFormat.PLAIN}
 SAMPLERS = (Sampler.EULER, Sampler.PNDM, Sampler.HEUN, Sampler.DPMPP_2M, Sampler.EULER_A)
 MIRRORED = {
     "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
