@@ -155,7 +155,12 @@ def _add_steering(parser: argparse.ArgumentParser) -> None:
         metavar="FILE[:SCALE]",
         help="an image that is part of the prompt; may be repeated",
     )
-    add("--lora", action="append", metavar="FILE[:SCALE]", help="a LoRA; may be repeated")
+    add(
+        "--lora",
+        action="append",
+        metavar="FILE[:SCALE]",
+        help="a LoRA, or its name; may be repeated",
+    )
 
 
 def _add_models(parser: argparse.ArgumentParser) -> None:

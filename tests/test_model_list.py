@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from engine.weights.sizes import tensor_bytes
 from tests import tiny_model
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import sd1_tensors, write
+from tests.lora_files import save_kohya, save_peft
 
 WITHOUT_TORCH: Final = (
     "import sys; sys.modules['torch'] = None\n"
@@ -190,6 +192,29 @@ def test_embeddings_that_fit_are_listed(
     assert row["embeddings"] == ["fits"]
     assert main(["models", "--model", str(tiny)]) == 0
     assert capsys.readouterr().out.rstrip().endswith(", all samplers, 1 embedding")
+
+
+@pytest.mark.parametrize(
+    ("writer", "save"), [(save_kohya, "sd"), (save_peft, "sd"), (save_kohya, "xl")]
+)
+def test_loras_that_fit_are_listed(
+    writer: Callable[[Path, Path], Path],
+    save: str,
+    tiny: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the names and shapes of their tensors, without those of another family."""
+    monkeypatch.setenv("IMAGINE_LORAS", str(tmp_path))
+    xl = tiny_model.save_xl(tmp_path / "model")
+    writer(tmp_path / "fits.safetensors", tiny if save == "sd" else xl)
+    for model, fits in ((tiny, save == "sd"), (xl, save == "xl")):
+        assert main(["models", "--model", str(model), "--json"]) == 0
+        [row] = json.loads(capsys.readouterr().out)
+        assert row.get("loras", []) == (["fits"] if fits else [])
+        assert main(["models", "--model", str(model)]) == 0
+        assert capsys.readouterr().out.rstrip().endswith(", 1 LoRA") == fits
 
 
 @pytest.mark.parametrize("is_checkpoint", [False, True])

@@ -29,7 +29,14 @@ from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.init_image import resize_and_crop
 from engine.imaging.masks import EMPTY_MASK, fit_mask, is_empty
-from engine.offline.job_inputs import InputFiles, ScaledFile, parse_control, read_image, read_mask
+from engine.offline.job_inputs import (
+    InputFiles,
+    ScaledFile,
+    lora_name,
+    parse_control,
+    read_image,
+    read_mask,
+)
 
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _WINDOWS_DEVICES: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -58,7 +65,7 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     reference: tuple[str, ...] = ()
     """`FILE` or `FILE:SCALE`: images that are part of the prompt."""
     lora: tuple[str, ...] = ()
-    """`FILE` or `FILE:SCALE`."""
+    """`FILE` or `FILE:SCALE`; a configured one may be given by its name."""
     film: str | None = None
     """The file of the film of the first picture; see `film_file`."""
     upscale: Literal[2, 4] | None = None
@@ -165,7 +172,7 @@ def _source(
 
 def _adapters(spec: JobSpec, card: ModelCard) -> list[Adapter]:
     files = [ScaledFile.parse(text) for text in spec.lora]
-    return [card.adapter(Path(file.name).stem, file.scale) for file in files]
+    return [card.adapter(lora_name(file), file.scale) for file in files]
 
 
 def _controls(

@@ -1,6 +1,7 @@
 """The input images of a job spec: read from files, and named by their digests."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ from engine.contract import sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
 from engine.imaging.init_image import decode, decode_mask
+from engine.weights.checkpoints import SUFFIX
+from engine.weights.model_folder import is_pickle
 
 
 class ScaledFile(NamedTuple):
@@ -31,6 +34,19 @@ class ScaledFile(NamedTuple):
         if not math.isfinite(value):
             raise ValueError(f"The scale of {name} is {scale}; it must be a number.")
         return cls(name, value)
+
+
+def lora_name(file: ScaledFile) -> str:
+    """The name of a LoRA that is given as a file, or by its name."""
+    path = Path(file.name)
+    return path.stem if path.suffix.lower() == SUFFIX or is_pickle(path) else file.name
+
+
+def lora_files(texts: Sequence[str]) -> list[Path]:
+    """The files of LoRAs that are given as `FILE` or `FILE:SCALE`, without those that are given by
+    their names. Raises ValueError for a scale that is no number."""
+    files = (ScaledFile.parse(text) for text in texts)
+    return list(dict.fromkeys(Path(file.name) for file in files if file.name != lora_name(file)))
 
 
 def parse_control(text: str) -> tuple[str, ScaledFile]:

@@ -17,7 +17,7 @@ from engine.models.description import Description, describe
 from engine.models.offload_setting import is_offloaded
 from engine.models.storage_setting import stored_bytes
 from engine.weights.hub import format_bytes
-from engine.weights.model_files import find_model_files
+from engine.weights.model_files import ModelFiles, find_model_files
 from engine.weights.model_folder import LOAD_ERRORS
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     can: tuple[str, ...] = ()
     embeddings: tuple[str, ...] = ()
     """The names of the configured ones (textual inversion) that fit."""
+    loras: tuple[str, ...] = ()
+    """The names of those that fit; none without torch."""
     samplers: tuple[Sampler, ...] | None = None
     """Those that work with it; None without torch."""
 
@@ -105,6 +107,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         files = find_model_files(name, prefer_fp16=bytes_per_weight == 2, download=False)
         description = describe(files)
         samplers = _samplers(description) if has_torch else None
+        loras = _loras(files) if has_torch else ()
         host_bytes = stored_bytes(files, bytes_per_weight or 1, is_offloaded)
         memory_bytes = stored_bytes(files, bytes_per_weight or 1) - host_bytes
     except LOAD_ERRORS as error:
@@ -131,8 +134,15 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         most_guidance=_limit(distillation and distillation.most_guidance, MAX_GUIDANCE),
         can=description.abilities,
         embeddings=description.embeddings,
+        loras=loras,
         samplers=samplers,
     )
+
+
+def _loras(files: ModelFiles) -> tuple[str, ...]:
+    from engine.models.fitting_loras import fitting_loras
+
+    return fitting_loras(files)
 
 
 def _samplers(description: Description) -> tuple[Sampler, ...]:
@@ -195,11 +205,11 @@ def _memory(row: ModelRow) -> str:
 
 
 def _abilities(row: ModelRow) -> list[str]:
-    count = len(row.embeddings)
+    counts = {"embedding": len(row.embeddings), "LoRA": len(row.loras)}
     return [
         *row.can,
         *([] if row.samplers is None else [_sampler_count(row.samplers)]),
-        *([f"{count} embedding{'' if count == 1 else 's'}"] if count else []),
+        *(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count),
     ]
 
 
