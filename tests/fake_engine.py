@@ -36,6 +36,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
+from engine.contract.input_names import input_name
 from engine.contract.metadata import with_metadata
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import FilmWriter, film_size
@@ -220,10 +221,11 @@ class FakeEngine(FakeServer):
         except (ValueError, InvalidImage) as error:
             return Failed(job=paint.job, attempt=paint.attempt, reason=str(error))
         if self.flags_init_image and paint.inputs:
+            name = input_name(paint.recipes[0].recipe, paint.inputs[0])
             return Failed(
                 job=paint.job,
                 attempt=paint.attempt,
-                reason="The sketch was withheld by the safety check.",
+                reason=f"The {name} was withheld by the safety check.",
                 init_image_flagged=True,
             )
         return None

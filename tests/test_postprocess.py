@@ -262,13 +262,14 @@ def test_one_decoder_thread_decodes_alone(monkeypatch: pytest.MonkeyPatch, threa
     monkeypatch.setattr(Device, "decoder_threads", threads)
     state = DenoisingState(recipe(row_class=2), InputImages(model))
 
-    def meet(*_: object) -> None:
+    def meet(*_: object) -> list[None]:
         try:
             both.wait(1.0 if threads == 1 else 20.0)
         except threading.BrokenBarrierError:
             met.append(False)
         else:
             met.append(True)
+        return []
 
     monkeypatch.setattr(model, "decode_latents", meet)
     monkeypatch.setattr(model, "decode_frames", meet)

@@ -4,8 +4,22 @@ from collections.abc import Sequence
 
 import aiosqlite
 
-from bot.domain.job_input import is_pending
+from bot.db import rows
+from bot.domain.job_input import InputRole, is_pending
 from engine.contract import Recipe, Work
+
+
+async def unlink_pictures(db: aiosqlite.Connection, job_ids: Sequence[str]) -> list[str]:
+    """Forget that these jobs need the pictures that they changed; the digests of these, which other
+    jobs may need."""
+    values = {"job_ids": rows.json(list(job_ids)), "role": InputRole.PICTURE.value}
+    unlinked = await db.execute_fetchall(
+        "DELETE FROM job_images WHERE job IN (SELECT value FROM json_each(:job_ids)) "
+        "AND sha256 IN (SELECT sha256 FROM job_inputs WHERE role = :role "
+        "AND job IN (SELECT value FROM json_each(:job_ids))) RETURNING sha256",
+        values,
+    )
+    return [row["sha256"] for row in unlinked]
 
 
 async def link(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Work]) -> None:

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 import aiosqlite
 
-from bot.db import artifacts, deliveries, file_deletions, pictures, rows
+from bot.db import artifacts, deliveries, file_deletions, job_images, pictures, rows
 from bot.db.audit_log import AUDIT_SECONDS, SWEEP_ROWS, append
 from bot.db.file_deletions import FileDeletion, FileKind
 from bot.db.store import Store
@@ -127,7 +127,8 @@ class ReportStore(Store):
 
     async def remove(self, job_id: str, entry: AuditEntry) -> list[str]:
         """Mark all pictures of a job as removed, schedule their files for deletion, and close the
-        case. The same happens to jobs that show these pictures again, such as films.
+        case. The same happens to jobs that show these pictures again, such as films, and to the
+        copies of the pictures that they changed.
 
         Returns the ids of these jobs; the caller then deletes the messages that show them.
         """
@@ -137,6 +138,8 @@ class ReportStore(Store):
                 await pictures.mark_removed(db, copy_id, entry.created_at)
                 await artifacts.mark_removed(db, copy_id, entry.created_at)
                 await file_deletions.mark(db, FileDeletion(FileKind.PICTURES, copy_id))
+            for digest in await job_images.unlink_pictures(db, job_ids):
+                await file_deletions.mark(db, FileDeletion(FileKind.SKETCH, digest))
             await _close(db, job_id, CaseState.REMOVED, entry)
         return job_ids
 

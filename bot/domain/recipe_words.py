@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from engine.contract import Control, Img2Img, Preprocessor, Recipe, ReferenceRole
+from engine.contract import Control, Preprocessor, Recipe, ReferenceRole, input_names
+from engine.contract.input_names import PICTURE
 
-SKETCH: Final = "a sketch"
+SKETCH: Final = f"a {input_names.SKETCH}"
 _SEPARATOR: Final = " · "
 _REFERENCES: Final[Mapping[ReferenceRole, str]] = {
     ReferenceRole.LIKE: "like a picture",
@@ -33,13 +34,8 @@ def adapters(recipe: Recipe, most: int | None = None) -> str:
 
 def inputs(recipe: Recipe, images: Collection[str]) -> list[str]:
     """What those of these images are that a recipe needs, each once."""
-    is_sketch = isinstance(recipe.source, Img2Img)
-    pairs = [
-        *((image, SKETCH if is_sketch else "another picture") for image in recipe.source.images),
-        *((item.image, SKETCH) for item in recipe.controls),
-        *((item.image, "a reference picture") for item in recipe.references),
-    ]
-    return list(dict.fromkeys(name for image, name in pairs if image in images))
+    names = (input_names.input_name(recipe, image) for image in recipe.images if image in images)
+    return ["another picture" if name == PICTURE else f"a {name}" for name in dict.fromkeys(names)]
 
 
 def _scaled(text: str, scale: float) -> str:

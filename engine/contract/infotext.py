@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from engine.contract.extra_networks import loras_in, networks_in, without_networks
+from engine.contract.infotext_controls import control_settings
 from engine.contract.infotext_loras import (
     NamedAdapter,
     lora_hashes,
@@ -121,7 +122,12 @@ def write_infotext(work: Work, *, is_flow: bool = False) -> str:
     if negatives or recipe.negative:
         lines.append(f"{_NEGATIVE} {negatives or recipe.negative}")
     changes = _changes(recipe, has_prompts=prompts is None, has_negatives=negatives is None)
-    settings = {**_settings(recipe, is_flow), **changes, **_enlargement(work)}
+    settings = {
+        **_settings(recipe, is_flow),
+        **control_settings(recipe),
+        **changes,
+        **_enlargement(work),
+    }
     lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in settings.items()))
     return "\n".join(lines)
 

@@ -19,6 +19,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.refusals import InvalidImage
+from engine.contract.input_names import input_name
 from engine.core.failures import InitImageFlagged
 from engine.core.job_files import NO_FILES
 from engine.core.request import ImageInput, Request, WaitingImage
@@ -32,7 +33,8 @@ from engine.pipeline.tiles import Canvas
 from engine.pipeline.timeline import timeline_for
 from engine.safety import flagged, log_fields
 
-INIT_IMAGE_FLAGGED: Final = "The sketch was withheld by the safety check."
+INIT_IMAGE_FLAGGED: Final = "The {} was withheld by the safety check."
+"""About the `input_name` of an image."""
 log = logging.getLogger(__name__)
 
 
@@ -123,7 +125,9 @@ def _load_input_images(request: Request, images: Sequence[ImageInput]) -> None:
     """Decode each input image once, and let each of its models check it; masks are not checked."""
     by_digest: dict[str, list[InputImages]] = {}
     masks: set[str] = set()
+    names: dict[str, str] = {}
     for image in images:
+        names |= {digest: input_name(image.recipe, digest) for digest in image.recipe.images}
         if isinstance(image.recipe.source, Inpaint):
             masks.add(image.recipe.source.mask)
     for inputs in dict.fromkeys(image.inputs for image in images):
@@ -134,7 +138,7 @@ def _load_input_images(request: Request, images: Sequence[ImageInput]) -> None:
     for digest, users in by_digest.items():
         decoded = _decode(request.files[digest])
         if digest not in masks:
-            _check_safety(decoded, request.job, users)
+            _check_safety(decoded, names[digest], request.job, users)
         for inputs in users:
             inputs.images[digest] = decoded
 
@@ -160,13 +164,13 @@ def _decode(data: bytes) -> Image.Image:
         raise InvalidJob(str(error)) from error
 
 
-def _check_safety(image: Image.Image, job: Paint, users: Sequence[InputImages]) -> None:
+def _check_safety(image: Image.Image, name: str, job: Paint, users: Sequence[InputImages]) -> None:
     """Raise InitImageFlagged if a checker of one of the job's models flags the image."""
     verdicts = [verdict for inputs in users for verdict in inputs.model.check_safety(image)]
     job_fields = {"job": job.job, "attempt": job.attempt}
     log.info("sketch checked", extra=job_fields | log_fields(verdicts))
     if flagged(verdicts):
-        raise InitImageFlagged(INIT_IMAGE_FLAGGED)
+        raise InitImageFlagged(INIT_IMAGE_FLAGGED.format(name))
 
 
 def _largest_fitting_batch(
