@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from bot.attachments.sandbox import Sandbox
-from bot.attachments.sanitize import SanitizedImage
 from bot.db.database import FILENAME
 from bot.db.file_deletions import FileDeletion, FileDeletionStore
 from bot.errors import ExitCode, FatalError
 from bot.playground import Fault, Playground, Upload
+from engine.contract.images.decode_result import DecodeResult
 from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
 from tests.samples import encoded
@@ -240,10 +240,10 @@ async def test_an_unexpected_error_does_not_blame_the_sketch(
 ) -> None:
     """The message says that the bot failed, and the log has the traceback."""
 
-    async def failing(_: bytes, __: Sandbox) -> SanitizedImage:
+    async def failing(_: bytes, __: Sandbox, ___: str) -> DecodeResult:
         raise ValueError("not enough values to unpack")
 
-    monkeypatch.setattr("bot.services.inputs.sanitize", failing)
+    monkeypatch.setattr("bot.attachments.sanitize.decode", failing)
     interaction = await harness.ada.slash("imagine", prompt="a house", sketch=SKETCH)
     message = await harness.result(interaction)
     assert "Something went wrong. The error is" in message.content
