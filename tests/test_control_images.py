@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from scipy import ndimage
 
 from engine.contract import Preprocessor
 from engine.imaging.control_images import control_image, scribble
 from engine.imaging.edges import canny
+from engine.imaging.grey_morphology import closed, opened
 from engine.imaging.init_image import decode
 from tests.samples import encoded
 
@@ -76,6 +78,15 @@ def test_lines_of_drawings_are_found(name: str, side: int) -> None:
     tolerance = side // 24 if name == "a broad brush" else side // 48
     assert (near(lines, tolerance) & expected).sum() > 0.97 * expected.sum()
     assert (lines & ~near(expected, tolerance)).sum() < 0.01 * lines.sum()
+
+
+def test_hatching_stays_lines() -> None:
+    """The gaps between dense lines are not taken for lines."""
+    image = Image.new("RGB", (512, 512), "white")
+    for x in range(100, 412, 12):
+        ImageDraw.Draw(image).line((x, 100, x, 412), fill="black", width=2)
+    lines = scribble(image, 512, 512)
+    assert 0.2 < lines[110:400, 110:400].mean() < 0.5
 
 
 def test_the_drawing_is_cropped_as_an_init_image() -> None:
@@ -159,3 +170,18 @@ def test_any_image_has_a_control_image(function: Callable[[Any], NDArray[np.bool
     for side in (1, 2, 9):
         pixels = np.random.default_rng(side).integers(0, 256, (side, side, 3), dtype=np.uint8)
         assert function(pixels).dtype == np.bool_
+
+
+@pytest.mark.parametrize("radius", [0, 1, 2, 5, 40])
+def test_morphology_is_that_of_scipy(radius: int) -> None:
+    """Also near the edges, and with windows larger than the image."""
+    levels = np.random.default_rng(1).integers(0, 256, (23, 31, 3), dtype=np.uint8)
+    size = 2 * radius + 1, 2 * radius + 1, 1
+    for function, outside, expected in (
+        (closed, (0, 255), (ndimage.grey_dilation, ndimage.grey_erosion)),
+        (opened, (255, 0), (ndimage.grey_erosion, ndimage.grey_dilation)),
+    ):
+        result = levels
+        for step, value in zip(expected, outside, strict=True):
+            result = step(result, size, mode="constant", cval=value)
+        assert np.array_equal(function(levels, radius), result)

@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from engine.contract import Preprocessor
 from engine.imaging.edges import canny
+from engine.imaging.grey_morphology import closed, opened
 from engine.imaging.init_image import resize_and_crop
 
 _Pixels = NDArray[np.uint8]
@@ -23,6 +24,8 @@ _WIDEST_LINE: Final = 1 / 12
 """As a share of the shorter side; what is wider is an area, of which the outline is drawn."""
 _USUAL_LINE: Final = 1 / 40
 """The same, of lines by which is decided whether lines are darker or lighter than the ground."""
+_DARK_GROUND, _LIGHT_GROUND = 64, 192
+"""Levels: below and above them, the ground alone decides that."""
 _CONTRAST: Final = 0.3
 """Of a line, as a share of that of the clearest lines, in the range of the next two values."""
 _LEAST_CONTRAST, _ENOUGH_CONTRAST = 20, 60
@@ -91,20 +94,28 @@ def _working_factor(image: Image.Image, width: int, height: int) -> int:
 def _lines_and_areas(pixels: _Pixels) -> tuple[_Pixels, _Pixels]:
     """The contrast of lines with their surroundings, (height, width), and the image without what is
     thinner than the widest lines."""
-    usual, widest = (_window(pixels, share) for share in (_USUAL_LINE, _WIDEST_LINE))
-    dark = ndimage.grey_closing(pixels, usual) - pixels
-    light = pixels - ndimage.grey_opening(pixels, usual)
-    if dark.sum(dtype=np.int64) >= light.sum(dtype=np.int64):
-        areas = ndimage.grey_closing(pixels, widest)
+    widest = _radius(pixels, _WIDEST_LINE)
+    if _has_dark_lines(pixels):
+        areas = closed(pixels, widest)
         return (areas - pixels).max(axis=2), areas
-    areas = ndimage.grey_opening(pixels, widest)
+    areas = opened(pixels, widest)
     return (pixels - areas).max(axis=2), areas
 
 
-def _window(pixels: _Pixels, share: float) -> tuple[int, int, int]:
-    """A square as wide as this share of the shorter side, as a window of the image."""
-    side = 2 * math.ceil(min(pixels.shape[:2]) * share / 2) + 1
-    return side, side, 1
+def _has_dark_lines(pixels: _Pixels) -> bool:
+    """Whether the lines are darker than the ground: on a ground that is neither light nor dark, by
+    which lines have more contrast."""
+    ground = float(np.median(pixels))
+    if not _DARK_GROUND <= ground <= _LIGHT_GROUND:
+        return ground > _LIGHT_GROUND
+    usual = _radius(pixels, _USUAL_LINE)
+    dark, light = closed(pixels, usual) - pixels, pixels - opened(pixels, usual)
+    return bool(dark.sum(dtype=np.int64) >= light.sum(dtype=np.int64))
+
+
+def _radius(pixels: _Pixels, share: float) -> int:
+    """Half of this share of the shorter side."""
+    return math.ceil(min(len(pixels), len(pixels[0])) * share / 2)
 
 
 def _threshold(contrast: _Pixels) -> float:
