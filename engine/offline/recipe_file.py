@@ -105,13 +105,17 @@ def _converted(work: Work, digest: str, data: bytes) -> bytes | None:
     """
     try:
         image = decode_source(data)
+        masks = [decode_mask(data)] if _has_mask(work) else []
     except InvalidImage:
         return None
     if not isinstance(work, Recipe):
         return data if pixels_sha256(image) == digest else None
-    masks = [decode_mask(data)] if isinstance(work.source, Inpaint) else []
     fitted = [resize_and_crop(image, *work.size), *(fit_mask(mask, *work.size) for mask in masks)]
     for png in map(encode_png, [*fitted, image]):
         if sha256(png) == digest:
             return png
     return None
+
+
+def _has_mask(work: Work) -> bool:
+    return isinstance(work, Recipe) and isinstance(work.source, Inpaint)
