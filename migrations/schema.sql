@@ -242,7 +242,8 @@ CREATE INDEX jobs_undelivered ON jobs (ended_at) WHERE ended_at IS NOT NULL AND 
 CREATE INDEX jobs_unfinished ON jobs (status, person) WHERE ended_at IS NULL;
 CREATE INDEX lineage_by_parent ON lineage (parent);
 CREATE INDEX lineage_of_job ON lineage (job);
-CREATE INDEX pictures_removed ON pictures (sha256) WHERE removed_at IS NOT NULL;
+CREATE INDEX pictures_by_pixels ON pictures (sha256);
+CREATE INDEX pictures_by_seed ON pictures (seed);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job);
 CREATE INDEX reports_of_person ON reports (reporter, at);

@@ -1,5 +1,6 @@
 """/blend: two to five pictures mixed into one."""
 
+from io import BytesIO
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from engine.contract.metadata import with_metadata
 from tests.bot_harness import ALL_BUTTONS, BotHarness
 from tests.changing import painted
 from tests.fake_engine import MODEL, FakeEngine, png
-from tests.samples import recipe
+from tests.samples import encoded, recipe
 from tests.steered_model import STEERED
 
 URLS = ("https://a/1", "https://a/2", "https://a/3")
@@ -185,6 +186,48 @@ async def test_the_noise_of_pictures_of_this_bot_is_blended(
     assert other.share == pytest.approx(0.75)
     assert own == Subseed(4, OWN_SHARE)
     assert second.subseeds[-1] == Subseed(5, OWN_SHARE)
+
+
+async def test_pictures_of_this_bot_are_recognised(harness: BotHarness, engine: FakeEngine) -> None:
+    """By the recipe inside of the file, or by the pixels without it; they are the parents."""
+    grid = await harness.imagine(seed=30)
+    first = await harness.result(await harness.ada.click(grid, "U1"))
+    second = await harness.result(await harness.ada.click(grid, "U2"))
+    by_recipe = Upload("a.png", first.attachments[0].data, "image/png")
+    with Image.open(BytesIO(second.attachments[0].data)) as image:
+        by_pixels = Upload("b.webp", encoded(image.convert("RGB"), "WEBP", lossless=True))
+    pictures = {"picture1": upload("red"), "picture2": by_recipe, "picture3": by_pixels}
+    await blended(harness, **pictures, count=2)
+    rows = harness.query("SELECT * FROM lineage ORDER BY nth, parent")
+    assert [(row["nth"], row["parent"][-2:], row["relation"]) for row in rows] == [
+        (1, "-1", "blend"),
+        (1, "-2", "blend"),
+        (2, "-1", "blend"),
+        (2, "-2", "blend"),
+    ]
+    mixed = painted(engine)[0]
+    assert (mixed.seed, mixed.subseeds[0].seed) == (30, 31)
+    tree = await harness.ada.slash("lineage", picture=rows[0]["parent"])
+    await harness.discord.until(
+        lambda: any(" · 3 pictures" in answer.content for answer in tree.ephemerals),
+        why="the family tree",
+    )
+
+
+async def test_words_are_read_with_those_of_recognised_pictures(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Although they are known only when the files are read; the reason is private."""
+    child = await harness.imagine(prompt="a child on a beach", count=1)
+    data = child.attachments[0].data
+    pictures = {"picture1": upload("red"), "picture2": Upload("a.png", data, "image/png")}
+    interaction = await harness.ada.invoke("blend", {**pictures, "prompt": "naked people"})
+    await harness.discord.until(
+        lambda: any("no sexual content with minors" in m.content for m in interaction.ephemerals),
+        why="the reason",
+    )
+    assert len(engine.paints) == 1
+    assert harness.query("SELECT * FROM lineage") == []
 
 
 async def test_a_blend_that_is_impossible_is_refused(

@@ -73,7 +73,7 @@ def test_an_attachment_is_edited_at_its_own_size() -> None:
         ((EDITOR,), {"count": 0}, "count is 0"),
         ((EDITOR,), {"count": 5000}, "count is 5000"),
         ((EDITOR,), {"seed": -2}, "seed is -2"),
-        ((EDITOR,), {"prompt": "<lora:ink:1>"}, "lora:ink:1"),
+        ((EDITOR,), {"prompt": "snow <lora:ink:1>"}, "no LoRA “ink”"),
     ],
 )
 def test_an_impossible_edit_is_refused(
@@ -211,6 +211,20 @@ async def test_the_command_edits_an_attachment(harness: BotHarness, engine: Fake
     offered = await harness.ada.complete("edit", "model", "")
     await offered.acknowledged()
     assert [choice["value"] for choice in offered.choices or []] == ["editor"]
+
+
+async def test_an_upload_of_a_picture_of_this_bot_is_its_parent(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Also if the message shows it enlarged: its recipe is inside of the file."""
+    shown = await harness.imagine(count=1)
+    upload = Upload("a.png", shown.attachments[0].data, "image/png")
+    await harness.result(
+        await harness.ada.slash("edit", picture=upload, instruction="add snow", count=1)
+    )
+    [row] = harness.query("SELECT * FROM lineage")
+    [parent] = harness.query("SELECT id FROM pictures ORDER BY rowid LIMIT 1")
+    assert (row["parent"], row["relation"]) == (parent["id"], "edit")
 
 
 async def test_a_file_that_is_no_picture_is_refused(

@@ -50,7 +50,7 @@ def service(db: Database, folder: Path, files: Files) -> InputService:
     engine: EngineClient = Models()  # type: ignore[assignment] # nothing else is used
     return InputService(
         db.job_inputs,
-        db.reports,
+        db.lineage,
         db.file_deletions,
         engine,
         storage,
@@ -98,7 +98,7 @@ async def test_a_picture_is_its_own_mask_by_its_transparency(db: Database, tmp_p
     """It is downloaded once. Transparent parts are white in the mask, and in the picture."""
     files = Files(picture=encoded(erased()))
     accepted = await submitted(db, PICTURE, ALPHA, source=BY_ALPHA)
-    works, digests = await service(db, tmp_path, files).resolve(accepted)
+    works, digests, _ = await service(db, tmp_path, files).resolve(accepted)
     source = source_of(works)
     assert digests == (source.image, source.mask)
     assert files.fetched == {PICTURE_URL: 1}
@@ -119,7 +119,7 @@ async def test_a_mask_is_white_or_transparent(
         mask=encoded(erased() if is_transparent else mask),
     )
     accepted = await submitted(db, PICTURE, MASK, source=BY_MASK)
-    works, _ = await service(db, tmp_path, files).resolve(accepted)
+    works, *_ = await service(db, tmp_path, files).resolve(accepted)
     white = stored(tmp_path, source_of(works).mask)
     assert [white.getpixel((x, 5)) for x in (5, 31, 32, 50)] == [0, 0, 255, 255]
 
@@ -171,7 +171,7 @@ async def test_an_earlier_picture_is_an_input(db: Database, tmp_path: Path) -> N
     earlier = PlanInput(role=InputRole.PICTURE, url=picture_url("j0-1"), keep_size=True)
     files = Files(mask=encoded(erased()))
     accepted = await submitted(db, earlier, MASK, source=BY_MASK)
-    works, digests = await service(db, tmp_path, files).resolve(accepted)
+    works, digests, _ = await service(db, tmp_path, files).resolve(accepted)
     assert files.fetched == {MASK_URL: 1}
     copy = stored(tmp_path, source_of(works).image)
     assert copy.tobytes() == green.tobytes() and copy.info == {}

@@ -81,8 +81,8 @@ def test_brackets_are_read_as_in_the_picture() -> None:
     weighted = recipe(prompt_format=PromptFormat.A1111)
     assert region.plan(asked, context(parent=weighted)).recipes[0].prompt == "a cat"
     assert region.plan(asked, context()).recipes[0].prompt == asked.prompt
-    with pytest.raises(Refused, match="lora:ink:1"):
-        region.plan(request(1, prompt="<lora:ink:1>"), context(parent=weighted))
+    with pytest.raises(Refused, match="no LoRA “ink”"):
+        region.plan(request(1, prompt="a cat <lora:ink:1>"), context(parent=weighted))
 
 
 def mask_of(size: tuple[int, int], cells: Collection[int]) -> Image.Image:

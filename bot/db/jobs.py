@@ -77,11 +77,15 @@ class JobStore(Store):
         return added
 
     async def mark_queued(
-        self, job_id: str, recipes: Sequence[Work], input_digests: Sequence[str] = ()
+        self,
+        job_id: str,
+        recipes: Sequence[Work],
+        input_digests: Sequence[str] = (),
+        edges: Sequence[Edge] = (),
     ) -> bool:
         """Queue an accepted job with its complete recipes; False if it is not accepted.
 
-        `input_digests` are those of the files of its inputs, in their order.
+        `input_digests` are those of its inputs, in their order; `edges` are to what they show.
         """
         async with self._connection.transaction() as db:
             update = await db.execute(
@@ -92,6 +96,7 @@ class JobStore(Store):
             queued = update.rowcount > 0
             if queued:
                 await job_inputs.set_digests(db, job_id, input_digests)
+                await lineage.add(db, job_id, edges)
                 await job_images.link(db, job_id, recipes)
         if queued:
             log.info("job queued", extra={"job": job_id})

@@ -14,9 +14,12 @@ from bot.domain.job import DeletionReason
 from bot.domain.picture import Picture, job_id_of, picture_id
 from bot.domain.plan import Edge, Relation
 from bot.errors import Refused
+from engine.contract import Recipe
 
 MAX_CHILDREN: Final = 100
 MAX_ANCESTORS: Final = 50
+MAX_ORIGINALS: Final = 50
+"""Pictures of one seed and prompt that are compared with an upload."""
 _FINISHED: Final = """
     SELECT lineage.parent, max(jobs.status = 'done') AS is_done
     FROM lineage JOIN jobs ON jobs.id = lineage.job
@@ -70,6 +73,21 @@ class LineageStore(Store):
             MAX_ANCESTORS,
         )
         return [rows.to_picture(row) for row in stored]
+
+    async def original(self, pixels: str, recipe: Recipe | None) -> Picture | None:
+        """A picture with pixels of this digest, or of this recipe, whose model may be named without
+        its folder; of several, one that moderators removed."""
+        seed, prompt = (None, None) if recipe is None else (recipe.seed, recipe.prompt)
+        stored = await self._connection.fetch_all(
+            "SELECT * FROM pictures WHERE sha256 = ? OR (seed = ? AND prompt = ?) "
+            "ORDER BY removed_at IS NULL LIMIT ?",
+            pixels,
+            seed,
+            prompt,
+            MAX_ORIGINALS,
+        )
+        pictures = [rows.to_picture(row) for row in stored]
+        return next((item for item in pictures if _is_shown(item, pixels, recipe)), None)
 
     async def finished_drafts(self, parents: Sequence[str]) -> dict[str, bool]:
         """Those of these pictures that were finished (True), or are being finished (False)."""
@@ -137,6 +155,15 @@ async def add(db: aiosqlite.Connection, job_id: str, edges: Sequence[Edge]) -> N
             for edge in edges
         ],
     )
+
+
+def _is_shown(picture: Picture, pixels: str, recipe: Recipe | None) -> bool:
+    """Whether a file with these pixels, and with this recipe inside, shows this picture."""
+    if picture.sha256 == pixels:
+        return True
+    if recipe is None or not isinstance(picture.recipe, Recipe):
+        return False
+    return msgspec.structs.replace(recipe, model=picture.recipe.model) == picture.recipe
 
 
 def _kinship(row: sqlite3.Row) -> Kinship:

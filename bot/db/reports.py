@@ -143,13 +143,6 @@ class ReportStore(Store):
             await _close(db, job_id, CaseState.REMOVED, entry)
         return job_ids
 
-    async def has_removed(self, pixels: str) -> bool:
-        """Whether moderators removed a picture with pixels of this digest."""
-        removed = await self._connection.fetch_all(
-            "SELECT 1 FROM pictures WHERE sha256 = ? AND removed_at IS NOT NULL LIMIT 1", pixels
-        )
-        return bool(removed)
-
     async def unfinished_variations_of_removed(self) -> list[Job]:
         """Unfinished jobs that were made from removed pictures."""
         variations = await self._connection.fetch_all(

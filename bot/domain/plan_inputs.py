@@ -7,9 +7,10 @@ import msgspec
 
 from bot.domain.blended_noise import BlendedPicture, with_noise_of
 from bot.domain.job_input import InputRole, PlanInput
+from bot.domain.plan import Edge, Relation
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
-from engine.contract import ModelCard, Recipe, Source, card_for
+from engine.contract import Edit, ModelCard, Recipe, Source, card_for
 
 _MAX_ASPECT_ERROR: Final = 0.02
 """A share, by which the aspect ratios of a mask and its picture may differ: sides are rounded."""
@@ -27,7 +28,23 @@ class FetchedInput(NamedTuple):
     size: tuple[int, int]
     """Width and height in pixels."""
     recipe: Recipe | None = None
-    """The one inside of the file, if it is a picture of this bot."""
+    """Of the picture of this bot that the file shows, if it is one."""
+    parent: str | None = None
+    """The id of that picture, if it is stored."""
+
+
+def edges_to_uploads(recipes: Sequence[Recipe], fetched: Sequence[FetchedInput]) -> list[Edge]:
+    """From the pictures of a plan to those of this bot that its attachments show."""
+    is_edit = isinstance(recipes[0].source, Edit)
+    relations = {InputRole.BLEND: Relation.BLEND}
+    if is_edit:
+        relations[InputRole.PICTURE] = Relation.EDIT
+    return [
+        Edge(child, item.parent, relations[item.plan_input.role])
+        for child in range(1, len(recipes) + 1)
+        for item in fetched
+        if item.parent is not None and item.plan_input.role in relations
+    ]
 
 
 def with_inputs(

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
 from bot.attachments import sanitize
@@ -12,12 +12,12 @@ from bot.attachments.sandbox import Sandbox
 from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.job_inputs import JobInputStore
-from bot.db.reports import ReportStore
+from bot.db.lineage import LineageStore
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.job_input import InputRole, PlanInput
-from bot.domain.plan import Plan
-from bot.domain.plan_inputs import FetchedInput, with_inputs
+from bot.domain.plan import Edge, Plan
+from bot.domain.plan_inputs import FetchedInput, edges_to_uploads, with_inputs
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, Refused
 from bot.services.input_files import InputFiles
@@ -36,13 +36,34 @@ class AttachmentFetcher(Protocol):
         """The file at this address. Raises BotError, with a sentence for the user."""
 
 
+class Shown(NamedTuple):
+    """The picture of this bot that a file shows."""
+
+    recipe: Recipe | None = None
+    picture_id: str | None = None
+    """None if it is not stored."""
+
+
+NOT_OURS: Final = Shown()
+
+
+class ResolvedInputs(NamedTuple):
+    """A job's recipes, completed with its inputs."""
+
+    recipes: tuple[Work, ...]
+    digests: tuple[str, ...] = ()
+    """Of the files that were fetched for it."""
+    edges: tuple[Edge, ...] = ()
+    """To the pictures of this bot that its attachments show."""
+
+
 class InputService:
     """Downloads, sanitizes and stores attachments, a few at a time."""
 
     def __init__(
         self,
         job_inputs: JobInputStore,
-        reports: ReportStore,
+        lineage: LineageStore,
         file_deletions: FileDeletionStore,
         engine: EngineClient,
         storage: FileStorage,
@@ -51,7 +72,7 @@ class InputService:
         sandbox: Sandbox,
     ) -> None:
         self._job_inputs = job_inputs
-        self._reports = reports
+        self._lineage = lineage
         self._file_deletions = file_deletions
         self._engine = engine
         self._storage = storage
@@ -68,15 +89,14 @@ class InputService:
         gone."""
         await self._files.check(plan)
 
-    async def resolve(self, job: Job) -> tuple[tuple[Work, ...], tuple[str, ...]]:
-        """The recipes of a job, completed with its inputs, and the digests of those that were
-        fetched for it.
+    async def resolve(self, job: Job) -> ResolvedInputs:
+        """The recipes of a job, completed with its inputs, which are fetched.
 
         Raises BotError, with a sentence for the user.
         """
         pending = await retry_until_written(lambda: self._job_inputs.pending(job.id))
         if not pending:
-            return job.recipes, ()
+            return ResolvedInputs(job.recipes)
         rules.check_models(job.recipes, self._engine.models)
         fetched: dict[PlanInput, FetchedInput] = {}
         drawn = {plan_input for plan_input in pending if plan_input.cells}
@@ -90,7 +110,8 @@ class InputService:
         painted = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
         completed = [fetched[plan_input] for plan_input in pending]
         recipes = with_inputs(painted, self._engine.models, completed)
-        return recipes, tuple(item.image for item in completed)
+        digests = tuple(item.image for item in completed)
+        return ResolvedInputs(recipes, digests, tuple(edges_to_uploads(recipes, completed)))
 
     async def _fetch(
         self, job: Job, inputs: Sequence[PlanInput]
@@ -100,13 +121,20 @@ class InputService:
         async with user_lock, self._downloads:
             data = await self._read(inputs[0])
             decoded = await self._decoded(inputs[0], data)
-        if await self._reports.has_removed(await asyncio.to_thread(sha256, decoded.pixels)):
+        is_upload = inputs[0].picture_id is None
+        shown = await self._shown(data, decoded) if is_upload else NOT_OURS
+        return {plan_input: await self._stored(plan_input, decoded, shown) for plan_input in inputs}
+
+    async def _shown(self, data: bytes, decoded: DecodeResult) -> Shown:
+        """The picture of this bot that an upload shows. Raises Refused if it was removed."""
+        pixels = await asyncio.to_thread(sha256, decoded.pixels)
+        recipe = await asyncio.to_thread(recipe_in, data)
+        original = await retry_until_written(lambda: self._lineage.original(pixels, recipe))
+        if original is None:
+            return Shown(recipe)
+        if original.is_removed:
             raise Refused(rules.REMOVED_UPLOAD)
-        is_blended = inputs[0].role is InputRole.BLEND
-        recipe = await asyncio.to_thread(recipe_in, data) if is_blended else None
-        return {
-            plan_input: await self._stored(plan_input, decoded, recipe) for plan_input in inputs
-        }
+        return Shown(recipe or original.recipe.recipe, original.id)
 
     async def _read(self, plan_input: PlanInput) -> bytes:
         """The file of an attachment or of an earlier picture."""
@@ -122,7 +150,7 @@ class InputService:
             return await sanitize.decode(data, self._sandbox, plan_input.noun)
 
     async def _stored(
-        self, plan_input: PlanInput, decoded: DecodeResult, recipe: Recipe | None = None
+        self, plan_input: PlanInput, decoded: DecodeResult, shown: Shown = NOT_OURS
     ) -> FetchedInput:
         if plan_input.role.is_mask:
             needs_alpha = plan_input.role is InputRole.ALPHA
@@ -132,7 +160,7 @@ class InputService:
         name = await asyncio.to_thread(sha256, image.png)
         async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
             await asyncio.to_thread(self._store, image.png, plan_input.noun)
-        return FetchedInput(plan_input, name, (image.width, image.height), recipe)
+        return FetchedInput(plan_input, name, (image.width, image.height), *shown)
 
     def _store(self, png: bytes, noun: str) -> str:
         try:

@@ -31,7 +31,7 @@ from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
-from bot.services.inputs import InputService
+from bot.services.inputs import InputService, ResolvedInputs
 from bot.services.job_tasks import JobTasks
 from bot.services.notifier import Notifier
 from bot.services.outbox import Outbox
@@ -155,14 +155,26 @@ class JobService:
             await self._outbox.deliver(current)
             return
         try:
-            recipes, digests = await self._inputs.resolve(job)
+            resolved = await self._inputs.resolve(job)
+            await self._check_uploads(job, resolved)
         except FatalError:
             raise
         except BotError as error:
             await self._outbox.finish(job.id, Status.REFUSED, str(error))
             return
-        await retry_until_written(lambda: self._jobs.mark_queued(job.id, recipes, digests))
+        await retry_until_written(lambda: self._jobs.mark_queued(job.id, *resolved))
         self._dispatcher.wake()
+
+    async def _check_uploads(self, job: Job, resolved: ResolvedInputs) -> None:
+        """Raise PolicyViolation if the prompts are forbidden together with those of the pictures
+        that the attachments show."""
+        if not resolved.edges:
+            return
+        context = RequestContext(
+            idempotency_key=job.idempotency_key, user_id=job.user_id, target=job.target
+        )
+        parents = {edge.parent for edge in resolved.edges}
+        await self._admission.check_prompts(resolved.recipes, context, parents=parents)
 
     async def free_key(self, idempotency_key: str) -> None:
         """Let the same request be made again."""

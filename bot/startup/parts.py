@@ -216,7 +216,7 @@ def _input_service(
     sandbox = decoder_sandbox(sandbox_environment())
     return InputService(
         db.job_inputs,
-        db.reports,
+        db.lineage,
         db.file_deletions,
         engine,
         storage,
