@@ -172,6 +172,24 @@ def test_its_weights_move_with_the_model(monkeypatch: pytest.MonkeyPatch) -> Non
     assert digests(core, run) == before
 
 
+@pytest.mark.parametrize("setting", ["IMAGINE_OFFLOAD=all", "IMAGINE_WEIGHTS=float8"])
+def test_a_denoiser_may_be_stored_in_other_ways(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the host, or in 8 bits: references act, and plain pictures stay as they are."""
+    name, value = setting.split("=")
+    monkeypatch.setenv(name, value)
+    core = fresh_core(monkeypatch)
+    plain, steered = recipe(core), run_of(core, reference(core, picture(1)))
+    before = digests(core, plain)
+    painted = digests(core, steered, plain)
+    assert painted[1:] == before
+    assert painted[:1] != before
+    if value == "all":
+        whole = reference_core()
+        assert painted[:1] == digests(whole, run_of(whole, reference(whole, picture(1))))
+
+
 def test_requests_with_references_are_run_by_torch() -> None:
     """OpenVINO's networks have no layers that read images."""
     core = reference_core()

@@ -146,6 +146,15 @@ def test_a_scale_of_zero_changes_nothing() -> None:
     assert digests(core, run) == digests(core, plain)
 
 
+@pytest.mark.parametrize("size", [(8, 200), (301, 9), (1, 1)])
+def test_a_thin_strip_is_read_as_in_the_pipeline(size: tuple[int, int]) -> None:
+    """The image processor enlarges it and cuts its ends off."""
+    core, pipeline = reference_core(), pipeline_with()
+    strip = picture(1).resize(size)
+    run = run_of(core, reference(core, strip), steps=2)
+    assert_alike(ours(core, run), theirs(pipeline, run, ip_adapter_image=strip))
+
+
 def test_images_are_processed_as_the_pipeline_does_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,10 +10,8 @@ from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 from engine.device import Device
 from engine.steering.recent import RecentValues
 
-CACHE_SIZE: Final = 64
+CACHE_SIZE: Final = 32
 """Number of images whose encodings are cached; one takes up to 1.3 MB in float32."""
-_MAX_RATIO: Final = 8
-"""Of the sides of an image that is processed as a whole."""
 _UNCONDITIONAL: Final = ""
 """Stands for a digest."""
 
@@ -56,7 +54,7 @@ class ImageEncoder:
     def _encode(self, image: Image.Image, *, is_zero: bool = False) -> torch.Tensor:
         """As `encode_image` of diffusers' pipelines: unconditional rows have zeros in place of
         embeddings or, if these are not pooled, in place of pixels."""
-        pixels = self._processor(self._centre(image), return_tensors="pt").pixel_values
+        pixels = self._processor(image, return_tensors="pt").pixel_values
         pixels = pixels.to(self._device.torch_device, self._device.dtype)
         if self._is_pooled:
             embeds: torch.Tensor = self.network(pixels).image_embeds
@@ -65,13 +63,3 @@ class ImageEncoder:
         output = self.network(pixels, output_hidden_states=True)
         hidden_states: torch.Tensor = output.hidden_states[-2]
         return hidden_states
-
-    def _centre(self, image: Image.Image) -> Image.Image:
-        """The image without the ends of a thin strip, which the processor cuts off anyway: it first
-        enlarges the whole strip, and that takes much memory."""
-        longest = _MAX_RATIO * min(image.size)
-        width, height = (min(side, longest) for side in image.size)
-        if (width, height) == image.size or not self._processor.do_center_crop:
-            return image
-        left, top = (image.width - width) // 2, (image.height - height) // 2
-        return image.crop((left, top, left + width, top + height))
