@@ -20,7 +20,7 @@ from engine.errors import ExitCode
 from engine.models import registry
 from engine.weights.model_folder import FEW_STEP_STARTER, STARTER
 from engine.weights.sizes import tensor_bytes
-from tests import tiny_model
+from tests import tiny_controls, tiny_model
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import sd1_tensors, write
 from tests.lora_files import save_kohya, save_peft
@@ -215,6 +215,23 @@ def test_loras_that_fit_are_listed(
         assert row.get("loras", []) == (["fits"] if fits else [])
         assert main(["models", "--model", str(model)]) == 0
         assert capsys.readouterr().out.rstrip().endswith(", 1 LoRA") == fits
+
+
+def test_controls_that_fit_are_listed(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By their configs, without those of another family, and those that are not there."""
+    xl = tiny_model.save_xl(tmp_path / "model")
+    net = tiny_controls.save_control(tmp_path / "net", tiny)
+    union = tiny_controls.save_union(tmp_path / "union", xl)
+    pairs = f"scribble={net},canny={tmp_path / 'none'},openpose={union},depth={union}"
+    monkeypatch.setenv("IMAGINE_CONTROLS", pairs)
+    for model, kinds in ((tiny, ["scribble"]), (xl, ["openpose", "depth"])):
+        assert main(["models", "--model", str(model), "--json"]) == 0
+        [row] = json.loads(capsys.readouterr().out)
+        assert row["controls"] == kinds
+    assert main(["models", "--model", str(xl)]) == 0
+    assert capsys.readouterr().out.rstrip().endswith(", 2 controls")
 
 
 @pytest.mark.parametrize("is_checkpoint", [False, True])

@@ -61,6 +61,8 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The names of the configured ones (textual inversion) that fit."""
     loras: tuple[str, ...] = ()
     """The names of those that fit; none without torch."""
+    controls: tuple[str, ...] = ()
+    """The kinds of those that fit; none without torch."""
     samplers: tuple[Sampler, ...] | None = None
     """Those that work with it; None without torch."""
 
@@ -108,6 +110,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         description = describe(files)
         samplers = _samplers(description) if has_torch else None
         loras = _loras(files) if has_torch else ()
+        controls = _controls(files) if has_torch else ()
         host_bytes = stored_bytes(files, bytes_per_weight or 1, is_offloaded)
         memory_bytes = stored_bytes(files, bytes_per_weight or 1) - host_bytes
     except LOAD_ERRORS as error:
@@ -135,6 +138,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         can=description.abilities,
         embeddings=description.embeddings,
         loras=loras,
+        controls=controls,
         samplers=samplers,
     )
 
@@ -143,6 +147,12 @@ def _loras(files: ModelFiles) -> tuple[str, ...]:
     from engine.models.fitting_loras import fitting_loras
 
     return fitting_loras(files)
+
+
+def _controls(files: ModelFiles) -> tuple[str, ...]:
+    from engine.models.fitting_controls import fitting_controls
+
+    return fitting_controls(files)
 
 
 def _samplers(description: Description) -> tuple[Sampler, ...]:
@@ -205,7 +215,11 @@ def _memory(row: ModelRow) -> str:
 
 
 def _abilities(row: ModelRow) -> list[str]:
-    counts = {"embedding": len(row.embeddings), "LoRA": len(row.loras)}
+    counts = {
+        "embedding": len(row.embeddings),
+        "LoRA": len(row.loras),
+        "control": len(row.controls),
+    }
     return [
         *row.can,
         *([] if row.samplers is None else [_sampler_count(row.samplers)]),

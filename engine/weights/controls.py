@@ -11,7 +11,7 @@ import msgspec
 
 from engine.errors import ModelCorrupt, ModelNotFound, UsageError, unreadable
 from engine.weights.header import read_header
-from engine.weights.hub import download_snapshot
+from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     STARTER_FOLDER,
     STARTERS,
@@ -65,12 +65,17 @@ def configured_controls(model: str, *, prefer_fp16: bool) -> list[ControlFiles]:
     They are downloaded from the hub if necessary. Raises UsageError, ModelNotFound, ModelGated,
     ModelCorrupt or StorageFailed.
     """
+    pairs = configured_pairs(model)
+    return [find_control(kind, name, prefer_fp16=prefer_fp16) for kind, name in pairs]
+
+
+def configured_pairs(model: str) -> list[tuple[str, str]]:
+    """The kinds and names of these controls. Raises UsageError."""
     pairs = _parse(os.environ.get(CONTROLS_VARIABLE, ""))
-    controls = [_find(kind, name, prefer_fp16=prefer_fp16) for kind, name in pairs]
     if model in STARTERS:
-        own = sorted(STARTER_CONTROLS.glob("*/"))
-        controls += [_find(path.name, str(path), prefer_fp16=prefer_fp16) for path in own]
-    return controls
+        configs = sorted(STARTER_CONTROLS.glob(f"*/{_CONFIG}"))
+        pairs += [(path.parent.name, str(path.parent)) for path in configs]
+    return pairs
 
 
 def _parse(text: str) -> list[tuple[str, str]]:
@@ -88,7 +93,11 @@ def _parse(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def _find(kind: str, name: str, *, prefer_fp16: bool) -> ControlFiles:
+def find_control(
+    kind: str, name: str, *, prefer_fp16: bool = False, download: bool = True
+) -> ControlFiles:
+    """The files of a control; without `download`, only what is on this machine is used. Raises
+    ModelNotFound, ModelGated, ModelCorrupt or StorageFailed."""
     owner = f"The control {name}"
     folder, commit = find_folder(name, owner.lower()), None
     if folder is None:
@@ -97,7 +106,10 @@ def _find(kind: str, name: str, *, prefer_fp16: bool) -> ControlFiles:
                 f"There is no control {name}: give a diffusers folder, or a hub id such as "
                 "lllyasviel/control_v11p_sd15_scribble."
             )
-        folder = download_snapshot(name, _FILES, prefer_fp16=prefer_fp16)
+        if download:
+            folder = download_snapshot(name, _FILES, prefer_fp16=prefer_fp16)
+        else:
+            folder = cached_snapshot(name)
         commit = folder.name
     config = _config(folder, owner)
     require_safetensors(owner, folder)
