@@ -212,15 +212,15 @@ async def test_the_file_of_a_picture_paints_it_again(
         ({"sketch": SKETCH, "strength": 1.5}, "The strength is 1.5"),
         (
             {"mode": LINES, "sketch": SKETCH, "model": "flat"},
-            "The model flat cannot follow the lines of a sketch; these can: steered.",
+            "The model flat cannot follow the lines of a sketch; these do: steered.",
         ),
         (
             {"style": STYLE, "model": "flat"},
-            "The model flat takes no picture as “style”; these can: steered.",
+            "The model flat takes no picture as “style”; these do: steered.",
         ),
         (
             {"style": STYLE, "like": LIKE, "model": "other"},
-            "The model hub/Other takes no picture as “style”; these can: steered.",
+            "The model Other takes no picture as “style”; these do: steered.",
         ),
         ({"like": LIKE, "reference_strength": 2.5}, "scale of the reference is 2.5; it must be 0"),
         ({"reference_strength": 0.5}, "so it needs one of them."),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from bot.domain.model_names import MAX_CHOICE_CHARS, MAX_CHOICES, short_names
+from bot.domain.model_names import MAX_CHOICE_CHARS, MAX_CHOICES, short_name, short_names
 from bot.errors import Refused
 from engine.contract import MAX_ADAPTER_SCALE, MAX_ADAPTERS, Adapter, AdapterCard, ModelCard
 
@@ -119,7 +119,8 @@ def _adapter(item: _Item, model: ModelCard, models: Sequence[ModelCard]) -> Adap
         ]
         if others and not any(card.name == item.name for card in model.adapters):
             raise Refused(
-                f"The LoRA {item.name[:50]} does not fit the model {model.name}; it fits "
+                f"The LoRA {item.name[:50]} does not fit the model "
+                f"{short_name(model, models)}; it fits "
                 f"{', '.join(others)}."
             ) from error
         raise Refused(str(error)) from error

@@ -22,6 +22,11 @@ def short_names(models: Sequence[ModelCard]) -> Mapping[str, ModelCard]:
     }
 
 
+def short_name(model: ModelCard, models: Sequence[ModelCard]) -> str:
+    """The name of one of these models."""
+    return next(name for name, card in short_names(models).items() if card is model)
+
+
 def find_model(name: str | None, models: Sequence[ModelCard]) -> ModelCard:
     """The model of this short or whole name, in any case; without a name, the default.
 

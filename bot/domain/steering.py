@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
 from bot.domain.job_input import InputRole, PlanInput, pending_image
-from bot.domain.model_names import short_names
+from bot.domain.model_names import short_name, short_names
 from bot.errors import Refused
 from engine.contract import Control, ControlCard, ModelCard, Reference, ReferenceRole
 
@@ -37,7 +37,9 @@ def line_control(model: ModelCard, models: Sequence[ModelCard], scale: float | N
     card = _line_card(model)
     if card is None:
         others = _names(models, lambda other: _line_card(other) is not None)
-        raise Refused(f"The model {model.name} cannot follow the lines of a sketch; {others}.")
+        raise Refused(
+            f"The model {short_name(model, models)} cannot follow the lines of a sketch; {others}."
+        )
     try:
         return model.control(
             card.kind,
@@ -71,7 +73,9 @@ def reference(
     this role."""
     if not _takes(model, role):
         others = _names(models, lambda other: _takes(other, role))
-        raise Refused(f"The model {model.name} takes no picture as “{role}”; {others}.")
+        raise Refused(
+            f"The model {short_name(model, models)} takes no picture as “{role}”; {others}."
+        )
     try:
         return model.reference(
             pending_image(InputRole(role.value)),
@@ -99,4 +103,4 @@ def _takes(model: ModelCard, role: ReferenceRole) -> bool:
 def _names(models: Sequence[ModelCard], has_it: Callable[[ModelCard], bool]) -> str:
     """Which of the models can, as the end of a sentence."""
     names = [name for name, model in short_names(models).items() if has_it(model)]
-    return f"these can: {', '.join(names)}" if names else "no model here can"
+    return f"these do: {', '.join(names)}" if names else "no model here does"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bot.domain.model_names import find_model, short_names
+from bot.domain.model_names import find_model, short_name
 from bot.messages.captions import escape
 from bot.messages.moderation_cards import page
 from engine.contract import AdapterCard, ModelCard
@@ -23,15 +23,16 @@ def listing(models: Sequence[ModelCard], name: str | None, number: int) -> str:
     Raises Refused if there is no such model.
     """
     shown = models if name is None else [find_model(name, models)]
-    names = {id(model): short for short, model in short_names(models).items()}
     lines: list[str] = []
     for adapters in dict.fromkeys(model.adapters for model in shown if model.adapters):
-        fitting = [names[id(model)] for model in shown if model.adapters == adapters]
+        fitting = [short_name(model, models) for model in shown if model.adapters == adapters]
         lines.append(f"For {', '.join(escape(short, _MAX_NAME_CHARS) for short in fitting)}:")
         lines.extend(map(_line, adapters))
     if lines:
         return page([*lines, *_usage(shown)], number)
-    return NONE if name is None else f"There is no LoRA for the model {names[id(shown[0])]}."
+    return (
+        NONE if name is None else f"There is no LoRA for the model {short_name(shown[0], models)}."
+    )
 
 
 def _line(adapter: AdapterCard) -> str:
