@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.contract import Inpaint
 from engine.core.pictures import decode_frames
 from engine.core.postprocess import _preview_image as preview_image
 from engine.imaging.masks import fit_mask
@@ -15,12 +16,15 @@ from tests.engine_parts import (
     before_each_pass,
     engine_core,
     failure_reason,
+    fresh_engine_core,
     job,
     painted_images,
+    recipe,
     rendered_images,
     sketch,
 )
-from tests.test_inpaint import inpainting, job_of, mask
+from tests.test_inpaint import added, inpainting, job_of, mask
+from tests.tiny_model import ALWAYS
 
 
 def test_soft_edges_of_a_mask_blend() -> None:
@@ -112,3 +116,11 @@ def test_frames_and_previews_have_the_kept_parts() -> None:
     is_kept = (kept.mask == 0).expand_as(kept.image_latents)
     assert torch.equal(state.pred_original_sample[is_kept], kept.image_latents[is_kept])
     assert (state.latents[is_kept] != kept.image_latents[is_kept]).all()
+
+
+def test_a_flagged_picture_is_refused_even_if_it_is_its_own_mask() -> None:
+    """Only what is a mask and nothing else is not checked."""
+    core = fresh_engine_core(threshold=ALWAYS)
+    bright = added(Image.new("RGB", (64, 64), "white"))
+    run = recipe(core, source=Inpaint(bright, bright, 0.8))
+    assert "withheld" in failure_reason(job_of(run), core)

@@ -33,6 +33,7 @@ from engine.contract.recipe_parts import (
     MAX_PROMPT_CHARS,
     SEED_LIMIT,
     Change,
+    Edit,
     PromptFormat,
 )
 from engine.contract.resource_hashes import hash_label, named, take_hashes
@@ -132,6 +133,11 @@ def write_infotext(work: Work, *, is_flow: bool = False) -> str:
     return "\n".join(lines)
 
 
+def _image_guidance(recipe: Recipe) -> str | None:
+    source = recipe.source
+    return f"{source.image_guidance:g}" if isinstance(source, Edit) else None
+
+
 def _settings(recipe: Recipe, is_flow: bool) -> dict[str, str]:
     sampler, schedule = web_ui_name(recipe.sampler, is_flow=is_flow)
     settings = {
@@ -146,6 +152,7 @@ def _settings(recipe: Recipe, is_flow: bool) -> dict[str, str]:
         "Variation seed": f"{recipe.subseeds[0].seed}" if recipe.subseeds else None,
         "Variation seed strength": f"{recipe.subseeds[0].share:g}" if recipe.subseeds else None,
         "Clip skip": f"{recipe.clip_skip}" if recipe.clip_skip > 1 else None,
+        "Image CFG scale": _image_guidance(recipe),
         "Denoising strength": None if recipe.strength is None else f"{recipe.strength:g}",
         "TI hashes": _embeddings(recipe) or None,
         "Lora hashes": lora_hashes(recipe) or None,

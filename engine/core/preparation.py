@@ -10,7 +10,6 @@ from PIL import Image
 
 from engine.contract import (
     Detail,
-    Inpaint,
     Paint,
     Recipe,
     Upscale,
@@ -122,14 +121,14 @@ def prepare(
 
 
 def _load_input_images(request: Request, images: Sequence[ImageInput]) -> None:
-    """Decode each input image once, and let each of its models check it; masks are not checked."""
+    """Decode each input image once, and let each of its models check it; what is a mask and nothing
+    else is not checked."""
     by_digest: dict[str, list[InputImages]] = {}
-    masks: set[str] = set()
+    pictures: set[str] = set()
     names: dict[str, str] = {}
     for image in images:
         names |= {digest: input_name(image.recipe, digest) for digest in image.recipe.images}
-        if isinstance(image.recipe.source, Inpaint):
-            masks.add(image.recipe.source.mask)
+        pictures |= _pictures(image.recipe)
     for inputs in dict.fromkeys(image.inputs for image in images):
         # After a restart for lack of memory, the images are already decoded and checked.
         if not inputs.is_complete:
@@ -137,10 +136,17 @@ def _load_input_images(request: Request, images: Sequence[ImageInput]) -> None:
                 by_digest.setdefault(digest, []).append(inputs)
     for digest, users in by_digest.items():
         decoded = _decode(request.files[digest])
-        if digest not in masks:
+        if digest in pictures:
             _check_safety(decoded, names[digest], request.job, users)
         for inputs in users:
             inputs.images[digest] = decoded
+
+
+def _pictures(recipe: Recipe) -> set[str]:
+    """The digests of its input images that are no masks."""
+    references = (reference.image for reference in recipe.references)
+    controls = (control.image for control in recipe.controls)
+    return {*recipe.source.images[:1], *references, *controls}
 
 
 def _check_input(digest: str, files: Mapping[str, bytes]) -> None:

@@ -85,14 +85,17 @@ class InputImages:
         """The same without the parts of the init image below the mask, (1, 1, height, width); of a
         grey image without a mask."""
         if mask is None:
-            image, mask = Image.new("RGB", recipe.size), torch.ones(1, 1, *recipe.size[::-1])
-            return self.model.encode_image(image, mask)
+            return self._encoded(
+                (recipe.size, "grey"), recipe, torch.ones(1, 1, *recipe.size[::-1])
+            )
         place = recipe.source if isinstance(recipe.source, Outpaint) else None
         return self._encoded((recipe.size, place, "masked"), recipe, mask)
 
     def _encoded(self, key: object, recipe: Recipe, mask: torch.Tensor | None) -> LatentDist:
         if key not in self._latent_dists:
-            self._latent_dists[key] = self.model.encode_image(self.init_image(recipe), mask)
+            is_grey = mask is not None and bool(mask.all())
+            image = Image.new("RGB", recipe.size) if is_grey else self.init_image(recipe)
+            self._latent_dists[key] = self.model.encode_image(image, mask)
         return self._latent_dists[key]
 
 
