@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from bot.domain.kinds import edit
+from bot.domain.kinds import compare, edit
 from bot.domain.kinds.edit import NO_EDITOR, EditRequest
 from bot.domain.kinds.imagine import parse
 from bot.domain.plan import Edge, PlanContext, Relation
@@ -90,6 +90,14 @@ def test_the_image_guidance_has_limits(guidance: float) -> None:
     asked = msgspec.structs.replace(request(), image_guidance=guidance)
     with pytest.raises(Refused, match=r"image guidance is .*; it must be 0 to 30"):
         edit.plan(asked, context())
+
+
+def test_models_that_edit_are_not_compared() -> None:
+    """They paint nothing from words."""
+    other = msgspec.structs.replace(PAINTER, name="other", revision="3" * 40)
+    asked = compare.CompareRequest(options=parse(prompt="a house"))
+    plan = compare.plan(asked, context(PAINTER, EDITOR, other))
+    assert {work.model for work in plan.recipes} == {"flat", "other"}
 
 
 # In Discord
@@ -198,7 +206,7 @@ async def test_a_message_without_a_picture_has_nothing_to_edit(harness: BotHarne
 
 
 async def test_the_command_edits_an_attachment(harness: BotHarness, engine: FakeEngine) -> None:
-    """Its options are those of the recipes; the models that edit are offered."""
+    """Its options are those of the recipes; only models that edit are offered, and only here."""
     upload = Upload("a.png", png(Image.new("RGB", (64, 64), "red")))
     interaction = await harness.ada.slash(
         "edit", picture=upload, instruction="add snow", keep=2.5, seed=3, count=2, steps=7
@@ -211,6 +219,9 @@ async def test_the_command_edits_an_attachment(harness: BotHarness, engine: Fake
     offered = await harness.ada.complete("edit", "model", "")
     await offered.acknowledged()
     assert [choice["value"] for choice in offered.choices or []] == ["editor"]
+    offered = await harness.ada.complete("imagine", "model", "")
+    await offered.acknowledged()
+    assert [choice["value"] for choice in offered.choices or []] == ["flat"]
 
 
 async def test_an_upload_of_a_picture_of_this_bot_is_its_parent(
@@ -225,6 +236,30 @@ async def test_an_upload_of_a_picture_of_this_bot_is_its_parent(
     [row] = harness.query("SELECT * FROM lineage")
     [parent] = harness.query("SELECT id FROM pictures ORDER BY rowid LIMIT 1")
     assert (row["parent"], row["relation"]) == (parent["id"], "edit")
+
+
+async def test_the_recipe_of_an_edit_is_painted_again_by_its_user(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Others lack the picture that was edited."""
+    upload = Upload("a.png", png(Image.new("RGB", (64, 64), "red")), "image/png")
+    edited = await harness.result(
+        await harness.ada.slash("edit", picture=upload, instruction="add snow", count=1)
+    )
+    first = painted(engine)
+    file = Upload("b.png", edited.attachments[0].data, "image/png")
+    offered = await harness.ada.slash("recipe", file=file)
+    await harness.discord.until(
+        lambda: any("🎨 Paint" in answer.buttons for answer in offered.ephemerals),
+        why="the recipe",
+    )
+    await harness.result(await harness.ada.click(offered.ephemerals[0], "🎨 Paint"))
+    assert painted(engine) == first
+    refused = await harness.discord.person("Ben").slash("recipe", file=file)
+    await harness.discord.until(
+        lambda: any("made with another picture" in m.content for m in refused.ephemerals),
+        why="the reason",
+    )
 
 
 async def test_a_file_that_is_no_picture_is_refused(

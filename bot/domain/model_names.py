@@ -47,7 +47,8 @@ def with_default(models: Sequence[ModelCard], name: str | None) -> tuple[ModelCa
     return tuple(sorted(models, key=lambda model: model.name != name))
 
 
-def suggestions(typed: str, models: Sequence[ModelCard]) -> list[str]:
-    """The short names that contain what a user has typed, at most MAX_CHOICES."""
-    names = [name for name in short_names(models) if typed.strip().casefold() in name.casefold()]
-    return names[:MAX_CHOICES]
+def suggestions(typed: str, models: Sequence[ModelCard], *, editors: bool = False) -> list[str]:
+    """The short names that contain what a user has typed, at most MAX_CHOICES; those of the models
+    that edit pictures, or of all others."""
+    names = [name for name, card in short_names(models).items() if card.is_editor is editors]
+    return [name for name in names if typed.strip().casefold() in name.casefold()][:MAX_CHOICES]

@@ -10,7 +10,7 @@ from engine.contract import ModelCard, Sampler
 
 
 async def autocomplete(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-    """The loaded models whose names contain what was typed; nothing is looked up."""
+    """The loaded models that paint, whose names contain what was typed; nothing is looked up."""
     names = suggestions(typed, services(interaction).planner.models)
     return [app_commands.Choice(name=name, value=name) for name in names]
 
@@ -19,8 +19,8 @@ async def autocomplete_editors(
     interaction: Interaction, typed: str
 ) -> list[app_commands.Choice[str]]:
     """The same, of the models that edit pictures by instructions."""
-    cards = [card for card in services(interaction).planner.models if card.is_editor]
-    return [app_commands.Choice(name=name, value=name) for name in suggestions(typed, cards)]
+    names = suggestions(typed, services(interaction).planner.models, editors=True)
+    return [app_commands.Choice(name=name, value=name) for name in names]
 
 
 def all_samplers(models: Sequence[ModelCard]) -> tuple[Sampler, ...]:
