@@ -21,6 +21,7 @@ from engine.weights.controls import CONTROLS_VARIABLE, configured_controls
 from tests import tiny_controls, tiny_model
 from tests.controlled import control, control_sketch, controls_setting, painted, recipe
 from tests.engine_parts import new_engine_core
+from tests.test_hub import COMMIT, BrokenHub, ServingHub, answering
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 
@@ -65,6 +66,37 @@ def test_a_missing_folder_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CONTROLS_VARIABLE, "scribble=/no/such/folder")
     with pytest.raises(ModelNotFound, match="There is no control /no/such/folder: give a"):
         configured_controls("model", prefer_fp16=False)
+
+
+def test_a_single_file_is_named(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Those of ControlNets have other names of weights."""
+    monkeypatch.setenv(CONTROLS_VARIABLE, f"scribble={folder / 'net' / WEIGHTS}")
+    with pytest.raises(ModelNotFound, match="is a single file; give its diffusers folder"):
+        configured_controls("model", prefer_fp16=False)
+
+
+@pytest.mark.parametrize("prefer_fp16", [False, True])
+def test_a_control_of_the_hub_is_downloaded(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prefer_fp16: bool
+) -> None:
+    """One variant of its weights, without pickles, code and other networks; later it is cached."""
+    repository = tmp_path / "hub"
+    shutil.copytree(folder / "net", repository)
+    weights = repository / WEIGHTS
+    for name in ("fp16", "bin"):
+        shutil.copy(weights, weights.with_suffix(f".{name}.safetensors"))
+    weights.with_suffix(".bin.safetensors").rename(weights.with_suffix(".bin"))
+    shutil.copy(weights, repository / "diffusion_pytorch_model_promax.safetensors")
+    (repository / "net.py").write_text("")
+    hub = ServingHub(repository)
+    monkeypatch.setenv(CONTROLS_VARIABLE, "scribble=a/b")
+    with answering(hub, monkeypatch, tmp_path / "cache"):
+        [files] = configured_controls("model", prefer_fp16=prefer_fp16)
+    chosen = WEIGHTS.replace(".safetensors", ".fp16.safetensors") if prefer_fp16 else WEIGHTS
+    assert sorted(set(hub.served) & set(hub.paths)) == ["config.json", chosen]
+    assert (files.revision, files.variant) == (COMMIT, "fp16" if prefer_fp16 else None)
+    with answering(BrokenHub(503), monkeypatch, tmp_path / "cache"):
+        assert configured_controls("model", prefer_fp16=prefer_fp16) == [files]
 
 
 def _remove(path: Path) -> None:

@@ -31,8 +31,14 @@ CONTROL_CLASSES: Final = ("ControlNetModel", "ControlNetUnionModel", "T2IAdapter
 STARTER_CONTROLS: Final = STARTER_FOLDER.parent / "controls"
 """A folder of controls for the starter, each in a folder with the name of its kind."""
 _CONFIG: Final = "config.json"
-_FILES: Final = (_CONFIG, "*.safetensors", "*.safetensors.index*.json")
-"""What is read or downloaded; pickles and code are not among them."""
+_WEIGHTS: Final = "diffusion_pytorch_model"
+_FILES: Final = (
+    _CONFIG,
+    f"{_WEIGHTS}.safetensors*",
+    f"{_WEIGHTS}.*.safetensors",
+    f"{_WEIGHTS}-*.safetensors",
+)
+"""What is read or downloaded; pickles, code and other networks (`_promax`) are not among them."""
 _KIND: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 
 
@@ -98,26 +104,15 @@ def find_control(
 ) -> ControlFiles:
     """The files of a control; without `download`, only what is on this machine is used. Raises
     ModelNotFound, ModelGated, ModelCorrupt or StorageFailed."""
+    folder, commit = _locate(name, prefer_fp16=prefer_fp16, download=download)
     owner = f"The control {name}"
-    folder, commit = find_folder(name, owner.lower()), None
-    if folder is None:
-        if not may_be_hub_id(name):
-            raise ModelNotFound(
-                f"There is no control {name}: give a diffusers folder, or a hub id such as "
-                "lllyasviel/control_v11p_sd15_scribble."
-            )
-        if download:
-            folder = download_snapshot(name, _FILES, prefer_fp16=prefer_fp16)
-        else:
-            folder = cached_snapshot(name)
-        commit = folder.name
-    config = _config(folder, owner)
+    config = _config(folder, name)
     require_safetensors(owner, folder)
     try:
         files = find_files(folder, _FILES)
         revision = commit or digest(folder, files)
     except OSError as error:
-        raise unreadable(owner.lower(), error) from error
+        raise unreadable(f"the control {name}", error) from error
     weights = [path.name for path in files if path.suffix == ".safetensors"]
     for file in with_one_variant(sorted(weights), prefer_fp16=prefer_fp16):
         header = read_header(folder / file, str(folder / file))
@@ -127,7 +122,29 @@ def find_control(
     return ControlFiles(kind, name, folder, variant, config, revision)
 
 
-def _config(folder: Path, owner: str) -> dict[str, Any]:
+def _locate(name: str, *, prefer_fp16: bool, download: bool) -> tuple[Path, str | None]:
+    """The folder of a control, and the hub's commit."""
+    folder = find_folder(name, f"the control {name}")
+    if folder is not None:
+        return folder, None
+    if Path(name).is_file():
+        raise ModelNotFound(
+            f"The control {name} is a single file; give its diffusers folder or a hub id."
+        )
+    if not may_be_hub_id(name):
+        raise ModelNotFound(
+            f"There is no control {name}: give a diffusers folder, or a hub id such as "
+            "lllyasviel/control_v11p_sd15_scribble."
+        )
+    if not download:
+        folder = cached_snapshot(name)
+    else:
+        folder = download_snapshot(name, _FILES, prefer_fp16=prefer_fp16)
+    return folder, folder.name
+
+
+def _config(folder: Path, name: str) -> dict[str, Any]:
+    owner = f"The control {name}"
     try:
         config = msgspec.json.decode((folder / _CONFIG).read_bytes(), type=dict[str, Any])
     except FileNotFoundError as error:
@@ -136,7 +153,7 @@ def _config(folder: Path, owner: str) -> dict[str, Any]:
             "incomplete."
         ) from error
     except OSError as error:
-        raise unreadable(owner.lower(), error) from error
+        raise unreadable(f"the control {name}", error) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ModelCorrupt(f"{owner} has a damaged {_CONFIG}: download it again.") from error
     if config.get("_class_name") not in CONTROL_CLASSES:
