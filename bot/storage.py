@@ -99,7 +99,7 @@ class FileStorage:
 
     def source(self, sha256: str) -> bytes:
         """The PNG of an init image. Raises FileMissing."""
-        return self._read(_source_path(sha256), "The sketch's file")
+        return self._read(_source_path(sha256), "The file of an input picture")
 
     def has_source(self, sha256: str) -> bool:
         """Whether this init image is stored."""

@@ -1,10 +1,15 @@
 """The option `loras` of /imagine, and /loras."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.domain import loras
+from bot.errors import Refused
 from engine.contract import AdapterCard
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
@@ -114,3 +119,44 @@ async def test_loras_are_listed_privately(harness: BotHarness) -> None:
     assert none == "There is no LoRA for the model flat."
     unknown = await harness.refusal(await harness.ada.invoke("loras", {"model": "x"}))
     assert "There is no model “x”" in unknown
+
+
+ODD = msgspec.structs.replace(
+    STEERED,
+    adapters=tuple(
+        AdapterCard(name=name, revision=name)
+        for name in ("a", "a,b", "a:x", "Detail — more", "detail", "DETAIL")
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" , ,", []),
+        ("a", [("a", 1.0)]),
+        ("a,b", [("a,b", 1.0)]),
+        ("a, a,b:2", [("a", 1.0), ("a,b", 2.0)]),
+        ("a:x", [("a:x", 1.0)]),
+        ("a:0.25 , a:x:-1", [("a", 0.25), ("a:x", -1.0)]),
+        ("detail — more", [("Detail — more", 1.0)]),
+        ("detail — other words:0.5, a", [("detail", 1.0), ("a", 1.0)]),
+        ("DETAIL, detail", [("DETAIL", 1.0), ("detail", 1.0)]),
+        ("A:.5", [("a", 0.5)]),
+    ],
+)
+def test_names_may_have_commas_and_colons(text: str, expected: list[tuple[str, float]]) -> None:
+    """They are file names. What `text_of` writes is read as the same."""
+    adapters = loras.parse(text, ODD, [ODD])
+    assert [(adapter.name, adapter.scale) for adapter in adapters] == expected
+    assert loras.parse(loras.text_of(adapters), ODD, [ODD]) == adapters
+
+
+@given(st.text(alphabet="ab,: —.0DETAIL\n", max_size=40))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Whatever was typed; suggestions are within Discord's limits."""
+    with suppress(Refused):
+        loras.parse(text, ODD, [ODD])
+    for label, value in loras.suggestions(text, ODD.adapters):
+        assert 0 < len(label) <= 100 and 0 < len(value) <= 100

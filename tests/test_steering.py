@@ -19,11 +19,13 @@ from engine.contract import (
     ReferenceRole,
     Txt2Img,
 )
+from engine.contract.metadata import read_metadata
 from tests.bot_harness import BotHarness, eventually
 from tests.deletion import request_deletion
 from tests.fake_engine import MODEL, FakeEngine
 from tests.samples import encoded
 from tests.steered_model import STEERED
+from tests.test_fork import asked
 
 OTHER = msgspec.structs.replace(
     MODEL, name="hub/Other", revision="6" * 40, adapters=(AdapterCard(name="glow", revision="g1"),)
@@ -154,6 +156,33 @@ async def test_everything_that_is_made_of_a_picture_is_steered_as_it_was(
         assert set(engine.paints[-1].inputs) == set(original.images), button
     assert len(engine.paints) == 5
     assert len(list((harness.data / "sources").iterdir())) == 3
+
+
+async def test_a_fork_is_steered_as_the_picture_was(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Only what was changed is other."""
+    grid = await harness.imagine(**ALL)
+    single = await harness.result(await harness.ada.click(grid, "U1"))
+    strip = await harness.result(await harness.ada.click(single, "🕰 Fork"))
+    modal = await asked(harness, strip, 2)
+    await harness.result(await harness.ada.submit(modal, {"prompt": "a blue house"}))
+    fork = first_recipe(engine)
+    assert fork.changes[0].prompt == "a blue house"
+    assert steering(fork) == steering(first_recipe(engine, 0))
+
+
+async def test_pictures_in_direct_messages_have_their_recipes(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """With what steers them."""
+    grid = await harness.imagine(**ALL)
+    await harness.ada.react(grid, "✉️")
+    await harness.discord.until(lambda: harness.discord.dms(harness.ada), why="a DM")
+    [message] = harness.discord.dms(harness.ada)
+    recipes = [read_metadata(file.data).recipes for file in message.attachments]
+    assert recipes == [(recipe,) for recipe in engine.paints[0].recipes]
+    assert "follows the lines of a sketch" in message.content and "LoRA neon" in message.content
 
 
 async def test_a_draft_is_steered_as_it_will_be(harness: BotHarness, engine: FakeEngine) -> None:

@@ -82,7 +82,7 @@ def _written(item: _Item) -> str:
 
 def _items(text: str, cards: Sequence[AdapterCard]) -> Iterator[_Item]:
     """The names of a text. Commas and colons in names of the cards belong to them."""
-    names = sorted((card.name for card in cards), key=len, reverse=True)
+    names = [card.name for card in cards]
     rest = text.strip(" ,\n")
     while rest:
         name, rest = _first_name(rest, names)
@@ -93,18 +93,23 @@ def _items(text: str, cards: Sequence[AdapterCard]) -> Iterator[_Item]:
 
 
 def _first_name(text: str, names: Sequence[str]) -> tuple[str, str]:
-    """The name that a text begins with, and what follows it."""
-    for name in names:
-        following = text[len(name) :]
-        is_whole = (
-            not following or following.lstrip()[:1] in (",", ":") or following.startswith(TRIGGERS)
-        )
-        if text.casefold().startswith(name.casefold()) and is_whole:
-            return name, following
+    """The name that a text begins with, and what follows it; one in other case if none is exact."""
+    whole = [name for name in names if _is_whole(text, name)]
+    for name in sorted(whole, key=lambda name: (-len(name), not text.startswith(name))):
+        return name, text[len(name) :]
     item = text.partition(",")[0].partition(TRIGGERS)[0]
     name, colon, _ = item.rpartition(":")
     end = len(name) if colon else len(item)
     return item[:end].strip(), text[end:]
+
+
+def _is_whole(text: str, name: str) -> bool:
+    """Whether the text begins with this name, in any case, and not with a longer word."""
+    following = text[len(name) :]
+    is_ended = not following or following.lstrip()[:1] in (",", ":")
+    return text[: len(name)].casefold() == name.casefold() and (
+        is_ended or following.startswith(TRIGGERS)
+    )
 
 
 def _adapter(item: _Item, model: ModelCard, models: Sequence[ModelCard]) -> Adapter:
