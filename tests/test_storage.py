@@ -35,7 +35,7 @@ def test_a_missing_file_raises_an_error(tmp_path: Path) -> None:
     """The error has a sentence for the user."""
     with pytest.raises(FileMissing, match="picture's file is gone"):
         FileStorage(tmp_path).picture("pictures/j1/1.png")
-    with pytest.raises(FileMissing, match="sketch's file is gone"):
+    with pytest.raises(FileMissing, match="file of an input picture is gone"):
         FileStorage(tmp_path).source("0" * 64)
 
 
