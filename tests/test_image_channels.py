@@ -16,7 +16,7 @@ from engine.device import Device, select_device
 from engine.errors import ModelCorrupt, ModelNotFound
 from engine.models import registry
 from engine.models.base import IMAGE_CHANNELS, dummy_recipe
-from engine.models.defaults import STARTER_GUIDANCE
+from engine.models.defaults import STARTER_GUIDANCE, STARTER_IMAGE_GUIDANCE
 from engine.models.description import describe
 from engine.models.openvino_backend import OpenVinoBackend
 from engine.models.stable_diffusion import StarterModel
@@ -132,7 +132,11 @@ def test_the_starter_for_edits_is_a_checkpoint_of_its_unet(
     core = load_engine_core(EDIT_STARTER)
     assert isinstance(core.model, StarterModel)
     card = core.model.card
-    assert (card.is_editor, card.guidance, card.image_guidance) == (True, STARTER_GUIDANCE, 1.5)
+    assert (card.is_editor, card.guidance, card.image_guidance) == (
+        True,
+        STARTER_GUIDANCE,
+        STARTER_IMAGE_GUIDANCE,
+    )
     run = edit(core, steps=2, width=card.native_size, height=card.native_size)
     [image] = painted_images(job_of(run), core)
     assert image.failed is None

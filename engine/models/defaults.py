@@ -44,6 +44,8 @@ class FamilyDefaults(NamedTuple):
     """The `model_type` of each text encoder in transformers."""
     embedded_encoders: tuple[str, ...] = ()
     """The text encoders for which there may be embeddings (textual inversion)."""
+    image_guidance: float = 1.5
+    """Of models for editing."""
     steps: int = STEPS
     sampler: Sampler = Sampler.DPMPP_2M
     """`steps` and `sampler` are those of models that are not distilled."""
@@ -194,6 +196,8 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
 (https://huggingface.co/stabilityai/stable-diffusion-3.5-large and -medium)."""
 STARTER_GUIDANCE: Final = 5.0
 """The starter was trained for a lower guidance scale than its family."""
+STARTER_IMAGE_GUIDANCE: Final = 1.2
+"""That with which its edits are evaluated (`starter/steering/evaluate.py`)."""
 
 
 class Distillation(NamedTuple):

@@ -12,7 +12,6 @@ from diffusers import AutoencoderKL, DiffusionPipeline
 from PIL import Image
 
 from engine.contract import (
-    ROW_CLASSES,
     Backend,
     BatchSizes,
     Omission,
@@ -333,7 +332,7 @@ class LatentDiffusion(ABC):
             log.warning(
                 "batches of %d rows of %d x %d are not batch-invariant: each picture of this size "
                 "gets batches of its own, of %d rows",
-                *(rows, width, height, ROW_CLASSES[0]),
+                *(rows, width, height, min(self.card.row_classes(width, height))),
             )
         return output
 

@@ -196,6 +196,7 @@ def model_card(
         guidance_embedding=_embedding_size(pipeline) is not None,
         can_inpaint=not is_edit,
         is_editor=is_edit,
+        image_guidance=family.image_guidance,
         most_clip_skip=most_clip_skip,
         max_steps={
             sampler: limit for sampler in Sampler if (limit := samplers.get(sampler, 0)) is not None

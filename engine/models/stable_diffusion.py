@@ -10,7 +10,7 @@ from transformers import CLIPTextModel
 from engine.contract import MAX_CLIP_SKIP, MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
 from engine.models.base import IMAGE_CHANNELS, Conditioning, Family
-from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE
+from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE, STARTER_IMAGE_GUIDANCE
 from engine.models.description import distillation_in, require_components
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import Prompt, weighted
@@ -120,7 +120,9 @@ class StableDiffusion(UnetDiffusion):
 class StarterModel(StableDiffusion):
     """The models that are part of the project; they were trained for a lower guidance scale."""
 
-    family = STABLE_DIFFUSION._replace(guidance=STARTER_GUIDANCE)
+    family = STABLE_DIFFUSION._replace(
+        guidance=STARTER_GUIDANCE, image_guidance=STARTER_IMAGE_GUIDANCE
+    )
     restores_mean = False
     """The mean is so near 0 that a weight of 1.6 can halve or double all embeddings."""
 
