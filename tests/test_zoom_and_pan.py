@@ -66,6 +66,16 @@ def test_a_pan_has_a_longer_canvas() -> None:
     assert plan.edges[3] == Edge(4, "j1-1", Relation.PAN)
 
 
+@pytest.mark.parametrize(
+    ("native_size", "steps", "strength"), [(64, 9, 0.6), (512, 9, 0.9), (64, 1, 1.0)]
+)
+def test_small_models_have_less_freedom(native_size: int, steps: int, strength: float) -> None:
+    """At least one step is run."""
+    card = msgspec.structs.replace(PAINTER, native_size=native_size)
+    plan = zoom.plan(ZoomRequest(2.0), context(card, parent=recipe(steps=steps)))
+    assert plan.recipes[0].recipe.source.strength == strength
+
+
 def test_an_enlarged_picture_is_repainted_in_its_first_size() -> None:
     """The buttons below the new pictures enlarge them again."""
     enlarged = Upscale(

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from bot.domain.canvas import Canvas, Size
+from bot.domain.display import SMALL_NATIVE_SIZE
 from bot.domain.job_input import InputRole, PlanInput, pending_image, picture_url
 from bot.domain.model_names import find_model
 from bot.domain.picture import Picture
@@ -25,6 +26,12 @@ from engine.contract import (
 
 COUNT: Final = 4
 """Pictures of a job."""
+STRENGTH: Final = 0.9
+"""Of what is painted around a picture: its edges are stretched over the canvas, and their colours
+stay in what is painted there."""
+SMALL_STRENGTH: Final = 0.6
+"""For models below SMALL_NATIVE_SIZE: they paint whole scenes, and another one around the picture
+if they are given more freedom."""
 NO_PICTURE: Final = "There is no picture here that could be changed."
 NO_INPAINTER: Final = "None of my models can repaint a part of a picture."
 
@@ -81,14 +88,14 @@ def painted_size(picture: Picture, card: ModelCard) -> Size:
 def repainted(
     context: PlanContext,
     relation: Relation,
-    source: Callable[[Picture, ModelCard], tuple[Source, Size]],
+    source: Callable[[Picture, ModelCard, int], tuple[Source, Size]],
     *,
     prompt: str | None = None,
     inputs: Sequence[PlanInput] = (),
 ) -> Plan:
     """Pictures with the parent's settings, or the model's if another model paints, and new seeds.
 
-    `source` gets the parent and the model, and returns the source and the size of the recipes;
+    `source` gets the parent, the model and the steps, and returns the recipes' source and size;
     `prompt` replaces the words that say what the parent shows. Raises Refused, with a sentence for
     the user.
     """
@@ -98,7 +105,8 @@ def repainted(
     words = words_of(context) if prompt is None else prompt
     options = _options(parent.recipe.recipe, words, own)
     try:
-        new_source, size = source(parent, card)
+        steps = card.steps if options.steps is None else options.steps
+        new_source, size = source(parent, card, steps)
         recipes = make_recipes(
             options,
             card,
@@ -117,14 +125,16 @@ def repainted(
     )
 
 
-def on_canvas(canvas: Canvas, card: ModelCard) -> tuple[Source, Size]:
+def on_canvas(canvas: Canvas, card: ModelCard, steps: int) -> tuple[Source, Size]:
     """The source and the size of recipes that paint the rest of a canvas around the parent."""
+    strength = SMALL_STRENGTH if card.native_size < SMALL_NATIVE_SIZE else STRENGTH
     source = Outpaint(
         image=pending_image(InputRole.PICTURE),
         left=canvas.left,
         top=canvas.top,
         width=canvas.width,
         height=canvas.height,
+        strength=max(strength, card.rounding.smallest_strength(steps)),
         rounding=card.rounding,
     )
     return source, canvas.size

@@ -20,8 +20,8 @@ class PanRequest(msgspec.Struct, frozen=True):
 def plan(request: PanRequest, context: PlanContext) -> Plan:
     """Four pictures. Raises Refused, with a sentence for the user."""
 
-    def source(parent: Picture, card: ModelCard) -> tuple[Source, Size]:
-        return on_canvas(panned(painted_size(parent, card), request.direction, card), card)
+    def source(parent: Picture, card: ModelCard, steps: int) -> tuple[Source, Size]:
+        return on_canvas(panned(painted_size(parent, card), request.direction, card), card, steps)
 
     return repainted(context, Relation.PAN, source)
 

@@ -46,7 +46,7 @@ def plan(request: RegionRequest, context: PlanContext) -> Plan:
     """Four pictures. Raises Refused, with a sentence for the user."""
     mask = PlanInput(role=InputRole.MASK, url=request.mask_url or _cells(request.cells))
 
-    def source(parent: Picture, card: ModelCard) -> tuple[Source, Size]:
+    def source(parent: Picture, card: ModelCard, _: int) -> tuple[Source, Size]:
         image, masking = pending_image(InputRole.PICTURE), pending_image(InputRole.MASK)
         return Inpaint(image, masking, STRENGTH, card.rounding), painted_size(parent, card)
 

@@ -21,9 +21,9 @@ class ZoomRequest(msgspec.Struct, frozen=True):
 def plan(request: ZoomRequest, context: PlanContext) -> Plan:
     """Four pictures. Raises Refused, with a sentence for the user."""
 
-    def source(parent: Picture, card: ModelCard) -> tuple[Source, Size]:
+    def source(parent: Picture, card: ModelCard, steps: int) -> tuple[Source, Size]:
         size = painted_size(parent, card)
-        return on_canvas(zoomed_out(size, request.factor, card.size_multiple), card)
+        return on_canvas(zoomed_out(size, request.factor, card.size_multiple), card, steps)
 
     return repainted(context, Relation.ZOOM, source)
 
