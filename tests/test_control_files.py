@@ -15,6 +15,7 @@ from engine.contract import ModelCard, Preprocessor
 from engine.device import select_device
 from engine.errors import EngineError, ModelCorrupt, ModelNotFound, UsageError
 from engine.models import registry
+from engine.models.control_networks import LoadedControl
 from engine.models.unet_diffusion import UnetDiffusion
 from engine.weights import controls
 from engine.weights.controls import CONTROLS_VARIABLE, configured_controls
@@ -274,14 +275,21 @@ def configured(pairs: str) -> str:
     return files.revision
 
 
+def first_parameters(model: UnetDiffusion) -> list[torch.Tensor]:
+    """The weights of the first control of a model."""
+    control = model._shared[0]
+    assert isinstance(control, LoadedControl)
+    return list(control.network.network.parameters())
+
+
 def test_a_control_is_loaded_once_and_moves_with_its_models(folder: Path, tmp_path: Path) -> None:
     """Its weights leave the device with the last model that uses it, and it paints as before."""
     for name, copy in (("model", "twin"), ("net", "net"), ("adapter", "adapter")):
         shutil.copytree(folder / name, tmp_path / copy)
     pairs = {"scribble": str(tmp_path / "net"), "tile": str(tmp_path / "adapter")}
     first, second = load(folder, "model", str(tmp_path / "twin"), **pairs)
-    assert first._controls == second._controls
-    parameters = list(first._controls[0].network.network.parameters())
+    assert first._shared == second._shared
+    parameters = first_parameters(first)
     core = new_engine_core(first)
     one = recipe(core, control(core, "scribble", control_sketch()))
     before = painted(core, one)[0].tobytes()
@@ -298,11 +306,11 @@ def test_a_model_that_is_dropped_uses_no_control(folder: Path, tmp_path: Path) -
     shutil.copytree(folder / "net", tmp_path / "net")
     [dropped] = load(folder, "model", scribble=str(tmp_path / "net"))
     [model] = load(folder, "model", scribble=str(tmp_path / "net"))
-    assert dropped._controls == model._controls
+    assert dropped._shared == model._shared
     del dropped
     gc.collect()
     model.to_host()
-    assert not any(weights.numel() for weights in model._controls[0].network.network.parameters())
+    assert not any(weights.numel() for weights in first_parameters(model))
 
 
 def test_controls_count_in_the_memory_of_a_model(folder: Path) -> None:

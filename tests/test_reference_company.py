@@ -1,5 +1,6 @@
 """Reference images change no other picture, and other pictures change nothing for them."""
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,10 @@ from engine.contract import (
 )
 from engine.contract.images.encode import encode_png
 from engine.core.engine_core import EngineCore
+from engine.device import select_device
+from engine.models import registry
 from engine.models.latent_diffusion import LatentDiffusion
+from engine.models.unet_diffusion import UnetDiffusion
 from engine.weights.ip_adapters import IP_ADAPTER_VARIABLE
 from tests.engine_parts import (
     Painted,
@@ -169,6 +173,36 @@ def test_its_weights_move_with_the_model(monkeypatch: pytest.MonkeyPatch) -> Non
     core.model.to_host()
     assert not core.model.is_resident
     core.model.to_device()
+    assert digests(core, run) == before
+
+
+def test_it_is_loaded_once_for_several_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights leave the device with the last model that uses it."""
+    unet = UNet2DConditionModel.from_pretrained(model_folder(is_xl=False) / "unet")
+    path = write_ip_adapter(tmp_path / "adapter", unet)
+    save_file(load_file(path), path, {"of": "this test, so that no other model has it"})
+    config = path.parent / "image_encoder" / "config.json"
+    config.write_text(f"{config.read_text()} ")
+    monkeypatch.setenv(IP_ADAPTER_VARIABLE, str(path))
+    twin = shutil.copytree(model_folder(is_xl=False), tmp_path / "twin")
+    models = registry.load_all([str(model_folder(is_xl=False)), str(twin)], select_device())
+    first, second = models
+    assert isinstance(first, UnetDiffusion)
+    assert isinstance(second, UnetDiffusion)
+    assert first._shared == second._shared
+    core = new_engine_core(first)
+    run = run_of(core, reference(core, picture(1)))
+    before = digests(core, run)
+    second.to_host()
+    assert digests(core, run) == before
+    first.to_host()
+    assert not any(
+        tensor.numel() for weights in first._shared for tensor in weights._weights._tensors
+    )
+    second.to_device()
+    first.to_device()
     assert digests(core, run) == before
 
 

@@ -20,6 +20,7 @@ from engine.offline.job_file import JobSpec, to_command
 from engine.weights.ip_adapters import (
     IP_ADAPTER_VARIABLE,
     UnetLayers,
+    encoder_revision,
     find_ip_adapter,
     image_encoder_of,
     read_ip_adapter,
@@ -136,12 +137,13 @@ def test_only_what_is_needed_is_downloaded(
 def test_the_revision_is_that_of_all_weights(folder: Path) -> None:
     """Another image encoder makes other pictures."""
     file = read_ip_adapter(only_file(folder))
-    before = revision_of(file, folder / "image_encoder")
-    weights = folder / "image_encoder" / "model.safetensors"
+    encoder = folder / "image_encoder"
+    before = revision_of(file, encoder_revision(encoder))
+    weights = encoder / "model.safetensors"
     tensors = load_file(weights)
     name = min(tensors)
     save_file(tensors | {name: tensors[name] + 1}, weights, metadata={"format": "pt"})
-    assert revision_of(file, folder / "image_encoder") != before
+    assert revision_of(file, encoder_revision(encoder)) != before
 
 
 def test_one_for_another_family_is_left_out(

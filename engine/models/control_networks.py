@@ -1,10 +1,7 @@
 """Load the networks of controls: ControlNets and T2I-Adapters."""
 
 import logging
-import threading
 from functools import partial
-from typing import Final
-from weakref import WeakSet, WeakValueDictionary
 
 import diffusers
 import torch
@@ -13,7 +10,7 @@ from diffusers import ControlNetUnionModel, T2IAdapter
 from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import ModelCorrupt
-from engine.models.movable_weights import MovableWeights
+from engine.models.shared_weights import SharedWeights, load_once
 from engine.models.weight_errors import check_complete, shape_errors
 from engine.steering.control_networks import (
     ControlNetwork,
@@ -24,51 +21,22 @@ from engine.steering.control_networks import (
 from engine.weights.controls import ControlFiles
 from engine.weights.model_folder import LOAD_ERRORS
 
-_loaded: Final[WeakValueDictionary[tuple[object, ...], "LoadedControl"]] = WeakValueDictionary()
-_lock: Final = threading.Lock()
 log = logging.getLogger(__name__)
 
 
-class LoadedControl:
-    """A loaded control, which several models may use; its weights are on the device as long as
-    those of one of them are."""
+class LoadedControl(SharedWeights):
+    """A loaded control, which several models may use."""
 
     def __init__(self, network: ControlNetwork, device: Device) -> None:
+        super().__init__(network.parts, device)
         self.network = network
-        self._weights = MovableWeights(network.parts, device)
-        self._users: WeakSet[object] = WeakSet()
-        """The models that have it on the device; one may be dropped without a word."""
-
-    @property
-    def bytes(self) -> int:
-        """The size of its weights."""
-        return self._weights.bytes
-
-    def to_device(self, user: object) -> None:
-        """Move the weights to the device for a model. Raises RuntimeError or MemoryError if they do
-        not fit."""
-        with _lock:
-            self._weights.to_device()
-            self._users.add(user)
-
-    def to_host(self, user: object) -> None:
-        """Free the weights' memory on the device if no other model has them there."""
-        with _lock:
-            self._users.discard(user)
-            if not self._users:
-                self._weights.to_host()
 
 
 def load_control(files: ControlFiles, device: Device) -> LoadedControl:
     """The control in these files, loaded once for each device. Raises ModelCorrupt, or another
     EngineError if there is too little memory."""
     key = files.folder.resolve(), files.revision, files.variant, device.torch_device, device.dtype
-    with _lock:
-        control = _loaded.get(key)
-        if control is None:
-            control = LoadedControl(_load(files, device), device)
-            _loaded[key] = control
-        return control
+    return load_once(LoadedControl, key, lambda: LoadedControl(_load(files, device), device))
 
 
 def _load(files: ControlFiles, device: Device) -> ControlNetwork:

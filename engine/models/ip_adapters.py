@@ -1,7 +1,7 @@
 """Load the IP-Adapters of IMAGINE_IP_ADAPTER, and the starter's own."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from engine.device import Device
 from engine.device.errors import load_failure
 from engine.errors import ModelCorrupt
 from engine.models.defaults import FamilyDefaults
+from engine.models.shared_weights import SharedWeights, load_once
 from engine.models.weight_errors import check_loaded
 from engine.steering.image_encoder import ImageEncoder
 from engine.steering.ip_adapter import IpAdapter, Projections
@@ -30,6 +31,7 @@ from engine.weights.ip_adapters import (
     IpAdapterFile,
     UnetLayers,
     configured_names,
+    encoder_revision,
     find_ip_adapter,
     image_encoder_of,
     revision_of,
@@ -49,6 +51,28 @@ class LoadedIpAdapter(NamedTuple):
 
     adapter: IpAdapter
     card: ImageAdapterCard
+    weights: tuple[SharedWeights, ...]
+    """Those of the adapter, which the model must move."""
+
+
+class _Encoder(SharedWeights):
+    """An image encoder, which several models may use."""
+
+    def __init__(self, network: CLIPVisionModelWithProjection, device: Device) -> None:
+        super().__init__([network], device)
+        self.network = network
+
+
+class _Adapter(SharedWeights):
+    """The rest of an IP-Adapter, which several models may use."""
+
+    def __init__(
+        self, projection: torch.nn.Module, layers: Sequence[Projections], device: Device
+    ) -> None:
+        parts = [part for layer in layers for part in (layer.to_key, layer.to_value)]
+        super().__init__([projection, *parts], device)
+        self.projection = projection
+        self.layers = layers
 
 
 def load_ip_adapter(
@@ -96,31 +120,44 @@ def _load(
     processor: CLIPImageProcessor | None,
 ) -> LoadedIpAdapter:
     """`processor` is that of the model, if it has one."""
-    encoder_folder = image_encoder_of(file)
-    revision = revision_of(file, encoder_folder)
+    folder = image_encoder_of(file)
+    encoder = encoder_revision(folder)
+    revision = revision_of(file, encoder)
+    place = device.torch_device, device.dtype
     with _errors(file):
-        network = _load_encoder(encoder_folder, device)
-        processor = _suitable_processor(processor, encoder_folder, network.config.image_size)
-        tensors = _read(file)
-        projection = unet._convert_ip_adapter_image_proj_to_diffusers(
-            tensors["image_proj"], low_cpu_mem_usage=False
-        )
-        layers = unet._convert_ip_adapter_attn_to_diffusers([tensors], low_cpu_mem_usage=False)
-    projection.to(device.torch_device, device.dtype).requires_grad_(requires_grad=False).eval()
-    projections = []
-    for name in _processors(unet):
-        layer = layers[name].to(device.torch_device, device.dtype)
-        layer.requires_grad_(requires_grad=False)
-        projections.append(
-            Projections(name.removesuffix(_PROCESSOR), layer.to_k_ip[0], layer.to_v_ip[0])
-        )
-    encoder = ImageEncoder(network, processor, device, is_pooled=file.has_pooled_input)
-    adapter = IpAdapter(unet, encoder, projection, projections)
+        network = load_once(_Encoder, (encoder, *place), partial(_load_encoder, folder, device))
+        processor = _suitable_processor(processor, folder, network.network.config.image_size)
+        rest = load_once(_Adapter, (revision, *place), partial(_load_adapter, file, unet, device))
+    image_encoder = ImageEncoder(
+        network.network, processor, device, is_pooled=file.has_pooled_input
+    )
+    adapter = IpAdapter(unet, image_encoder, rest.projection, rest.layers)
     card = ImageAdapterCard(name=file.name, revision=revision, roles=adapter.roles)
-    return LoadedIpAdapter(adapter, card)
+    return LoadedIpAdapter(adapter, card, (network, rest))
 
 
-def _load_encoder(folder: Path, device: Device) -> CLIPVisionModelWithProjection:
+def _load_adapter(file: IpAdapterFile, unet: UNet2DConditionModel, device: Device) -> _Adapter:
+    """With diffusers' converters."""
+    tensors = _read(file)
+    projection = unet._convert_ip_adapter_image_proj_to_diffusers(
+        tensors["image_proj"], low_cpu_mem_usage=False
+    )
+    processors = unet._convert_ip_adapter_attn_to_diffusers([tensors], low_cpu_mem_usage=False)
+    names = _processors(unet)
+    for module in (projection, *(processors[name] for name in names)):
+        module.to(device.torch_device, device.dtype).requires_grad_(requires_grad=False).eval()
+    layers = [
+        Projections(
+            name.removesuffix(_PROCESSOR),
+            processors[name].to_k_ip[0],
+            processors[name].to_v_ip[0],
+        )
+        for name in names
+    ]
+    return _Adapter(projection, layers, device)
+
+
+def _load_encoder(folder: Path, device: Device) -> _Encoder:
     network, info = CLIPVisionModelWithProjection.from_pretrained(
         folder,
         dtype=device.dtype,
@@ -131,7 +168,8 @@ def _load_encoder(folder: Path, device: Device) -> CLIPVisionModelWithProjection
         output_loading_info=True,
     )
     check_loaded(IMAGE_ENCODER, info)
-    return network.eval().requires_grad_(requires_grad=False).to(device.torch_device)
+    network.eval().requires_grad_(requires_grad=False)
+    return _Encoder(network.to(device.torch_device), device)
 
 
 def _processor_of(files: ModelFiles) -> CLIPImageProcessor | None:

@@ -16,20 +16,12 @@ class MovableWeights:
 
     def __init__(self, networks: Iterable[torch.nn.Module], device: Device) -> None:
         self._device = device
-        self._tensors: list[torch.Tensor] = []
+        self._tensors = list(_tensors(networks))
         self._on_host: list[torch.Tensor] = []
-        self.bytes = 0
+        self.bytes = sum(tensor.nbytes for tensor in self._tensors)
         """Their memory on the device."""
-        self.add(networks)
         self.is_resident = True
         """Whether they are on the device."""
-
-    def add(self, networks: Iterable[torch.nn.Module]) -> None:
-        """Add networks that are on the device, as the others."""
-        ids = set(map(id, self._tensors))
-        added = [tensor for tensor in _tensors(networks) if id(tensor) not in ids]
-        self._tensors += added
-        self.bytes += sum(tensor.nbytes for tensor in added)
 
     @torch.inference_mode(mode=False)
     def to_host(self) -> None:
@@ -37,8 +29,8 @@ class MovableWeights:
         if not self.is_resident:
             return
         self._device.synchronize()  # a forward pass may still be queued
-        self._on_host += [
-            self._device.to_host(tensor.data) for tensor in self._tensors[len(self._on_host) :]
+        self._on_host = self._on_host or [
+            self._device.to_host(tensor.data) for tensor in self._tensors
         ]
         for tensor in self._tensors:
             tensor.data = torch.empty(0, dtype=tensor.dtype)

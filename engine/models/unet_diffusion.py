@@ -11,11 +11,11 @@ from PIL import Image
 
 from engine.contract import Adapter, Recipe
 from engine.models.base import IMAGE_CHANNELS, Conditioning
-from engine.models.control_networks import LoadedControl
 from engine.models.control_offer import offered_controls
 from engine.models.ip_adapters import load_ip_adapter
 from engine.models.latent_diffusion import PROMPT_CACHE_SIZE, LatentDiffusion
 from engine.models.prompt_tokens import Prompt
+from engine.models.shared_weights import SharedWeights
 from engine.steering.active import steered_pass
 from engine.steering.adapter_store import AdapterStore
 from engine.steering.offered_controls import OfferedControls
@@ -35,16 +35,23 @@ class UnetDiffusion(LatentDiffusion):
         self._adapters = AdapterStore(components, self.device)
         self._steered_unet = SteeredUnet(self._denoiser, self.device, self._adapters)
         self._prompt_cache = lru_cache(PROMPT_CACHE_SIZE)(self._encode_adapted_text)
-        self._controls: list[LoadedControl] = []
+        self._shared: list[SharedWeights] = []
+        """The weights of its controls and of its IP-Adapter."""
 
     def add_ip_adapter(self, files: ModelFiles) -> None:
         """Add what reads reference images: the fitting IP-Adapter of IMAGINE_IP_ADAPTER, or the
         starter's own. Raises EngineError if one cannot be used."""
         loaded = load_ip_adapter(files, self._denoiser, self.family, self.device)
         if loaded is not None:
-            self._weights.add(loaded.adapter.networks)
+            self._share(loaded.weights)
             self._steered_unet.ip_adapter = loaded.adapter
             self.card = msgspec.structs.replace(self.card, image_adapter=loaded.card)
+
+    def _share(self, weights: Sequence[SharedWeights]) -> None:
+        """Use these weights, and have them on the device."""
+        for each in weights:
+            each.to_device(self)
+        self._shared += weights
 
     def add_controls(self, files: Sequence[ControlFiles]) -> None:
         """Load and offer the controls that fit, the first of each kind; before the first picture.
@@ -52,9 +59,7 @@ class UnetDiffusion(LatentDiffusion):
         Raises ModelCorrupt if one of them is damaged.
         """
         offered = offered_controls(self.card.name, files, self.pipeline, self.device)
-        self._controls = [control for _, control in offered]
-        for control in self._controls:
-            control.to_device(self)
+        self._share([control for _, control in offered])
         controls = [each for each, _ in offered]
         self._steered_unet.controls = OfferedControls(self.device, controls)
         cards = tuple(control.card for control in controls)
@@ -81,25 +86,25 @@ class UnetDiffusion(LatentDiffusion):
 
     @property
     def memory_bytes(self) -> int:
-        """As the base class, with the weights of its controls and LoRAs."""
-        controls = sum(control.bytes for control in set(self._controls))
-        return super().memory_bytes + controls + self._adapters.bytes
+        """As the base class, with the weights of its controls, IP-Adapter and LoRAs."""
+        shared = sum(weights.bytes for weights in set(self._shared))
+        return super().memory_bytes + shared + self._adapters.bytes
 
     def to_host(self) -> None:
         """As the base class; also drop what was made of reference images, and move its LoRAs, and
-        the controls that no other model has on the device."""
+        what no other model has on the device of its controls and its IP-Adapter."""
         self._steered_unet.clear()
         super().to_host()
         self._adapters.to_host()
-        for control in self._controls:
-            control.to_host(self)
+        for weights in self._shared:
+            weights.to_host(self)
 
     def to_device(self) -> None:
-        """As the base class, with its controls and LoRAs."""
+        """As the base class, with its controls, IP-Adapter and LoRAs."""
         super().to_device()
         self._adapters.to_device()
-        for control in self._controls:
-            control.to_device(self)
+        for weights in self._shared:
+            weights.to_device(self)
 
     @property
     def image_channels(self) -> int:

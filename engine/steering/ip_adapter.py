@@ -73,15 +73,6 @@ class IpAdapter:
         self._references = RecentValues[_Key, ImageReferences](_CACHE_SIZE)
 
     @property
-    def networks(self) -> Iterator[torch.nn.Module]:
-        """All that has weights."""
-        yield self._encoder.network
-        yield self._projection
-        for layer in self._layers:
-            yield layer.to_key
-            yield layer.to_value
-
-    @property
     def roles(self) -> tuple[ReferenceRole, ...]:
         """What its reference images may determine."""
         roles = [ReferenceRole.LIKE, ReferenceRole.STYLE, ReferenceRole.BLEND]

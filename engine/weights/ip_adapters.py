@@ -12,11 +12,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from engine.contract import sha256
 from engine.errors import ModelCorrupt, ModelNotFound, UsageError, unreadable
 from engine.weights.checkpoints import SUFFIX
 from engine.weights.header import Tensor, read_header
 from engine.weights.hub import download_snapshot
-from engine.weights.model_folder import find_folder, is_pickle, may_be_hub_id, require_safetensors
+from engine.weights.model_folder import (
+    digest,
+    find_files,
+    find_folder,
+    is_pickle,
+    may_be_hub_id,
+    require_safetensors,
+)
 
 IP_ADAPTER_VARIABLE: Final = "IMAGINE_IP_ADAPTER"
 STARTER_IP_ADAPTER: Final = Path(__file__).parents[1] / "starter" / "ip_adapter"
@@ -132,17 +140,23 @@ def _suitable_encoder(file: IpAdapterFile) -> Path:
     return present[widths.index(file.encoder_width)]
 
 
-def revision_of(file: IpAdapterFile, encoder: Path) -> str:
-    """A digest of the IP-Adapter and of its image encoder. Raises StorageFailed."""
-    total = hashlib.sha256()
+def encoder_revision(folder: Path) -> str:
+    """A digest of an image encoder. Raises StorageFailed."""
     try:
-        encoder_files = sorted(path for name in _ENCODER_FILES for path in encoder.glob(name))
-        for path in (file.path, *encoder_files):
-            with path.open("rb") as content:
-                total.update(hashlib.file_digest(content, "sha256").digest())
+        return digest(folder, find_files(folder, _ENCODER_FILES))
+    except OSError as error:
+        raise unreadable(f"the image encoder {folder}", error) from error
+
+
+def revision_of(file: IpAdapterFile, encoder: str) -> str:
+    """A digest of an IP-Adapter and of its image encoder, whose own is `encoder`. Raises
+    StorageFailed."""
+    try:
+        with file.path.open("rb") as content:
+            own = hashlib.file_digest(content, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(f"the IP-Adapter {file.path}", error) from error
-    return total.hexdigest()
+    return sha256(f"{own} {encoder}".encode())
 
 
 def _local_file(name: str) -> Path | None:
