@@ -201,6 +201,7 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     )
     add("--film", action="store_true", help="measure a picture with its film and without")
     add("--matrix", action="store_true", help="measure a 4 x 4 matrix and 16 plain pictures")
+    add("--steering", action="store_true", help="measure pictures with LoRAs and controls")
     add("--few-steps", action="store_true", help="measure a grid of a distilled model and another")
     add("--ticks", action="store_true", help="measure only the forward pass of each row class")
     add("--upscale", action="store_true", help="measure only the upscaler")

@@ -324,6 +324,22 @@ def test_a_matrix_is_measured_beside_plain_pictures(
     assert result["ratio"] == pytest.approx(result["matrix_seconds"] / result["plain_seconds"])
 
 
+def test_steered_pictures_are_measured_together(
+    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has its own pixels in one batch; LoRAs are added while pictures are painted."""
+    monkeypatch.setattr("engine.bench.steered._ROUNDS", 1)
+    monkeypatch.setattr("engine.bench.steered._ADDED", 1)
+    for variable in ("IMAGINE_CONTROLS", "IMAGINE_LORAS"):
+        monkeypatch.setenv(variable, "")
+    out = tmp_path / "bench.json"
+    assert main(["bench", "--steering", "--model", tiny, "--json", str(out)]) == 0
+    *times, added = json.loads(out.read_text())["results"]
+    assert [each["pictures"] for each in times][-1] == "2 plain + 1 LoRA + 1 control"
+    assert all(each["is_equal"] for each in times)
+    assert added["seconds"] > 0
+
+
 def test_a_grid_of_a_distilled_model_is_measured_beside_another(
     tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

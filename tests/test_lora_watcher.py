@@ -15,9 +15,9 @@ from bot.engine_client.socket_client import Endpoint, SocketEngineClient
 from engine.contract import Completed, Ending, Event, Hello, ImageDone, Ready
 from engine.contract.wire import bot_side
 from engine.core.engine_core import EngineCore
+from engine.core.lora_watcher import LoraWatcher
 from engine.core.worker import Worker
 from engine.errors import EngineError
-from engine.server.lora_watcher import LoraWatcher
 from engine.server.socket_server import ConnectionHandler, bind
 from tests import tiny_model
 from tests.bot_harness import eventually

@@ -64,6 +64,9 @@ def bench_command(options: argparse.Namespace) -> None:
     if options.matrix:
         _bench_matrix(options, model)
         return
+    if options.steering:
+        _bench_steering(options, model)
+        return
     from engine.bench.report import HEAD, BenchConfig, line, run
 
     config = BenchConfig(
@@ -120,6 +123,12 @@ def _bench_matrix(options: argparse.Namespace, model: "DiffusionModel") -> None:
     from engine.bench import matrices
 
     _print(options, model.card.fingerprint, matrices.HEAD, matrices.run(model), matrices.line)
+
+
+def _bench_steering(options: argparse.Namespace, model: "DiffusionModel") -> None:
+    from engine.bench import steered
+
+    _print(options, model.card.fingerprint, steered.HEAD, steered.run(model), steered.line)
 
 
 def _bench_few_steps(options: argparse.Namespace) -> None:

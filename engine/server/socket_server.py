@@ -14,10 +14,10 @@ import msgspec
 
 from engine.contract import PROTOCOL_VERSION, Command, Hello, ModelsChanged, Ready, Rejected
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
+from engine.core.lora_watcher import LoraWatcher
 from engine.core.worker import Worker, start_worker
 from engine.errors import EngineError, PortInUse
 from engine.models.base import DiffusionModel
-from engine.server.lora_watcher import LoraWatcher
 from engine.server.session import Session, call_threadsafe
 
 HANDSHAKE_TIMEOUT: Final = 10.0
