@@ -87,6 +87,11 @@ def test_the_usual_file_of_a_copy_of_the_repository_is_used(folder: Path, tmp_pa
     assert found.path == usual
     assert find_ip_adapter(str(models), layers(), USUAL) == found
     assert image_encoder_of(found) == models / "image_encoder"
+    path.unlink()
+    other = usual.rename(usual.with_stem("ip-adapter_other"))
+    found = find_ip_adapter(str(tmp_path / "repository"), layers(), USUAL)
+    assert found is not None
+    assert found.path == other
 
 
 def test_one_of_several_files_must_be_named(folder: Path) -> None:

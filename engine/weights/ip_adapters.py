@@ -182,9 +182,12 @@ def _pickle_error(path: Path) -> ModelCorrupt:
 def _in_folder(
     name: str, folder: Path, layers: UnetLayers, usual_file: str
 ) -> IpAdapterFile | None:
-    paths = sorted(folder.glob(f"*{SUFFIX}"))
+    """The one in the folder; without any, the one in one of its folders."""
+    here, below = (sorted(folder.glob(pattern)) for pattern in ("*", "*/*"))
+    below = [path for path in below if path.parent.name != IMAGE_ENCODER]
+    paths = _weights(here) or _weights(below)
     if not paths:
-        pickles = [path for path in sorted(folder.iterdir()) if is_pickle(path)]
+        pickles = list(filter(is_pickle, (*here, *below)))
         if pickles:
             raise _pickle_error(pickles[0])
         raise ModelCorrupt(f"The folder {name} has no IP-Adapter, a file with the ending {SUFFIX}.")
@@ -198,6 +201,10 @@ def _in_folder(
             f"files in {IP_ADAPTER_VARIABLE}."
         )
     return chosen[0] if chosen else None
+
+
+def _weights(paths: Sequence[Path]) -> list[Path]:
+    return [path for path in paths if path.suffix == SUFFIX]
 
 
 def _may_be_on_hub(name: str) -> bool:
