@@ -105,13 +105,18 @@ async def url(scripts: Path, tmp_path: Path) -> AsyncIterator[str]:
 
 
 def test_the_wheel_has_all_files_that_are_read_at_run_time(wheel: Path) -> None:
-    """These are migrations, page and starter model, without tests and the training's classifier."""
+    """These are migrations, page, starter model and what steers it, without tests and the training's
+    classifier."""
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     needed = [
         *ROOT.glob("migrations/[0-9]*.sql"),
         *ROOT.glob("bot/playground/static/*"),
-        *ROOT.glob("engine/starter/model/**/*"),
+        *(
+            path
+            for folder in ("model", "controls", "loras", "ip_adapter")
+            for path in ROOT.glob(f"engine/starter/{folder}/**/*")
+        ),
         *ROOT.glob("bot/**/*.py"),
         *ROOT.glob("engine/**/*.py"),
     ]
