@@ -105,8 +105,8 @@ async def url(scripts: Path, tmp_path: Path) -> AsyncIterator[str]:
 
 
 def test_the_wheel_has_all_files_that_are_read_at_run_time(wheel: Path) -> None:
-    """These are migrations, page, starter model and what steers it, without tests and the training's
-    classifier."""
+    """These are migrations, page, starter model and what steers it; neither tests nor the
+    classifier of the training."""
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     needed = [
