@@ -135,6 +135,37 @@ def test_one_picture_twice_has_two_shares() -> None:
     assert {item.plan_input.role for item in fetched} == {InputRole.BLEND}
 
 
+@pytest.mark.parametrize(
+    ("aspect", "sizes", "expected"),
+    [
+        (None, [(96, 64), (96, 64)], (96, 64)),
+        (None, [(96, 64), (64, 96)], (64, 64)),
+        ("square", [(96, 64), (96, 64)], (64, 64)),
+        (None, [(2048, 2048), (2048, 2048)], (64, 64)),
+    ],
+)
+def test_pictures_of_one_size_become_pictures_of_this_size(
+    aspect: str | None, sizes: list[tuple[int, int]], expected: tuple[int, int]
+) -> None:
+    """Unless the user chose an aspect, or the model cannot paint them."""
+    plan = blend.plan(request(aspect=aspect), CONTEXT)
+    fetched = [
+        FetchedInput(item, "d" * 64, (512, 512), recipe(width=width, height=height))
+        for item, (width, height) in zip(plan.inputs, sizes, strict=True)
+    ]
+    recipes = [work.recipe for work in plan.recipes]
+    assert {item.size for item in with_inputs(recipes, CONTEXT.models, fetched)} == {expected}
+
+
+def test_uploads_of_one_aspect_become_pictures_of_this_aspect() -> None:
+    """At the model's size."""
+    plan = blend.plan(request(), CONTEXT)
+    fetched = [FetchedInput(item, "d" * 64, (900, 600)) for item in plan.inputs]
+    recipes = [work.recipe for work in plan.recipes]
+    first, *_ = with_inputs(recipes, CONTEXT.models, fetched)
+    assert first.size == MODEL.size_for_aspect(1.5)
+
+
 # In Discord
 
 

@@ -63,7 +63,7 @@ def test_each_input_takes_the_place_of_its_own_placeholder() -> None:
 
 @pytest.mark.parametrize("role", InputRole)
 def test_what_is_painted_over_or_followed_determines_the_size(role: InputRole) -> None:
-    """References and masks do not."""
+    """So does what is mixed; other references and masks do not."""
     image = pending_image(role)
     source = Inpaint("a" * 64, image, 1.0) if role.is_mask else Img2Img(image, 0.5)
     [complete] = with_inputs([pending(source=source)], [STEERED], [fetched(role, size=(64, 64))])

@@ -61,8 +61,27 @@ def with_inputs(
         if item.plan_input.role.is_mask:
             _check_mask(item, fetched, completed)
     blended = _blended(recipes[0], fetched)
-    completed = tuple(with_noise_of(recipe, blended) for recipe in completed)
+    width, height = _blended_size(completed[0], models, fetched)
+    completed = tuple(
+        msgspec.structs.replace(with_noise_of(recipe, blended), width=width, height=height)
+        for recipe in completed
+    )
     return with_row_classes(completed, models)
+
+
+def _blended_size(
+    recipe: Recipe, models: Sequence[ModelCard], fetched: Sequence[FetchedInput]
+) -> tuple[int, int]:
+    """That of the pictures that a recipe mixes, if they have one and the user chose no other: the
+    noise of a picture makes it again at its own size alone."""
+    card = card_for(recipe, models)
+    sizes = {
+        card.size_for_init_image(*item.size) if item.recipe is None else item.recipe.size
+        for item in fetched
+        if item.plan_input.role is InputRole.BLEND and not item.plan_input.keep_size
+    }
+    size = sizes.pop() if len(sizes) == 1 else recipe.size
+    return size if card.is_paintable(*size) else recipe.size
 
 
 def _blended(recipe: Recipe, fetched: Sequence[FetchedInput]) -> list[BlendedPicture]:

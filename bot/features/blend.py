@@ -26,7 +26,7 @@ from bot.features.responses import request_context
     picture5="A fifth picture",
     prompt="What the new pictures should show",
     ratios="How much of each picture, such as 2:1; as much of each by default",
-    aspect="The aspect ratio of the new pictures",
+    aspect="The aspect ratio of the new pictures; that of the pictures if they have one",
     seed="The same seed and options make the same pictures again; -1 is any seed",
     count="How many pictures to make",
     model="The model that paints",

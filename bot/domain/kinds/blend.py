@@ -89,7 +89,9 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
-        recipes=recipes, prompt=_shown(options, recipes[0].prompt, urls), inputs=_inputs(urls)
+        recipes=recipes,
+        prompt=_shown(options, recipes[0].prompt, urls),
+        inputs=_inputs(urls, keep_size=options.aspect is not None),
     )
 
 
@@ -100,9 +102,10 @@ def _shown(options: ImagineOptions, prompt: str, urls: Sequence[str]) -> str:
     return options.prompt if options.prompt != prompt else ""
 
 
-def _inputs(urls: Sequence[str]) -> tuple[PlanInput, ...]:
+def _inputs(urls: Sequence[str], *, keep_size: bool) -> tuple[PlanInput, ...]:
     return tuple(
-        PlanInput(role=InputRole.BLEND, url=url, nth=nth) for nth, url in enumerate(urls, start=1)
+        PlanInput(role=InputRole.BLEND, url=url, nth=nth, keep_size=keep_size)
+        for nth, url in enumerate(urls, start=1)
     )
 
 
