@@ -70,7 +70,7 @@ def test_what_is_painted_over_or_followed_determines_the_size(role: InputRole) -
     assert complete.images[-1] == f"{role}1"
     if not role.is_mask:
         [complete] = with_inputs([pending(source=source)], [STEERED], [fetched(role)])
-        is_wide = role in (InputRole.SKETCH, InputRole.CONTROL, InputRole.PICTURE)
+        is_wide = role not in (InputRole.STYLE, InputRole.LIKE)
         assert (complete.width > complete.height) is is_wide
 
 
