@@ -18,7 +18,7 @@ from engine.models import registry
 from engine.models.control_networks import LoadedControl
 from engine.models.unet_diffusion import UnetDiffusion
 from engine.weights import controls
-from engine.weights.controls import CONTROLS_VARIABLE, configured_controls
+from engine.weights.controls import CONTROLS_VARIABLE, configured_controls, find_control
 from tests import tiny_controls, tiny_model
 from tests.controlled import control, control_sketch, controls_setting, painted, recipe
 from tests.engine_parts import new_engine_core
@@ -90,14 +90,14 @@ def test_a_control_of_the_hub_is_downloaded(
     shutil.copy(weights, repository / "diffusion_pytorch_model_promax.safetensors")
     (repository / "net.py").write_text("")
     hub = ServingHub(repository)
-    monkeypatch.setenv(CONTROLS_VARIABLE, "scribble=a/b")
     with answering(hub, monkeypatch, tmp_path / "cache"):
-        [files] = configured_controls("model", prefer_fp16=prefer_fp16)
+        files = find_control("scribble", "a/b", prefer_fp16=prefer_fp16)
     chosen = WEIGHTS.replace(".safetensors", ".fp16.safetensors") if prefer_fp16 else WEIGHTS
     assert sorted(set(hub.served) & set(hub.paths)) == ["config.json", chosen]
     assert (files.revision, files.variant) == (COMMIT, "fp16" if prefer_fp16 else None)
     with answering(BrokenHub(503), monkeypatch, tmp_path / "cache"):
-        assert configured_controls("model", prefer_fp16=prefer_fp16) == [files]
+        assert find_control("scribble", "a/b", prefer_fp16=prefer_fp16) == files
+        assert find_control("scribble", "a/b", prefer_fp16=prefer_fp16, download=False) == files
 
 
 def _remove(path: Path) -> None:

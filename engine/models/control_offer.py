@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from diffusers import DiffusionPipeline
 
 from engine.device import Device
@@ -52,7 +53,8 @@ def warn_of_unused_controls(models: Sequence[DiffusionModel]) -> None:
     unets: dict[str, Any] = {
         name: each for name, each in pipelines.items() if hasattr(each, "unet")
     }
-    for control in configured_controls("", prefer_fp16=False):
+    is_half = any(model.device.dtype == torch.float16 for model in models)
+    for control in configured_controls("", prefer_fp16=is_half):
         reasons = [
             (name, misfit(control, pipeline.unet.config, pipeline.vae_scale_factor))
             for name, pipeline in unets.items()

@@ -4,6 +4,7 @@ that of the starter. The weights are not read here."""
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -68,11 +69,16 @@ class ControlFiles(NamedTuple):
 def configured_controls(model: str, *, prefer_fp16: bool) -> list[ControlFiles]:
     """The controls that are configured, then those of the starter if the model of this name is one.
 
-    They are downloaded from the hub if necessary. Raises UsageError, ModelNotFound, ModelGated,
-    ModelCorrupt or StorageFailed.
+    They are found once, and downloaded from the hub if necessary. Raises UsageError, ModelNotFound,
+    ModelGated, ModelCorrupt or StorageFailed.
     """
-    pairs = configured_pairs(model)
-    return [find_control(kind, name, prefer_fp16=prefer_fp16) for kind, name in pairs]
+    return list(_find_all(tuple(configured_pairs(model)), prefer_fp16))
+
+
+@lru_cache(4)
+def _find_all(pairs: tuple[tuple[str, str], ...], prefer_fp16: bool) -> tuple[ControlFiles, ...]:
+    """Cached, because their files are read for the digests."""
+    return tuple(find_control(kind, name, prefer_fp16=prefer_fp16) for kind, name in pairs)
 
 
 def configured_pairs(model: str) -> list[tuple[str, str]]:
