@@ -14,7 +14,7 @@ from diffusers import (
 )
 from PIL import Image
 
-from engine.contract import Edit, Recipe, Sampler
+from engine.contract import BatchSizes, Edit, Recipe, Sampler
 from engine.core.engine_core import EngineCore
 from tests import tiny_model
 from tests.diffusers_pipeline import assert_alike, make_scheduler, unchecked_pipeline
@@ -173,6 +173,17 @@ def test_row_classes_hold_three_rows() -> None:
     assert failure_reason(job_of(edit(row_class=2)), editor()) == (
         "This picture takes 3 rows, so its row class must be at least 4; it is 2."
     )
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"), [((2,), (4,)), ((2, 4), (4,)), ((2, 8, 16), (8, 16)), ((8,), (8,))]
+)
+def test_row_classes_of_all_devices_hold_three_rows(
+    classes: tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    """On GPUs, large pictures of other models have batches of two rows alone."""
+    sizes = BatchSizes(pixels=64, default=classes, under_load=classes).holding(3)
+    assert (sizes.default, sizes.under_load) == (expected, expected)
 
 
 def test_edits_are_painted_where_batches_are_not_exact(monkeypatch: pytest.MonkeyPatch) -> None:
