@@ -325,7 +325,7 @@ def test_a_matrix_is_measured_beside_plain_pictures(
 
 
 def test_steered_pictures_are_measured_together(
-    tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each has its own pixels in one batch; LoRAs are added while pictures are painted."""
     monkeypatch.setattr("engine.bench.steered._ROUNDS", 1)
@@ -333,7 +333,8 @@ def test_steered_pictures_are_measured_together(
     for variable in ("IMAGINE_CONTROLS", "IMAGINE_LORAS"):
         monkeypatch.setenv(variable, "")
     out = tmp_path / "bench.json"
-    assert main(["bench", "--steering", "--model", tiny, "--json", str(out)]) == 0
+    model = tiny_model.save(tmp_path / "model")  # with a middle block, as a ControlNet has one
+    assert main(["bench", "--steering", "--model", str(model), "--json", str(out)]) == 0
     *times, added = json.loads(out.read_text())["results"]
     assert [each["pictures"] for each in times][-1] == "2 plain + 1 LoRA + 1 control"
     assert all(each["is_equal"] for each in times)

@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from engine.bench.backends import pipeline_of
-from engine.contract import Adapter, Backend, PromptFormat, Recipe
+from engine.contract import Adapter, PromptFormat, Recipe
 from engine.core.engine_core import EngineCore
 from engine.steering.adapter_store import AdapterStore
 from engine.weights.loras import find_loras
@@ -293,12 +293,3 @@ def test_an_unknown_lora_fails_its_job() -> None:
     changed = Adapter(name="kohya", revision="0" * 64)
     reason = failure_reason(job(recipe(engine, adapters=(changed,))), engine)
     assert "This picture needs the LoRA kohya (000000000000); here is another one" in reason
-
-
-def test_steered_pictures_are_run_by_torch() -> None:
-    """Whatever backend the recipe names, so that plain pictures of that backend keep theirs."""
-    engine = core("sd")
-    [image] = painted_images(
-        job(recipe(engine, backend=Backend.OPENVINO, **adapted("sd", kohya=0.8))), engine
-    )
-    assert image.backend is Backend.TORCH

@@ -39,7 +39,7 @@ class DenoisingState:
         self.text_chunks = model.text_chunks(recipe)
         """Chunks of all its prompts, so that changes of the prompt keep the shape of its batches.
         """
-        if recipe.is_steered or recipe.backend not in model.card.backends:
+        if recipe.backend not in model.card.backends:
             recipe = msgspec.structs.replace(recipe, backend=Backend.TORCH)
         self.is_unbatchable = not model.is_batch_invariant(
             recipe.width, recipe.height, recipe.row_class, self.text_chunks, recipe.backend

@@ -67,7 +67,10 @@ class AdapterStore:
         self._loaded: WeakValueDictionary[_Key, LoraWeights] = WeakValueDictionary()
         self._cached: OrderedDict[_Key, LoraWeights] = OrderedDict()
         self._wrapped: set[tuple[str, str]] = set()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        """Held for moments: the threads of forward passes ask for `bytes`."""
+        self._loading = threading.Lock()
+        """Held while weights are loaded, so that none are loaded twice."""
 
     def offer(self, loras: Loras, model: str) -> OfferedAdapters:
         """Use these files from now on; `model` is the model's name in sentences.
@@ -114,7 +117,8 @@ class AdapterStore:
     @property
     def bytes(self) -> int:
         """Of the weights in memory."""
-        return sum(weights.bytes for weights in list(self._loaded.values()))
+        with self._lock:
+            return sum(weights.bytes for weights in self._loaded.values())
 
     def to_host(self) -> None:
         """Move all weights to the host's memory; none may be in use."""
@@ -139,24 +143,22 @@ class AdapterStore:
         return frozenset(layer.component for layer in layout)
 
     def _components(self, adapter: Adapter) -> frozenset[str]:
-        with self._lock:
-            offer = self._offers.get((adapter.name, adapter.revision))
-            if offer is not None:
-                return offer.components
-            return self._weights(adapter).components
+        offer = self._offers.get((adapter.name, adapter.revision))
+        return self._weights(adapter).components if offer is None else offer.components
 
     def _weights(self, adapter: Adapter) -> LoraWeights:
         key = adapter.name, adapter.revision
-        with self._lock:
+        with self._loading:
             weights = self._loaded.get(key)
             if weights is None:
                 weights = self._load(key)
+            with self._lock:
                 self._loaded[key] = weights
-            self._cached[key] = weights
-            self._cached.move_to_end(key)
-            while sum(each.bytes for each in self._cached.values()) > self._cache_bytes:
-                self._cached.popitem(last=False)
-            return weights
+                self._cached[key] = weights
+                self._cached.move_to_end(key)
+                while sum(each.bytes for each in self._cached.values()) > self._cache_bytes:
+                    self._cached.popitem(last=False)
+        return weights
 
     def _load(self, key: _Key) -> LoraWeights:
         offer = self._offers.get(key)
