@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
 
 from engine.__main__ import main
@@ -23,6 +23,7 @@ from engine.weights.sizes import tensor_bytes
 from tests import tiny_controls, tiny_model
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
 from tests.checkpoint_writer import sd1_tensors, write
+from tests.ip_adapter_writer import write_ip_adapter
 from tests.lora_files import save_kohya, save_peft
 
 WITHOUT_TORCH: Final = (
@@ -192,6 +193,25 @@ def test_embeddings_that_fit_are_listed(
     assert row["embeddings"] == ["fits"]
     assert main(["models", "--model", str(tiny)]) == 0
     assert capsys.readouterr().out.rstrip().endswith(", all samplers, 1 embedding")
+
+
+def test_the_ip_adapter_that_fits_is_listed(
+    tiny: Path,
+    tiny_xl: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By name, and as the ability to take references; nothing for a damaged one."""
+    unet = UNet2DConditionModel.from_pretrained(tiny / "unet")
+    path = write_ip_adapter(tmp_path / "adapter", unet)
+    monkeypatch.setenv("IMAGINE_IP_ADAPTER", str(path))
+    rows = described(capsys, tiny, tiny_xl)
+    assert [row.get("ip_adapter") for row in rows] == ["ip-adapter_tiny", None]
+    main(["models", "--model", str(tiny)])
+    assert ", references, " in capsys.readouterr().out
+    path.write_bytes(b"damaged")
+    assert described(capsys, tiny)[0].get("ip_adapter") is None
 
 
 @pytest.mark.parametrize(

@@ -83,10 +83,8 @@ def load_ip_adapter(
     Raises UsageError, ModelNotFound, ModelGated, ModelCorrupt or StorageFailed, with a sentence for
     the operator, if one that is configured cannot be used.
     """
-    layers = _layers_of(unet)
-    is_starter = files.name in STARTERS
-    own = [str(STARTER_IP_ADAPTER)] if is_starter and STARTER_IP_ADAPTER.is_dir() else []
-    for name in (*configured_names(), *own):
+    layers = layers_of(unet)
+    for name in ip_adapter_names(files):
         file = find_ip_adapter(name, layers, family.ip_adapter)
         if file is not None:
             loaded = _load(file, unet, device, _processor_of(files))
@@ -101,7 +99,15 @@ def load_ip_adapter(
     return None
 
 
-def _layers_of(unet: UNet2DConditionModel) -> UnetLayers:
+def ip_adapter_names(files: ModelFiles) -> tuple[str, ...]:
+    """Those that a model may use: the configured ones, and the starter's own."""
+    is_starter = files.name in STARTERS
+    own = [str(STARTER_IP_ADAPTER)] if is_starter and STARTER_IP_ADAPTER.is_dir() else []
+    return (*configured_names(), *own)
+
+
+def layers_of(unet: UNet2DConditionModel) -> UnetLayers:
+    """Its cross-attention layers; its weights may be missing."""
     sizes = [
         unet.get_submodule(name.removesuffix(_PROCESSOR)).inner_dim for name in _processors(unet)
     ]

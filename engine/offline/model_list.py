@@ -63,6 +63,8 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The names of those that fit; none without torch."""
     controls: tuple[str, ...] = ()
     """The kinds of those that fit; none without torch."""
+    ip_adapter: str | None = None
+    """The name of the one that reads its reference images; None without torch."""
     samplers: tuple[Sampler, ...] | None = None
     """Those that work with it; None without torch."""
 
@@ -111,6 +113,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         samplers = _samplers(description) if has_torch else None
         loras = _loras(files) if has_torch else ()
         controls = _controls(files) if has_torch else ()
+        ip_adapter = _ip_adapter(files) if has_torch else None
         host_bytes = stored_bytes(files, bytes_per_weight or 1, is_offloaded)
         memory_bytes = stored_bytes(files, bytes_per_weight or 1) - host_bytes
     except LOAD_ERRORS as error:
@@ -139,6 +142,7 @@ def _row(name: str, bytes_per_weight: int | None, *, has_torch: bool) -> ModelRo
         embeddings=description.embeddings,
         loras=loras,
         controls=controls,
+        ip_adapter=ip_adapter,
         samplers=samplers,
     )
 
@@ -153,6 +157,12 @@ def _controls(files: ModelFiles) -> tuple[str, ...]:
     from engine.models.fitting_controls import fitting_controls
 
     return fitting_controls(files)
+
+
+def _ip_adapter(files: ModelFiles) -> str | None:
+    from engine.models.fitting_ip_adapter import fitting_ip_adapter
+
+    return fitting_ip_adapter(files)
 
 
 def _samplers(description: Description) -> tuple[Sampler, ...]:
@@ -222,6 +232,7 @@ def _abilities(row: ModelRow) -> list[str]:
     }
     return [
         *row.can,
+        *([] if row.ip_adapter is None else ["references"]),
         *([] if row.samplers is None else [_sampler_count(row.samplers)]),
         *(f"{count} {name}{'' if count == 1 else 's'}" for name, count in counts.items() if count),
     ]

@@ -16,7 +16,7 @@ from engine.contract import sha256
 from engine.errors import ModelCorrupt, ModelNotFound, UsageError, unreadable
 from engine.weights.checkpoints import SUFFIX
 from engine.weights.header import Tensor, read_header
-from engine.weights.hub import download_snapshot
+from engine.weights.hub import cached_snapshot, download_snapshot
 from engine.weights.model_folder import (
     digest,
     find_files,
@@ -72,19 +72,22 @@ def configured_names() -> tuple[str, ...]:
     return tuple(filter(None, map(str.strip, names)))
 
 
-def find_ip_adapter(name: str, layers: UnetLayers, usual_path: str) -> IpAdapterFile | None:
+def find_ip_adapter(
+    name: str, layers: UnetLayers, usual_path: str, *, download: bool = True
+) -> IpAdapterFile | None:
     """The IP-Adapter of this name for such a UNet; None if it is for another one.
 
     `usual_path` is the path, in the repository h94/IP-Adapter, of the one that is used by default.
     A file on the hub is called OWNER/NAME/FOLDER/FILE, or OWNER/NAME for the default; it is
-    downloaded with its image encoder if necessary.
+    downloaded with its image encoder if necessary. Without `download`, only what is on this machine
+    is used.
     Raises UsageError, ModelNotFound, ModelGated, ModelCorrupt or StorageFailed.
     """
     path = _local_file(name)
     if path is None:
         folder = find_folder(name, f"the IP-Adapter {name}")
         if folder is None:
-            return _from_hub(name, layers, usual_path)
+            return _from_hub(name, layers, usual_path, download=download)
         if not (folder / usual_path).is_file():
             return _in_folder(name, folder, layers, Path(usual_path).name)
         path = folder / usual_path
@@ -211,7 +214,9 @@ def _may_be_on_hub(name: str) -> bool:
     return may_be_hub_id("/".join(name.split("/")[:2]))
 
 
-def _from_hub(name: str, layers: UnetLayers, usual_path: str) -> IpAdapterFile | None:
+def _from_hub(
+    name: str, layers: UnetLayers, usual_path: str, *, download: bool
+) -> IpAdapterFile | None:
     """As `find_ip_adapter`. Image encoders are large: only the one that suits it is downloaded."""
     if not _may_be_on_hub(name):
         raise UsageError(
@@ -226,7 +231,9 @@ def _from_hub(name: str, layers: UnetLayers, usual_path: str) -> IpAdapterFile |
         for encoder in _ENCODER_FOLDERS
     }
     configs = [f"{encoder}/{_CONFIG}" for encoder in sorted(encoders)]
-    snapshot = download_snapshot(repository, [path, *configs])
+    snapshot = (
+        download_snapshot(repository, [path, *configs]) if download else cached_snapshot(repository)
+    )
     if not (snapshot / path).is_file():
         raise ModelNotFound(
             f"There is no {path} in {repository}: name the file of the IP-Adapter, as in "
@@ -235,6 +242,8 @@ def _from_hub(name: str, layers: UnetLayers, usual_path: str) -> IpAdapterFile |
     file = read_ip_adapter(snapshot / path)
     if file.layers != layers:
         return None
+    if not download:
+        return file
     encoder = _suitable_encoder(file).relative_to(snapshot).as_posix()
     download_snapshot(
         repository, [path, *configs, *(f"{encoder}/{name}" for name in _ENCODER_FILES)]
