@@ -17,6 +17,7 @@ from engine.contract import (
     Backend,
     Change,
     Img2Img,
+    Inpaint,
     Paint,
     PictureOptions,
     Recipe,
@@ -30,6 +31,7 @@ from engine.errors import ModelCorrupt
 from engine.models.description import describe
 from engine.weights.model_files import find_model_files
 from tests import tiny_model
+from tests.controlled import stored
 from tests.diffusers_pipeline import assert_alike, make_scheduler
 from tests.engine_parts import (
     engine_core,
@@ -102,6 +104,8 @@ def test_company_changes_no_bit() -> None:
     both = new_engine_core(core().model, engine_core().model)
     data = encode_png(sketch())
     reference(core(), sketch())  # makes its file known
+    mask = Image.new("RGB", (64, 64))
+    mask.paste((255, 255, 255), (16, 8, 56, 48))
     change = Change(step=2, guidance=7.0, sampler=Sampler.DDIM)
     runs = [
         variation(0, row_class=8),
@@ -109,6 +113,7 @@ def test_company_changes_no_bit() -> None:
         variation(2, row_class=8, scale=0.5),
         variation(2, row_class=8, changes=(change,)),
         variation(1, row_class=8, source=Img2Img(sha256(data), 0.7), steps=5),
+        variation(1, row_class=8, source=Inpaint(sha256(data), stored(mask), 0.7), steps=5),
         recipe(row_class=8),
     ]
     alone = [painted_images(variations(run), both)[0].sha256 for run in runs]
@@ -146,7 +151,7 @@ def test_no_backend_is_excluded() -> None:
 def test_it_is_described_without_loading_it() -> None:
     """As `python -m engine models` shows it."""
     description = describe(find_model_files(str(folder())))
-    assert description.family.abilities == ("variations", "img2img")
+    assert description.family.abilities == ("variations", "img2img", "inpaint")
     assert description.guidance == 3.0
 
 

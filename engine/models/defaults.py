@@ -149,7 +149,7 @@ IMAGE_VARIATION: Final = FamilyDefaults(
     3.0,
     networks=("unet", "vae", "image_encoder"),
     tokenizers=(),
-    abilities=("variations", "img2img"),
+    abilities=("variations", "img2img", "inpaint"),
     native_size=512,
 )
 """A guidance of 3 is that of the example on the page of its model
