@@ -92,6 +92,7 @@ def test_a_folder_is_listed(tmp_path: Path) -> None:
     (tmp_path / "styles" / "Fox v1.2.safetensors").write_bytes(data)
     (tmp_path / "preview.png").write_bytes(b"PNG")
     (tmp_path / "._Fox.safetensors").write_bytes(b"of macOS")
+    (tmp_path / "styles" / "loop").symlink_to(tmp_path)
     header = 8 + int.from_bytes(data[:8], "little")
     assert card(tmp_path).adapters == (
         AdapterCard(

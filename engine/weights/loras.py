@@ -98,7 +98,7 @@ def lora_versions(folders: Sequence[Path]) -> Versions:
     """The files in these folders that may be LoRAs. A folder that cannot be read has none."""
     versions = {}
     for folder in folders:
-        for parent, _, names in os.walk(folder, followlinks=True):
+        for parent, _, names in os.walk(folder):
             for path in (Path(parent, name) for name in names if not name.startswith(".")):
                 if path.suffix.lower() == SUFFIX or is_pickle(path):
                     with suppress(OSError):  # it was removed in between
