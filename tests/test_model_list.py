@@ -18,7 +18,7 @@ from engine.contract import Distilled, Sampler
 from engine.device import select_device
 from engine.errors import ExitCode
 from engine.models import registry
-from engine.weights.model_folder import FEW_STEP_STARTER, STARTER
+from engine.weights.model_folder import EDIT_STARTER, FEW_STEP_STARTER, STARTER
 from engine.weights.sizes import tensor_bytes
 from tests import tiny_controls, tiny_model
 from tests.checkpoint_headers import SD1_TEXT, VAE, unet, write_header
@@ -174,7 +174,7 @@ def test_the_configured_models_are_the_default(
     monkeypatch.delenv("IMAGINE_MODEL", raising=False)
     assert main(["models"]) == ExitCode.DONE
     _, *lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [FEW_STEP_STARTER, STARTER]
+    assert [line.split()[0] for line in lines] == [FEW_STEP_STARTER, STARTER, EDIT_STARTER]
     monkeypatch.setenv("IMAGINE_MODEL", str(tiny))
     assert main(["models"]) == ExitCode.DONE
     assert str(tiny) in capsys.readouterr().out

@@ -80,12 +80,13 @@ def configured_models(names: str | None) -> tuple[str, ...] | None:
 def default_models(device: "Device | None") -> tuple[str, ...]:
     """The models of a device if none are configured; None stands for a CPU.
 
-    The second one of a CPU paints with guidance, and pictures that were made with it before.
+    The second one of a CPU paints with guidance, and pictures that were made with it before; the
+    third one edits pictures.
     """
-    from engine.weights.model_folder import FEW_STEP_STARTER, STARTER
+    from engine.weights.model_folder import EDIT_STARTER, FEW_STEP_STARTER, STARTER
 
     is_gpu = device is not None and device.torch_device.type == "cuda"
-    return (CUDA_MODEL,) if is_gpu else (FEW_STEP_STARTER, STARTER)
+    return (CUDA_MODEL,) if is_gpu else (FEW_STEP_STARTER, STARTER, EDIT_STARTER)
 
 
 def parse_models(text: str) -> tuple[str, ...]:

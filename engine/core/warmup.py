@@ -60,7 +60,8 @@ def _warmup_concurrently(models: Sequence[DiffusionModel]) -> None:
     """On a CPU where a forward pass uses one core: use as many cores as the passes will.
 
     Batches run only in the row classes of one picture and of a grid, and in those that are flexible
-    later. Others would delay the first request and would save nothing later.
+    later. Others would delay the first request and would save nothing later. Models that edit are
+    asked for less often than others, so their batches are compiled at the first request.
     """
     threads = ThreadPoolExecutor(models[0].device.max_concurrent_batches, "warmup")
     try:
@@ -69,6 +70,8 @@ def _warmup_concurrently(models: Sequence[DiffusionModel]) -> None:
         for preparation in as_completed(models_by_preparation):
             preparation.result()
             model = models_by_preparation[preparation]
+            if model.card.is_editor:
+                continue
             own = _row_classes(model.card)
             runs = [(_run_batch, rows) for rows in sorted({*own, *_flexible_row_classes(model)})]
             runs += [(_compile_for_all_cores, rows) for rows in own]
