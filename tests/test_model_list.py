@@ -75,7 +75,10 @@ def test_a_row_is_what_the_loaded_model_says(
         limits = None if card.distilled is None else Distilled(*(row[name] for name in names))
         assert card.distilled == limits
         assert row["samplers"] == list(card.samplers)
-        assert row["memory_bytes"] == pytest.approx(model.memory_bytes, rel=0.1)
+        if name == "starter":  # its control and its IP-Adapter come on top
+            assert row["memory_bytes"] < model.memory_bytes
+        else:
+            assert row["memory_bytes"] == pytest.approx(model.memory_bytes, rel=0.1)
         assert row["can"] == ["txt2img", "img2img", "inpaint"]
 
 
