@@ -4,6 +4,7 @@ import copy
 import gc
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -266,6 +267,16 @@ def test_weights_are_loaded_once_and_not_leaked() -> None:
         own.images([kohya])
     gc.collect()
     assert own.bytes == 0
+
+
+def test_threads_load_weights_once() -> None:
+    """Even if all of them need them at the same time."""
+    own = store(cache_bytes=2**30)
+    [kohya] = adapted("sd", kohya=1.0)["adapters"]
+    with ThreadPoolExecutor(4) as threads:
+        images = list(threads.map(own.images, [[kohya]] * 8))
+    loaded = {each.loras[0][0] for each in images if each is not None}
+    assert [weights.bytes for weights in loaded] == [own.bytes]
 
 
 def test_the_least_recently_used_weights_are_dropped() -> None:

@@ -31,6 +31,7 @@ from engine.contract import (
     Inpaint,
     Input,
     ModelCard,
+    ModelsChanged,
     Omission,
     Outpaint,
     Paint,
@@ -106,6 +107,7 @@ MESSAGES: list[Command | Event] = [
     ),
     Cancel(job="j", attempt=2),
     Ready((CARD,), (UpscalerCard(name="u", revision="r", scales=(2, 4)),), can_film=False),
+    ModelsChanged((CARD,)),
     Rejected("why"),
     Queued(job="j", attempt=2, jobs_ahead=3),
     Stepped(job="j", attempt=2, step=1, steps=20, done=3, preview=b"JPG"),
@@ -166,6 +168,13 @@ FRAMES: dict[type, bytes] = {
         b"ncurrent_batches\x03\xabbatch_sizes\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7defau"
         b"lt\x92\x02\x08\xaaunder_load\x93\x02\x08\x10\xabfingerprint\xa3cpu\xa9upscalers"
         b"\x91\x83\xa4name\xa1u\xa8revision\xa1r\xa6scales\x92\x02\x04\xa8can_film\xc2"
+    ),
+    ModelsChanged: (
+        b"\x82\xa4type\xadModelsChanged\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1"
+        b"\xabnative_size\xcc\x80\xaamax_pixels\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@"
+        b"\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa4pndm\xa9max_steps\x81\xa3lcm2\xb6max_co"
+        b"ncurrent_batches\x03\xabbatch_sizes\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7defau"
+        b"lt\x92\x02\x08\xaaunder_load\x93\x02\x08\x10\xabfingerprint\xa3cpu"
     ),
     Rejected: b"\x82\xa4type\xa8Rejected\xa6reason\xa3why",
     Queued: b"\x84\xa4type\xa6Queued\xa3job\xa1j\xa7attempt\x02\xaajobs_ahead\x03",
