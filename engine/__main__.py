@@ -147,7 +147,8 @@ def _add_steering(parser: argparse.ArgumentParser) -> None:
         "--control",
         action="append",
         metavar="KIND=FILE[:SCALE]",
-        help="a control image, such as scribble=lines.png; may be repeated",
+        help="a control image, or a drawing of which it is made, such as scribble=cat.png; may be "
+        "repeated",
     )
     add(
         "--reference",

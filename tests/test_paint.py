@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageOps
 
 from engine.__main__ import main
-from engine.contract import Backend, Recipe
+from engine.contract import Backend, Preprocessor, Recipe
 from engine.core.capture import FILM_TOO_LARGE
 from engine.errors import EngineError, ExitCode, InvalidJob
 from engine.imaging import video
@@ -334,6 +334,29 @@ def test_paint_with_controls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     for name in ("0.png", "1.png"):
         pngs = [(tmp_path / out / name).read_bytes() for out in ("a", "b")]
         assert pixels_digest(pngs[0]) == pixels_digest(pngs[1])
+
+
+def test_paint_follows_the_lines_of_a_drawing(tmp_path: Path) -> None:
+    """The engine finds them; an image with lines on black is used as it is. The recipes are painted
+    again from the files."""
+    files = tmp_path / "files"
+    files.mkdir()
+    drawing = Image.new("RGB", (200, 200), "white")
+    ImageDraw.Draw(drawing).ellipse((40, 60, 160, 180), outline="black", width=6)
+    drawing.save(files / "drawing.png")
+    ImageOps.invert(drawing).resize((128, 128)).save(files / "lines.png")
+    options = ["--model", "starter", "--steps", "2", "--count", "1", "--out"]
+    found = []
+    for name in ("drawing", "lines"):
+        out = tmp_path / name
+        control = ["--control", f"scribble={files / name}.png"]
+        assert main(["paint", "a red tree", *control, *options, str(out)]) == 0
+        found += [control.preprocessor for control in recipes(out)[0].controls]
+        again = ["--recipes", str(out / "recipes.jsonl"), "--inputs", str(files)]
+        assert main(["paint", *again, *options[:2], "--out", str(out / "again")]) == 0
+        pngs = [(folder / "0.png").read_bytes() for folder in (out, out / "again")]
+        assert pixels_digest(pngs[0]) == pixels_digest(pngs[1])
+    assert found == [Preprocessor.SCRIBBLE, Preprocessor.NONE]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ _WIDEST_LINE: Final = 1 / 12
 """As a share of the shorter side; what is wider is an area, of which the outline is drawn."""
 _USUAL_LINE: Final = 1 / 40
 """The same, of lines by which is decided whether lines are darker or lighter than the ground."""
+_BLACK: Final = 8
+"""Levels up to which a pixel is black, and a colour grey."""
 _DARK_GROUND, _LIGHT_GROUND = 64, 192
 """Levels: below and above them, the ground alone decides that."""
 _CONTRAST: Final = 0.3
@@ -58,6 +60,14 @@ def control_image(
     if not lines.any():
         raise _empty_error()
     return Image.fromarray((lines * 255).astype(np.uint8)).convert("RGB")
+
+
+def is_control_image(image: Image.Image) -> bool:
+    """Whether an RGB image has light lines without colour on black, as control images of lines
+    do."""
+    pixels = np.asarray(image.convert("RGB")).astype(np.int16)
+    colours = pixels.max(axis=2) - pixels.min(axis=2)
+    return bool(np.median(pixels) <= _BLACK and np.quantile(colours, 0.99) <= _BLACK)
 
 
 def scribble(image: Image.Image, width: int, height: int) -> NDArray[np.bool_]:

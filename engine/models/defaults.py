@@ -196,7 +196,7 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
 (https://huggingface.co/stabilityai/stable-diffusion-3.5-large and -medium)."""
 STARTER_GUIDANCE: Final = 5.0
 """The starter was trained for a lower guidance scale than its family."""
-STARTER_IMAGE_GUIDANCE: Final = 1.2
+STARTER_IMAGE_GUIDANCE: Final = 2.5
 """That with which its edits are evaluated (`starter/steering/evaluate.py`)."""
 
 

@@ -20,6 +20,7 @@ from engine.contract import (
     ModelCard,
     Paint,
     PictureOptions,
+    Preprocessor,
     Reference,
     Source,
     make_recipes,
@@ -27,6 +28,7 @@ from engine.contract import (
 from engine.contract.sizes import check_size
 from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
+from engine.imaging.control_images import is_control_image
 from engine.imaging.init_image import resize_and_crop
 from engine.imaging.masks import EMPTY_MASK, fit_mask, is_empty
 from engine.offline.job_inputs import (
@@ -61,7 +63,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     image_guidance: float | None = None
     """Of an edit."""
     control: tuple[str, ...] = ()
-    """`KIND=FILE` or `KIND=FILE:SCALE`: control images."""
+    """`KIND=FILE` or `KIND=FILE:SCALE`: control images, or drawings and pictures from which they
+    are made: lines of a drawing for a scribble, edges of a picture for canny."""
     reference: tuple[str, ...] = ()
     """`FILE` or `FILE:SCALE`: images that are part of the prompt."""
     lora: tuple[str, ...] = ()
@@ -181,9 +184,24 @@ def _controls(
     controls = []
     for text in spec.control:
         kind, file = parse_control(text)
-        image = resize_and_crop(read_image("control", file.name), *size)
-        controls.append(card.control(kind, inputs.add(image), scale=file.scale))
+        image = read_image("control", file.name)
+        preprocessor = _preprocessor(kind, image, card)
+        if preprocessor is Preprocessor.NONE:
+            image = resize_and_crop(image, *size)
+        controls.append(
+            card.control(kind, inputs.add(image), preprocessor=preprocessor, scale=file.scale)
+        )
     return controls
+
+
+def _preprocessor(kind: str, image: Image.Image, card: ModelCard) -> Preprocessor:
+    """The one that makes the control image; NONE for an image that already is one."""
+    if is_control_image(image):
+        return Preprocessor.NONE
+    for control in card.controls:
+        if control.kind == kind:
+            return control.preprocessors[0]
+    return Preprocessor.NONE
 
 
 def _references(spec: JobSpec, card: ModelCard, inputs: InputFiles) -> list[Reference]:

@@ -1,10 +1,12 @@
 """Evaluate what steers the starter: `python -m engine.starter.steering.evaluate`.
 
 It paints new scenes with diffusers' own pipelines and prints the numbers of
-`engine/starter/steering/README.md`.
+`engine/starter/steering/README.md`. Things in styled pictures are recognised by classifiers of
+styled renderings, which it trains first.
 """
 
 import argparse
+import copy
 import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,11 +23,11 @@ from diffusers import (
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.models.defaults import STARTER_GUIDANCE
+from engine.models.defaults import STARTER_GUIDANCE, STARTER_IMAGE_GUIDANCE
 from engine.starter.captions import PLACE_WORDS, TIME_WORDS, full_caption
 from engine.starter.evaluator import Prediction, SceneClassifier, classify, share
-from engine.starter.export import MODEL_FOLDER, load_classifier, load_edit
-from engine.starter.sampling import BATCH, STEPS, Pictures, as_tensor
+from engine.starter.export import load_classifier, load_edit
+from engine.starter.sampling import BATCH, STEPS, Painter, Pictures, as_tensor, load_painter
 from engine.starter.scenes import (
     PLACES,
     TIMES,
@@ -46,24 +48,33 @@ from engine.starter.steering.measures import (
     same_things,
 )
 from engine.starter.steering.scribbles import drawn_scribble
+from engine.starter.steering.style_classifier import style_classifier
 from engine.starter.steering.style_loras import LORA_FOLDER
 from engine.starter.steering.styles import STYLES, TRIGGERS
+from engine.weights.model_folder import FEW_STEP_STARTER, STARTER
 
 HERE: Final = Path(__file__).parents[1]
 SIZE: Final = (128, 128)
-EDIT_GUIDANCE: Final = 5.0
-IMAGE_GUIDANCE: Final = 1.2
+WORK: Final = Path(".train")
 _EVALUATED_HAND: Final = Hand(width=4.0, wobble=1.5, gaps=0.05, details=0.8)
 Call = Callable[[slice, list[torch.Generator]], Any]
 
 
 class Evaluation:
-    """The finished weights in a folder, and `count` new scenes."""
+    """The finished weights in the folder `out`, and `count` new scenes."""
 
     def __init__(
-        self, out: Path, device: torch.device, count: int, steps: int, sheets: Path | None
+        self,
+        out: Path,
+        device: torch.device,
+        *,
+        count: int,
+        model: str = STARTER,
+        work: Path = WORK,
+        sheets: Path | None = None,
     ) -> None:
-        self._out, self._device, self._steps, self._sheets = out, device, steps, sheets
+        self._out, self._device, self._work, self._sheets = out, device, work, sheets
+        self._model: Painter = load_painter(model)
         self._classifier: SceneClassifier = load_classifier(HERE)
         self._rng = random.Random(950)  # noqa: S311 - a seed, not a secret
         self._scenes = [random_scene(self._rng, unsafe=0.0, counts=(1, 1, 2)) for _ in range(count)]
@@ -102,7 +113,11 @@ class Evaluation:
         drawn = [draw_pair(pair, SIZE, f"d{i}") for i, pair in enumerate(pairs)]
         sources = [before for before, _ in drawn]
         pipeline = self._load(StableDiffusionInstructPix2PixPipeline, unet=load_edit(self._out))
-        settings = {"guidance_scale": guidance, "image_guidance_scale": image_guidance}
+        settings = {
+            "num_inference_steps": STEPS,
+            "guidance_scale": guidance,
+            "image_guidance_scale": image_guidance,
+        }
         edited = self._paint(lambda s, g: pipeline(words[s], sources[s], **self._how(g) | settings))
         predictions = self._classify(edited)
         wanted = np.stack([np.asarray(after) for _, after in drawn])
@@ -125,7 +140,8 @@ class Evaluation:
         self._sheet("edits", [np.asarray(source) for source in sources], edited, wanted)
 
     def styles(self) -> None:
-        """Print how many pictures have the style, with its LoRA and without."""
+        """Print how many pictures have the style, with its LoRA and without, and in how many the
+        things are recognised."""
         plain = self._load(StableDiffusionPipeline)
         free = self._paint(lambda s, g: plain(self._prompts[s], **self._how(g)))
         for style in STYLES:
@@ -137,8 +153,20 @@ class Evaluation:
                 f"{style}: pictures with the style", share([has_style(style, p) for p in pictures])
             )
             _print(f"{style}: without the LoRA", share([has_style(style, p) for p in free]))
-            self._print_things(style, self._scenes, pictures)
+            self._print_styled_kinds(style, pictures)
             self._sheet(style, free, pictures)
+
+    def _print_styled_kinds(self, style: str, painted: Pictures) -> None:
+        """Print in how many pictures the kinds are recognised, and in how many renderings."""
+        classifier = style_classifier(style, load_classifier(HERE), self._work, self._device)
+        rendered = [
+            np.asarray(STYLES[style](draw_scene_with(scene, SIZE, Generators.separate(f"s{i}"))))
+            for i, scene in enumerate(self._scenes)
+        ]
+        for name, pictures in (("", painted), (", rendered", np.stack(rendered))):
+            predictions = classify(classifier, as_tensor(pictures))
+            kinds, _ = same_things(self._scenes, predictions, pictures)
+            _print(f"{style}: kinds{name}", share(kinds))
 
     def variations(self) -> None:
         """Print how far pictures agree with their examples, without a prompt and with one."""
@@ -150,11 +178,10 @@ class Evaluation:
         pipeline.load_ip_adapter(self._out / ADAPTER_FOLDER, subfolder="", weight_name=ADAPTER_FILE)
 
         def example(part: slice) -> dict[str, Any]:
-            return {"ip_adapter_image": [examples[part]]}
+            [image] = examples[part]
+            return {"ip_adapter_image": image}
 
-        wordless = self._paint(
-            lambda s, g: pipeline([""] * len(examples[s]), **self._how(g), **example(s))
-        )
+        wordless = self._paint(lambda s, g: pipeline("", **self._how(g), **example(s)), batch=1)
         self._print_things("variations", self._scenes, wordless)
         rng = random.Random(953)  # noqa: S311 - a seed, not a secret
         settings = [(rng.choice(PLACES), rng.choice(TIMES)) for _ in examples]
@@ -162,7 +189,9 @@ class Evaluation:
             f"{rng.choice(PLACE_WORDS[place])} {rng.choice(TIME_WORDS[time])}"
             for place, time in settings
         ]
-        prompted = self._paint(lambda s, g: pipeline(prompts[s], **self._how(g), **example(s)))
+        prompted = self._paint(
+            lambda s, g: pipeline(prompts[s], **self._how(g), **example(s)), batch=1
+        )
         wanted = [
             Scene(scene.things, *setting)
             for scene, setting in zip(self._scenes, settings, strict=True)
@@ -172,23 +201,24 @@ class Evaluation:
 
     def _how(self, generators: list[torch.Generator]) -> dict[str, Any]:
         return {
-            "num_inference_steps": self._steps,
-            "guidance_scale": STARTER_GUIDANCE,
+            "num_inference_steps": self._model.steps,
+            "guidance_scale": self._model.guidance,
             "generator": generators,
         }
 
     def _load(self, pipeline_class: Any, **components: Any) -> Any:  # noqa: ANN401 - of diffusers
-        pipeline = pipeline_class.from_pretrained(
-            HERE / MODEL_FOLDER, use_safetensors=True, safety_checker=None, **components
-        ).to(self._device)
+        """A pipeline with copies of the model's networks and these components."""
+        parts = copy.deepcopy(self._model.pipeline.components) | components
+        pipeline = pipeline_class(**parts, requires_safety_checker=False).to(self._device)
         pipeline.set_progress_bar_config(disable=True)
         return pipeline
 
-    def _paint(self, call: Call) -> Pictures:
-        """The pictures of all scenes, BATCH at a time."""
+    def _paint(self, call: Call, batch: int = BATCH) -> Pictures:
+        """The pictures of all scenes, `batch` at a time; with diffusers' IP-Adapter, all pictures
+        of a batch have the same examples."""
         pictures: list[NDArray[np.uint8]] = []
-        for start in range(0, len(self._scenes), BATCH):
-            part = slice(start, min(start + BATCH, len(self._scenes)))
+        for start in range(0, len(self._scenes), batch):
+            part = slice(start, min(start + batch, len(self._scenes)))
             generators = [
                 torch.Generator().manual_seed(60_000 + i) for i in range(part.start, part.stop)
             ]
@@ -230,15 +260,24 @@ def main() -> None:
     parts = ("lines", "edits", "styles", "variations")
     parser.add_argument("--only", choices=parts, help="one part (default: all)")
     parser.add_argument("--count", type=int, default=200, help="scenes")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of the sampler")
+    models = (STARTER, FEW_STEP_STARTER)
+    parser.add_argument("--model", choices=models, default=STARTER, help="not of edits")
+    parser.add_argument("--work", type=Path, default=WORK, help="the folder of classifiers")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=HERE, help="the folder of finished weights")
     parser.add_argument("--sheets", type=Path, help="write pictures into this folder")
-    parser.add_argument("--guidance", type=float, default=EDIT_GUIDANCE, help="of edits")
-    parser.add_argument("--image-guidance", type=float, default=IMAGE_GUIDANCE, help="of edits")
+    parser.add_argument("--guidance", type=float, default=STARTER_GUIDANCE, help="of edits")
+    parser.add_argument(
+        "--image-guidance", type=float, default=STARTER_IMAGE_GUIDANCE, help="of edits"
+    )
     options = parser.parse_args()
     evaluation = Evaluation(
-        options.out, torch.device(options.device), options.count, options.steps, options.sheets
+        options.out,
+        torch.device(options.device),
+        count=options.count,
+        model=options.model,
+        work=options.work,
+        sheets=options.sheets,
     )
     runs: dict[str, Callable[[], None]] = {
         "lines": evaluation.lines,
