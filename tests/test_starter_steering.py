@@ -23,6 +23,7 @@ from torch import nn
 from engine.starter.autoencoder import new_autoencoder
 from engine.starter.dataset import to_range
 from engine.starter.denoiser import TextConditioner, new_scheduler, new_unet
+from engine.starter.evaluator import SceneClassifier
 from engine.starter.export import MODEL_FOLDER, load_edit, save_edit
 from engine.starter.safety import new_feature_extractor
 from engine.starter.scenes import Generators, Scene, Thing, draw_scene, draw_scene_with
@@ -44,6 +45,7 @@ from engine.starter.steering.image_adapter import (
 from engine.starter.steering.low_rank import Lora, save_diffusers, save_kohya
 from engine.starter.steering.measures import has_style, lines_followed, pixels_changed
 from engine.starter.steering.scribbles import scribble
+from engine.starter.steering.style_classifier import style_classifier
 from engine.starter.steering.style_loras import LORA_FOLDER, save_style, styled_parts, train_style
 from engine.starter.steering.styles import STYLES, TRIGGERS
 from engine.starter.text_encoder import new_text_encoder, new_tokenizer
@@ -338,3 +340,14 @@ def test_a_trained_style_is_stored_with_its_trigger(
     start = "lora_unet_" if style == "neon" else "unet."
     assert all(key.startswith(start) for key in keys)
     assert not any(name.endswith("parametrizations") for name, _ in model.unet.named_modules())
+
+
+def test_a_classifier_of_styled_renderings_is_trained_once(tmp_path: Path) -> None:
+    """It begins with the weights that it is given, changes them, and is read the second time."""
+    torch.manual_seed(0)
+    classifier, unread = SceneClassifier(), SceneClassifier()
+    before = copy.deepcopy(classifier.state_dict())
+    trained = style_classifier("neon", classifier, tmp_path, CPU, count=3, config=CONFIG)
+    assert any(not before[name].equal(tensor) for name, tensor in trained.state_dict().items())
+    read = style_classifier("neon", unread, tmp_path, CPU)
+    assert all(read.state_dict()[name].equal(t) for name, t in trained.state_dict().items())
