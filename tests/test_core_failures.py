@@ -238,10 +238,10 @@ def test_the_smallest_batch_is_retried_once() -> None:
             {"references": (Reference(image="0" * 64),)},
             "no reference",
         ),
-        ({"source": Inpaint("0" * 64, "1" * 64, 0.5)}, "sketch"),
+        ({"source": Inpaint("0" * 64, "1" * 64, 0.5)}, "input image is missing"),
         ({"source": Edit("0" * 64, 1.5)}, "does not edit pictures"),
         ({"width": 2048, "height": 2048}, "too large"),
-        ({"source": Img2Img("0" * 64, 0.5)}, "sketch"),
+        ({"source": Img2Img("0" * 64, 0.5)}, "input image is missing"),
     ],
 )
 def test_a_recipe_for_another_engine_is_refused(changes: dict[str, Any], reason: str) -> None:

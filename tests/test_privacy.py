@@ -51,7 +51,8 @@ async def test_show_counts_and_exports_the_data(harness: BotHarness) -> None:
     assert second["recipes"][0]["negative"] == "rain"
     assert first["person"] == second["person"] == str(harness.ada.id)
     sums = [picture["sha256"] for picture in first["pictures"]]
-    assert sums == [row["sha256"] for row in harness.query("SELECT sha256 FROM pictures LIMIT 2")]
+    stored = harness.query("SELECT sha256 FROM pictures ORDER BY rowid LIMIT 2")
+    assert sums == [row["sha256"] for row in stored]
     assert "blue" not in response.attachments[0].data.decode()
 
 

@@ -85,6 +85,7 @@ def test_each_family_rounds_as_its_pipelines() -> None:
     rounding = {family.name: family.rounding for family in defaults.FAMILIES}
     assert rounding == {
         "Stable Diffusion 1 and 2": StepRounding.DOWN,
+        "Stable Diffusion image variations": StepRounding.DOWN,
         "SDXL": StepRounding.DOWN,
         "Stable Diffusion 3": StepRounding.UP,
         "FLUX.2 klein": StepRounding.UP,

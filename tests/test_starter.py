@@ -16,6 +16,7 @@ from engine.starter.sampling import Painter, as_tensor, load_painter, paint
 from engine.starter.scenes import Scene, Thing
 from engine.weights.model_files import find_model_files
 from engine.weights.model_folder import (
+    EDIT_STARTER_FILE,
     FEW_STEP_STARTER,
     FEW_STEP_STARTER_FILE,
     STARTER,
@@ -59,11 +60,14 @@ def sky(pictures: NDArray[np.uint8]) -> float:
 
 
 def test_weights_are_small_and_safe() -> None:
-    """Those of both models together have less than 30 MB, and none is a pickle."""
+    """Those of both models together have less than 30 MB, those of all else too, and none is a
+    pickle."""
     files = [path for path in HERE.rglob("*") if path.suffix in {".safetensors", ".bin", ".pt"}]
     assert {path.suffix for path in files} == {".safetensors"}
-    in_model = [path for path in files if path.is_relative_to(STARTER_FOLDER)]
+    in_model = {path for path in files if path.is_relative_to(STARTER_FOLDER)} - {EDIT_STARTER_FILE}
     assert sum(path.stat().st_size for path in in_model) < MAX_MODEL_BYTES
+    steering = set(files) - in_model
+    assert sum(path.stat().st_size for path in steering) < MAX_MODEL_BYTES
 
 
 @pytest.mark.parametrize(("colour", "kind"), [("red", "house"), ("blue", "car"), ("green", "tree")])
