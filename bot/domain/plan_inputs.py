@@ -104,8 +104,10 @@ def _completed(recipe: Recipe, models: Sequence[ModelCard], item: FetchedInput) 
     return msgspec.structs.replace(
         recipe,
         source=_source(recipe.source, placeholder, image),
-        controls=tuple(_with_image(each, placeholder, image) for each in recipe.controls),
-        references=tuple(_with_image(each, placeholder, image) for each in recipe.references),
+        controls=tuple(_with_image(control, placeholder, image) for control in recipe.controls),
+        references=tuple(
+            _with_image(reference, placeholder, image) for reference in recipe.references
+        ),
         width=size[0],
         height=size[1],
     )

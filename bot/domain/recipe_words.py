@@ -27,9 +27,9 @@ def references(recipe: Recipe) -> str:
 def adapters(recipe: Recipe, most: int | None = None) -> str:
     """The names and scales of its LoRAs, or of so many of them; empty if it has none."""
     names = [_scaled(adapter.name, adapter.scale) for adapter in recipe.adapters]
-    shown = names if most is None else names[:most]
-    more = [f"{len(names) - len(shown)} more"] if len(shown) < len(names) else []
-    return f"LoRA {', '.join([*shown, *more])}" if names else ""
+    first_names = names if most is None else names[:most]
+    more = [f"{len(names) - len(first_names)} more"] if len(first_names) < len(names) else []
+    return f"LoRA {', '.join([*first_names, *more])}" if names else ""
 
 
 def inputs(recipe: Recipe, images: Collection[str]) -> list[str]:

@@ -36,7 +36,7 @@ def line_control(model: ModelCard, models: Sequence[ModelCard], scale: float | N
     """
     card = _line_card(model)
     if card is None:
-        others = _names(models, lambda other: _line_card(other) is not None)
+        others = _names(models, lambda card: _line_card(card) is not None)
         raise Refused(
             f"The model {short_name(model, models)} cannot follow the lines of a sketch; {others}."
         )
@@ -72,7 +72,7 @@ def reference(
     """A reference that was not fetched yet. Raises Refused, which names the models that take one in
     this role."""
     if not _takes(model, role):
-        others = _names(models, lambda other: _takes(other, role))
+        others = _names(models, lambda card: _takes(card, role))
         raise Refused(
             f"The model {short_name(model, models)} takes no picture as “{role}”; {others}."
         )

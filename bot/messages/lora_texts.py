@@ -22,16 +22,20 @@ def listing(models: Sequence[ModelCard], name: str | None, number: int) -> str:
 
     Raises Refused if there is no such model.
     """
-    shown = models if name is None else [find_model(name, models)]
+    listed_models = models if name is None else [find_model(name, models)]
     lines: list[str] = []
-    for adapters in dict.fromkeys(model.adapters for model in shown if model.adapters):
-        fitting = [short_name(model, models) for model in shown if model.adapters == adapters]
+    for adapters in dict.fromkeys(model.adapters for model in listed_models if model.adapters):
+        fitting = [
+            short_name(model, models) for model in listed_models if model.adapters == adapters
+        ]
         lines.append(f"For {', '.join(escape(short, _MAX_NAME_CHARS) for short in fitting)}:")
         lines.extend(map(_line, adapters))
     if lines:
-        return page([*lines, *_usage(shown)], number)
+        return page([*lines, *_usage(listed_models)], number)
     return (
-        NONE if name is None else f"There is no LoRA for the model {short_name(shown[0], models)}."
+        NONE
+        if name is None
+        else f"There is no LoRA for the model {short_name(listed_models[0], models)}."
     )
 
 

@@ -36,7 +36,7 @@ class AttachmentFetcher(Protocol):
         """The file at this address. Raises BotError, with a sentence for the user."""
 
 
-class Shown(NamedTuple):
+class OwnPicture(NamedTuple):
     """The picture of this bot that a file shows."""
 
     recipe: Recipe | None = None
@@ -44,7 +44,7 @@ class Shown(NamedTuple):
     """None if it is not stored."""
 
 
-NOT_OURS: Final = Shown()
+NOT_OURS: Final = OwnPicture()
 
 
 class ResolvedInputs(NamedTuple):
@@ -99,11 +99,11 @@ class InputService:
             return ResolvedInputs(job.recipes)
         rules.check_models(job.recipes, self._engine.models)
         fetched: dict[PlanInput, FetchedInput] = {}
-        drawn = {plan_input for plan_input in pending if plan_input.cells}
-        for url in dict.fromkeys(item.url for item in pending if item not in drawn):
+        region_masks = {plan_input for plan_input in pending if plan_input.cells}
+        for url in dict.fromkeys(item.url for item in pending if item not in region_masks):
             inputs = [plan_input for plan_input in pending if plan_input.url == url]
             fetched |= await self._fetch(job, inputs)
-        for mask in drawn:
+        for mask in region_masks:
             size = next(item.size for item in fetched.values() if item.plan_input.role.has_size)
             decoded = await asyncio.to_thread(cell_mask, size, mask.cells)
             fetched[mask] = await self._stored(mask, decoded)
@@ -122,19 +122,22 @@ class InputService:
             data = await self._read(inputs[0])
             decoded = await self._decoded(inputs[0], data)
         is_upload = inputs[0].picture_id is None
-        shown = await self._shown(data, decoded) if is_upload else NOT_OURS
-        return {plan_input: await self._stored(plan_input, decoded, shown) for plan_input in inputs}
+        own_picture = await self._own_picture(data, decoded) if is_upload else NOT_OURS
+        return {
+            plan_input: await self._stored(plan_input, decoded, own_picture)
+            for plan_input in inputs
+        }
 
-    async def _shown(self, data: bytes, decoded: DecodeResult) -> Shown:
+    async def _own_picture(self, data: bytes, decoded: DecodeResult) -> OwnPicture:
         """The picture of this bot that an upload shows. Raises Refused if it was removed."""
         pixels = await asyncio.to_thread(sha256, decoded.pixels)
         recipe = await asyncio.to_thread(recipe_in, data)
         original = await retry_until_written(lambda: self._lineage.original(pixels, recipe))
         if original is None:
-            return Shown(recipe)
+            return OwnPicture(recipe)
         if original.is_removed:
             raise Refused(rules.REMOVED_UPLOAD)
-        return Shown(recipe or original.recipe.recipe, original.id)
+        return OwnPicture(recipe or original.recipe.recipe, original.id)
 
     async def _read(self, plan_input: PlanInput) -> bytes:
         """The file of an attachment or of an earlier picture."""
@@ -150,7 +153,7 @@ class InputService:
             return await sanitize.decode(data, self._sandbox, plan_input.noun)
 
     async def _stored(
-        self, plan_input: PlanInput, decoded: DecodeResult, shown: Shown = NOT_OURS
+        self, plan_input: PlanInput, decoded: DecodeResult, own_picture: OwnPicture = NOT_OURS
     ) -> FetchedInput:
         if plan_input.role.is_mask:
             needs_alpha = plan_input.role is InputRole.ALPHA
@@ -160,7 +163,7 @@ class InputService:
         name = await asyncio.to_thread(sha256, image.png)
         async with self._file_deletions.writing(FileDeletion(FileKind.SKETCH, name)):
             await asyncio.to_thread(self._store, image.png, plan_input.noun)
-        return FetchedInput(plan_input, name, (image.width, image.height), *shown)
+        return FetchedInput(plan_input, name, (image.width, image.height), *own_picture)
 
     def _store(self, png: bytes, noun: str) -> str:
         try:

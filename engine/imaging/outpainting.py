@@ -41,8 +41,10 @@ def canvas_mask(place: Outpaint, size: tuple[int, int]) -> Image.Image:
     (left, right), (top, bottom) = _margins(place, size)
     columns = _kept(place.width, is_inside=(left > 0, right > 0))
     rows = _kept(place.height, is_inside=(top > 0, bottom > 0))
-    kept = np.minimum(rows[:, None], columns)
-    levels = np.pad(np.rint(255 * (1 - kept)), ((top, bottom), (left, right)), constant_values=255)
+    image_share = np.minimum(rows[:, None], columns)
+    levels = np.pad(
+        np.rint(255 * (1 - image_share)), ((top, bottom), (left, right)), constant_values=255
+    )
     return Image.fromarray(levels.astype(np.uint8))
 
 
@@ -75,8 +77,8 @@ def _kept(length: int, is_inside: tuple[bool, bool]) -> NDArray[np.float64]:
     canvas."""
     overlap = max(1, min(OVERLAP, length // 8))
     ramp = np.minimum(1.0, (np.arange(length) + 0.5) / overlap)
-    kept = np.ones(length)
+    image_share = np.ones(length)
     for nearest, distance in zip(is_inside, (ramp, ramp[::-1]), strict=True):
         if nearest:
-            kept = np.minimum(kept, distance)
-    return kept
+            image_share = np.minimum(image_share, distance)
+    return image_share

@@ -27,21 +27,21 @@ def offered_controls(
     """
     chosen: dict[str, ControlFiles] = {}
     offered: list[tuple[OfferedControl, LoadedControl]] = []
-    for each in files:
-        reason = misfit(each, pipeline.unet.config, pipeline.vae_scale_factor)
+    for item in files:
+        reason = misfit(item, pipeline.unet.config, pipeline.vae_scale_factor)
         if reason is not None:
-            log.debug("the control %s is not for the model %s: it %s", each.name, model, reason)
-        elif each.kind in chosen:
-            first = chosen[each.kind]
-            if not each.is_built_in:
+            log.debug("the control %s is not for the model %s: it %s", item.name, model, reason)
+        elif item.kind in chosen:
+            first = chosen[item.kind]
+            if not item.is_built_in:
                 log.warning(
                     "Two controls %s fit the model %s, %s and %s; the first one is used.",
-                    *(each.kind, model, first.name, each.name),
+                    *(item.kind, model, first.name, item.name),
                 )
         else:
-            chosen[each.kind] = each
-            loaded = load_control(each, device)
-            offered.append((OfferedControl(each.kind, each.revision, loaded.network), loaded))
+            chosen[item.kind] = item
+            loaded = load_control(item, device)
+            offered.append((OfferedControl(item.kind, item.revision, loaded.network), loaded))
     if chosen:
         log.info("controls of the model %s: %s", model, ", ".join(sorted(chosen)))
     return offered
@@ -51,7 +51,7 @@ def warn_of_unused_controls(models: Sequence[DiffusionModel]) -> None:
     """Log a warning for each control of IMAGINE_CONTROLS that fits none of the loaded models."""
     pipelines = {model.card.name: getattr(model, "pipeline", None) for model in models}
     unets: dict[str, Any] = {
-        name: each for name, each in pipelines.items() if hasattr(each, "unet")
+        name: item for name, item in pipelines.items() if hasattr(item, "unet")
     }
     is_half = any(model.device.dtype == torch.float16 for model in models)
     for control in configured_controls("", prefer_fp16=is_half):

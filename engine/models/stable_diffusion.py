@@ -78,7 +78,7 @@ class StableDiffusion(UnetDiffusion):
 
     def unet_inputs(self, conditioning: Conditioning) -> dict[str, Any]:
         """The conditioning as arguments of the UNet."""
-        return {name: each for name, each in conditioning.items() if name != IMAGE_CHANNELS}
+        return {name: tensor for name, tensor in conditioning.items() if name != IMAGE_CHANNELS}
 
     def _encode_text(self, prompt: Prompt) -> torch.Tensor:
         if prompt.format is PromptFormat.A1111:

@@ -49,8 +49,8 @@ class UnetDiffusion(LatentDiffusion):
 
     def _share(self, weights: Sequence[SharedWeights]) -> None:
         """Use these weights, and have them on the device."""
-        for each in weights:
-            each.to_device(self)
+        for item in weights:
+            item.to_device(self)
         self._shared += weights
 
     def add_controls(self, files: Sequence[ControlFiles]) -> None:
@@ -60,7 +60,7 @@ class UnetDiffusion(LatentDiffusion):
         """
         offered = offered_controls(self.card.name, files, self.pipeline, self.device)
         self._share([control for _, control in offered])
-        controls = [each for each, _ in offered]
+        controls = [item for item, _ in offered]
         self._steered_unet.controls = OfferedControls(self.device, controls)
         cards = tuple(control.card for control in controls)
         self.card = msgspec.structs.replace(self.card, controls=cards)

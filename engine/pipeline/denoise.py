@@ -133,10 +133,12 @@ class DenoisingState:
     def advance(self, registers: torch.Tensor, pred_original_sample: torch.Tensor) -> None:
         """Store the result of an evaluation and go to the next one, with the changes before it."""
         self.registers, self.pred_original_sample = registers, pred_original_sample
-        kept = self._start.kept_latents
-        if kept is not None:
-            self.registers[:1] = kept.blend(self.latents, self.timeline.levels[self.step_index])
-            self.pred_original_sample = kept.blend(pred_original_sample, CLEAN)
+        init_latents = self._start.kept_latents
+        if init_latents is not None:
+            self.registers[:1] = init_latents.blend(
+                self.latents, self.timeline.levels[self.step_index]
+            )
+            self.pred_original_sample = init_latents.blend(pred_original_sample, CLEAN)
         self._step_noise = None
         self.step_index += 1
         transition = self.timeline.transitions.get(self.step_index)
@@ -147,8 +149,8 @@ class DenoisingState:
 
     def finished(self, picture: Image.Image) -> Image.Image:
         """A decoded picture of it, with the parts of the init image that are kept."""
-        kept = self._start.kept_parts
-        return picture if kept is None else kept.composite(picture)
+        parts = self._start.kept_parts
+        return picture if parts is None else parts.composite(picture)
 
     def _start_sampler(self, weights: LatentWeights) -> None:
         """Mix image and noise anew, without the history of the sampler before."""

@@ -128,8 +128,8 @@ class KeptLatents(NamedTuple):
 
     def blend(self, latents: torch.Tensor, level: InitWeights) -> torch.Tensor:
         """The latents with the kept parts at this noise level."""
-        kept = self.image_latents * level.image_latents + self.noise * level.noise
-        return (1 - self.mask) * kept + self.mask * latents
+        original = self.image_latents * level.image_latents + self.noise * level.noise
+        return (1 - self.mask) * original + self.mask * latents
 
 
 class Start(NamedTuple):

@@ -108,11 +108,11 @@ class AdapterStore:
         """
         if not adapters:
             return None
-        return ImageAdapters(tuple((self._weights(each), each.scale) for each in adapters))
+        return ImageAdapters(tuple((self._weights(item), item.scale) for item in adapters))
 
     def of_text_encoders(self, adapters: Sequence[Adapter]) -> tuple[Adapter, ...]:
         """Those that change a text encoder."""
-        return tuple(each for each in adapters if self._components(each) - {UNET})
+        return tuple(item for item in adapters if self._components(item) - {UNET})
 
     @property
     def bytes(self) -> int:
@@ -156,7 +156,7 @@ class AdapterStore:
                 self._loaded[key] = weights
                 self._cached[key] = weights
                 self._cached.move_to_end(key)
-                while sum(each.bytes for each in self._cached.values()) > self._cache_bytes:
+                while sum(item.bytes for item in self._cached.values()) > self._cache_bytes:
                     self._cached.popitem(last=False)
         return weights
 

@@ -89,21 +89,21 @@ def layout_of(
     Raises Unsuitable unless all of its tensors fit.
     """
     names = _named_layers(header, networks)
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    parts: dict[tuple[str, str], dict[str, str]] = {}
     unknown = []
     for key, (component, path, role) in names.items():
         place = _place(component, path, networks)
         if place is None:
             unknown.append(key)
         else:
-            found.setdefault(place, {})[role] = key
+            parts.setdefault(place, {})[role] = key
     if unknown:
         raise Unsuitable(_other_model(file, unknown))
-    for (component, path), tensors in found.items():
+    for (component, path), tensors in parts.items():
         _check_shapes(file, header, networks[component].layers[path], tensors)
-    scales = _scales(header, found)
+    scales = _scales(header, parts)
     layers = []
-    for (component, path), tensors in sorted(found.items()):
+    for (component, path), tensors in sorted(parts.items()):
         layers.append(LayerTensors(component, path, tensors, scales.get((component, path))))
     return layers
 
@@ -284,13 +284,13 @@ class _LoraConfig(msgspec.Struct):
 
 
 def _scales(
-    header: Header, found: Mapping[tuple[str, str], Mapping[str, str]]
+    header: Header, parts: Mapping[tuple[str, str], Mapping[str, str]]
 ) -> dict[tuple[str, str], float]:
     """What diffusers' metadata says. Raises Unsuitable if it is of another kind of adapter."""
     try:
         options = msgspec.json.decode(header.metadata.get(_CONFIG, "{}"), type=dict[str, Any])
         scales = {}
-        for component in {component for component, _ in found}:
+        for component in {component for component, _ in parts}:
             prefix = f"{component}."
             own = {
                 key.removeprefix(prefix): value
@@ -300,7 +300,7 @@ def _scales(
             config = msgspec.convert(own, _LoraConfig)
             if config.use_dora:
                 raise Unsuitable("it is a DoRA adapter, which is not supported")
-            for place, tensors in found.items():
+            for place, tensors in parts.items():
                 if place[0] == component and "down" in tensors:
                     rank = header.tensors[tensors["down"]].shape[0]
                     scale = config.scale(place[1], rank)

@@ -70,7 +70,9 @@ class OfferedControls:
             steps = ActingSteps(control.start, control.end)
             tensors = self._encode(network, control, recipe.size, images)
             if isinstance(network, FeatureAdapter):
-                features.append(Features(tuple(each * control.scale for each in tensors), steps))
+                features.append(
+                    Features(tuple(tensor * control.scale for tensor in tensors), steps)
+                )
                 continue
             condition = Condition(tensors[0], UNION_TYPES.get(control.kind, 0), control.scale)
             if isinstance(network, UnionControlNet):

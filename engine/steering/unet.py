@@ -50,9 +50,9 @@ class SteeredUnet:
     ) -> torch.Tensor:
         """The UNet's output for all rows."""
         controlled = [
-            ControlledRows(each.rows, each.steering.controls, each.evaluation, each.evaluations)
-            for each in steered
-            if each.steering.controls is not None
+            ControlledRows(image.rows, image.steering.controls, image.evaluation, image.evaluations)
+            for image in steered
+            if image.steering.controls is not None
         ]
         added = control_inputs(latents, timesteps, conditioning, controlled)
         with steered_pass(steered):

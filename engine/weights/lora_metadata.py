@@ -37,8 +37,8 @@ def triggers(metadata: Mapping[str, str]) -> tuple[str, ...]:
     words = next(filter(None, (_words(metadata.get(key, "")) for key in _PHRASES)), None)
     words = _frequent_tags(metadata.get(_TAGS, "")) if words is None else words
     texts = (" ".join(word.split())[:MAX_TRIGGER_CHARS].strip() for word in words)
-    shown = (text for text in texts if text and text.isprintable())
-    return tuple(dict.fromkeys(shown))[:MAX_TRIGGERS]
+    printable = (text for text in texts if text and text.isprintable())
+    return tuple(dict.fromkeys(printable))[:MAX_TRIGGERS]
 
 
 def base_model(metadata: Mapping[str, str]) -> str:

@@ -124,8 +124,8 @@ def find_loras(folders: Sequence[Path], files: Sequence[Path] = ()) -> Loras:
             if path.stem.lower() not in names:
                 by_name[path.stem].append(_read_or_refuse(path, version))
         names |= {name.lower() for name in by_name}
-        for name, found in by_name.items():
-            lora = _single(name, found)
+        for name, candidates in by_name.items():
+            lora = _single(name, candidates)
             if isinstance(lora, str):
                 refused[name] = lora
             else:
@@ -145,12 +145,12 @@ def _version(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_size
 
 
-def _single(name: str, found: Sequence[LoraFile | str]) -> LoraFile | str:
+def _single(name: str, candidates: Sequence[LoraFile | str]) -> LoraFile | str:
     """The one that can be used of those with a name, else why there is none."""
-    usable = {lora.sha256: lora for lora in found if isinstance(lora, LoraFile)}
+    usable = {lora.sha256: lora for lora in candidates if isinstance(lora, LoraFile)}
     if len(usable) > 1:
         return f"Two LoRAs are called {name}, so neither is used; rename one of them."
-    return next(iter(usable.values()), found[0])
+    return next(iter(usable.values()), candidates[0])
 
 
 def read_lora(path: Path) -> LoraFile:

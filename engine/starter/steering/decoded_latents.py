@@ -32,10 +32,10 @@ def search_latents(
 
 
 def _search(vae: AutoencoderKL, pictures: Tensor, steps: int) -> Tensor:
-    wanted = to_range(pictures)
+    target = to_range(pictures)
     generator = torch.Generator(pictures.device).manual_seed(0)
     with torch.no_grad():
-        latents = vae.encode(wanted).latent_dist.mode()
+        latents = vae.encode(target).latent_dist.mode()
     latents.requires_grad_()
     optimiser = torch.optim.Adam([latents], RATE)
     for step in range(steps):
@@ -43,10 +43,10 @@ def _search(vae: AutoencoderKL, pictures: Tensor, steps: int) -> Tensor:
         noise = torch.randn(latents.shape, generator=generator, device=latents.device)
         with autocast(latents.device):
             decoded = vae.decode(latents + NOISE * noise).sample
-        error = decoded.float() - wanted
+        error = decoded.float() - target
         # the sum over the pictures of each one's mean, so that each is searched as if alone
         loss = (error.square() + 0.5 * error.abs()).mean(dim=(1, 2, 3)).sum()
         (latents.grad,) = torch.autograd.grad(loss, latents)
         optimiser.step()
-    found: Tensor = latents.detach().half().cpu()
-    return found
+    result: Tensor = latents.detach().half().cpu()
+    return result

@@ -217,10 +217,10 @@ def _name(scene: Scene, nth: int, rng: random.Random) -> str:
     thing = scene.things[nth]
     kind = rng.choice(KIND_WORDS[thing.kind])
     colour = rng.choice(COLOUR_WORDS.get(thing.colour, (thing.colour,)))
-    others = [other for i, other in enumerate(scene.things) if i != nth]
-    side = ("left", "right")[nth] if others else ""
-    if any(other.kind == thing.kind for other in others):
-        needs_side = any(other.colour == thing.colour for other in others)
+    neighbours = [neighbour for i, neighbour in enumerate(scene.things) if i != nth]
+    side = ("left", "right")[nth] if neighbours else ""
+    if any(neighbour.kind == thing.kind for neighbour in neighbours):
+        needs_side = any(neighbour.colour == thing.colour for neighbour in neighbours)
         if needs_side or rng.random() < 0.5:
             return rng.choice((f"{side} {kind}", f"{kind} on the {side}"))
         return f"{colour} {kind}"

@@ -110,8 +110,8 @@ class Evaluation:
         pairs = [random_pair(s, SIZE, f"d{i}") for i, s in enumerate(self._scenes)]
         rng = random.Random(952)  # noqa: S311 - a seed, not a secret
         words = [instruction(pair, rng) for pair in pairs]
-        drawn = [draw_pair(pair, SIZE, f"d{i}") for i, pair in enumerate(pairs)]
-        sources = [before for before, _ in drawn]
+        drawings = [draw_pair(pair, SIZE, f"d{i}") for i, pair in enumerate(pairs)]
+        sources = [before for before, _ in drawings]
         pipeline = self._load(StableDiffusionInstructPix2PixPipeline, unet=load_edit(self._out))
         settings = {
             "num_inference_steps": STEPS,
@@ -120,12 +120,12 @@ class Evaluation:
         }
         edited = self._paint(lambda s, g: pipeline(words[s], sources[s], **self._how(g) | settings))
         predictions = self._classify(edited)
-        wanted = np.stack([np.asarray(after) for _, after in drawn])
+        targets = np.stack([np.asarray(after) for _, after in drawings])
         outcomes = []
         for i, pair in enumerate(pairs):
             fact, before = changed_fact(pair), np.asarray(sources[i])
             if fact == "number":
-                outcomes.append((fact, *pixels_changed(before, wanted[i], edited[i])))
+                outcomes.append((fact, *pixels_changed(before, targets[i], edited[i])))
             else:
                 outcomes.append((fact, *facts_changed(pair, predictions[i], edited[i])))
         for fact in ("time", "place", "colour", "kind", "number"):
@@ -135,9 +135,9 @@ class Evaluation:
                 _print(f"edits, {fact}: others kept", share([kept for _, kept in chosen]))
         _print("edits: asked changed", share([asked for _, asked, _ in outcomes]))
         _print("edits: others kept", share([kept for _, _, kept in outcomes]))
-        error = np.abs(edited.astype(np.float32) - wanted).mean()
+        error = np.abs(edited.astype(np.float32) - targets).mean()
         print(f"edits: mean error {error:.2f} of 255 levels")  # noqa: T201 - the output
-        self._sheet("edits", [np.asarray(source) for source in sources], edited, wanted)
+        self._sheet("edits", [np.asarray(source) for source in sources], edited, targets)
 
     def styles(self) -> None:
         """Print how many pictures have the style, with its LoRA and without, and in how many the
@@ -192,11 +192,11 @@ class Evaluation:
         prompted = self._paint(
             lambda s, g: pipeline(prompts[s], **self._how(g), **example(s)), batch=1
         )
-        wanted = [
+        targets = [
             Scene(scene.things, *setting)
             for scene, setting in zip(self._scenes, settings, strict=True)
         ]
-        self._print_things("variations with a prompt", wanted, prompted)
+        self._print_things("variations with a prompt", targets, prompted)
         self._sheet("variations", [np.asarray(image) for image in examples], wordless, prompted)
 
     def _how(self, generators: list[torch.Generator]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def random_example(scene: Scene, rng: random.Random, *, changed: bool) -> Exampl
 
 def _with_other_setting(scene: Scene, rng: random.Random) -> Example:
     changes = rng.choice((("place",), ("time",), ("place", "time")))
-    other = replace(
+    second = replace(
         scene,
         place=rng.choice(PLACES) if "place" in changes else scene.place,
         time=rng.choice(TIMES) if "time" in changes else scene.time,
@@ -66,7 +66,7 @@ def _with_other_setting(scene: Scene, rng: random.Random) -> Example:
         if rng.random() < 0.4:
             named.insert(0, " and ".join(noun(thing, rng) for thing in scene.things))
         texts.append(" ".join(named))
-    return Example(other, texts)
+    return Example(second, texts)
 
 
 def _random_thing(rng: random.Random) -> Thing:

@@ -157,8 +157,8 @@ def train_image_adapter(
         with autocast(device):
             image_embeds = adapter.embeds(pixels).float()
             embeds = model.text_encoder(torch.cat([empty.expand_as(tokens), tokens]))
-        shown = torch.where(is_pictureless, 0.0, image_embeds)
-        shown = torch.cat([torch.zeros_like(shown), shown])[:, None]
+        image_input = torch.where(is_pictureless, 0.0, image_embeds)
+        image_input = torch.cat([torch.zeros_like(image_input), image_input])[:, None]
 
         def predict(noisy: Tensor, timesteps: Tensor) -> Tensor:
             with autocast(device):
@@ -166,7 +166,7 @@ def train_image_adapter(
                     noisy,
                     timesteps,
                     embeds.last_hidden_state,
-                    added_cond_kwargs={"image_embeds": [shown]},
+                    added_cond_kwargs={"image_embeds": [image_input]},
                 ).sample
             return predicted
 

@@ -25,8 +25,8 @@ _LIKE: Final = 8
 
 def lines_followed(picture: NDArray[np.uint8], lines: NDArray[np.uint8]) -> float:
     """The share of the pixels of `lines`, (height, width), with an edge of the picture nearby."""
-    found = Image.fromarray(edges(Image.fromarray(picture), _EDGE, thick=False))
-    near = np.asarray(found.filter(ImageFilter.MaxFilter(2 * NEAR + 1))) > 0
+    detected = Image.fromarray(edges(Image.fromarray(picture), _EDGE, thick=False))
+    near = np.asarray(detected.filter(ImageFilter.MaxFilter(2 * NEAR + 1))) > 0
     drawn = lines > 127
     return float((near & drawn).sum() / max(1, drawn.sum()))
 
@@ -55,9 +55,9 @@ def facts_changed(
         (before.place != after.place, prediction.place == after.place),
     ]
     colours = detect_colours(picture, after)
-    found = [*prediction.kinds, "", ""]
+    detected = [*prediction.kinds, "", ""]
     for nth, (old, new) in enumerate(zip(before.things, after.things, strict=True)):
-        facts.append((old.kind != new.kind, found[nth] == new.kind))
+        facts.append((old.kind != new.kind, detected[nth] == new.kind))
         facts.append((old.colour != new.colour, colours[nth] == new.colour))
     return (
         all(is_right for is_asked, is_right in facts if is_asked),
@@ -69,9 +69,9 @@ def pixels_changed(
     before: NDArray[np.uint8], after: NDArray[np.uint8], picture: NDArray[np.uint8]
 ) -> tuple[bool, bool]:
     """Whether a picture is nearer to `after` where the two differ, and like both elsewhere."""
-    first, second, found = (array.astype(np.float32) for array in (before, after, picture))
+    first, second, detected = (array.astype(np.float32) for array in (before, after, picture))
     differs = np.abs(first - second).max(axis=-1) > _DIFFERENT
-    from_first, from_second = (np.abs(found - other).mean(axis=-1) for other in (first, second))
+    from_first, from_second = (np.abs(detected - other).mean(axis=-1) for other in (first, second))
     return (
         bool(from_second[differs].mean() < from_first[differs].mean()),
         bool(from_second[~differs].mean() < _LIKE),
