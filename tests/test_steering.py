@@ -260,7 +260,10 @@ async def test_the_file_of_a_picture_paints_it_again(
         ({"loras": "neon:much"}, "“much”; it must be a number from -4 to 4."),
         ({"loras": "neon:9"}, "it must be -4 to 4."),
         ({"loras": "neon:nan"}, "it must be -4 to 4."),
-        ({"loras": ",".join(f"lora{n}" for n in range(20))}, "has 20 names; at most 8 may be."),
+        (
+            {"loras": ",".join(f"lora{n}" for n in range(20))},
+            "has 20 names; at most 8 are allowed.",
+        ),
     ],
 )
 async def test_what_cannot_be_is_refused_in_one_sentence(

@@ -31,7 +31,9 @@ def parse(text: str | None, model: ModelCard, models: Sequence[ModelCard]) -> tu
     """The LoRAs of this text. Raises Refused, with a sentence for the user."""
     items = list(_items(text or "", model.adapters))
     if len(items) > MAX_ADAPTERS:
-        raise Refused(f"The option loras has {len(items)} names; at most {MAX_ADAPTERS} may be.")
+        raise Refused(
+            f"The option loras has {len(items)} names; at most {MAX_ADAPTERS} are allowed."
+        )
     adapters = [_adapter(item, model, models) for item in items]
     names = [adapter.name for adapter in adapters]
     for name in names:
