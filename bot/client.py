@@ -14,7 +14,7 @@ from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
 from bot.features.exports import Component, Exports, ReactionClear
 from bot.features.job_buttons import job_components
-from bot.features.responses import CommandTree, handle_errors, respond_ephemeral
+from bot.features.responses import CommandTree, handle_errors, reset_menu, respond_ephemeral
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
@@ -194,6 +194,7 @@ async def _handle(interaction: Interaction, components: Sequence[Component], unk
         if match is not None:
             async with handle_errors(interaction):
                 await component.on_use(interaction, match)
+            await reset_menu(interaction)
             return
     interaction.client.track_current_task()
     await respond_ephemeral(interaction, unknown)

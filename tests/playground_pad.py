@@ -59,8 +59,13 @@ class RegionButton(ui.View):
         await interaction.response.send_modal(Region(self.received))
 
 
-def pad_commands(received: Received) -> tuple[Command, Command]:
-    """`/repaint`, which takes a picture and a mask, and `/single`, which shows a picture."""
+def pad_commands(received: Received) -> tuple[Command, ...]:
+    """`/blend`, which needs a picture, `/repaint`, which takes a picture and a mask, and `/single`,
+    which shows a picture."""
+
+    @app_commands.command(name="blend", description="Blend pictures")
+    async def blend(interaction: discord.Interaction, picture: discord.Attachment) -> None:
+        await interaction.response.send_message(f"blended {picture.filename}")
 
     @app_commands.command(name="repaint", description="Repaint a part of a picture")
     async def repaint(
@@ -79,7 +84,7 @@ def pad_commands(received: Received) -> tuple[Command, Command]:
         picture = file("single.png", as_png(noise()))
         await interaction.response.send_message(file=picture, view=RegionButton(received))
 
-    return repaint, single
+    return blend, repaint, single
 
 
 def noise(size: tuple[int, int] = (96, 64), mode: str = "RGB") -> Image.Image:

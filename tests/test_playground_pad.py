@@ -123,6 +123,15 @@ async def test_a_sketch_is_drawn_and_posted_into_an_option(page: Page, received:
     await expect(page.locator(".upload")).to_have_count(0)
 
 
+async def test_a_file_suggests_a_command_that_needs_none(page: Page) -> None:
+    """/blend comes first, but a sketch alone would not be enough for all commands like it."""
+    await open_pad(page, page.get_by_role("button", name="Draw a picture"))
+    await stroke(page, *ACROSS)
+    await attach(page)
+    await expect(page.locator("#text")).to_have_value("/imagine ")
+    await expect(page.locator(".upload")).to_contain_text("sketch.png")
+
+
 async def test_strokes_are_undone_redone_and_cleared(page: Page) -> None:
     """By keys and buttons; clearing can be undone, and a new stroke ends what can be redone."""
     await open_pad(page, page.get_by_role("button", name="Draw a picture"))

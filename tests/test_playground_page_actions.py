@@ -68,6 +68,52 @@ async def test_menus_of_a_message_are_used(
 
 
 @needs_browser
+async def test_a_menu_forgets_its_choice_when_its_message_is_edited(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Not before, and not for a reaction: as in Discord's own clients."""
+    message = await send_menus(playground, bot)
+    menu = page.locator(".message").first.locator("select").first
+    await menu.select_option(label="Ben")
+    await expect(page.locator(".message").last).to_contain_text("Member")
+    await playground.person("Ada").react(message, "🔁")
+    await expect(page.locator(".reaction")).to_be_visible()
+    await expect(menu.locator("option:checked")).to_have_text("Ben")
+    await channel_of(bot, playground).get_partial_message(message.id).edit(content="Again")
+    await expect(menu.locator("option:checked")).to_have_text("Choose")
+
+
+@needs_browser
+async def test_clicks_choose_several_options(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Without the Ctrl key; a second click takes a choice back."""
+    playground.add_role("Painters")
+    await send_menus(playground, bot)
+    menu = page.locator(".message").first.locator("select").nth(1)
+    options = menu.locator("option")
+    for name in ("Moderators", "Painters", "Moderators"):
+        await options.filter(has_text=name).click()
+    await expect(menu.locator("option:checked")).to_have_text(["Painters"])
+
+
+@needs_browser
+async def test_a_modal_is_submitted_once(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """However often the button is pressed."""
+    await page.locator("#text").fill("/choose")
+    await page.keyboard.press("Enter")
+    await page.locator("#form select").first.select_option(label="Mod")
+    await page.get_by_role("button", name="Submit").evaluate("node => {node.click(); node.click()}")
+    await expect(page.locator("#form")).to_be_hidden()
+    await page.locator("#text").fill("done")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".message").last).to_contain_text("done")
+    await expect(page.locator(".message")).to_have_count(2)
+
+
+@needs_browser
 async def test_menus_of_a_modal_are_used(
     playground: Playground, bot: PlaygroundBot, page: Page
 ) -> None:

@@ -171,6 +171,26 @@ async def test_each_option_of_the_menu_works(
     assert {row["parent"][-2:] for row in rows} == {"-2"}
 
 
+async def test_the_same_option_can_be_chosen_again(harness: BotHarness) -> None:
+    """The message is edited after each choice, without a change, also after a refused one: until
+    then, a client of Discord would not send the choice again."""
+    shown = await single(harness)
+    content, buttons = shown.content, shown.buttons
+    pictures, menus = len(shown.attachments), shown.components[-1]
+    for _ in range(2):
+        edited_at = shown.edited_at
+        chosen = await harness.ada.choose(shown, menu_of(harness), "zoom15")
+        await harness.discord.until(lambda: shown.edited_at != edited_at, why="it is edited")  # noqa: B023
+        await harness.result(chosen)
+    assert (shown.content, shown.buttons) == (content, buttons)
+    assert (len(shown.attachments), shown.components[-1]) == (pictures, menus)
+    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1")
+    edited_at = shown.edited_at
+    refused = await harness.ada.choose(shown, menu_of(harness), "zoom15")
+    await harness.refusal(refused)
+    await harness.discord.until(lambda: shown.edited_at != edited_at, why="it is edited")
+
+
 async def test_a_zoom_can_be_rerolled_varied_and_zoomed_again(
     harness: BotHarness, engine: FakeEngine
 ) -> None:

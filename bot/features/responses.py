@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import discord
 import msgspec
@@ -189,6 +189,17 @@ async def respond_with_file(interaction: Interaction, delivery: Delivery) -> Non
             target = msgspec.structs.replace(delivery.target, message_id=message_id)
             current = msgspec.structs.replace(delivery, target=target)
             await outbox.deliver_now(current, partial(respond_ephemeral, interaction))
+
+
+async def reset_menu(interaction: Interaction) -> None:
+    """After a choice in a menu of a public message: let the same choice be made again."""
+    data: dict[str, Any] = dict(interaction.data or {})
+    is_menu = data.get("component_type") == discord.ComponentType.select.value
+    message = interaction.message
+    if not is_menu or message is None or message.flags.ephemeral:
+        return
+    if not channels.is_token_only(interaction.client, interaction.guild_id):
+        await services(interaction).message_client.reset_menus(message)
 
 
 # Errors

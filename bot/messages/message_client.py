@@ -177,6 +177,20 @@ class MessageClient:
                 return False
         return True
 
+    async def reset_menus(self, message: discord.Message) -> None:
+        """Edit a public message of ours without a change; failures are logged.
+
+        A client of Discord sends the same choice of a menu again only after its message was edited
+        (discord-api-docs, issues 3441 and 4801).
+        """
+        path = "/channels/{channel_id}/messages/{message_id}"
+        route = Route("PATCH", path, channel_id=message.channel.id, message_id=message.id)
+        components = [component.to_dict() for component in message.components]
+        try:
+            await self._client.http.request(route, json={"components": components})
+        except DISCORD_ERRORS as error:
+            log.info("menus keep their choice", extra={"reason": describe(error)})
+
     async def _in_open_thread(self, channel_id: int, act: Callable[[], Awaitable[object]]) -> None:
         """Act, and once more after opening the thread if it is archived."""
         try:

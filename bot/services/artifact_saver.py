@@ -46,8 +46,8 @@ class ArtifactSaver:
         if self._job.include_flagged or not done.flagged:
             try:
                 artifact = await asyncio.to_thread(self._with_file, artifact, done.data)
-            except OSError:
-                log.exception("An artifact could not be written.")
+            except OSError as error:
+                log.error("An artifact could not be written: %s", error)  # noqa: TRY400 # the traceback says nothing
                 return
         is_stored = await retry_until_written(
             lambda: self._artifacts.add(artifact, self._job.attempt)

@@ -169,6 +169,6 @@ class InputService:
         try:
             return self._storage.save_source(png)
         except OSError as error:
-            log.exception("An input image could not be written.")
+            log.error("An input image could not be written: %s", error)  # noqa: TRY400 # the traceback says nothing
             reason = f"The {noun} could not be written to the bot's disk ({error.strerror})."
             raise BotError(reason) from error

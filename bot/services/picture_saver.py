@@ -133,7 +133,7 @@ class PictureSaver:
             try:
                 pictures.append(self._write(nth, image))
             except OSError as error:
-                log.exception("A picture could not be written.")
+                log.error("A picture could not be written: %s", error)  # noqa: TRY400 # the traceback says nothing
                 self._unwritten[nth], self.disk_error = image, error
         return pictures
 

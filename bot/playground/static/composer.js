@@ -104,7 +104,10 @@ export class Composer {
   }
 
   suggestForFile() {
-    const command = this.commands.find((command) => command.options?.some((o) => o.type === ATTACHMENT));
+    const files = ({ options }) => (options ?? []).filter(({ type }) => type === ATTACHMENT);
+    const required = (command) => files(command).filter((option) => option.required).length;
+    const commands = this.commands.filter((command) => files(command).length > 0);
+    const [command] = commands.sort((a, b) => required(a) - required(b));
     if (command) this.setText(`/${command.name} `);
   }
 

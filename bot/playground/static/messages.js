@@ -111,7 +111,8 @@ function renderMessage(row, message, list) {
   renderIfChanged(part("poll"), message.poll ?? null, () => pollNodes(message.poll, vote(message, list)));
   part("embeds").replaceChildren(...message.embeds.map((embed) => embedNode(embed, list.names)));
   renderAttachments(part("pictures"), message, list.drawOn);
-  const componentData = [message.components, hasSelect(message.components) ? list.candidates : null];
+  const menuData = hasSelect(message.components) && [list.candidates, message.edited_timestamp];
+  const componentData = [message.components, menuData]; // an edit resets menus, as on Discord
   renderIfChanged(part("components"), componentData, () =>
     message.components.map((component) => componentNode(component, message, list)),
   );

@@ -15,11 +15,15 @@ export function openModal(dialog, modal, context, submit) {
   const notice = element("p", "error");
   notice.setAttribute("role", "alert");
   const readers = {}; // functions that read the values, by custom id
+  let isBusy = false; // while it is sent
   const rows = modal.components.flatMap((part) => rowNodes(part, context, readers));
   body.append(element("h2", "", modal.title), ...rows, notice, buttonRow(dialog));
   body.addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (isBusy) return;
+    isBusy = true;
     const error = await submit(await valuesOf(readers));
+    isBusy = false;
     if (error) notice.textContent = error;
     else dialog.close();
   });

@@ -9,11 +9,18 @@ export function isSelect(component) {
   return component.type === STRING_SELECT || component.type in OPTION_TYPES;
 }
 
-// Returns a select element. A menu with one choice starts with its placeholder.
+const ROWS = 9; // at most, of a menu with several choices
+
+// Returns a select element. A menu with one choice starts with its placeholder; a click adds a choice
+// to the others, or takes it back.
 export function selectNode(component, candidates) {
   const node = element("select");
   node.multiple = (component.max_values ?? 1) > 1;
   const options = optionsOf(component, candidates);
+  if (node.multiple) {
+    node.size = Math.min(options.length, ROWS);
+    node.addEventListener("mousedown", toggle);
+  }
   if (!node.multiple && !options.some((option) => option.default)) {
     node.append(new Option(component.placeholder ?? "Choose", ""));
   }
@@ -21,6 +28,14 @@ export function selectNode(component, candidates) {
     node.append(new Option(label, value, Boolean(selected), Boolean(selected)));
   }
   return node;
+}
+
+function toggle(event) {
+  const option = event.target;
+  if (option.tagName !== "OPTION" || option.parentNode.disabled) return;
+  event.preventDefault();
+  option.parentNode.focus();
+  option.selected = !option.selected;
 }
 
 export function valuesOf(node) {
