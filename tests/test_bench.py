@@ -327,18 +327,27 @@ def test_a_matrix_is_measured_beside_plain_pictures(
 def test_steered_pictures_are_measured_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each has its own pixels in one batch; LoRAs are added while pictures are painted."""
+    """Each has its own pixels in one batch. A plain one is painted beside plain ones and beside
+    controlled ones, and LoRAs are added while plain ones are painted."""
+    monkeypatch.setattr("engine.bench.steered.STEPS", 3)
     monkeypatch.setattr("engine.bench.steered._ROUNDS", 1)
-    monkeypatch.setattr("engine.bench.steered._ADDED", 1)
+    monkeypatch.setattr("engine.bench.steered_company._ROUNDS", 1)
+    monkeypatch.setattr("engine.bench.added_loras._ADDED", 1)
     for variable in ("IMAGINE_CONTROLS", "IMAGINE_LORAS"):
         monkeypatch.setenv(variable, "")
     out = tmp_path / "bench.json"
     model = tiny_model.save(tmp_path / "model")  # with a middle block, as a ControlNet has one
     assert main(["bench", "--steering", "--model", str(model), "--json", str(out)]) == 0
-    *times, added = json.loads(out.read_text())["results"]
+    *times, in_one_batch, in_its_own_job, added = json.loads(out.read_text())["results"]
     assert [each["pictures"] for each in times][-1] == "2 plain + 1 LoRA + 1 control"
     assert all(each["is_equal"] for each in times)
-    assert added["seconds"] > 0
+    for company in (in_one_batch, in_its_own_job):
+        controlled = company["beside_controlled"]
+        assert 0 < company["control_seconds"] < controlled
+        other_seconds = company["beside_plain"] + company["control_seconds"]
+        assert company["excess"] == pytest.approx(controlled - other_seconds)
+        assert company["is_within"] == (company["excess"] <= 0.02 * company["beside_plain"])
+    assert all(value > 0 for value in added.values())
 
 
 def test_a_grid_of_a_distilled_model_is_measured_beside_another(

@@ -1,15 +1,10 @@
-"""Measure pictures with a LoRA, with a control and with none in one batch and in batches of their
-own, and how long it takes to add a LoRA."""
+"""Measure pictures with a LoRA, with a control and with none: in one batch and in batches of their
+own, beside each other, and while LoRAs are added."""
 
 import os
-import queue
-import statistics
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -17,33 +12,24 @@ from typing import Final
 import msgspec
 from PIL import Image, ImageDraw
 
+from engine.bench import added_loras, steered_company
+from engine.bench.added_loras import AddedLora
 from engine.bench.backends import exit_bench, pipeline_of
+from engine.bench.steered_company import CompanyTimes
 from engine.bench.steered_files import CONTROL, write_control, write_lora
-from engine.contract import (
-    Backend,
-    Capture,
-    Completed,
-    Ending,
-    Event,
-    ImageDone,
-    Paint,
-    Recipe,
-    Stepped,
-    sha256,
-)
+from engine.bench.timed_job import TimedJob
+from engine.contract import Backend, Recipe, sha256
 from engine.contract.images.encode import encode_png
-from engine.core.lora_watcher import LoraWatcher
 from engine.core.worker import Worker, start_worker
 from engine.errors import EngineError
 from engine.models.base import DiffusionModel, dummy_recipe
 from engine.models.unet_diffusion import UnetDiffusion
 from engine.weights.controls import CONTROLS_VARIABLE, configured_controls
-from engine.weights.loras import LORAS_VARIABLE, find_loras
+from engine.weights.loras import find_loras
 
 STEPS: Final = 20
 _GUIDANCE: Final = 7.5
 _ROUNDS: Final = 7
-_ADDED: Final = 5
 _MIXES: Final = (
     ("plain", "LoRA"),
     ("plain", "control"),
@@ -68,36 +54,22 @@ class SteeredTimes:
     """Whether each picture has the pixels that it has alone in the larger row class."""
 
 
-@dataclass(frozen=True)
-class AddedLora:
-    """The medians of some LoRAs that are added while pictures are painted."""
-
-    kibibytes: int
-    seconds: float
-    """From the end of writing the file to the new card."""
-    longest_step: float
-    """The longest time between two steps of the pictures meanwhile, in seconds."""
-    usual_step: float
-    """The longest without adding anything."""
-
-
 HEAD: Final = "in one batch                  separate, s  together, s  ratio  equal\n"
 
 
-def line(result: SteeredTimes | AddedLora) -> str:
-    """One line of the table."""
+def line(result: SteeredTimes | CompanyTimes | AddedLora) -> str:
+    """One line of the table, or two lines of text below it."""
     if isinstance(result, AddedLora):
-        return (
-            f"A LoRA of {result.kibibytes} KiB is offered after {result.seconds:.2f} s. The "
-            f"longest step is {result.longest_step:.3f} s then, {result.usual_step:.3f} s else.\n"
-        )
+        return added_loras.line(result)
+    if isinstance(result, CompanyTimes):
+        return steered_company.line(result)
     return (
         f"{result.pictures:<30}{result.separate_seconds:<13.3f}{result.together_seconds:<13.3f}"
         f"{result.ratio:<7.2f}{'yes' if result.is_equal else 'NO'}\n"
     )
 
 
-def run(model: DiffusionModel) -> Iterator[SteeredTimes | AddedLora]:
+def run(model: DiffusionModel) -> Iterator[SteeredTimes | CompanyTimes | AddedLora]:
     """Measure pictures of the native size. Raises EngineError if the model cannot be steered, or a
     picture is not painted."""
     if not isinstance(model, UnetDiffusion):
@@ -112,7 +84,9 @@ def run(model: DiffusionModel) -> Iterator[SteeredTimes | AddedLora]:
         try:
             for names in _MIXES:
                 yield _measure(worker, model, [kinds[name] for name in names], names, files)
-            yield _add_loras(worker, model, kinds["plain"], folder)
+            yield from steered_company.run(worker, model, kinds["plain"], kinds["control"], files)
+            (folder / "added").mkdir()
+            yield added_loras.run(worker, model, kinds["plain"], folder / "added")
         finally:
             worker.close()
 
@@ -183,75 +157,5 @@ def _paint(
     worker: Worker, recipes: Sequence[Recipe], files: Mapping[str, bytes]
 ) -> tuple[float, list[str]]:
     """The seconds that a job takes, and the digests of its pictures. Raises EngineError."""
-    events: queue.Queue[Event] = queue.Queue()
-    used = {digest: files[digest] for recipe in recipes for digest in recipe.images}
-    capture = Capture(previews=False)
-    job = Paint(
-        job="steered", attempt=1, recipes=tuple(recipes), inputs=tuple(used), capture=capture
-    )
-    digests = dict.fromkeys(range(len(recipes)), "")
-    start = time.monotonic()
-    worker.submit(job, events.put, used)
-    while not isinstance(event := events.get(), Ending):
-        if isinstance(event, ImageDone):
-            digests[event.index] = event.image.sha256
-    if not isinstance(event, Completed):
-        raise EngineError(f"The pictures were not painted: {event}.")
-    return time.monotonic() - start, list(digests.values())
-
-
-def _add_loras(worker: Worker, model: UnetDiffusion, plain: Recipe, folder: Path) -> AddedLora:
-    """Add LoRAs while pictures are painted."""
-    offered: queue.Queue[float] = queue.Queue()
-    waiting = folder / "waiting"
-    waiting.mkdir()
-    files = [waiting / f"{nth}.safetensors" for nth in range(_ADDED)]
-    for nth, file in enumerate(files):
-        write_lora(file, pipeline_of(model).unet, seed=nth + 2)
-    size = files[0].stat().st_size
-    loras = folder / "loras"
-    loras.mkdir()
-    os.environ[LORAS_VARIABLE] = str(loras)
-    watcher = LoraWatcher([model], lambda: offered.put(time.monotonic()))
-    watcher.start()
-    offered.get(timeout=60)  # the card loses the LoRA of the other measurements
-    times: list[float] = []
-
-    def add_all() -> None:
-        for file in files:
-            start = time.monotonic()
-            file.rename(loras / file.name)
-            times.append(offered.get(timeout=60) - start)
-
-    try:
-        usual = _longest_step(worker, plain, lambda: time.sleep(1.0))
-        longest = _longest_step(worker, plain, add_all)
-    finally:
-        watcher.close()
-    return AddedLora(size // 1024, statistics.median(times), longest, usual)
-
-
-def _longest_step(worker: Worker, plain: Recipe, action: Callable[[], None]) -> float:
-    """The longest time between two steps of some pictures while an action runs."""
-    steps: list[float] = []
-    has_started, has_ended = threading.Event(), threading.Event()
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, Stepped):
-            steps.append(time.monotonic())
-            has_started.set()
-        elif isinstance(event, Ending):
-            has_ended.set()
-
-    recipe = msgspec.structs.replace(plain, steps=150)
-    capture = Capture(previews=False)
-    job = Paint(job="long", attempt=1, recipes=(recipe, recipe), capture=capture)
-    request = worker.submit(job, on_event)
-    has_started.wait()
-    start = time.monotonic()
-    action()
-    end = time.monotonic()
-    worker.cancel(request)
-    has_ended.wait()
-    meanwhile = [step for step in steps if start <= step <= end]
-    return max((later - step for step, later in pairwise(meanwhile)), default=0.0)
+    job = TimedJob(worker, recipes, files)
+    return job.wait(), job.digests

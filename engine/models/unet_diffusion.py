@@ -18,6 +18,7 @@ from engine.models.prompt_tokens import Prompt
 from engine.models.shared_weights import SharedWeights
 from engine.steering.active import steered_pass
 from engine.steering.adapter_store import AdapterStore
+from engine.steering.control_networks import ControlNetwork
 from engine.steering.offered_controls import OfferedControls
 from engine.steering.rows import SteeredRows, Steering
 from engine.steering.unet import SteeredUnet
@@ -64,6 +65,11 @@ class UnetDiffusion(LatentDiffusion):
         self._steered_unet.controls = OfferedControls(self.device, controls)
         cards = tuple(control.card for control in controls)
         self.card = msgspec.structs.replace(self.card, controls=cards)
+
+    @property
+    def control_networks(self) -> tuple[ControlNetwork, ...]:
+        """Those of its controls."""
+        return self._steered_unet.controls.networks
 
     def offer_adapters(self, loras: Loras) -> None:
         """Offer those that fit from now on; a warning is logged for others. Pictures in progress

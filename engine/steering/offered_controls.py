@@ -51,6 +51,11 @@ class OfferedControls:
         self._encoded: OrderedDict[tuple[object, ...], tuple[torch.Tensor, ...]] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def networks(self) -> tuple[ControlNetwork, ...]:
+        """Those of the controls."""
+        return tuple(self._networks.values())
+
     def clear(self) -> None:
         """Drop the encodings of control images."""
         with self._lock:
