@@ -6,7 +6,19 @@ from hypothesis import strategies as st
 
 from bot.domain import cost_model
 from bot.domain.cost_model import Sample
-from engine.contract import Capture, Change, Img2Img, Sampler
+from engine.contract import (
+    Adapter,
+    Backend,
+    Capture,
+    Change,
+    Control,
+    Edit,
+    Img2Img,
+    Inpaint,
+    Recipe,
+    Reference,
+    Sampler,
+)
 from tests.samples import recipe
 
 
@@ -84,3 +96,48 @@ def test_a_change_of_the_sampler_costs_what_the_new_one_costs() -> None:
     other_words = recipe(steps=10, changes=(Change(step=6, prompt="a boat"),))
     assert cost_model.work([longer]) == pytest.approx(1.4 * cost_model.work([plain]))
     assert cost_model.work([other_words]) == cost_model.work([plain])
+
+
+CONTROL = Control(kind="scribble", revision="1" * 40, image="c" * 64)
+EARLY = Control(kind="scribble", revision="1" * 40, image="c" * 64, end=0.5)
+ADAPTERS = tuple(Adapter(name=name, revision="2" * 64) for name in ("ink", "neon"))
+REFERENCE = Reference(image="d" * 64, adapter="plus", revision="3" * 40)
+
+
+@pytest.mark.parametrize(
+    ("steered", "factor"),
+    [
+        (recipe(controls=(CONTROL,)), 1.4),
+        (recipe(controls=(CONTROL, EARLY)), 1.6),
+        (recipe(adapters=ADAPTERS), 1.4),
+        (recipe(references=(REFERENCE, REFERENCE)), 1.05),
+        (recipe(references=(Reference(image="d" * 64),)), 1.0),
+        (recipe(controls=(EARLY,), adapters=ADAPTERS[:1], references=(REFERENCE,)), 1.45),
+        (recipe(source=Edit("a" * 64, 1.5)), 1.5),
+        (recipe(source=Inpaint("a" * 64, "b" * 64, 0.75)), 0.75),
+    ],
+)
+def test_steered_pictures_are_more_work(steered: Recipe, factor: float) -> None:
+    """Controls by the share of the steps in which they act, LoRAs by their number, references
+    together; an edit has three rows in place of two, and inpainting costs nothing but its steps. A
+    prompt that is an image is no more work than words."""
+    assert cost_model.work([steered]) == pytest.approx(factor * cost_model.work([recipe()]))
+
+
+def test_samples_of_steered_pictures_predict_plain_ones() -> None:
+    """And the other way round: both have one rate, in which the extra work is no part."""
+    plain, controlled = recipe(), recipe(controls=(CONTROL,))
+    samples = [Sample(64 * 64, cost_model.work([controlled]), 7.0, plain.revision)]
+    assert cost_model.estimate([plain], samples) == pytest.approx(5.0)
+    assert cost_model.estimate([controlled, plain], samples) == pytest.approx(12.0)
+
+
+def test_pictures_that_torch_runs_beside_openvino_cost_more() -> None:
+    """On a CPU, OpenVINO paints plain pictures and torch steered ones."""
+    plain, controlled = recipe(backend=Backend.OPENVINO), recipe(controls=(CONTROL,))
+    samples = [Sample(64 * 64, cost_model.work([plain]), 5.0, plain.revision)]
+    assert cost_model.estimate([controlled], samples) == pytest.approx(14.0)
+    strip = Capture(strip=9)
+    assert cost_model.estimate([plain], samples, strip) == cost_model.estimate(
+        [recipe()], [Sample(64 * 64, cost_model.work([recipe()]), 5.0)], strip
+    )

@@ -2,11 +2,15 @@
 
 import time
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from diffusers import UNet2DConditionModel
 from PIL import Image
 
+from engine.bench.steered_files import write_control
 from engine.contract import Cancelled, Event
 from engine.core.batching import batch_key
 from engine.core.decoding import Decoding
@@ -15,7 +19,9 @@ from engine.core.executor import BatchExecutor
 from engine.core.postprocess import Postprocessor
 from engine.core.request import Request
 from engine.errors import InvalidJob
+from tests import controlled, tiny_model
 from tests.engine_parts import (
+    INPUT_FILES,
     Painted,
     engine_core,
     job,
@@ -43,6 +49,31 @@ def test_forward_seconds_are_shared_by_rows() -> None:
     assert charged == pytest.approx(core.meter.seconds)
     assert guided.engine_seconds == pytest.approx(4 * unguided.engine_seconds)
     assert long.engine_seconds > guided.engine_seconds / 2
+
+
+def test_extra_work_is_charged_to_whom_it_is_for(tmp_path: Path) -> None:
+    """A picture with a control pays for it, and a plain one in the same batches does not."""
+    model = tiny_model.save(tmp_path / "model")
+    write_control(tmp_path / "control", UNet2DConditionModel.from_pretrained(model / "unet"))
+    loaded = controlled.controlled_core(model, ("scribble", tmp_path / "control"))
+    core = EngineCore([loaded.model], Postprocessor(clock=lambda: 0.0))
+    core._executor = BatchExecutor(1)
+    control = controlled.control(core, "scribble", controlled.control_sketch(), end=0.5)
+    plain_recipe = recipe(core, steps=9, row_class=4)
+    works = plain_recipe, msgspec.structs.replace(plain_recipe, controls=(control,))
+    plain, steered = (
+        Request(job(work, inputs=work.images), lambda _: None, INPUT_FILES) for work in works
+    )
+    for request in (plain, steered):
+        core.add_request(request)
+    while len(core._scheduler.images) < 2:
+        core.tick()
+    before = plain.forward_seconds, steered.forward_seconds, core.meter.seconds
+    core.tick()
+    after = plain.forward_seconds, steered.forward_seconds, core.meter.seconds
+    of_plain, of_steered, total = (end - start for start, end in zip(before, after, strict=True))
+    assert of_steered == pytest.approx(1.2 * of_plain)
+    assert of_plain + of_steered == pytest.approx(total)
 
 
 def test_postprocessing_is_charged_too() -> None:

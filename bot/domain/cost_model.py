@@ -6,12 +6,14 @@ from typing import Final
 import msgspec
 
 from engine.contract import (
+    BACKEND_WORK,
     INITIAL_SECONDS_PER_PIXEL,
     Capture,
     Detail,
     Recipe,
     Upscale,
     Work,
+    row_work,
     strip_steps,
 )
 
@@ -20,8 +22,8 @@ LEAST: Final = 0.01
 UPSCALE_SECONDS_PER_PIXEL: Final = 1e-6
 """Of the result; measured 0.5e-6 to 0.8e-6 on one core."""
 FRAME_ROWS: Final = 2.0
-"""Decoding and checking a frame costs as much as so many rows of an evaluation: about 1 with the
-starter, about 3 by the operations of Stable Diffusion's decoder."""
+"""Decoding and checking a frame costs as much as so many plain rows of an evaluation: about 1 with
+the starter, about 3 by the operations of Stable Diffusion's decoder."""
 ENCODING_SECONDS_PER_PIXEL: Final = 2e-7
 """Of each frame of a film; measured 0.8e-7 to 1.4e-7 on one core, 4e-7 for the smallest."""
 MIN_FILM_PIXELS: Final = 256 * 256
@@ -47,7 +49,8 @@ def pixels(recipes: Sequence[Work]) -> int:
 
 
 def work(recipes: Sequence[Work]) -> float:
-    """Pixels x rows x model evaluations: the cost of jobs of one size is proportional to it."""
+    """Pixels x rows x model evaluations x the work of a row, which LoRAs, controls and references
+    increase: the cost of jobs of one size is proportional to it."""
     return sum(_work(recipe) for recipe in recipes)
 
 
@@ -57,7 +60,8 @@ def _work(recipe: Work) -> float:
         return 0.0
     if isinstance(recipe, Detail):
         return len(recipe.tiles) * _work(recipe.tile_recipe())
-    return recipe.width * recipe.height * recipe.rows * _evaluations(recipe)
+    rows = recipe.rows * row_work(recipe)
+    return recipe.width * recipe.height * rows * _evaluations(recipe)
 
 
 def _evaluations(recipe: Recipe) -> float:
@@ -87,8 +91,8 @@ def estimate(
     work_by_group: dict[tuple[str, int], float] = {}
     for recipe in recipes:
         group = _group(recipe)
-        frames = _decoded_frames(recipe, capture) * recipe.width * recipe.height * FRAME_ROWS
-        work_by_group[group] = work_by_group.get(group, 0.0) + _work(recipe) + frames
+        decoding = _decoding_work(recipe, capture)
+        work_by_group[group] = work_by_group.get(group, 0.0) + _work(recipe) + decoding
     painting = sum(work * _rate(*group, samples) for group, work in work_by_group.items())
     enlarged = sum(
         recipe.width * recipe.height for recipe in recipes if not isinstance(recipe, Recipe)
@@ -97,10 +101,12 @@ def estimate(
     return max(LEAST, painting + enlarged * UPSCALE_SECONDS_PER_PIXEL + encoding)
 
 
-def _decoded_frames(work: Work, capture: Capture) -> int:
+def _decoding_work(work: Work, capture: Capture) -> float:
+    """Of the frames that are captured."""
     if not isinstance(work, Recipe):
-        return 0
-    return work.executed_steps if capture.film else len(strip_steps(work, capture.strip))
+        return 0.0
+    frames = work.executed_steps if capture.film else len(strip_steps(work, capture.strip))
+    return frames * work.width * work.height * FRAME_ROWS * BACKEND_WORK[work.backend]
 
 
 def _encoding_seconds(work: Work) -> float:

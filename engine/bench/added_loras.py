@@ -15,8 +15,8 @@ import msgspec
 
 from engine.bench.backends import exit_bench, pipeline_of
 from engine.bench.steered_files import write_lora
-from engine.bench.timed_job import TimedJob
-from engine.contract import MAX_STEPS, Recipe
+from engine.bench.timed_job import TimedJob, with_most_steps
+from engine.contract import Recipe
 from engine.core.lora_watcher import LoraWatcher
 from engine.core.worker import Worker
 from engine.errors import EngineError
@@ -78,7 +78,7 @@ def run(worker: Worker, model: UnetDiffusion, plain: Recipe, folder: Path) -> Ad
     watcher = LoraWatcher([model], lambda: changes.put(None))
     watcher.start()
     changes.get(timeout=_TIMEOUT)  # the card loses its LoRAs
-    pictures = _PlainPictures(worker, plain)
+    pictures = _PlainPictures(worker, with_most_steps(plain, model.card))
     adding, quiet, first_uses, later_uses = (_Periods() for _ in range(4))
     try:
         for file in files:
@@ -133,9 +133,9 @@ class _PlainPictures:
     """Two plain pictures at a time, in one job after the other, until `stop`."""
 
     def __init__(self, worker: Worker, plain: Recipe) -> None:
-        """Returns when the first step has ended."""
+        """`plain` is their recipe. Returns when the first step has ended."""
         self._worker = worker
-        self._recipe = msgspec.structs.replace(plain, steps=MAX_STEPS)
+        self._recipe = plain
         self._jobs = [self._next_job()]
         self._jobs[0].wait_for_step()
         self._is_stopping = False

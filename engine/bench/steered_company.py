@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from engine.bench.stopwatch import Stopwatch
-from engine.bench.timed_job import TimedJob
-from engine.contract import MAX_STEPS, Recipe
+from engine.bench.timed_job import TimedJob, with_most_steps
+from engine.contract import Recipe
 from engine.core.worker import Worker
 from engine.models.unet_diffusion import UnetDiffusion
 from engine.steering.control_networks import ControlNet
@@ -110,7 +110,7 @@ def _in_jobs(
     """The others are jobs of other people, which run before it starts and after it ended."""
     first, *others = [model.card.with_row_class([recipe])[0] for recipe in recipes]
     jobs = [
-        TimedJob(worker, [msgspec.structs.replace(other, steps=MAX_STEPS)], files, f"person {nth}")
+        TimedJob(worker, [with_most_steps(other, model.card)], files, f"person {nth}")
         for nth, other in enumerate(others)
     ]
     for job in jobs:

@@ -5,13 +5,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from engine.contract import (
+    MAX_STEPS,
     Cancelled,
     Capture,
     Completed,
     Ending,
     Event,
     ImageDone,
+    ModelCard,
     Paint,
     Recipe,
     Stepped,
@@ -79,3 +83,9 @@ class TimedJob:
         elif isinstance(event, Ending):
             self._endings.put(event)
             self._has_stepped.set()
+
+
+def with_most_steps(recipe: Recipe, card: ModelCard) -> Recipe:
+    """The recipe with as many steps as its sampler allows."""
+    steps = card.max_steps.get(recipe.sampler, MAX_STEPS)
+    return msgspec.structs.replace(recipe, steps=steps)

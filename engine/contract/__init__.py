@@ -78,6 +78,10 @@ from engine.contract.recipe_parts import (
     check_strength,
     short_revision,
 )
+from engine.contract.row_work import (
+    BACKEND_WORK,
+    row_work,
+)
 from engine.contract.samplers import (
     Sampler,
 )
@@ -120,6 +124,7 @@ from engine.contract.work import (
 )
 
 __all__ = [
+    "BACKEND_WORK",
     "DEFAULT_COUNT",
     "DEFAULT_STRENGTH",
     "DETAIL_SCALE",
@@ -207,6 +212,7 @@ __all__ = [
     "make_recipes",
     "pixels_sha256",
     "row_class_for",
+    "row_work",
     "sha256",
     "short_revision",
     "size_for_aspect",

@@ -26,6 +26,7 @@ from engine.contract import (
     Stepped,
     Upscale,
     Work,
+    row_work,
 )
 from engine.core.batching import BatchKey, batch_key
 from engine.core.capture import Artifact, ImageCapture
@@ -354,3 +355,8 @@ class RunningImage:
     def rows(self) -> int:
         """Rows that it takes in each batch."""
         return self.state.recipe.rows
+
+    @cached_property
+    def work(self) -> float:
+        """Of its rows, as `row_work`."""
+        return self.rows * row_work(self.state.recipe)

@@ -37,6 +37,10 @@ class Batch:
         """Rows of images, without padding."""
         return sum(image.rows for image in self.images)
 
+    def share_of(self, image: RunningImage) -> float:
+        """Of the batch's time, by the work of its images."""
+        return image.work / sum(other.work for other in self.images)
+
 
 class RowCounts(NamedTuple):
     """Numbers of rows in all batches so far."""
@@ -48,7 +52,8 @@ class RowCounts(NamedTuple):
 
 
 class UsageMeter:
-    """Accumulates forward-pass time and charges it to requests in proportion to their rows."""
+    """Accumulates forward-pass time and charges it to requests in proportion to their rows,
+    those of steered images at their estimated higher cost."""
 
     def __init__(
         self,
@@ -88,7 +93,7 @@ class UsageMeter:
             total, used = self.rows
             self.rows = RowCounts(total + completed.key.rows, used + completed.rows)
             for image in completed.images:
-                image.request.forward_seconds += seconds * image.rows / completed.rows
+                image.request.forward_seconds += seconds * completed.share_of(image)
 
     def charge_in_flight(self, request: Request) -> None:
         """Charge a cancelled request its estimated share of the batches in flight.
@@ -96,7 +101,7 @@ class UsageMeter:
         Otherwise a client that cancels each request in its first pass would pay nothing.
         """
         request.forward_seconds += sum(
-            self.cost(batch.key) * image.rows / batch.rows
+            self.cost(batch.key) * batch.share_of(image)
             for batch in self._in_flight
             for image in batch.images
             if image.request is request
