@@ -153,8 +153,9 @@ def _add_steering(parser: argparse.ArgumentParser) -> None:
     add(
         "--reference",
         action="append",
-        metavar="FILE[:SCALE]",
-        help="an image that is part of the prompt; may be repeated",
+        metavar="[ROLE=]FILE[:SCALE]",
+        help="an image that is part of the prompt: its things and style (like=, the default), its "
+        "style alone (style=), or mixed with the others (blend=); may be repeated",
     )
     add(
         "--lora",

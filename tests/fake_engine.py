@@ -35,6 +35,7 @@ from engine.contract import (
     pixels_sha256,
     sha256,
 )
+from engine.contract.images.nouns import as_subject
 from engine.contract.images.refusals import InvalidImage
 from engine.contract.input_names import input_name
 from engine.contract.metadata import with_metadata
@@ -225,7 +226,7 @@ class FakeEngine(FakeServer):
             return Failed(
                 job=paint.job,
                 attempt=paint.attempt,
-                reason=f"The {name} was withheld by the safety check.",
+                reason=f"{as_subject(name)} was withheld by the safety check.",
                 init_image_flagged=True,
             )
         return None

@@ -273,7 +273,7 @@ async def test_a_blend_that_is_impossible_is_refused(
     junk = Upload("b.png", b"junk", "image/png")
     interaction = await harness.ada.invoke("blend", {**two, "picture2": junk})
     await harness.discord.until(
-        lambda: any("picture 2 is not an image" in m.content for m in interaction.ephemerals),
+        lambda: any("Picture 2 is not an image" in m.content for m in interaction.ephemerals),
         why="the reason",
     )
     assert engine.paints == []

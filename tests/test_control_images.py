@@ -124,7 +124,7 @@ def noise() -> Image.Image:
 )
 def test_an_empty_image_is_refused(image: Image.Image, preprocessor: Preprocessor) -> None:
     """Nothing is drawn on it, or only noise."""
-    with pytest.raises(ValueError, match=r"The control picture is empty: there are no lines in it"):
+    with pytest.raises(ValueError, match=r"There are no lines to follow in this picture"):
         control_image(image, 64, 64, preprocessor, has_lines=True)
 
 

@@ -267,7 +267,7 @@ def test_an_empty_control_image_is_refused(core: EngineCore) -> None:
     empty = control(core, "scribble", white, preprocessor=Preprocessor.SCRIBBLE)
     one = recipe(core, empty)
     assert failure_reason(job(one, inputs=one.images), core) == (
-        "The control picture is empty: there are no lines in it. Draw some."
+        "There are no lines to follow in this picture: it is empty, or of one colour. Draw some."
     )
     assert painted(core, recipe(core, control(core, "depth", white)))
 

@@ -68,7 +68,7 @@ def test_an_attachment_is_edited_at_its_own_size() -> None:
         ((MODEL,), {}, NO_EDITOR),
         ((PAINTER, EDITOR), {"model": "flat"}, "flat does not edit pictures by instructions"),
         ((PAINTER, EDITOR), {"model": "magic"}, "no model “magic”"),
-        ((EDITOR,), {"prompt": " "}, "prompt is empty"),
+        ((EDITOR,), {"prompt": " "}, "instruction is empty"),
         ((EDITOR,), {"prompt": "x" * 1001}, "1001 characters"),
         ((EDITOR,), {"count": 0}, "count is 0"),
         ((EDITOR,), {"count": 5000}, "count is 5000"),
@@ -297,7 +297,7 @@ async def test_nonsense_in_the_form_is_refused(harness: BotHarness, engine: Fake
     for values, sentence in (
         ({"keep": "much"}, "image guidance is “much”; it must be a number from 0 to 30"),
         ({"keep": "99"}, "image guidance is “99”; it must be a number from 0 to 30"),
-        ({"instruction": "\u200b "}, "prompt is empty"),
+        ({"instruction": "\u200b "}, "instruction is empty"),
         ({"instruction": "show a naked child"}, "no sexual content with minors"),
     ):
         asked = await form(harness, await harness.ada.click(shown, "✏️ Edit…"))

@@ -144,6 +144,10 @@ ODD = msgspec.structs.replace(
         ("detail — other words:0.5, a", [("detail", 1.0), ("a", 1.0)]),
         ("DETAIL, detail", [("DETAIL", 1.0), ("detail", 1.0)]),
         ("A:.5", [("a", 0.5)]),
+        ("a:0,8", [("a", 0.8)]),
+        ("a:-,5 , detail:1,25 — words", [("a", -0.5), ("detail", 1.25)]),
+        ("a:0, a:x", [("a", 0.0), ("a:x", 1.0)]),
+        ("<lora:a:0.4> <LORA:detail>", [("a", 0.4), ("detail", 1.0)]),
     ],
 )
 def test_names_may_have_commas_and_colons(text: str, expected: list[tuple[str, float]]) -> None:

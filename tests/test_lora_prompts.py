@@ -73,6 +73,10 @@ def test_tags_are_taken_out(prompt: str, text: str, tags: list[tuple[str, float]
         ("<lora:ink:dyn=4> a", "is not valid"),
         ("<lora:ink:1:0.5> a", "has two weights, for the text and for the image"),
         ("<lora:ink:te=0> a", None),
+        ("a fox <lora:ink", "The tag <lora:ink is not complete: write <lora:NAME> or"),
+        ("a <lora:ink:0.8 fox", "The tag <lora:ink:0.8 is not complete"),
+        ("a fox <lora:>", "The tag <lora:> is not complete"),
+        ("a <lora:n1> fox <LORA::1>", "The tag <LORA::1> is not complete"),
         ("<hypernet:ink:1> a", "Hypernetworks are not offered here: take <hypernet:ink:1> out"),
     ],
 )

@@ -71,7 +71,7 @@ BLENDED = Reference(image="b" * 64, role=ReferenceRole.BLEND, scale=0.5)
             ["follows the lines of a sketch (0.5), another one"],
         ),
         ({}, {"references": (STYLE,)}, ["in the style of a picture"]),
-        ({}, {"references": (BLENDED, BLENDED)}, ["mixed of 2 pictures"]),
+        ({}, {"references": (BLENDED, BLENDED)}, ["a mix of 2 pictures"]),
         ({}, {"seed": 9}, ["seed 9"]),
         ({}, {"subseeds": (FIRST,)}, ["noise 0.15"]),
         ({"subseeds": (FIRST,)}, {"subseeds": (FIRST, SECOND)}, ["noise 0.1"]),

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from engine.contract import Recipe
+from engine.contract import Recipe, ReferenceRole
 from engine.device import select_device
 from engine.errors import EngineError, ModelCorrupt, ModelNotFound, UsageError
 from engine.models import ip_adapters
@@ -296,16 +296,20 @@ def test_pictures_with_references_that_are_not_there_are_refused() -> None:
 
 
 def test_the_command_line_takes_references(tmp_path: Path) -> None:
-    """As FILE or FILE:SCALE; the pictures are those of the recipes."""
+    """As FILE or FILE:SCALE, also with a role; the pictures are those of the recipes."""
     core = reference_core()
     card = core.model.card
     path = tmp_path / "picture.png"
     picture(1).save(path)
-    spec = JobSpec(
-        id="a", prompt="a house", reference=(f"{path}:0.5", str(path)), count=1, steps=2, seed=3
-    )
+    texts = (f"{path}:0.5", str(path), f"style={path}", f"blend={path}:0.25", f"like={path}")
+    spec = JobSpec(id="a", prompt="a house", reference=texts, count=1, steps=2, seed=3)
     command = to_command(spec, [card])
     [run] = command.paint.recipes
     assert isinstance(run, Recipe)
-    expected = tuple(reference(core, picture(1), scale) for scale in (0.5, 1.0))
+    expected = (
+        *(reference(core, picture(1), scale) for scale in (0.5, 1.0)),
+        reference(core, picture(1), role=ReferenceRole.STYLE),
+        reference(core, picture(1), 0.25, ReferenceRole.BLEND),
+        reference(core, picture(1)),
+    )
     assert run.references == expected

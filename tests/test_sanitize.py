@@ -63,7 +63,7 @@ async def test_rare_formats_are_refused(format: str) -> None:
         (b"\x1aE\xdf\xa3" + bytes(99), "a video"),
         (b"\0\0\0\x0cJXL \r\n\x87\n" + bytes(99), "a JPEG XL image"),
         (b"%PDF-1.7\n", "a PDF document"),
-        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "a SVG drawing"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG drawing"),
     ],
 )
 async def test_the_refusal_names_the_format(data: bytes, name: str) -> None:
@@ -252,7 +252,7 @@ async def test_a_jpeg_has_a_limit_too() -> None:
         await sanitize(data, SANDBOX)
 
 
-FAILED = "The decoder failed on this sketch"
+FAILED = "The decoder failed on the sketch"
 RED = DecodeResult(DecodeStatus.OK, 2, 1, b"\xff\0\0" * 2).pack()
 
 

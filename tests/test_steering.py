@@ -316,7 +316,7 @@ async def test_flagged_references_are_deleted(harness: BotHarness, engine: FakeE
     engine.flags_init_image = True
     interaction = await harness.ada.invoke("imagine", {"prompt": "a house", **ALL})
     refused = await harness.refusal(interaction)
-    assert refused == "The reference picture was withheld by the safety check."
+    assert refused == "The style picture was withheld by the safety check."
     await eventually(lambda: not list((harness.data / "sources").iterdir()))
 
 

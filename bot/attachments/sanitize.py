@@ -14,6 +14,7 @@ from bot.errors import BotError, Refused
 from engine.contract.images import decoder
 from engine.contract.images.decode_result import MAX_RESULT_BYTES, DecodeResult, unpack
 from engine.contract.images.encode import encode_png
+from engine.contract.images.nouns import as_subject, with_article
 from engine.contract.images.refusals import ADVICE, InvalidImage, check_decoded, check_file_size
 
 _WHITE: Final = 128
@@ -122,12 +123,14 @@ async def _decode(data: bytes, sandbox: Sandbox, noun: str) -> DecodeResult:
         return unpack(await sandbox.run(data, max_output=MAX_RESULT_BYTES))
     except SandboxTimeout as error:
         log.warning("Decoding an attachment timed out: %s.", error)
-        raise Refused(f"Decoding the {noun} took too long, so I stopped. {ADVICE}") from error
+        raise Refused(
+            f"Decoding {with_article(noun)} took too long, so I stopped. {ADVICE}"
+        ) from error
     except (SandboxError, ValueError) as error:
         log.warning("The decoder of attachments failed: %s.", error)
-        raise Refused(f"The decoder failed on this {noun}. {ADVICE}") from error
+        raise Refused(f"The decoder failed on {with_article(noun)}. {ADVICE}") from error
     except OSError as error:
         log.exception("The decoder of attachments could not be started.")
         raise DecoderUnavailable(
-            f"The {noun} could not be decoded just now. Please try again."
+            f"{as_subject(noun)} could not be decoded just now. Please try again."
         ) from error

@@ -1,5 +1,6 @@
 """The option `loras` of a request: names with scales, as `neon, pencil:0.8`; pure."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -11,6 +12,10 @@ MAX_TEXT: Final = 1000
 """Characters of the option."""
 TRIGGERS: Final = " — "
 """Precedes the trigger words in a suggestion, which Discord puts into the option as it is shown."""
+_TAG: Final = re.compile(r"<(?:lora|lyco):([^<>]*)>", re.IGNORECASE)
+"""The notation of prompts, which is accepted here too."""
+_DECIMAL_COMMA: Final = re.compile(rf"(:\s*[-+]?\d*),(\d+)(?=\s*(?:,|$|{TRIGGERS}))")
+"""A scale as `:0,8`."""
 
 
 class Suggestion(NamedTuple):
@@ -85,9 +90,12 @@ def _written(item: _Item) -> str:
 def _items(text: str, cards: Sequence[AdapterCard]) -> Iterator[_Item]:
     """The names of a text. Commas and colons in names of the cards belong to them."""
     names = [card.name for card in cards]
-    rest = text.strip(" ,\n")
+    rest = _TAG.sub(r"\1,", text).strip(" ,\n")
     while rest:
         name, rest = _first_name(rest, names)
+        comma = _DECIMAL_COMMA.match(rest)
+        if comma is not None and comma[2] not in names:
+            rest = f"{comma[1]}.{comma[2]}{rest[comma.end() :]}"
         following, _, rest = rest.partition(",")
         scale, _, _ = following.partition(TRIGGERS)
         rest = rest.strip(" ,\n")

@@ -55,4 +55,4 @@ def _references(recipe: Recipe) -> Iterator[str]:
             yield _scaled(_REFERENCES[item.role], item.scale)
     mixed = sum(item.role is ReferenceRole.BLEND for item in recipe.references)
     if mixed:
-        yield f"mixed of {mixed} pictures" if mixed > 1 else "of a picture"
+        yield f"a mix of {mixed} pictures" if mixed > 1 else "of a picture"

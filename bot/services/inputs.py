@@ -25,6 +25,7 @@ from bot.services.uploaded_recipes import recipe_in
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
 from engine.contract.images.decode_result import DecodeResult
+from engine.contract.images.nouns import as_subject
 
 log = logging.getLogger(__name__)
 
@@ -170,5 +171,7 @@ class InputService:
             return self._storage.save_source(png)
         except OSError as error:
             log.error("An input image could not be written: %s", error)  # noqa: TRY400 # the traceback says nothing
-            reason = f"The {noun} could not be written to the bot's disk ({error.strerror})."
+            reason = (
+                f"{as_subject(noun)} could not be written to the bot's disk ({error.strerror})."
+            )
             raise BotError(reason) from error

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 _TAG: Final = re.compile(
     r"<(lora|lyco|hypernet):([^<>:]{1,200})((?::[^<>]{0,200})?)>", re.IGNORECASE
 )
+_OPEN: Final = re.compile(r"<(?:lora|lyco|hypernet):[^\s<>]{0,200}>?", re.IGNORECASE)
+"""What a tag begins with, if it is no tag."""
 _HYPERNET: Final = "hypernet"
 _MAX_NAMES: Final = 8
 _MAX_NAME_CHARS: Final = 40
@@ -46,7 +48,14 @@ def take_loras(prompt: str) -> tuple[str, tuple[LoraTag, ...]]:
                 "both is offered here."
             )
         tags.append(LoraTag(match[2].strip(), weights[0]))
-    return without_networks(prompt).strip() if tags else prompt, tuple(tags)
+    text = without_networks(prompt)
+    unfinished = _OPEN.search(text)
+    if unfinished is not None:
+        raise ValueError(
+            f"The tag {unfinished[0][:_MAX_NAME_CHARS]} is not complete: write <lora:NAME> or "
+            "<lora:NAME:0.8>."
+        )
+    return text.strip() if tags else prompt, tuple(tags)
 
 
 def loras_in(text: str) -> tuple[LoraTag, ...]:

@@ -17,6 +17,7 @@ from engine.contract import (
     card_for,
     sha256,
 )
+from engine.contract.images.nouns import as_subject
 from engine.contract.images.refusals import InvalidImage
 from engine.contract.input_names import input_name
 from engine.core.failures import InitImageFlagged
@@ -32,8 +33,8 @@ from engine.pipeline.tiles import Canvas
 from engine.pipeline.timeline import timeline_for
 from engine.safety import flagged, log_fields
 
-INIT_IMAGE_FLAGGED: Final = "The {} was withheld by the safety check."
-"""About the `input_name` of an image."""
+INIT_IMAGE_FLAGGED: Final = "{} was withheld by the safety check."
+"""About the `input_name` of an image, as a subject."""
 log = logging.getLogger(__name__)
 
 
@@ -176,7 +177,7 @@ def _check_safety(image: Image.Image, name: str, job: Paint, users: Sequence[Inp
     job_fields = {"job": job.job, "attempt": job.attempt}
     log.info("sketch checked", extra=job_fields | log_fields(verdicts))
     if flagged(verdicts):
-        raise InitImageFlagged(INIT_IMAGE_FLAGGED.format(name))
+        raise InitImageFlagged(INIT_IMAGE_FLAGGED.format(as_subject(name)))
 
 
 def _largest_fitting_batch(

@@ -143,4 +143,6 @@ def _reduced(pixels: _Pixels, width: int, height: int) -> _Pixels:
 
 
 def _empty_error() -> ValueError:
-    return ValueError("The control picture is empty: there are no lines in it. Draw some.")
+    return ValueError(
+        "There are no lines to follow in this picture: it is empty, or of one colour. Draw some."
+    )

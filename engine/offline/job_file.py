@@ -36,6 +36,7 @@ from engine.offline.job_inputs import (
     ScaledFile,
     lora_name,
     parse_control,
+    parse_reference,
     read_image,
     read_mask,
 )
@@ -66,7 +67,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     """`KIND=FILE` or `KIND=FILE:SCALE`: control images, or drawings and pictures from which they
     are made: lines of a drawing for a scribble, edges of a picture for canny."""
     reference: tuple[str, ...] = ()
-    """`FILE` or `FILE:SCALE`: images that are part of the prompt."""
+    """`FILE` or `ROLE=FILE`, with `:SCALE` or without: images that are part of the prompt. The role
+    is `like` (the default), `style` or `blend`."""
     lora: tuple[str, ...] = ()
     """`FILE` or `FILE:SCALE`; a configured one may be given by its name."""
     film: str | None = None
@@ -207,9 +209,9 @@ def _preprocessor(kind: str, image: Image.Image, card: ModelCard) -> Preprocesso
 def _references(spec: JobSpec, card: ModelCard, inputs: InputFiles) -> list[Reference]:
     references = []
     for text in spec.reference:
-        file = ScaledFile.parse(text)
+        role, file = parse_reference(text)
         image = inputs.add(read_image("reference", file.name))
-        references.append(card.reference(image, scale=file.scale))
+        references.append(card.reference(image, role=role, scale=file.scale))
     return references
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from engine.contract import sha256
+from engine.contract import ReferenceRole, sha256
 from engine.contract.images.encode import encode_png
 from engine.contract.images.refusals import MAX_FILE_BYTES, InvalidImage
 from engine.imaging.init_image import decode, decode_mask
@@ -55,6 +55,15 @@ def parse_control(text: str) -> tuple[str, ScaledFile]:
     if not (kind and equals and file):
         raise ValueError(f"The control {text!r} must be KIND=FILE or KIND=FILE:SCALE.")
     return kind, ScaledFile.parse(file)
+
+
+def parse_reference(text: str) -> tuple[ReferenceRole, ScaledFile]:
+    """Role and file of a reference, `FILE` or `ROLE=FILE`, both with `:SCALE` or without; the role
+    is `like` if none is named. Raises ValueError for a scale that is no number."""
+    name, equals, file = text.partition("=")
+    if equals and name in [*ReferenceRole]:
+        return ReferenceRole(name), ScaledFile.parse(file)
+    return ReferenceRole.LIKE, ScaledFile.parse(text)
 
 
 def read_image(what: str, name: str) -> Image.Image:

@@ -16,6 +16,7 @@ NO_EDITOR: Final = (
     "None of my models edits pictures by instructions. Whoever runs me can add one, such as "
     "InstructPix2Pix."
 )
+NO_INSTRUCTION: Final = "The instruction is empty. Say in a few words what to change."
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,8 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
     """Pictures with consecutive seeds, by default four. Raises Refused, with a sentence for the
     user."""
     card = editor(context, request.options.model)
+    if not request.options.prompt.strip():
+        raise Refused(NO_INSTRUCTION)
     most = context.limits.max_pictures
     count = COUNT if request.options.count is None else request.options.count
     if not 1 <= count <= most:

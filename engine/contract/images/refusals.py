@@ -10,6 +10,7 @@ from engine.contract.images.decode_result import (
     DecodeStatus,
 )
 from engine.contract.images.formats import ImageFormat, recognize
+from engine.contract.images.nouns import as_subject, with_article
 
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 ADVICE: Final = "Save it again as a plain PNG and try that file."
@@ -40,7 +41,7 @@ def check_decoded(result: DecodeResult, data: bytes, noun: str = _NOUN) -> None:
 
 
 def _sentence(result: DecodeResult, format: ImageFormat | None, noun: str) -> str:
-    size = f"The {noun} is {result.width}x{result.height} pixels"
+    size = f"{as_subject(noun)} is {result.width}x{result.height} pixels"
     match result.status:
         case DecodeStatus.UNKNOWN_FORMAT:
             return _unsupported(format, noun)
@@ -52,14 +53,14 @@ def _sentence(result: DecodeResult, format: ImageFormat | None, noun: str) -> st
         case DecodeStatus.TOO_SMALL:
             return f"{size}; each side must have at least {MIN_SIDE}."
         case DecodeStatus.OUT_OF_MEMORY:
-            return f"Decoding the {noun} needs too much memory. {ADVICE}"
+            return f"Decoding {with_article(noun)} needs too much memory. {ADVICE}"
         case _:
-            return f"The {noun} is damaged or truncated. {_FORMATS}."
+            return f"{as_subject(noun)} is damaged or truncated. {_FORMATS}."
 
 
 def _unsupported(format: ImageFormat | None, noun: str) -> str:
     if format is None:
-        return f"The {noun} is not an image that can be read. {_FORMATS}."
-    article = "an" if format is ImageFormat.AVIF else "a"
+        return f"{as_subject(noun)} is not an image that can be read. {_FORMATS}."
+    article = "an" if format in (ImageFormat.AVIF, ImageFormat.SVG) else "a"
     advice = "Send it as a JPEG or PNG; a screenshot of it works too."
-    return f"The {noun} is {article} {format.value}, which cannot be read. {advice}"
+    return f"{as_subject(noun)} is {article} {format.value}, which cannot be read. {advice}"
