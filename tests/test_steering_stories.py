@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageDraw
 
 from bot.playground import Message, Person, Playground, Upload
+from engine.contract import Detail
 from tests import tiny_model
 from tests.bot_harness import final_response, query
 from tests.bot_process import BotProcess
@@ -132,6 +134,22 @@ async def test_all_options_at_once_are_replayed(bot: BotProcess, ada: Person) ->
     await final_response(bot.discord, await ada.click(message, "V subtle"), PATIENCE)
     await replay(bot)
     assert latest(bot) != first
+
+
+async def test_a_picture_without_words_is_replayed(bot: BotProcess, ada: Person) -> None:
+    """A reference says what to paint. Detail paints its tiles with the reference, also again."""
+    message = await imagine(bot, ada, prompt="-", like=colour("green"), loras="fox:0.5")
+    assert message.content.startswith("*without words*")
+    await replay(bot)
+    first = latest(bot)
+    assert await painted(bot, ada, prompt="-", like=colour("blue"), loras="fox:0.5") != first
+    await final_response(bot.discord, await ada.click(message, "✨ Detail"), PATIENCE)
+    [row] = query(bot.data, "SELECT recipe FROM pictures ORDER BY rowid DESC LIMIT 1")
+    detail = msgspec.json.decode(row["recipe"], type=Detail)
+    assert len(detail.tile_recipe().references) == 1 and detail.prompt == ""
+    await replay(bot)
+    sketch = drawing(16, 16, 48, 48)
+    assert await painted(bot, ada, prompt="-", sketch=sketch, mode=LINES) != first
 
 
 async def test_a_model_without_layers_for_the_style_says_so(bot: BotProcess, ada: Person) -> None:

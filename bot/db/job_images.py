@@ -6,7 +6,7 @@ import aiosqlite
 
 from bot.db import rows
 from bot.domain.job_input import InputRole, is_pending
-from engine.contract import Recipe, Work
+from engine.contract import Work, input_images
 
 
 async def unlink_pictures(db: aiosqlite.Connection, job_ids: Sequence[str]) -> list[str]:
@@ -30,7 +30,7 @@ async def link(db: aiosqlite.Connection, job_id: str, recipes: Sequence[Work]) -
         [
             (job_id, image)
             for recipe in recipes
-            for image in recipe.images
-            if isinstance(recipe, Recipe) and not is_pending(image)
+            for image in input_images(recipe)
+            if not is_pending(image)
         ],
     )

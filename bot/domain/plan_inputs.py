@@ -61,12 +61,15 @@ def with_inputs(
         if item.plan_input.role.is_mask:
             _check_mask(item, fetched, completed)
     blended = _blended(recipes[0], fetched)
-    width, height = _blended_size(completed[0], models, fetched)
     completed = tuple(
-        msgspec.structs.replace(with_noise_of(recipe, blended), width=width, height=height)
+        _with_size(with_noise_of(recipe, blended), _blended_size(recipe, models, fetched))
         for recipe in completed
     )
     return with_row_classes(completed, models)
+
+
+def _with_size(recipe: Recipe, size: tuple[int, int]) -> Recipe:
+    return msgspec.structs.replace(recipe, width=size[0], height=size[1])
 
 
 def _blended_size(

@@ -151,7 +151,7 @@ def _words(old: Recipe, new: Recipe) -> Iterator[str]:
         is_plain = new.prompt_format is PromptFormat.PLAIN
         yield "brackets as words" if is_plain else "brackets as weights"
     if old.prompt != new.prompt:
-        yield f"prompt {new.prompt}"
+        yield f"prompt {new.prompt or 'removed'}"
     if old.negative != new.negative:
         yield f"negative {new.negative or 'removed'}"
 

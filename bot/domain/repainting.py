@@ -13,6 +13,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Edge, Plan, PlanContext, Relation
 from bot.errors import Refused
 from engine.contract import (
+    NEUTRAL_PROMPT,
     Adapter,
     ModelCard,
     Outpaint,
@@ -22,6 +23,7 @@ from engine.contract import (
     Reference,
     Source,
     make_recipes,
+    show_content,
 )
 
 COUNT: Final = 4
@@ -94,6 +96,8 @@ def repainted(
     inputs: Sequence[PlanInput] = (),
 ) -> Plan:
     """Pictures with the parent's settings, or the model's if another model paints, and new seeds.
+    The parent's LoRAs and references stay; its controls do not, because the lines of its sketch are
+    at their places of the whole picture, and what is painted now is beside or instead of them.
 
     `source` gets the parent, the model and the steps, and returns the recipes' source and size;
     `prompt` replaces the words that say what the parent shows. Raises Refused, with a sentence for
@@ -102,7 +106,11 @@ def repainted(
     parent = only_parent(context)
     card = inpainter(parent, context.models)
     own = card if is_painted_by(card, parent) else None
-    words = words_of(context) if prompt is None else prompt
+    references = _references(parent.recipe.recipe, card)
+    shown = words_of(context)
+    words = shown if prompt is None else prompt
+    if not (words.strip() or shown.strip() or show_content((), references)):
+        words = NEUTRAL_PROMPT  # its lines, which are not kept, said what to paint
     options = _options(parent.recipe.recipe, words, own)
     try:
         steps = card.steps if options.steps is None else options.steps
@@ -114,7 +122,7 @@ def repainted(
             seed=context.seed,
             source=new_source,
             adapters=_adapters(parent.recipe.recipe, card),
-            references=_references(parent.recipe.recipe, card),
+            references=references,
         )
     except ValueError as error:
         raise Refused(str(error)) from error

@@ -1,21 +1,62 @@
 """What a request steers its pictures with beside words: lines to follow and references; pure."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from bot.domain.job_input import InputRole, PlanInput, pending_image
 from bot.domain.model_names import short_name, short_names
 from bot.errors import Refused
 from engine.contract import Control, ControlCard, ModelCard, Reference, ReferenceRole
 
+NO_WORDS: Final = ("-", "–", "—")
+"""Prompts that stand for none: Discord requires a prompt. Phones make the longer ones of `-`."""
 PAINT_OVER: Final = "paint over"
 FOLLOW_LINES: Final = "follow the lines"
 MODES: Final = (PAINT_OVER, FOLLOW_LINES)
 """How a sketch is used."""
 DEFAULT_SCALES: Final = {ReferenceRole.STYLE: 1.0, ReferenceRole.LIKE: 0.6}
 """A reference for the content leaves less to the prompt."""
+WORDLESS_SCALE: Final = 1.0
+"""Without a prompt, the references alone say what to paint."""
 _LINE_KINDS: Final = ("scribble", "sketch", "lineart", "softedge", "canny")
 """Controls that follow the lines of a sketch, the best one first."""
+
+
+class References(msgspec.Struct, frozen=True, kw_only=True):
+    """The references of a request."""
+
+    style_url: str | None = None
+    """The address of a reference for the style, if there is one."""
+    like_url: str | None = None
+    """The address of a reference for content and style, if there is one."""
+    scale: float | None = None
+    """That of all; None for the default of each."""
+
+    @property
+    def urls(self) -> Mapping[ReferenceRole, str]:
+        """The addresses of those there are."""
+        urls = {ReferenceRole.STYLE: self.style_url, ReferenceRole.LIKE: self.like_url}
+        return {role: url for role, url in urls.items() if url is not None}
+
+    @property
+    def inputs(self) -> tuple[PlanInput, ...]:
+        """Their attachments."""
+        return tuple(reference_input(role, url) for role, url in self.urls.items())
+
+    def pending(
+        self, model: ModelCard, models: Sequence[ModelCard], *, prompt: str
+    ) -> list[Reference]:
+        """The references, not fetched yet, of recipes with this prompt. Raises Refused."""
+        check_references(self.urls.keys(), model, self.scale)
+        scale = WORDLESS_SCALE if self.scale is None and not prompt.strip() else self.scale
+        return [reference(role, model, models, scale) for role in self.urls]
+
+
+def words(prompt: str) -> str:
+    """The prompt that was typed; empty for one of NO_WORDS."""
+    return "" if prompt in NO_WORDS else prompt
 
 
 def follows_lines(mode: str | None, *, has_sketch: bool) -> bool:

@@ -2,31 +2,25 @@
 
 from typing import Final
 
+import discord
 from discord import app_commands
 
+from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.kinds import compare
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds.compare import DEFAULT_COUNT, CompareRequest
 from bot.domain.kinds.imagine import parse
+from bot.domain.steering import words
+from bot.features import loras_option
 from bot.features.exports import Exports
+from bot.features.imagine import Guidance, LorasText, PromptText, Scale, Seed, Steps
 from bot.features.responses import defer_and_start, request_context
-from engine.contract import (
-    MAX_GUIDANCE,
-    MAX_PROMPT_CHARS,
-    MAX_STEPS,
-    RANDOM_SEED,
-    SEED_LIMIT,
-)
 
 _MAX_NAMES: Final = 1000
 """Characters in a list of names."""
-PromptText = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
 Names = app_commands.Range[str, 1, _MAX_NAMES]
-Seed = app_commands.Range[int, RANDOM_SEED, SEED_LIMIT - 1]
-Steps = app_commands.Range[int, 1, MAX_STEPS]
-Guidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 Count = app_commands.Range[int, 1, 50]
 
 
@@ -39,10 +33,15 @@ Count = app_commands.Range[int, 1, 50]
     seed="Of the first picture of each row; -1 is any seed",
     steps="More steps give finer pictures and take longer",
     guidance="How closely to follow the prompt",
+    style="A picture whose style and colours to take",
+    like="A picture to take things and their style from",
+    reference_strength="How much style and like count: 0 to 2; else 1 for style and 0.6 for like",
+    loras="LoRAs, with commas between them: neon, pencil:0.8; /loras lists them",
     count=f"How many pictures a row has, {DEFAULT_COUNT} by default",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
+@app_commands.autocomplete(loras=loras_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -54,21 +53,36 @@ async def command(
     seed: Seed | None = None,
     steps: Steps | None = None,
     guidance: Guidance | None = None,
+    style: discord.Attachment | None = None,
+    like: discord.Attachment | None = None,
+    reference_strength: Scale | None = None,
+    loras: LorasText | None = None,
     count: Count | None = None,
     draft: bool = False,
     raw: bool | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
+    for attachment in (style, like):
+        if attachment is not None:
+            sanitize.check_size(attachment.size)
     options = parse(
-        prompt=rules.strip_invisible(prompt),
+        prompt=words(rules.strip_invisible(prompt)),
         negative=rules.strip_invisible(negative or ""),
         seed=seed,
         steps=steps,
         guidance=guidance,
         count=count,
         raw=raw,
+        reference_strength=reference_strength,
+        loras=loras,
     )
-    request = CompareRequest(options=options, models=models, samplers=samplers)
+    request = CompareRequest(
+        options=options,
+        models=models,
+        samplers=samplers,
+        style_url=style.url if style else None,
+        like_url=like.url if like else None,
+    )
     context = request_context(interaction)
     plan = compare.plan(request, await services(interaction).planner.context(context))
     kind = compare.KIND

@@ -12,12 +12,12 @@ from bot.domain.axes import MAX_TEXT
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds import explore
 from bot.domain.kinds.explore import PRESETS, ExploreRequest
-from bot.features import model_option
+from bot.domain.steering import References, words
+from bot.features import loras_option, model_option
 from bot.features.exports import Exports
+from bot.features.imagine import LorasText, PromptText, Scale
 from bot.features.responses import defer_and_start, request_context
-from engine.contract import MAX_PROMPT_CHARS
 
-PromptText = app_commands.Range[str, 1, MAX_PROMPT_CHARS]
 Values = app_commands.Range[str, 1, MAX_TEXT]
 
 
@@ -34,12 +34,16 @@ Values = app_commands.Range[str, 1, MAX_TEXT]
     preset="steps: 12, 24, 38 and 50; samplers: all that the model takes",
     sketch="A picture to start from, as in /imagine",
     negative="What the pictures should not show",
+    style="A picture whose style and colours to take",
+    like="A picture to take things and their style from",
+    reference_strength="How much style and like count: 0 to 2; else 1 for style and 0.6 for like",
+    loras="LoRAs, with commas between them: neon, pencil:0.8; /loras lists them",
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(preset=[app_commands.Choice(name=name, value=name) for name in PRESETS])
-@app_commands.autocomplete(model=model_option.autocomplete)
+@app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -53,13 +57,18 @@ async def command(
     preset: str | None = None,
     sketch: discord.Attachment | None = None,
     negative: PromptText | None = None,
+    style: discord.Attachment | None = None,
+    like: discord.Attachment | None = None,
+    reference_strength: Scale | None = None,
+    loras: LorasText | None = None,
     model: str | None = None,
     draft: bool = False,
     raw: bool = False,
 ) -> None:
     """What the options mean, and whether it is allowed, is decided by the kind."""
-    if sketch is not None:
-        sanitize.check_size(sketch.size)
+    for attachment in (sketch, style, like):
+        if attachment is not None:
+            sanitize.check_size(attachment.size)
     typed = {
         "steps": steps,
         "guidance": guidance,
@@ -68,13 +77,19 @@ async def command(
         "seed": seed,
     }
     request = ExploreRequest(
-        prompt=rules.strip_invisible(prompt),
+        prompt=words(rules.strip_invisible(prompt)),
         negative=rules.strip_invisible(negative or ""),
         model=model,
         raw=raw,
         values={name: text for name, text in typed.items() if text is not None},
         preset=preset,
         sketch_url=sketch.url if sketch else None,
+        loras=loras,
+        references=References(
+            style_url=style.url if style else None,
+            like_url=like.url if like else None,
+            scale=reference_strength,
+        ),
     )
     context = request_context(interaction)
     plan = explore.plan(request, await services(interaction).planner.context(context))

@@ -99,7 +99,7 @@ def _field(
         style=style,
         default=value or None,
         max_length=max_length,
-        required=custom_id != _NEGATIVE,
+        required=custom_id != _NEGATIVE and bool(value),  # a prompt may be empty
     )
 
 

@@ -19,7 +19,7 @@ from bot.domain.kinds.imagine import (
     with_changes,
 )
 from bot.domain.loras import MAX_TEXT
-from bot.domain.steering import MODES
+from bot.domain.steering import MODES, words
 from bot.features import loras_option, model_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
@@ -50,7 +50,7 @@ LorasText = app_commands.Range[str, 1, MAX_TEXT]
 
 @app_commands.command(name="imagine", description="Make pictures from a description")
 @app_commands.describe(
-    prompt="What the pictures should show",
+    prompt="What the pictures should show; - for no words, beside like or lines to follow",
     negative="What the pictures should not show",
     aspect="The aspect ratio of the pictures",
     seed="The same seed and options make the same pictures again; -1 is any seed",
@@ -142,7 +142,7 @@ def _without_invisible_characters(options: ImagineOptions) -> ImagineOptions:
     prompt, negative = options.prompt, options.negative or ""
     return with_changes(
         options,
-        prompt=rules.strip_invisible(prompt),
+        prompt=words(rules.strip_invisible(prompt)),
         negative=rules.strip_invisible(negative),
     )
 

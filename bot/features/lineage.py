@@ -10,7 +10,7 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.job import Job
-from bot.domain.picture import picture_id
+from bot.domain.picture import Picture, picture_id
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
 from bot.features.responses import check_not_blocked, defer_privately
@@ -34,13 +34,16 @@ _NO_PICTURE: Final = (
 _ALONE: Final = "This picture has no relatives: it was made from no other, and none from it."
 
 
+def _prompt(picture: Picture) -> str:
+    return picture.recipe.prompt[:_MAX_CHOICE_PROMPT] or "without words"
+
+
 async def complete(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The latest pictures of the user whose prompts contain what was typed."""
     trees, user_id = services(interaction).family_trees, interaction.user.id
     choices = [
         app_commands.Choice(
-            name=f"{p.recipe.prompt[:_MAX_CHOICE_PROMPT]} · picture {p.nth} · seed {p.recipe.seed}",
-            value=p.id,
+            name=f"{_prompt(p)} · picture {p.nth} · seed {p.recipe.seed}", value=p.id
         )
         for p in await trees.latest(user_id, 4 * _MAX_CHOICES)
     ]
@@ -96,9 +99,9 @@ async def _show(interaction: Interaction, picture_id: str) -> None:
 
 def _caption(family: FamilyPictures) -> str:
     picture = family.members[family.picture_id].picture
-    prompt = "" if picture is None else captions.escape(picture.recipe.prompt, 60)
+    words = "" if picture is None else captions.words(picture.recipe)
     more = f" · {family.left_out} more not shown" if family.left_out else ""
-    return f"🌳 **{prompt}** · {len(family.members)} pictures{more}"
+    return f"🌳 {words} · {len(family.members)} pictures{more}"
 
 
 async def _file(interaction: Interaction, family: FamilyPictures) -> discord.File:

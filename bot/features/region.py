@@ -51,7 +51,8 @@ def modal(job_id: str, nth: int, prompt: str) -> discord.ui.Modal:
     words = discord.ui.TextInput[discord.ui.Modal](
         custom_id=_PROMPT,
         style=discord.TextStyle.paragraph,
-        default=prompt,
+        default=prompt or None,
+        required=bool(prompt),
         max_length=MAX_PROMPT_CHARS,
     )
     form.add_item(discord.ui.Label(text="Where to paint", component=where))

@@ -52,6 +52,8 @@ _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
 """Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
 _INVITE: Final = re.compile(r"discord(?:app)?\.(?:gg|com)(?=/)", re.IGNORECASE)
 """Discord shows invites as cards, also without a scheme."""
+WITHOUT_WORDS: Final = "*without words*"
+"""Stands for an empty prompt."""
 PROMPT_BLOCKED: Final = "Discord or AutoMod of this server blocks the text of this prompt."
 """Stands where the prompt would be."""
 UPLOAD_REJECTED: Final = "Discord did not accept the grid. Open the pictures one by one instead."
@@ -118,6 +120,11 @@ def _recipe_words(work: Work, has_prompt: bool) -> str:
     return ", ".join([words, *first, *rest])
 
 
+def words(work: Work) -> str:
+    """The prompt alone, cut to one line."""
+    return _words(work.prompt, has_prompt=True)
+
+
 def _change(change: Change) -> str:
     parts = [
         *(
@@ -133,6 +140,8 @@ def _change(change: Change) -> str:
 
 
 def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
+    if not prompt.strip():
+        return WITHOUT_WORDS
     return f"**{escape(prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
 
 
@@ -320,6 +329,10 @@ def direct_message(pictures: Sequence[Picture]) -> str:
 
 def alt_text(pictures: Sequence[Picture]) -> str:
     """The alt text of a picture or of a grid."""
-    prompt = pictures[0].recipe.prompt
-    prefix = f"{len(pictures)} pictures of: " if len(pictures) > 1 else ""
-    return (prefix + prompt)[:_MAX_ALT_TEXT]
+    first, count = pictures[0].recipe, len(pictures)
+    if not first.prompt.strip():
+        noun = f"{count} pictures" if count > 1 else "A picture"
+        parts = filter(None, (_controls(first), _references(first)))
+        return f"{noun} without words: {', '.join(parts)}"[:_MAX_ALT_TEXT]
+    prefix = f"{count} pictures of: " if count > 1 else ""
+    return (prefix + first.prompt)[:_MAX_ALT_TEXT]

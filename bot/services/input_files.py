@@ -12,7 +12,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Plan, Relation
 from bot.errors import Refused
 from bot.storage import FileStorage
-from engine.contract import Recipe, Work, sha256
+from engine.contract import Recipe, Work, input_images, sha256
 
 ENLARGING: Final = frozenset({Relation.UPSCALE, Relation.DETAIL})
 INPUT_GONE: Final = (
@@ -34,7 +34,7 @@ class InputFiles:
 
         Raises Refused if a picture that it enlarges is gone, FileMissing for any other file.
         """
-        images = (image for work in works if isinstance(work, Recipe) for image in work.images)
+        images = (image for work in works for image in input_images(work))
         files = {
             name: await asyncio.to_thread(self._storage.source, name)
             for name in dict.fromkeys(images)
@@ -52,8 +52,7 @@ class InputFiles:
 
         Inputs that are still to be fetched are not checked.
         """
-        recipes = (work for work in plan.recipes if isinstance(work, Recipe))
-        images = {image for recipe in recipes for image in recipe.images}
+        images = {image for work in plan.recipes for image in input_images(work)}
         for name in images - {plan_input.placeholder for plan_input in plan.inputs}:
             if not await asyncio.to_thread(self._storage.has_source, name):
                 raise Refused(INPUT_GONE)

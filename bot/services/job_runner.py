@@ -36,6 +36,7 @@ from engine.contract import (
     Paint,
     Recipe,
     Stepped,
+    input_images,
 )
 
 log = logging.getLogger(__name__)
@@ -258,7 +259,8 @@ class JobRunner:
         recipes = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
         sources = (recipe.source for recipe in recipes)
         masks = {source.mask for source in sources if isinstance(source, Inpaint)}
-        for image in {image for recipe in recipes for image in recipe.images} - masks:
+        images = {image for work in job.recipes for image in input_images(work)}
+        for image in images - masks:
             await asyncio.to_thread(self._storage.delete_source, image)
 
 

@@ -122,7 +122,7 @@ class Planner:
             current = origin
         else:
             prompts.append(current.recipe.prompt)
-        words = ", ".join(dict.fromkeys(reversed(prompts)))
+        words = ", ".join(dict.fromkeys(prompt for prompt in reversed(prompts) if prompt))
         return words[:MAX_PROMPT_CHARS] if current is not picture else ""
 
     async def replan(

@@ -61,6 +61,7 @@ from engine.contract.recipe import (
 from engine.contract.recipe_parts import (
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
+    NEUTRAL_PROMPT,
     SEED_LIMIT,
     Backend,
     Change,
@@ -106,6 +107,7 @@ from engine.contract.steering import (
     Preprocessor,
     Reference,
     ReferenceRole,
+    show_content,
 )
 from engine.contract.strip import (
     strip_steps,
@@ -119,6 +121,7 @@ from engine.contract.work import (
     Upscale,
     Work,
     detail_strength,
+    input_images,
     tiling,
     with_row_class,
 )
@@ -141,6 +144,7 @@ __all__ = [
     "MAX_SIZE",
     "MAX_STEPS",
     "MIN_SIZE",
+    "NEUTRAL_PROMPT",
     "PROTOCOL_VERSION",
     "RANDOM_SEED",
     "ROW_CLASSES",
@@ -209,12 +213,14 @@ __all__ = [
     "check_steering",
     "check_strength",
     "detail_strength",
+    "input_images",
     "make_recipes",
     "pixels_sha256",
     "row_class_for",
     "row_work",
     "sha256",
     "short_revision",
+    "show_content",
     "size_for_aspect",
     "size_for_init_image",
     "strip_steps",

@@ -221,7 +221,7 @@ def describe_change(change: Change) -> str:
     parts = [
         *([] if change.guidance is None else [f"guidance {change.guidance:g}"]),
         *([] if change.sampler is None else [change.sampler.value]),
-        *([] if change.prompt is None else [f"prompt {change.prompt}"]),
+        *([] if change.prompt is None else [f"prompt {change.prompt or 'nothing'}"]),
         *([] if change.negative is None else [f"negative {change.negative or 'nothing'}"]),
     ]
     return f"from step {change.step}: {', '.join(parts)}"

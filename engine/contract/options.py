@@ -23,7 +23,7 @@ from engine.contract.recipe_parts import (
     check_strength,
 )
 from engine.contract.samplers import Sampler
-from engine.contract.steering import Adapter, Control, Reference, is_steered
+from engine.contract.steering import Adapter, Control, Reference, is_steered, show_content
 from engine.contract.support import check_steering
 
 DEFAULT_COUNT: Final = 4
@@ -109,7 +109,11 @@ def make_recipes(
     init_image = _source(options, model, source)
     options, named = _take_loras(options, model)
     adapters = (*adapters, *named)
-    prompt, negative, changes = _prompts(options, init_image.executed_steps(steps))
+    prompt, negative, changes = _prompts(
+        options,
+        init_image.executed_steps(steps),
+        may_be_empty=show_content(controls, references),
+    )
     needs_torch = is_steered(adapters, controls, references)
     default_backend = Backend.TORCH if needs_torch else model.backend
     clip_skip = 1 if options.clip_skip is None else options.clip_skip
@@ -176,14 +180,16 @@ def _take_loras(
     return msgspec.structs.replace(options, prompt=prompt, negative=negative), adapters
 
 
-def _prompts(options: PictureOptions, steps: int) -> tuple[str, str, tuple[Change, ...]]:
+def _prompts(
+    options: PictureOptions, steps: int, *, may_be_empty: bool
+) -> tuple[str, str, tuple[Change, ...]]:
     """The prompt, the negative prompt, and what replaces them while `steps` steps are run."""
     negative = options.negative or ""
     if options.raw:
         return options.prompt, negative, ()
     prompts = parse_prompt(options.prompt, min(steps, MAX_STEPS))
     for step, prompt in prompts.changes:
-        if not prompt.strip():
+        if not prompt.strip() and not may_be_empty:
             raise ValueError(
                 f"The prompt is empty from step {step} on. Say in a few words what you want to see "
                 "then."

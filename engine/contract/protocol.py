@@ -9,7 +9,7 @@ from engine.contract.model_card import ModelCard
 from engine.contract.recipe_parts import Backend
 from engine.contract.work import Work
 
-PROTOCOL_VERSION: Final = 10
+PROTOCOL_VERSION: Final = 11
 """Both processes must have the same. It is raised with each new field of a recipe too: an engine
 that does not know the field would close the connection at the first job that has it."""
 HEARTBEAT_SECONDS: Final = 2.0

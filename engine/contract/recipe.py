@@ -36,6 +36,7 @@ from engine.contract.steering import (
     Control,
     Reference,
     is_steered,
+    show_content,
 )
 
 MAX_STEPS: Final = 150
@@ -114,6 +115,8 @@ class Recipe(
     revision: str
     """A digest of the model's files, or the hub's commit."""
     prompt: str
+    """May be empty if a control or a reference, not for the style alone, says what to paint; so may
+    those of changes."""
     negative: str = ""
     """diffusers: `negative_prompt`."""
     prompt_format: PromptFormat = PromptFormat.PLAIN
@@ -156,7 +159,10 @@ class Recipe(
     `cudagraph_capture_sizes` and TensorFlow Serving's `allowed_batch_sizes`."""
 
     def __post_init__(self) -> None:
-        check_prompt(self.prompt)
+        may_be_empty = show_content(self.controls, self.references)
+        for prompt in (self.prompt, *(change.prompt for change in self.changes)):
+            if prompt is not None:
+                check_prompt(prompt, may_be_empty=may_be_empty)
         check_length("negative prompt", self.negative)
         self._check_numbers()
         self._check_source()

@@ -11,6 +11,8 @@ from engine.contract.samplers import Sampler
 MAX_PROMPT_CHARS: Final = 1000
 """Characters in a prompt or a negative prompt."""
 MAX_GUIDANCE: Final = 30.0
+NEUTRAL_PROMPT: Final = "a picture"
+"""Says nothing about what is in a picture."""
 OUTPAINT_STRENGTH: Final = 0.8
 """With more, small models forget the colours around a small image, such as those of the sky."""
 SEED_LIMIT: Final = 2**32
@@ -96,7 +98,7 @@ class Change(
         if self.step < 1:
             raise ValueError(f"A change is at step {self.step}; the first possible step is 1.")
         if self.prompt is not None:
-            check_prompt(self.prompt)
+            check_length("prompt", self.prompt)
         if self.negative is not None:
             check_length("negative prompt", self.negative)
         if self.guidance is not None:
@@ -258,9 +260,9 @@ class Embedding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of its file, in hex."""
 
 
-def check_prompt(prompt: str) -> None:
+def check_prompt(prompt: str, *, may_be_empty: bool = False) -> None:
     """Raise ValueError, with a sentence for the user, unless this prompt is allowed."""
-    if not prompt.strip():
+    if not prompt.strip() and not may_be_empty:
         raise ValueError("The prompt is empty. Say in a few words what you want to see.")
     check_length("prompt", prompt)
 

@@ -150,6 +150,13 @@ def is_steered(
     return bool(adapters or controls or any(reference.adapter for reference in references))
 
 
+def show_content(controls: Sequence[Control], references: Sequence[Reference]) -> bool:
+    """Whether an image says what to paint, so that the prompt may be empty."""
+    return any(control.scale for control in controls) or any(
+        reference.scale and reference.role is not ReferenceRole.STYLE for reference in references
+    )
+
+
 def check_scale(name: str, scale: float) -> None:
     """Raise ValueError, with a sentence for the user, unless 0 <= scale <= MAX_SCALE."""
     if not 0.0 <= scale <= MAX_SCALE:  # NaN fails this too

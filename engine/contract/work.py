@@ -6,9 +6,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from engine.contract.recipe import Phase, Recipe
-from engine.contract.recipe_parts import Backend, Img2Img, StepRounding, Subseed, check_strength
+from engine.contract.recipe_parts import (
+    NEUTRAL_PROMPT,
+    Backend,
+    Img2Img,
+    StepRounding,
+    Subseed,
+    check_strength,
+)
 from engine.contract.samplers import Sampler
 from engine.contract.sizes import MAX_SIZE, SIZE_MULTIPLE
+from engine.contract.steering import Reference, show_content
 from engine.contract.tiles import Box, overlapping_tiles
 
 DETAIL_SCALE: Final = 2
@@ -163,8 +171,9 @@ class Upscale(_Enlargement, frozen=True, kw_only=True, tag=True):
 class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     """An earlier picture, enlarged by an upscaler and then painted over in tiles.
 
-    Each tile is an img2img with the last prompt and settings of the recipe. Raises ValueError, with
-    a sentence for the user, if a value is not allowed.
+    Each tile is an img2img with the last prompt and settings of the recipe, and with its LoRAs. Its
+    controls are left out: their images show the whole picture, not a tile, and the lines are in the
+    picture already. Raises ValueError, with a sentence for the user, if a value is not allowed.
     """
 
     tile: int
@@ -181,6 +190,8 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     """That of the tiles."""
     backend: Backend | None = None
     """That of the tiles, if it is not that of the recipe."""
+    references: tuple[Reference, ...] = ()
+    """Those of the tiles: all of the recipe, or none, as in earlier versions."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -210,6 +221,11 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
         self.tile_recipe()  # raises ValueError for values that no recipe can have
 
     @property
+    def images(self) -> tuple[str, ...]:
+        """The digests of the earlier picture and of the references of the tiles."""
+        return (self.image, *input_images(self))
+
+    @property
     def tiles(self) -> tuple[Box, ...]:
         """The parts of the result that are painted."""
         return overlapping_tiles(self.width, self.height, self.tile, self.overlap, self.multiple)
@@ -222,10 +238,11 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
     def tile_recipe(self) -> Recipe:
         """The recipe of each tile; what differs between them is their place in noise and image."""
         phase: Phase = self.recipe.phases[-1]
+        has_content = show_content((), self.references)
         return Recipe(
             model=self.model,
             revision=self.revision,
-            prompt=phase.prompt,
+            prompt=phase.prompt if has_content else phase.prompt or NEUTRAL_PROMPT,
             negative=phase.negative,
             prompt_format=self.recipe.prompt_format,
             clip_skip=self.recipe.clip_skip,
@@ -240,6 +257,7 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
             width=min(self.tile, self.width),
             height=min(self.tile, self.height),
             source=Img2Img(self.image, self.strength, self.rounding),
+            references=self.references,
             adapters=self.recipe.adapters,
             backend=self.recipe.backend if self.backend is None else self.backend,
             row_class=self.row_class,
@@ -247,6 +265,15 @@ class Detail(_Enlargement, frozen=True, kw_only=True, tag=True):
 
 
 Work = Recipe | Upscale | Detail
+
+
+def input_images(work: Work) -> tuple[str, ...]:
+    """The digests of its input images but for the picture that an enlargement enlarges."""
+    if isinstance(work, Recipe):
+        return work.images
+    if isinstance(work, Detail):
+        return tuple(dict.fromkeys(reference.image for reference in work.references))
+    return ()
 
 
 def with_row_class(work: Work, row_class: int, backend: Backend | None = None) -> Work:

@@ -15,6 +15,7 @@ from engine.contract import (
     Upscale,
     Work,
     card_for,
+    input_images,
     sha256,
 )
 from engine.contract.images.nouns import as_subject
@@ -51,7 +52,7 @@ def check_job(
         recipe = work.tile_recipe() if isinstance(work, Detail) else work
         model = model_for(recipe, models)
         _check_recipe(recipe, model)
-        if isinstance(work, Recipe) and not set(recipe.images) <= set(job.inputs):
+        if not set(input_images(work)) <= set(job.inputs):
             raise InvalidJob("An input image is missing, or its sha256 is not that in the recipe.")
         timeline_for(recipe, model.scheduler_config)
 
@@ -133,7 +134,7 @@ def _load_input_images(request: Request, images: Sequence[ImageInput]) -> None:
     for inputs in dict.fromkeys(image.inputs for image in images):
         # After a restart for lack of memory, the images are already decoded and checked.
         if not inputs.is_complete:
-            for digest in inputs.digests:
+            for digest in set(inputs.digests) - inputs.images.keys():
                 by_digest.setdefault(digest, []).append(inputs)
     for digest, users in by_digest.items():
         decoded = _decode(request.files[digest])
@@ -173,7 +174,8 @@ def _decode(data: bytes) -> Image.Image:
 
 def _check_safety(image: Image.Image, name: str, job: Paint, users: Sequence[InputImages]) -> None:
     """Raise InitImageFlagged if a checker of one of the job's models flags the image."""
-    verdicts = [verdict for inputs in users for verdict in inputs.model.check_safety(image)]
+    models = dict.fromkeys(inputs.model for inputs in users)
+    verdicts = [verdict for model in models for verdict in model.check_safety(image)]
     job_fields = {"job": job.job, "attempt": job.attempt}
     log.info("sketch checked", extra=job_fields | log_fields(verdicts))
     if flagged(verdicts):

@@ -108,9 +108,10 @@ def _read(file: Path) -> str:
 
 
 def _job_spec(fields: dict[str, Any]) -> JobSpec:
-    if "prompt" not in fields:
+    if not fields.keys() & {"prompt", "control", "reference"}:
         raise UsageError(
-            "There is nothing to paint: a prompt, --jobs FILE or --recipes FILE is required."
+            "There is nothing to paint: a prompt, --jobs FILE or --recipes FILE is required, or "
+            "--control or --reference."
         )
     try:
         return msgspec.convert({"id": "one"} | fields, JobSpec)

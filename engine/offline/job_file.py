@@ -53,6 +53,8 @@ class JobSpec(PictureOptions, frozen=True, kw_only=True):
     """
 
     id: str
+    prompt: str = ""
+    """May be empty with a control or a reference."""
     width: int | None = None
     height: int | None = None
     sketch: str | None = None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from PIL import Image
 
 from engine.contract import (
     Capture,
@@ -108,9 +109,12 @@ def _converted(work: Work, digest: str, data: bytes) -> bytes | None:
         masks = [decode_mask(data)] if _has_mask(work) else []
     except InvalidImage:
         return None
-    if not isinstance(work, Recipe):
-        return data if pixels_sha256(image) == digest else None
-    fitted = [resize_and_crop(image, *work.size), *(fit_mask(mask, *work.size) for mask in masks)]
+    fitted: list[Image.Image] = []
+    if isinstance(work, Recipe):
+        fitted = [resize_and_crop(image, *work.size)]
+        fitted += [fit_mask(mask, *work.size) for mask in masks]
+    elif pixels_sha256(image) == digest:
+        return data
     for png in map(encode_png, [*fitted, image]):
         if sha256(png) == digest:
             return png

@@ -107,7 +107,7 @@ class InitTile(InputImages):
     """The part of an enlarged picture that one tile starts from."""
 
     def __init__(self, canvas: Canvas, nth: int) -> None:
-        super().__init__(canvas.model, (canvas.detail.image,))
+        super().__init__(canvas.model, canvas.detail.images)
         self.canvas = canvas
         self.nth = nth
 

@@ -12,13 +12,13 @@ from bot.domain.numbers import parse_number
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext
 from bot.domain.repainting import COUNT, model_that
 from bot.errors import Refused
-from engine.contract import ModelCard, ReferenceRole, make_recipes
+from engine.contract import NEUTRAL_PROMPT, ModelCard, ReferenceRole, make_recipes
 
 MIN_PICTURES: Final = 2
 MAX_PICTURES: Final = 5
 MAX_RATIO: Final = 1000.0
-PROMPT: Final = "a picture"
-"""If the request has no prompt: it says nothing about what is in the picture."""
+PROMPT: Final = NEUTRAL_PROMPT
+"""If the request has no prompt."""
 NO_BLENDER: Final = (
     "None of my models takes reference pictures, so I cannot blend any. Whoever runs me can add an "
     "IP-Adapter."

@@ -1,15 +1,17 @@
 """/compare: models or samplers on one prompt, with the same seeds; pure."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from bot.domain import loras
 from bot.domain.kinds.imagine import ImagineOptions
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
+from bot.domain.steering import References
 from bot.errors import Refused
 from engine.contract import (
     RANDOM_SEED,
@@ -31,9 +33,28 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Those that all pictures have; its `count` is that of the pictures in a row."""
     models: str | None = None
     """Names, separated by commas; without any and without samplers, all models are compared that
-    paint from words."""
+    paint from words and take the references and LoRAs."""
     samplers: str | None = None
     """Names, separated by commas."""
+    style_url: str | None = None
+    """The address of a reference for the style, if there is one."""
+    like_url: str | None = None
+    """The address of a reference for content and style, if there is one."""
+
+    @property
+    def references(self) -> References:
+        """The references there are."""
+        return References(
+            style_url=self.style_url, like_url=self.like_url, scale=self.options.reference_strength
+        )
+
+    def steered(self, model: ModelCard, models: Sequence[ModelCard]) -> dict[str, Any]:
+        """What `make_recipes` takes beside the options. Raises Refused."""
+        prompt = self.options.prompt
+        return {
+            "adapters": loras.parse(self.options.loras, model, models),
+            "references": self.references.pending(model, models, prompt=prompt),
+        }
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -54,7 +75,7 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
     check_pictures(len(rows) * count, context.limits)
     seed = _first_seed(request.options, context)
     recipes = [
-        _recipe(request.options, row, (seed + nth) % SEED_LIMIT)
+        _recipe(request, row, context.models, (seed + nth) % SEED_LIMIT)
         for row in rows
         for nth in range(count)
     ]
@@ -67,6 +88,7 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
             rows=Axis(_axis_name(request), tuple(row.label for row in rows)),
             columns=Axis(SEED_AXIS, seeds),
         ),
+        inputs=request.references.inputs,
     )
 
 
@@ -84,7 +106,7 @@ def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
     samplers = _names("samplers", request.samplers)
     model_names = _names("models", request.models)
     if not samplers and request.models is None:
-        model_names = [name for name, card in short_names(models).items() if not card.is_editor]
+        model_names = _fitting(request, models)
     cards = [find_model(name, models) for name in model_names] or [
         find_model(request.options.model, models)
     ]
@@ -103,6 +125,22 @@ def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
             f"{', '.join(labels.values())}. The samplers are: {', '.join(models[0].samplers)}."
         )
     return rows
+
+
+def _fitting(request: CompareRequest, models: Sequence[ModelCard]) -> list[str]:
+    """The names of the models that can paint the request; if only one can, of all that paint from
+    words, so that another one says what it cannot do."""
+    painters = {name: card for name, card in short_names(models).items() if not card.is_editor}
+    fitting = [name for name, card in painters.items() if _can_paint(request, card, models)]
+    return fitting if len(fitting) > 1 else list(painters)
+
+
+def _can_paint(request: CompareRequest, card: ModelCard, models: Sequence[ModelCard]) -> bool:
+    try:
+        request.steered(card, models)
+    except Refused:
+        return False
+    return True
 
 
 def _names(option: str, text: str | None) -> list[str]:
@@ -124,12 +162,13 @@ def _axis_name(request: CompareRequest) -> str:
     return _label(*names)
 
 
-def _recipe(options: ImagineOptions, row: _Row, seed: int) -> Recipe:
+def _recipe(request: CompareRequest, row: _Row, models: Sequence[ModelCard], seed: int) -> Recipe:
+    options, steered = request.options, request.steered(row.model, models)
     changes = {"seed": seed, "count": 1, "sampler": row.sampler or options.sampler}
     try:
         size = row.model.size_for_aspect(1.0)
         cell = msgspec.structs.replace(options, **changes)
-        return make_recipes(cell, row.model, size=size, seed=seed)[0]
+        return make_recipes(cell, row.model, size=size, seed=seed, **steered)[0]
     except ValueError as error:
         raise Refused(str(error)) from error
 

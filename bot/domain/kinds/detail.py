@@ -45,6 +45,7 @@ def plan(request: DetailRequest, context: PlanContext) -> Plan:
             strength=strength,
             rounding=card.rounding,
             row_class=ROW_CLASSES[0],
+            references=recipe.references,
         )
         check_steering(work.tile_recipe(), card)
     except ValueError as error:

@@ -36,8 +36,8 @@ def editor(context: PlanContext, name: str | None = None) -> ModelCard:
 
 
 def plan(request: EditRequest, context: PlanContext) -> Plan:
-    """Pictures with consecutive seeds, by default four. Raises Refused, with a sentence for the
-    user."""
+    """Pictures with consecutive seeds, by default four. What steered the parent is left out: the
+    picture shows it, and belongs to another model. Raises Refused, with a sentence for the user."""
     card = editor(context, request.options.model)
     if not request.options.prompt.strip():
         raise Refused(NO_INSTRUCTION)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
+from bot.domain import loras
 from bot.domain.axes import Values, as_integers, as_numbers, parse_values
 from bot.domain.job_input import PENDING_IMAGE
 from bot.domain.kinds.imagine import ImagineOptions, sketch_inputs
@@ -21,6 +22,7 @@ from bot.domain.plan import (
     PlanContext,
 )
 from bot.domain.row_classes import with_row_classes
+from bot.domain.steering import References
 from bot.errors import Refused
 from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes
 
@@ -53,6 +55,9 @@ class ExploreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One of PRESETS."""
     sketch_url: str | None = None
     """The address of the sketch, if there is one."""
+    loras: str | None = None
+    """As `loras.parse` reads them."""
+    references: References = References()
 
 
 def plan(request: ExploreRequest, context: PlanContext) -> Plan:
@@ -70,8 +75,12 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     columns = Axis(axes[0], texts[axes[0]])
     rows = Axis(axes[1], texts[axes[1]]) if len(axes) == _MAX_AXES else _OTHER_AXIS
     settings = {name: _CONVERSIONS[name](name, texts[name]) for name in texts}
+    steered = {
+        "adapters": loras.parse(request.loras, model, context.models),
+        "references": request.references.pending(model, context.models, prompt=request.prompt),
+    }
     recipes = [
-        _recipe(request, model, context.seed, _cell(settings, axes, row, column))
+        _recipe(request, model, context.seed, steered, _cell(settings, axes, row, column))
         for row in range(len(rows.labels))
         for column in range(len(columns.labels))
     ]
@@ -79,7 +88,10 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
         recipes=with_row_classes(recipes, context.models),
         layout=Matrix(rows=rows, columns=columns),
         prompt=request.prompt if request.prompt != recipes[0].prompt else "",
-        inputs=sketch_inputs(request.sketch_url, keep_size=False),
+        inputs=(
+            *sketch_inputs(request.sketch_url, keep_size=False),
+            *request.references.inputs,
+        ),
     )
 
 
@@ -155,8 +167,13 @@ def _cell(
 
 
 def _recipe(
-    request: ExploreRequest, model: ModelCard, seed: int, settings: Mapping[str, object]
+    request: ExploreRequest,
+    model: ModelCard,
+    seed: int,
+    steered: Mapping[str, Any],
+    settings: Mapping[str, object],
 ) -> Recipe:
+    """A picture with these settings; `steered` is what `make_recipes` takes beside options."""
     prompts = {"prompt": request.prompt, "negative": request.negative, "raw": request.raw}
     values = {**prompts, "count": 1, **settings}
     if values.get("seed") in (None, RANDOM_SEED):
@@ -165,7 +182,7 @@ def _recipe(
         options = msgspec.convert(values, ImagineOptions)
         size = model.size_for_aspect(1.0)
         source = None if request.sketch_url is None else PENDING_IMAGE
-        return make_recipes(options, model, size=size, seed=seed, source=source)[0]
+        return make_recipes(options, model, size=size, seed=seed, source=source, **steered)[0]
     except ValueError as error:
         raise Refused(str(error)) from error
 

@@ -1,6 +1,5 @@
 """/imagine: the plan of the options of the command; pure."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,11 +13,11 @@ from bot.domain.plan import (
     Plan,
     PlanContext,
 )
+from bot.domain.steering import References
 from bot.errors import Refused
 from engine.contract import (
     ModelCard,
     PictureOptions,
-    ReferenceRole,
     make_recipes,
 )
 
@@ -64,10 +63,11 @@ class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
         return steering.follows_lines(self.options.mode, has_sketch=self.sketch_url is not None)
 
     @property
-    def reference_urls(self) -> Mapping[ReferenceRole, str]:
-        """The addresses of the references there are."""
-        urls = {ReferenceRole.STYLE: self.style_url, ReferenceRole.LIKE: self.like_url}
-        return {role: url for role, url in urls.items() if url is not None}
+    def references(self) -> References:
+        """The references there are."""
+        return References(
+            style_url=self.style_url, like_url=self.like_url, scale=self.options.reference_strength
+        )
 
 
 def parse(**options: object) -> ImagineOptions:
@@ -112,17 +112,15 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
 def _steering(request: ImagineRequest, model: ModelCard, context: PlanContext) -> dict[str, Any]:
     """What `make_recipes` takes beside the options."""
     models, options = context.models, request.options
-    is_followed, roles = request.follows_lines, request.reference_urls.keys()
-    steering.check_references(roles, model, options.reference_strength)
+    is_followed = request.follows_lines
+    references = request.references.pending(model, models, prompt=options.prompt)
     controls = [steering.line_control(model, models, options.strength)] if is_followed else []
     is_painted_over = request.sketch_url is not None and not is_followed
     return {
         "source": PENDING_IMAGE if is_painted_over else None,
         "adapters": loras.parse(options.loras, model, models),
         "controls": controls,
-        "references": [
-            steering.reference(role, model, models, options.reference_strength) for role in roles
-        ],
+        "references": references,
     }
 
 
@@ -131,7 +129,7 @@ def _inputs(request: ImagineRequest) -> tuple[PlanInput, ...]:
     keep_size = request.options.aspect is not None
     return (
         *sketch_inputs(request.sketch_url, keep_size=keep_size, role=role),
-        *(steering.reference_input(role, url) for role, url in request.reference_urls.items()),
+        *request.references.inputs,
     )
 
 
