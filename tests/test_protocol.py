@@ -142,7 +142,7 @@ MESSAGES: list[Command | Event] = [
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x0a",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x0b",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
         b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4typ"
@@ -251,4 +251,4 @@ def test_a_new_field_of_a_picture_raises_the_version() -> None:
     sources = (Img2Img, Inpaint, Outpaint, Edit)
     parts = (Subseed, Change, *sources, Reference, Control, Adapter, Embedding)
     counts = [len(struct.__struct_fields__) for struct in (Recipe, *parts, Upscale, Detail)]
-    assert (PROTOCOL_VERSION, counts) == (10, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 12])
+    assert (PROTOCOL_VERSION, counts) == (11, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 13])
