@@ -12,16 +12,18 @@ from typing import Final
 import pytest
 
 from bot.engine_client.socket_client import Endpoint, SocketEngineClient
-from engine.contract import Completed, Ending, Event, Hello, ImageDone, Ready
+from engine.contract import Completed, Ending, Event, Failed, Hello, ImageDone, Ready
 from engine.contract.wire import bot_side
 from engine.core.engine_core import EngineCore
 from engine.core.lora_watcher import LoraWatcher
+from engine.core.request import Request
 from engine.core.worker import Worker
 from engine.errors import EngineError
 from engine.server.socket_server import ConnectionHandler, bind
 from tests import tiny_model
 from tests.bot_harness import eventually
 from tests.engine_parts import (
+    failure_reason,
     job,
     load_engine_core,
     new_engine_core,
@@ -122,6 +124,23 @@ def test_a_running_job_keeps_its_lora(core: EngineCore, folder: Path) -> None:
     second = core.model.card.adapter("second", 1.0)
     [renamed] = painted_images(job(recipe(core, steps=60, adapters=(second,))), core)
     assert renamed.sha256 == alone.sha256
+
+
+def test_a_lora_that_is_removed_before_its_job_begins(core: EngineCore, folder: Path) -> None:
+    """The job ends with a sentence that names it, and so does each later one."""
+    painted = job(recipe(core, adapters=(core.model.card.adapter("first", 1.0),)))
+    events: list[Event] = []
+    core.add_request(Request(painted, events.append))
+    watcher = LoraWatcher([core.model], lambda: None)
+    (folder / "first.safetensors").unlink()
+    for _ in range(2):
+        watcher.poll()
+    while core.requests:
+        core.tick()
+    assert isinstance(events[-1], Failed)
+    assert events[-1].reason == "The LoRA first was removed. Choose another one."
+    reason = failure_reason(painted, core)
+    assert reason.startswith("This picture needs the LoRA first, which is not here for the model")
 
 
 def wait_for_step(events: list[Event]) -> None:

@@ -20,6 +20,7 @@ from engine.bench.backends import pipeline_of
 from engine.contract import Adapter, PromptFormat, Recipe
 from engine.core.engine_core import EngineCore
 from engine.steering.adapter_store import AdapterStore
+from engine.steering.lora_weights import LoraWeights
 from engine.weights.loras import find_loras
 from tests import tiny_model
 from tests.diffusers_pipeline import assert_alike, make_scheduler
@@ -267,6 +268,30 @@ def test_weights_are_loaded_once_and_not_leaked() -> None:
         own.images([kohya])
     gc.collect()
     assert own.bytes == 0
+
+
+def test_models_of_one_family_share_weights() -> None:
+    """Each tensor of a file is in memory once, as long as they have it on the same device; one that
+    moves leaves the others what they have."""
+    [kohya] = adapted("sd", kohya=1.0)["adapters"]
+    stores = [store(cache_bytes=0) for _ in range(2)]
+    images = [own.images([kohya]) for own in stores]
+    first, second = (each.loras[0][0] for each in images if each is not None)
+    assert first is not second, "each model has layers of its own"
+    pointers = [pointers_of(weights) for weights in (first, second)]
+    assert pointers[0] == pointers[1]
+    first.move(torch.device("meta"))
+    assert pointers_of(second) == pointers[1]
+    first_tensors = [tensor for layer in first.layers.values() for tensor in layer.tensors]
+    assert {tensor.device.type for tensor in first_tensors} == {"meta"}
+    second.move(torch.device("meta"))
+    second_tensors = [tensor for layer in second.layers.values() for tensor in layer.tensors]
+    assert all(a is b for a, b in zip(first_tensors, second_tensors, strict=True))
+
+
+def pointers_of(weights: LoraWeights) -> list[int]:
+    """Where the tensors of a LoRA lie in memory."""
+    return [tensor.data_ptr() for layer in weights.layers.values() for tensor in layer.tensors]
 
 
 def test_threads_load_weights_once() -> None:

@@ -1,6 +1,12 @@
-"""The weights of a LoRA on a device, and what they add to the output of a layer."""
+"""The weights of a LoRA on a device, and what they add to the output of a layer.
 
-from collections.abc import Iterator, Mapping
+Models of one family share the tensors of a file that they have on the same device.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+from weakref import WeakValueDictionary
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +21,25 @@ from engine.weights.header import read_header
 from engine.weights.loras import LoraFile
 
 
+class _Source(NamedTuple):
+    """Where a tensor is from."""
+
+    sha256: str
+    """Of the file, in hex."""
+    name: str
+    """In the file."""
+    shape: torch.Size
+    """In the layer."""
+    dtype: torch.dtype
+
+
+_shared: Final[WeakValueDictionary[tuple[_Source, torch.device], torch.Tensor]] = (
+    WeakValueDictionary()
+)
+"""Those in use. They are never changed."""
+_lock: Final = threading.Lock()
+
+
 class LowRank:
     """What a LoRA adds to one layer: `scale` times the product of its matrices and the input.
 
@@ -23,23 +48,23 @@ class LowRank:
     """
 
     def __init__(
-        self,
-        down: torch.Tensor,
-        up: torch.Tensor,
-        mid: torch.Tensor | None,
-        bias: torch.Tensor | None,
-        scale: float,
+        self, tensors: Mapping[str, torch.Tensor], sources: Mapping[str, _Source], scale: float
     ) -> None:
-        self.down, self.up, self.mid, self.bias = down, up, mid, bias
+        """`tensors` has `down`, `up`, and maybe `mid` and `bias`; `sources` says where they are
+        from."""
+        self._tensors = dict(tensors)
+        self._sources = sources
         self.scale = scale
 
     def __call__(self, layer: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         """The product for these inputs of the layer, without the scale."""
+        down, up = self._tensors["down"], self._tensors["up"]
+        mid, bias = self._tensors.get("mid"), self._tensors.get("bias")
         if not isinstance(layer, torch.nn.Conv2d):
-            return functional.linear(functional.linear(inputs, self.down), self.up, self.bias)
-        kernel = self.down
-        if self.mid is not None:
-            inputs, kernel = functional.conv2d(inputs, self.down), self.mid
+            return functional.linear(functional.linear(inputs, down), up, bias)
+        kernel = down
+        if mid is not None:
+            inputs, kernel = functional.conv2d(inputs, down), mid
         hidden = functional.conv2d(
             inputs,
             kernel,
@@ -47,14 +72,17 @@ class LowRank:
             padding=layer.padding,
             dilation=layer.dilation,
         )
-        return functional.conv2d(hidden, self.up, self.bias)
+        return functional.conv2d(hidden, up, bias)
 
     @property
-    def tensors(self) -> Iterator[torch.Tensor]:
+    def tensors(self) -> Iterable[torch.Tensor]:
         """Its weights."""
-        for tensor in (self.down, self.up, self.mid, self.bias):
-            if tensor is not None:
-                yield tensor
+        return self._tensors.values()
+
+    def move(self, device: torch.device) -> None:
+        """Have the weights on a device. Raises RuntimeError or MemoryError if they do not fit."""
+        for role, source in self._sources.items():
+            self._tensors[role] = _on_device(source, self._tensors[role], device)
 
 
 class LoraWeights:
@@ -64,7 +92,7 @@ class LoraWeights:
         """`layers` are those of the components, by component and path."""
         self.name = name
         self.layers = layers
-        self.bytes = sum(tensor.nbytes for tensor in self._tensors())
+        self.bytes = sum(tensor.nbytes for layer in layers.values() for tensor in layer.tensors)
 
     @property
     def components(self) -> frozenset[str]:
@@ -73,14 +101,10 @@ class LoraWeights:
 
     @torch.inference_mode(mode=False)
     def move(self, device: torch.device) -> None:
-        """Move the weights, which must not be in use, unless they are there."""
-        for tensor in self._tensors():
-            if tensor.device != device:
-                tensor.data = tensor.data.to(device)
-
-    def _tensors(self) -> Iterator[torch.Tensor]:
+        """Have the weights, which must not be in use, on a device; other models that share them
+        keep theirs. Raises RuntimeError or MemoryError if they do not fit."""
         for layer in self.layers.values():
-            yield from layer.tensors
+            layer.move(device)
 
 
 @torch.inference_mode(mode=False)
@@ -103,7 +127,17 @@ def load_weights(file: LoraFile, networks: Mapping[str, Network], device: Device
     for component, path, names, scale in layout:
         layer = networks[component].layers[path]
         tensors = {role: content[name] for role, name in names.items()}
-        low_rank = _low_rank(layer, tensors, scale, device)
+        weights = {
+            role: _shaped(layer, role, tensor).to(device.dtype)
+            for role, tensor in tensors.items()
+            if role != "alpha"
+        }
+        sources = {
+            role: _Source(file.sha256, names[role], tensor.shape, tensor.dtype)
+            for role, tensor in weights.items()
+        }
+        low_rank = LowRank(weights, sources, _scale(tensors, scale))
+        low_rank.move(device.torch_device)
         if not all(bool(torch.isfinite(tensor).all()) for tensor in low_rank.tensors):
             raise InvalidJob(
                 f"The LoRA {file.name} has numbers that are too large for {device.dtype}."
@@ -112,27 +146,20 @@ def load_weights(file: LoraFile, networks: Mapping[str, Network], device: Device
     return LoraWeights(file.name, layers)
 
 
-def _low_rank(
-    layer: torch.nn.Module,
-    tensors: Mapping[str, torch.Tensor],
-    scale: float | None,
-    device: Device,
-) -> LowRank:
-    rank = len(tensors["down"])
+def _scale(tensors: Mapping[str, torch.Tensor], scale: float | None) -> float:
+    """Of the product: by `alpha`, else `scale`."""
     if "alpha" in tensors:
-        scale = float(tensors["alpha"]) / rank
-    weights = {
-        role: _shaped(layer, role, tensor).to(device.torch_device, device.dtype)
-        for role, tensor in tensors.items()
-        if role != "alpha"
-    }
-    return LowRank(
-        weights["down"],
-        weights["up"],
-        weights.get("mid"),
-        weights.get("bias"),
-        1.0 if scale is None else scale,
-    )
+        return float(tensors["alpha"]) / len(tensors["down"])
+    return 1.0 if scale is None else scale
+
+
+def _on_device(source: _Source, tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor that is there already, else this one, moved there."""
+    with _lock:
+        shared = _shared.get((source, device))
+        if shared is None:
+            shared = _shared[source, device] = tensor.to(device)
+        return shared
 
 
 def _shaped(layer: torch.nn.Module, role: str, tensor: torch.Tensor) -> torch.Tensor:
