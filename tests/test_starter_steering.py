@@ -14,19 +14,16 @@ from diffusers import (
     ControlNetModel,
     StableDiffusionControlNetPipeline,
     StableDiffusionInstructPix2PixPipeline,
-    StableDiffusionPipeline,
 )
 from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
-from engine.starter.autoencoder import new_autoencoder
 from engine.starter.dataset import to_range
-from engine.starter.denoiser import TextConditioner, new_scheduler, new_unet
+from engine.starter.denoiser import TextConditioner
 from engine.starter.evaluator import SceneClassifier
 from engine.starter.export import MODEL_FOLDER, load_edit, save_edit
-from engine.starter.safety import new_feature_extractor
-from engine.starter.scenes import Generators, Scene, Thing, draw_scene, draw_scene_with
+from engine.starter.scenes import Generators, Thing, draw_scene, draw_scene_with
 from engine.starter.steering import data
 from engine.starter.steering.batches import SteeringSampler
 from engine.starter.steering.control import control_image, new_scribble_control, train_scribble
@@ -34,74 +31,32 @@ from engine.starter.steering.data import Part, render_chunk
 from engine.starter.steering.decoded_latents import search_latents
 from engine.starter.steering.editing import new_edit_unet, train_edit
 from engine.starter.steering.edits import draw_pair, instruction, random_pair
-from engine.starter.steering.image_adapter import (
-    ADAPTER_FILE,
-    ADAPTER_FOLDER,
-    ImageAdapter,
-    save_image_adapter,
-    train_image_adapter,
-    train_image_encoder,
-)
 from engine.starter.steering.low_rank import Lora, save_diffusers, save_kohya
 from engine.starter.steering.measures import has_style, lines_followed, pixels_changed
 from engine.starter.steering.scribbles import scribble
 from engine.starter.steering.style_classifier import style_classifier
 from engine.starter.steering.style_loras import LORA_FOLDER, save_style, styled_parts, train_style
 from engine.starter.steering.styles import STYLES, TRIGGERS
-from engine.starter.text_encoder import new_text_encoder, new_tokenizer
-from engine.starter.trainer import TrainingConfig
-
-CPU = torch.device("cpu")
-SIZE = (64, 64)
-PAIR = Scene((Thing("cat", "red"), Thing("house", "blue")), "grass", "day")
-CONFIG = TrainingConfig(steps=1, rate=1e-3, warmup=1, average=0.5, batch=2)
+from tests import untrained_starter
+from tests.untrained_starter import CONFIG, CPU, PAIR, SIZE, pipeline_of, predicted
 
 
 @pytest.fixture(scope="module")
 def model() -> TextConditioner:
     """The starter's architecture with random weights, which tests copy before they train."""
-    torch.manual_seed(4)
-    tokenizer = new_tokenizer()
-    return TextConditioner(tokenizer, new_text_encoder(tokenizer), new_unet()).eval()
+    return untrained_starter.new_model()
 
 
 @pytest.fixture(scope="module")
 def vae() -> AutoencoderKL:
     """A VAE with random weights."""
-    torch.manual_seed(5)
-    return new_autoencoder().eval()
+    return untrained_starter.new_vae()
 
 
 @pytest.fixture(scope="module")
 def part(vae: AutoencoderKL) -> Part:
     """Six small scenes, encoded."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "CHUNK", 6)
-        return data.encoded(render_chunk(0, size=SIZE, seed=1), vae, CPU)
-
-
-def pipeline_of(model: TextConditioner, vae: AutoencoderKL) -> StableDiffusionPipeline:
-    """A pipeline of diffusers with copies of what others may change."""
-    return StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=model.text_encoder,
-        tokenizer=model.tokenizer,
-        unet=copy.deepcopy(model.unet),
-        scheduler=new_scheduler(),
-        safety_checker=None,
-        feature_extractor=new_feature_extractor(),
-        requires_safety_checker=False,
-    )
-
-
-def predicted(unet: nn.Module) -> torch.Tensor:
-    """The noise prediction for fixed random inputs."""
-    generator = torch.Generator().manual_seed(6)
-    latents = torch.randn(1, 8, 8, 8, generator=generator)
-    embeds = torch.randn(1, 48, 128, generator=generator)
-    with torch.no_grad():
-        sample: torch.Tensor = unet(latents, torch.tensor([500]), embeds).sample
-    return sample
+    return untrained_starter.six_scenes(vae)
 
 
 def test_separate_generators_change_one_part_only() -> None:
@@ -246,40 +201,6 @@ def test_the_edit_variant_loads_in_diffusers(
     picture = Image.new("RGB", SIZE, "green")
     edited = editor("make it night", picture, num_inference_steps=1, output_type="np").images
     assert edited.shape == (1, 64, 64, 3)
-
-
-def test_the_image_adapter_loads_in_diffusers(
-    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, part: Part
-) -> None:
-    """The loaded adapter gives the noise prediction of the trained one."""
-    trained = copy.deepcopy(model)
-    adapter = ImageAdapter(trained.unet)
-    train_image_encoder(adapter, [part], CONFIG, tmp_path, CPU)
-    train_image_adapter(trained, adapter, [part], CONFIG, tmp_path, CPU)
-    pixels = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-    save_image_adapter(adapter, tmp_path)
-    folder = tmp_path / ADAPTER_FOLDER
-    assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 3.2e6
-    painter = pipeline_of(model, vae)
-    painter.load_ip_adapter(folder, subfolder="", weight_name=ADAPTER_FILE, local_files_only=True)
-    adapter.float()
-    with torch.no_grad():
-        embeds = adapter.embeds(pixels)
-        loaded = painter.image_encoder(pixels).image_embeds
-        assert torch.allclose(embeds, loaded, atol=1e-3)
-        predictions = [
-            unet(
-                torch.ones(1, 8, 8, 8),
-                torch.tensor([500]),
-                torch.ones(1, 48, 128),
-                added_cond_kwargs={"image_embeds": [embeds[:, None]]},
-            ).sample
-            for unet in (trained.unet, painter.unet)
-        ]
-    assert torch.allclose(predictions[0], predictions[1], atol=2e-2)
-    example = Image.new("RGB", (80, 60), "red")
-    images = painter("", ip_adapter_image=example, num_inference_steps=1, height=64, width=64)
-    assert images.images[0].size == SIZE
 
 
 def test_searched_latents_decode_more_closely(vae: AutoencoderKL, part: Part) -> None:

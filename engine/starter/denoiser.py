@@ -166,9 +166,11 @@ class TrainBatch:
 
 
 class Noising:
-    """Adds noise to latents on a device."""
+    """Adds noise to latents on a device, at some of `timesteps`, (n,), which are all by default."""
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, timesteps: Tensor | None = None) -> None:
+        self._timesteps = torch.arange(TIMESTEPS) if timesteps is None else timesteps.long()
+        self._timesteps = self._timesteps.to(device)
         self._schedule = DDPMScheduler(**NOISE_SCHEDULE)
         self._schedule.alphas_cumprod = self._schedule.alphas_cumprod.to(device)
         alphas = self._schedule.alphas_cumprod
@@ -180,7 +182,7 @@ class Noising:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Noisy latents, their noise, their timesteps, and the weights, (n,), of these."""
         noise = torch.randn(clean.shape, generator=generator, device=clean.device)
-        timesteps = _stratified_timesteps(len(clean), generator, clean.device)
+        timesteps = self._timesteps[_stratified(len(clean), len(self._timesteps), generator)]
         noisy = self._schedule.add_noise(clean, noise, timesteps)
         return (
             noisy.contiguous(memory_format=torch.channels_last),
@@ -190,11 +192,11 @@ class Noising:
         )
 
 
-def _stratified_timesteps(count: int, generator: torch.Generator, device: torch.device) -> Tensor:
-    """Random timesteps, one from each of `count` equal parts of the schedule."""
-    within = torch.rand(count, generator=generator, device=device)
-    shares = (torch.arange(count, device=device) + within) / count
-    return (shares * TIMESTEPS).long().clamp(max=TIMESTEPS - 1)
+def _stratified(count: int, limit: int, generator: torch.Generator) -> Tensor:
+    """Random integers from 0 to below the limit, one from each of `count` equal parts."""
+    within = torch.rand(count, generator=generator, device=generator.device)
+    shares = (torch.arange(count, device=generator.device) + within) / count
+    return (shares * limit).long().clamp(max=limit - 1)
 
 
 class BatchSampler:

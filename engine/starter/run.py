@@ -29,7 +29,8 @@ CONFIGS: Final = {
     "edit": TrainingConfig(6_000, 8e-4, warmup=50, average=0.997),
     "style": TrainingConfig(1_500, 3e-3, warmup=30, average=0.99),
     "image_encoder": TrainingConfig(3_000, 1e-3, warmup=50),
-    "image_adapter": TrainingConfig(6_000, 8e-4, warmup=50, average=0.997),
+    "image_adapter": TrainingConfig(2_000, 5e-3, warmup=50, average=0.99, batch=64),
+    "image_adapter_whole": TrainingConfig(1_500, 1e-3, warmup=20, average=0.98, batch=24),
 }
 SHARES: Final = (0.7, 0.15, 0.15)
 """Shares of the scenes with each of SIZES."""

@@ -50,7 +50,8 @@ class SteeringSampler:
     """Samples batches, each of one size, from parts, whose tensors it keeps on the device.
 
     `clean` is the name of the latents to which noise is added; rows without them are not used.
-    `names` are those of the tensors in `SteeringBatch.rows`.
+    `names` are those of the tensors in `SteeringBatch.rows`, and `timesteps` those of the noise (by
+    default, all).
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class SteeringSampler:
         names: Sequence[str],
         batch: int,
         device: torch.device,
+        timesteps: Tensor | None = None,
     ) -> None:
         self._batch, self._device, self._clean = batch, device, clean
         self._parts = [{name: part[name].to(device) for name in {clean, *names}} for part in parts]
@@ -67,7 +69,7 @@ class SteeringSampler:
         self._sizes = torch.tensor([float(len(part[clean])) for part in parts])
         self._counts = [_counts(part, clean).to(device) for part in parts]
         self._of_things = [weights_by_count(part[clean].shape[-2:]).to(device) for part in parts]
-        self._noising = Noising(device)
+        self._noising = Noising(device, timesteps)
 
     def sample(self, generator: torch.Generator) -> SteeringBatch:
         """A batch, determined by the generator, which is one of the CPU."""

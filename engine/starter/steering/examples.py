@@ -1,6 +1,7 @@
 """Example pictures for the image adapter, and the prompts that go with them."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -39,6 +40,20 @@ def labels(scene: Scene) -> NDArray[np.int64]:
     kinds = [*(KINDS.index(thing.kind) for thing in scene.things), len(KINDS)][:2]
     colours = [*([*COLOURS].index(thing.colour) for thing in scene.things), len(COLOURS)][:2]
     return np.array([*kinds, *colours, PLACES.index(scene.place), TIMES.index(scene.time)])
+
+
+def scene_of(classes: Sequence[int]) -> Scene:
+    """The scene with these classes, the inverse of `labels`."""
+    left, right, left_colour, right_colour, place, time = classes
+    pairs = [(left, left_colour), (right, right_colour)]
+    things = [Thing(KINDS[k], [*COLOURS][c]) for k, c in pairs if k < len(KINDS)]
+    return Scene(tuple(things), PLACES[place], TIMES[time])
+
+
+def plain_caption(scene: Scene) -> str:
+    """The caption with all facts of the scene, always in the same words."""
+    things = " to the left of ".join(f"a {thing.colour} {thing.kind}" for thing in scene.things)
+    return f"{things} {PLACE_WORDS[scene.place][0]} {TIME_WORDS[scene.time][0]}"
 
 
 def random_example(scene: Scene, rng: random.Random, *, changed: bool) -> Example:

@@ -1,19 +1,19 @@
 """The starter's image encoder and IP-Adapter, which take a picture as an example."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import save_file
+from diffusers.models.attention_processor import Attention
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from engine.starter.caption_tokens import tokens_of
-from engine.starter.denoiser import TextConditioner
 from engine.starter.safety import MEAN, SIDE, STD
-from engine.starter.steering.batches import SteeringBatch, SteeringSampler, guided_loss
+from engine.starter.steering.batches import SteeringBatch, SteeringSampler
 from engine.starter.steering.data import Part
 from engine.starter.steering.examples import LABEL_SIZES
 from engine.starter.text_encoder import WIDTH
@@ -23,16 +23,12 @@ EMBEDDING: Final = 192
 """Numbers in the embedding of a picture."""
 IMAGE_TOKENS: Final = 4
 """Of the original IP-Adapter; diffusers expects so many."""
+CODE: Final = 4.0
+"""The number in an embedding that says that a picture is of a class."""
 ENCODER_WIDTH: Final = 128
 ADAPTER_FOLDER: Final = "ip_adapter"
 ADAPTER_FILE: Final = "ip-adapter.safetensors"
 ENCODER_FOLDER: Final = "image_encoder"
-WORDLESS_SHARE: Final = 0.65
-"""Share of the pictures without prompt, among those whose example has the same scene."""
-PICTURELESS_SHARE: Final = 0.1
-"""Share of the pictures without example."""
-LABEL_WEIGHT: Final = 0.05
-"""Weight of the loss of the classes that the embedding must show."""
 
 
 def new_image_encoder() -> CLIPVisionModelWithProjection:
@@ -51,30 +47,57 @@ def new_image_encoder() -> CLIPVisionModelWithProjection:
 
 
 class ImageAdapter(nn.Module):
-    """The trained parts: the image encoder, classifiers of its embeddings, and the parts of an
-    IP-Adapter, which are in the UNet."""
+    """The trained parts: the image encoder, and the parts of an IP-Adapter, which are in all of
+    these UNets of one architecture.
 
-    def __init__(self, unet: UNet2DConditionModel) -> None:
+    The image tokens have no bias, so that the embedding 0, which pipelines use for the negative
+    prompt, has no effect at all.
+    """
+
+    def __init__(self, unets: Sequence[UNet2DConditionModel], folder: Path | None = None) -> None:
+        """With the weights in `folder`, as far as there are any, else with untrained ones."""
         super().__init__()
-        unet._load_ip_adapter_weights([new_adapter_weights(unet)], low_cpu_mem_usage=False)
-        self.image_encoder = new_image_encoder()
-        self.heads = nn.ModuleList(nn.Linear(EMBEDDING, count) for count in LABEL_SIZES)
-        self.projection = unet.encoder_hid_proj
-        self.attention = nn.ModuleList(
-            processor for processor in unet.attn_processors.values() if _is_adapted(processor)
-        )
+        self.image_encoder = _image_encoder(folder)
+        first, *others = unets
+        stored = None if folder is None else folder / ADAPTER_FOLDER / ADAPTER_FILE
+        weights = new_adapter_weights(first)
+        if stored is not None and stored.exists():
+            weights = read_adapter_weights(stored)
+        for unet in unets:
+            unet._load_ip_adapter_weights([weights], low_cpu_mem_usage=False)
+        self.projection = first.encoder_hid_proj
+        self.attention = nn.ModuleList(_adapted(first).values())
+        for unet in others:
+            unet.encoder_hid_proj = self.projection
+            for name, processor in _adapted(unet).items():
+                shared = first.attn_processors[name]
+                processor.to_k_ip, processor.to_v_ip = shared.to_k_ip, shared.to_v_ip
+        layer = self.projection.image_projection_layers[0]
+        self._biases = (layer.image_embeds.bias, layer.norm.bias)
+        with torch.no_grad():
+            for bias in self._biases:
+                bias.zero_()
+
+    def adapter_parameters(self) -> list[nn.Parameter]:
+        """What the training of the IP-Adapter changes."""
+        fixed = {id(bias) for bias in self._biases}
+        modules = (self.projection, self.attention)
+        return [p for module in modules for p in module.parameters() if id(p) not in fixed]
 
     def embeds(self, pixels: Tensor) -> Tensor:
         """The embeddings, (n, EMBEDDING), of normalised pictures, (n, 3, SIDE, SIDE)."""
         image_embeds: Tensor = self.image_encoder(pixels).image_embeds
         return image_embeds
 
-    def label_loss(self, image_embeds: Tensor, labels: Tensor) -> Tensor:
-        """The loss of the classes, (n, len(LABEL_SIZES)), of these embeddings."""
-        losses = [
-            F.cross_entropy(head(image_embeds), labels[:, i]) for i, head in enumerate(self.heads)
-        ]
-        return torch.stack(losses).sum()
+    def image_tokens(self, image_embeds: Tensor) -> Tensor:
+        """The tokens, (n, IMAGE_TOKENS, WIDTH), of embeddings, (n, EMBEDDING)."""
+        tokens: Tensor = self.projection.image_projection_layers[0](image_embeds)
+        return tokens
+
+    def keys_and_values(self, nth: int, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Those, (n, IMAGE_TOKENS, width), of image tokens in the nth attention layer."""
+        processor = self.attention[nth]
+        return processor.to_k_ip[0](tokens), processor.to_v_ip[0](tokens)  # type: ignore[index, operator]
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights by their names in the files of the IP-Adapter project."""
@@ -89,8 +112,18 @@ class ImageAdapter(nn.Module):
         return named
 
 
-def _is_adapted(processor: object) -> bool:
-    return hasattr(processor, "to_k_ip")
+def _image_encoder(folder: Path | None) -> CLIPVisionModelWithProjection:
+    stored = None if folder is None else folder / ADAPTER_FOLDER / ENCODER_FOLDER
+    if stored is None or not stored.exists():
+        return new_image_encoder()
+    loaded = CLIPVisionModelWithProjection.from_pretrained(stored, use_safetensors=True)
+    return loaded.float()
+
+
+def _adapted(unet: UNet2DConditionModel) -> dict[str, nn.Module]:
+    """The attention processors with parts of an IP-Adapter, by name."""
+    processors = unet.attn_processors
+    return {name: p for name, p in processors.items() if hasattr(p, "to_k_ip")}
 
 
 def new_adapter_weights(unet: UNet2DConditionModel) -> dict[str, dict[str, Tensor]]:
@@ -99,12 +132,34 @@ def new_adapter_weights(unet: UNet2DConditionModel) -> dict[str, dict[str, Tenso
     image_proj = {f"proj.{name}": tensor.data for name, tensor in projection.named_parameters()}
     image_proj |= {"norm.weight": torch.ones(WIDTH), "norm.bias": torch.zeros(WIDTH)}
     attention = {}
-    names = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
-    for i, name in enumerate(names):
-        layer = unet.get_submodule(name.removesuffix(".processor"))
+    for i, layer in enumerate(cross_attention(unet)):
         attention[f"{2 * i + 1}.to_k_ip.weight"] = layer.to_k.weight.detach().clone()
         attention[f"{2 * i + 1}.to_v_ip.weight"] = layer.to_v.weight.detach().clone() * 0.1
     return {"image_proj": image_proj, "ip_adapter": attention}
+
+
+def read_adapter_weights(file: Path) -> dict[str, dict[str, Tensor]]:
+    """The weights that `save_image_adapter` wrote, in fp32."""
+    weights: dict[str, dict[str, Tensor]] = {"image_proj": {}, "ip_adapter": {}}
+    for name, tensor in load_file(file).items():
+        group, key = name.split(".", 1)
+        weights[group][key] = tensor.float()
+    return weights
+
+
+def cross_attention(unet: UNet2DConditionModel) -> list[Attention]:
+    """The layers that attend to prompts, in the order of the attention processors."""
+    names = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
+    return [unet.get_submodule(name.removesuffix(".processor")) for name in names]
+
+
+def codes(labels: Tensor) -> Tensor:
+    """The embeddings, (n, EMBEDDING), of pictures of these classes, (n, len(LABEL_SIZES)): CODE for
+    each class of a picture, and otherwise 0. So all classes are equally easy to learn from, and
+    nothing else is in an embedding."""
+    columns = [F.one_hot(labels[:, i], count) for i, count in enumerate(LABEL_SIZES)]
+    code = CODE * torch.cat(columns, dim=1).float()
+    return F.pad(code, (0, EMBEDDING - code.shape[1]))
 
 
 def train_image_encoder(
@@ -114,77 +169,31 @@ def train_image_encoder(
     folder: Path,
     device: torch.device,
 ) -> None:
-    """Train the encoder alone, so that its embeddings show what is in a picture."""
+    """Train the encoder, so that its embeddings are the codes of what is in a picture."""
     sampler = SteeringSampler(parts, "latents", ("examples", "labels"), config.batch, device)
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
         batch = sampler.sample(generator)
         nth = batch.below(2)
-        pixels = _pixels(batch, nth)
+        pixels = example_pixels(batch, nth)
         with autocast(device):
             image_embeds = adapter.embeds(pixels)
-        return adapter.label_loss(image_embeds.float(), _rows(batch, "labels", nth))
+        return F.mse_loss(image_embeds.float(), codes(chosen_rows(batch, "labels", nth)))
 
     adapter.to(device).train()
-    parameters = [*adapter.image_encoder.parameters(), *adapter.heads.parameters()]
+    parameters = adapter.image_encoder.parameters()
     train("image_encoder", adapter, loss_at, config, folder, parameters=parameters)
-
-
-def train_image_adapter(
-    model: TextConditioner,
-    adapter: ImageAdapter,
-    parts: list[Part],
-    config: TrainingConfig,
-    folder: Path,
-    device: torch.device,
-) -> None:
-    """Train encoder and adapter; all else of the model, whose UNet has the adapter's parts, is
-    unchanged."""
-    names = ("examples", "labels", "prompts")
-    sampler = SteeringSampler(parts, "latents", names, config.batch, device)
-    model.to(device).eval().requires_grad_(False)
-    adapter.to(device).requires_grad_(True).train()
-    empty = tokens_of(model.tokenizer, [""]).to(device)
-
-    def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        batch = sampler.sample(generator)
-        nth = batch.below(2)
-        tokens = batch.one_of(_rows(batch, "prompts", nth)).long()
-        is_wordless = (nth == 0)[:, None] & (batch.chances() < WORDLESS_SHARE)
-        tokens = torch.where(is_wordless, empty, tokens)
-        is_pictureless = batch.chances() < PICTURELESS_SHARE
-        pixels = _pixels(batch, nth)
-        with autocast(device):
-            image_embeds = adapter.embeds(pixels).float()
-            embeds = model.text_encoder(torch.cat([empty.expand_as(tokens), tokens]))
-        image_input = torch.where(is_pictureless, 0.0, image_embeds)
-        image_input = torch.cat([torch.zeros_like(image_input), image_input])[:, None]
-
-        def predict(noisy: Tensor, timesteps: Tensor) -> Tensor:
-            with autocast(device):
-                predicted: Tensor = model.unet(
-                    noisy,
-                    timesteps,
-                    embeds.last_hidden_state,
-                    added_cond_kwargs={"image_embeds": [image_input]},
-                ).sample
-            return predicted
-
-        loss = guided_loss(batch, predict)
-        return loss + LABEL_WEIGHT * adapter.label_loss(image_embeds, _rows(batch, "labels", nth))
-
-    train("image_adapter", adapter, loss_at, config, folder)
     adapter.eval()
 
 
-def _rows(batch: SteeringBatch, name: str, nth: Tensor) -> Tensor:
+def chosen_rows(batch: SteeringBatch, name: str, nth: Tensor) -> Tensor:
     """The rows, (n, ...), of the chosen examples."""
     return batch.rows[name][torch.arange(len(nth), device=nth.device), nth]
 
 
-def _pixels(batch: SteeringBatch, nth: Tensor) -> Tensor:
+def example_pixels(batch: SteeringBatch, nth: Tensor) -> Tensor:
     """The chosen examples as the encoder's input, with a little noise and other contrast."""
-    pixels = _rows(batch, "examples", nth).float() / 255
+    pixels = chosen_rows(batch, "examples", nth).float() / 255
     noise = torch.randn(pixels.shape, generator=batch.generator, device=pixels.device)
     contrast = 0.9 + 0.2 * batch.chances()[:, :, None, None]
     strength = 0.05 * batch.chances()[:, :, None, None]

@@ -6,25 +6,34 @@ from typing import Final
 
 from diffusers import UNet2DConditionModel
 
-from engine.starter.export import save_edit, written_by_a_stage
+from engine.starter.export import load_few_steps, save_edit, written_by_a_stage
 from engine.starter.run import SHARES, Run
 from engine.starter.scenes import SIZES
+from engine.starter.steering.adapter_training import (
+    Teachers,
+    train_attention,
+    train_predictions,
+)
 from engine.starter.steering.control import new_scribble_control, train_scribble
 from engine.starter.steering.data import Part, Rendering, load_parts, part_file, render_part
 from engine.starter.steering.editing import new_edit_unet, train_edit
 from engine.starter.steering.image_adapter import (
+    ADAPTER_FOLDER,
+    ENCODER_FOLDER,
     ImageAdapter,
     save_image_adapter,
-    train_image_adapter,
     train_image_encoder,
 )
 from engine.starter.steering.style_loras import save_style, styled_parts, train_style
 from engine.starter.steering.styles import STYLES
+from engine.starter.trainer import TrainingConfig
 
 CONTROL_FOLDER: Final = "controls"
 _SEED: Final = 20
 ENCODER_TIME: Final = 0.15
 """Share of the time of `image_adapter` in which the encoder is trained alone."""
+ATTENTION_TIME: Final = 0.25
+"""Share of the time of `image_adapter` for the records of attention and the training on them."""
 
 
 def render_steering(run: Run) -> None:
@@ -66,16 +75,25 @@ def style_loras(run: Run) -> None:
 
 
 def image_adapter(run: Run) -> None:
-    """Train image encoder and IP-Adapter and write their folder."""
+    """Train the image encoder, unless the folder of finished weights has one, and the IP-Adapter,
+    which begins with its finished weights if there are any; write their folder."""
     model, parts = run.finished_model(), _parts(run)
-    adapter = ImageAdapter(model.unet)
-    encoding, adapting = run.config("image_encoder"), run.config("image_adapter")
-    if adapting.seconds is not None:
-        encoding = replace(encoding, seconds=adapting.seconds * ENCODER_TIME)
-        adapting = replace(adapting, seconds=adapting.seconds * (1 - ENCODER_TIME))
-    train_image_encoder(adapter, parts, encoding, run.work, run.device)
-    train_image_adapter(model, adapter, parts, adapting, run.work, run.device)
+    unets = [model.unet, load_few_steps(run.out)]
+    adapter = ImageAdapter(unets, run.out)
+    teachers = Teachers(model.tokenizer, model.text_encoder, unets)
+    if not (run.out / ADAPTER_FOLDER / ENCODER_FOLDER).exists():
+        encoding = _share_of_time(run.config("image_encoder"), ENCODER_TIME)
+        train_image_encoder(adapter, parts, encoding, run.work, run.device)
+    attention = _share_of_time(run.config("image_adapter"), ATTENTION_TIME)
+    train_attention(teachers, adapter, parts, attention, run.work, run.device)
+    whole = _share_of_time(run.config("image_adapter_whole"), 1 - ENCODER_TIME - ATTENTION_TIME)
+    train_predictions(teachers, adapter, parts, whole, run.work, run.device)
     save_image_adapter(adapter, run.out)
+
+
+def _share_of_time(config: TrainingConfig, share: float) -> TrainingConfig:
+    """The config with this share of its time, if that is limited."""
+    return config if config.seconds is None else replace(config, seconds=config.seconds * share)
 
 
 def _parts(run: Run) -> list[Part]:
