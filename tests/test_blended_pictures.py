@@ -77,7 +77,11 @@ VARIATIONS = msgspec.structs.replace(MODEL, image_adapter=ImageAdapterCard())
     [
         (request(), (MODEL,), NO_BLENDER),
         (request(), (VARIATIONS,), NO_BLENDER),
-        (request(model="flat"), (MODEL, STEERED), "flat takes no reference pictures"),
+        (
+            request(model="flat"),
+            (MODEL, STEERED),
+            "flat takes no reference pictures that could be mixed. Choose one of: steered.",
+        ),
         (request(1), (STEERED,), "1 picture given; 2 to 5 can be blended"),
         (request(2, "1:2:3"), (STEERED,), "has 3 numbers, and there are 2 pictures"),
         (request(2, "1"), (STEERED,), "has 1 number, and there are 2 pictures"),

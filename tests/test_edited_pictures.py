@@ -66,7 +66,11 @@ def test_an_attachment_is_edited_at_its_own_size() -> None:
     ("models", "options", "sentence"),
     [
         ((MODEL,), {}, NO_EDITOR),
-        ((PAINTER, EDITOR), {"model": "flat"}, "flat does not edit pictures by instructions"),
+        (
+            (PAINTER, EDITOR),
+            {"model": "flat"},
+            "flat does not edit pictures by instructions. Choose one of: editor.",
+        ),
         ((PAINTER, EDITOR), {"model": "magic"}, "no model “magic”"),
         ((EDITOR,), {"prompt": " "}, "instruction is empty"),
         ((EDITOR,), {"prompt": "x" * 1001}, "1001 characters"),

@@ -213,6 +213,23 @@ async def test_a_message_takes_ten_files(playground: Playground, count: int) -> 
     assert (result, sent) == (({}, [10]) if count == 10 else (error, []))
 
 
+@pytest.mark.parametrize("length", [2000, 2001])
+async def test_a_message_takes_2000_characters(playground: Playground, length: int) -> None:
+    """One more is an error, as in Discord's client, and nothing is sent."""
+    ada, text = playground.person("Ada"), "x" * length
+    form = aiohttp.FormData({"as": ada.name, "channel": str(playground.channel.id), "text": text})
+    form.add_field("file", b"x", filename="x.txt")
+    url, headers = f"{playground.url}/playground/send", {"X-Playground": "1"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(url, data=form) as response,
+    ):
+        result = await response.json()
+    error = {"error": "A message takes at most 2000 characters."}
+    assert result == ({} if length == 2000 else error)
+    assert [message.content for message in playground.messages()] == [text] * (length == 2000)
+
+
 async def test_other_choices_are_an_error(playground: Playground, bot: PlaygroundBot) -> None:
     """A value that the menu does not offer is an error, and nothing is sent."""
     ada = playground.person("Ada")

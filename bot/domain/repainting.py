@@ -8,7 +8,7 @@ import msgspec
 from bot.domain.canvas import Canvas, Size
 from bot.domain.display import SMALL_NATIVE_SIZE
 from bot.domain.job_input import InputRole, PlanInput, pending_image, picture_url
-from bot.domain.model_names import find_model
+from bot.domain.model_names import find_model, short_name
 from bot.domain.picture import Picture
 from bot.domain.plan import Edge, Plan, PlanContext, Relation
 from bot.errors import Refused
@@ -50,18 +50,23 @@ def model_that(
     models: Sequence[ModelCard],
     refusal: str,
     name: str | None = None,
+    lack: str = "",
 ) -> ModelCard:
     """The model of this name, or else the first that can do it.
 
-    Raises Refused if there is no such model; of a named one, recipes say themselves what it cannot
-    do.
+    Raises Refused if there is no such model, or if it cannot: with `lack`, what the named model
+    does not do, and the names of those that can, or with `refusal` if there are none.
     """
+    able = [card for card in models if can(card)]
     if name is not None and name.strip():
-        return find_model(name, models)
-    for card in models:
-        if can(card):
-            return card
-    raise Refused(refusal)
+        card = find_model(name, models)
+        if able and not can(card):
+            names = ", ".join(short_name(other, models) for other in able)
+            raise Refused(f"The model {short_name(card, models)} {lack}. Choose one of: {names}.")
+        return card
+    if not able:
+        raise Refused(refusal)
+    return able[0]
 
 
 def inpainter(picture: Picture, models: Sequence[ModelCard]) -> ModelCard:

@@ -23,6 +23,7 @@ NO_BLENDER: Final = (
     "None of my models takes reference pictures, so I cannot blend any. Whoever runs me can add an "
     "IP-Adapter."
 )
+LACK: Final = "takes no reference pictures that could be mixed"
 
 
 class BlendRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +68,7 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
             f"{len(urls)} {'picture' if len(urls) == 1 else 'pictures'} given; {MIN_PICTURES} to "
             f"{MAX_PICTURES} can be blended."
         )
-    card = model_that(can_blend, context.models, NO_BLENDER, options.model)
+    card = model_that(can_blend, context.models, NO_BLENDER, options.model, LACK)
     most = context.limits.max_pictures
     count = COUNT if options.count is None else options.count
     if not 1 <= count <= most:

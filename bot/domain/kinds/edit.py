@@ -17,6 +17,7 @@ NO_EDITOR: Final = (
     "InstructPix2Pix."
 )
 NO_INSTRUCTION: Final = "The instruction is empty. Say in a few words what to change."
+LACK: Final = "does not edit pictures by instructions"
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +33,7 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def editor(context: PlanContext, name: str | None = None) -> ModelCard:
     """The model of this name, or else the first that edits. Raises Refused if there is none."""
-    return model_that(lambda card: card.is_editor, context.models, NO_EDITOR, name)
+    return model_that(lambda card: card.is_editor, context.models, NO_EDITOR, name, LACK)
 
 
 def plan(request: EditRequest, context: PlanContext) -> Plan:

@@ -11,7 +11,7 @@ from bot.playground.client.modals import FieldValue
 from bot.playground.errors import Json, PlaygroundError
 from bot.playground.model.attachments import Upload
 from bot.playground.rest.request_body import REQUEST_LIMIT
-from bot.playground.rest.validation.messages import FILES_LIMIT
+from bot.playground.rest.validation.messages import CONTENT_LIMIT, FILES_LIMIT
 
 OPTION_PREFIX = "option:"
 JSON_LIMIT = 2 * REQUEST_LIMIT  # bytes; files are in Base64
@@ -46,6 +46,13 @@ class Form:
     """Files for no particular option of a command, or for a message."""
     option_uploads: dict[str, Upload] = field(default_factory=dict)
     """Files by the name of the attachment option that they are for."""
+
+    def message_text(self) -> str:
+        """Return the text of a message; raise PlaygroundError if it is too long."""
+        text = self.fields.get("text", "")
+        if len(text) > CONTENT_LIMIT:
+            raise PlaygroundError(f"A message takes at most {CONTENT_LIMIT} characters.")
+        return text
 
     def message_files(self) -> list[Upload]:
         """Return all files; raise PlaygroundError if there are too many for a message."""

@@ -124,7 +124,7 @@ class Page:
             channel = self._channel(person, form.fields.get("channel"))
             text = form.fields.get("text", "")
             if not text.startswith("/"):
-                await person.say(text, *form.message_files(), where=channel)
+                await person.say(form.message_text(), *form.message_files(), where=channel)
                 return _success()
             interaction = await self._slash(person, channel, text, form)
         except (PlaygroundError, ApiError) as error:

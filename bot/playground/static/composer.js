@@ -105,9 +105,10 @@ export class Composer {
 
   suggestForFile() {
     const files = ({ options }) => (options ?? []).filter(({ type }) => type === ATTACHMENT);
-    const required = (command) => files(command).filter((option) => option.required).length;
+    const optional = (command) => files(command).filter((option) => !option.required).length;
     const commands = this.commands.filter((command) => files(command).length > 0);
-    const [command] = commands.sort((a, b) => required(a) - required(b));
+    const needsNone = commands.filter((command) => optional(command) === files(command).length);
+    const [command] = needsNone.sort((a, b) => optional(b) - optional(a)).concat(commands);
     if (command) this.setText(`/${command.name} `);
   }
 
