@@ -178,12 +178,12 @@ async def eventually(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def query(data: Path, sql: str) -> list[sqlite3.Row]:
+def query(data: Path, sql: str, *values: object) -> list[sqlite3.Row]:
     """Rows of the database in this data folder."""
     connection = sqlite3.connect(data / FILENAME)
     connection.row_factory = sqlite3.Row
     try:
-        return connection.execute(sql).fetchall()
+        return connection.execute(sql, values).fetchall()
     finally:
         connection.close()
 

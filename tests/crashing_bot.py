@@ -1,7 +1,8 @@
 """`python -m tests.crashing_bot`: a bot that kills itself or its engine at a chosen moment.
 
-The file named by IMAGINE_CRASH_FILE contains "MOMENT VICTIM". At that moment the file is deleted
-and the victim is killed: "bot", "engine", or "frozen", which suspends the engine.
+The file named by IMAGINE_CRASH_FILE contains "MOMENT VICTIM JOBS". When this number of jobs have
+reached that moment, the file is deleted and the victim is killed: "bot", "engine", or "frozen",
+which suspends the engine. Seeds that the bot draws are always SEED.
 """
 
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import aiohttp
@@ -23,6 +25,8 @@ from bot.features import responses
 from bot.messages.message_client import MessageClient
 from bot.messages.message_content import MessageContent
 from bot.playground import Playground
+from bot.services import planner
+from bot.services.inputs import InputService
 from bot.storage import FileStorage
 from engine.contract import Stepped
 from tests.bot_process import BotProcess
@@ -39,15 +43,18 @@ MOMENTS: Final = (
     "sent",
     "answered",
 )
+SEED: Final = 41
 FROZEN_SECONDS: Final = 5.0
 """The silence after which a suspended engine is replaced."""
 _sending = False
+_painting: set[str] = set()
+"""Jobs that were painted since there is a crash file."""
 
 
 class CrashingBot(BotProcess):
     """A bot process that can be killed at a chosen moment."""
 
-    def __init__(self, discord: Playground, data: Path, model: str) -> None:
+    def __init__(self, discord: Playground, data: Path, model: str, **variables: str) -> None:
         self.crash_file = data / "crash"
         super().__init__(
             discord,
@@ -55,25 +62,36 @@ class CrashingBot(BotProcess):
             model,
             module="tests.crashing_bot",
             IMAGINE_CRASH_FILE=str(self.crash_file),
+            **variables,
         )
 
-    def crash_at(self, moment: str, victim: str) -> None:
-        """At this moment, kill the victim."""
-        self.crash_file.write_text(f"{moment} {victim}")
+    def crash_at(self, moment: str, victim: str, jobs: int = 1) -> None:
+        """At this moment, kill the victim; `jobs` is how many must have reached "painting"."""
+        self.crash_file.write_text(f"{moment} {victim} {jobs}")
 
 
-def crash_if_due(moment: str) -> None:
-    """Kill the victim of the file if it names this moment."""
-    if not CRASH_FILE.exists() or CRASH_FILE.read_text().split()[0] != moment:
+def crash_if_due(moment: str, jobs: int = 1) -> None:
+    """Kill the victim of the file if it names this moment, and no more jobs than these."""
+    if not CRASH_FILE.exists():
         return
-    _, victim = CRASH_FILE.read_text().split()
+    crash_moment, victim, most = CRASH_FILE.read_text().split()
+    if crash_moment != moment or jobs < int(most):
+        return
     CRASH_FILE.unlink()
+    _painting.clear()
     if victim == "frozen":
         vars(watchdog)["SILENCE_SECONDS"] = FROZEN_SECONDS
     if victim == "bot":
         os.kill(os.getpid(), signal.SIGKILL)
     for engine in psutil.Process().children():
         engine.suspend() if victim == "frozen" else engine.kill()
+
+
+def crash_if_painting(job: str) -> None:
+    """Count this job as painted."""
+    if CRASH_FILE.exists():
+        _painting.add(job)
+        crash_if_due("painting", len(_painting))
 
 
 def after(owner: object, name: str, moment: str) -> None:
@@ -93,10 +111,13 @@ def patch_functions() -> None:
     """Patch the functions that reach the moments."""
     after(JobStore, "add", "accepted")
     after(responses, "defer", "acknowledged")
+    after(InputService, "_stored", "fetched")
+    after(JobStore, "mark_queued", "prepared")
     after(JobStore, "claim", "claimed")
     after(JobStore, "add_pictures", "stored")
     after(JobStore, "complete", "committed")
     after(ErasureStore, "erase_user", "deleted")
+    vars(planner)["secrets"] = SimpleNamespace(randbelow=lambda _: SEED)
     handle, save, upsert = (
         SocketEngineClient._handle,
         FileStorage.save_picture,
@@ -108,7 +129,7 @@ def patch_functions() -> None:
     def handling(self: SocketEngineClient, event: Any) -> None:  # noqa: ANN401 - any event
         handle(self, event)
         if isinstance(event, Stepped) and event.step > 1:
-            crash_if_due("painting")
+            crash_if_painting(event.job)
 
     def saving(self: FileStorage, *args: Any) -> str:  # noqa: ANN401 - as it is
         path = save(self, *args)

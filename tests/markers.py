@@ -12,6 +12,7 @@ STORY_FILES: Final = frozenset({
 """Files whose tests start the bot and a real engine, and paint much."""
 
 PROCESS_FILES: Final = STORY_FILES | frozenset({
+    "test_changing_stories.py",
     "test_discord_js.py",
     "test_engine_main.py",
     "test_engine_process.py",
@@ -25,6 +26,8 @@ PROCESS_FILES: Final = STORY_FILES | frozenset({
     "test_playground_page_videos.py",
     "test_sandbox.py",
     "test_sanitize.py",
+    "test_steering_crashes.py",
+    "test_steering_stories.py",
     "test_wheel.py",
 })  # fmt: skip
 """Files whose tests start the bot, an engine, a decoder or a browser as a process."""
@@ -64,6 +67,7 @@ SLOW_FILES: Final = frozenset({
     "test_postprocess.py",
     "test_preview.py",
     "test_reference_company.py",
+    "test_reference_details.py",
     "test_reference_files.py",
     "test_references.py",
     "test_safety.py",
