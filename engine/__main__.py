@@ -77,7 +77,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_paint(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("prompt", nargs="?", help="what to paint")
+    add("prompt", nargs="?", help="what to paint; not needed with --control or --reference")
     add("--negative", help="what not to paint")
     add("--raw", action="store_true", default=None, help="brackets in prompts are words")
     add("--seed", type=int, help="seed of the first picture; the others have the next seeds")

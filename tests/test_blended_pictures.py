@@ -60,6 +60,12 @@ def test_a_blend_has_a_reference_for_each_picture() -> None:
     assert blend.plan(request(prompt="a boat"), CONTEXT).prompt == ""
 
 
+def test_a_blend_may_have_loras() -> None:
+    """Of the model that paints it."""
+    for work in blend.plan(request(loras="neon:0.5"), CONTEXT).recipes:
+        assert [(item.name, item.scale) for item in work.recipe.adapters] == [("neon", 0.5)]
+
+
 @pytest.mark.parametrize(
     ("ratios", "shares"),
     [("", (0.5, 0.5)), ("3:1", (0.75, 0.25)), (" 0,5 : 1.5 ", (0.25, 0.75)), ("1/4", (0.2, 0.8))],

@@ -1,5 +1,6 @@
 """Pictures without a prompt: an image says what to paint."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,6 +31,8 @@ from engine.contract import (
     make_recipes,
 )
 from engine.contract.infotext import write_infotext
+from engine.errors import UsageError
+from engine.offline.job_file import parse_job_file, to_command
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine
 from tests.samples import picture, recipe
@@ -295,3 +298,19 @@ async def test_explore_and_compare_take_references_and_loras(
     assert [work.size for work in works] == [(64, 64), (128, 128)]
     digests = set(engine.paints[-1].inputs)
     assert all(set(work.images) == digests for work in works)
+
+
+# python -m engine paint
+
+
+def test_a_job_of_the_command_line_needs_no_prompt(tmp_path: Path) -> None:
+    """With a picture that says what to paint; else the sentence says what is missing."""
+    file = tmp_path / "a.png"
+    file.write_bytes(LIKE.data)
+    for option, text in (("reference", str(file)), ("control", f"scribble={file}")):
+        [spec] = parse_job_file(msgspec.json.encode({"id": "a", option: [text]}).decode())
+        work = to_command(spec, [STEERED]).paint.recipes[0]
+        assert (work.prompt, len(work.images)) == ("", 1)
+    [spec] = parse_job_file('{"id": "a"}')
+    with pytest.raises(UsageError, match=EMPTY):
+        to_command(spec, [STEERED])

@@ -10,10 +10,10 @@ from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.kinds import blend
 from bot.domain.kinds.imagine import ASPECTS, parse
-from bot.features import model_option
+from bot.features import loras_option, model_option
 from bot.features.changing import start
 from bot.features.exports import Exports
-from bot.features.imagine import Count, PromptText, Seed
+from bot.features.imagine import Count, LorasText, PromptText, Seed
 from bot.features.responses import request_context
 
 
@@ -29,10 +29,11 @@ from bot.features.responses import request_context
     aspect="The aspect ratio of the new pictures; that of the pictures if they have one",
     seed="The same seed and options make the same pictures again; -1 is any seed",
     count="How many pictures to make",
+    loras="LoRAs, with commas between them: neon, pencil:0.8; /loras lists them",
     model="The model that paints",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
-@app_commands.autocomplete(model=model_option.autocomplete)
+@app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -47,6 +48,7 @@ async def command(
     aspect: str | None = None,
     seed: Seed | None = None,
     count: Count | None = None,
+    loras: LorasText | None = None,
     model: str | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
@@ -59,6 +61,7 @@ async def command(
         aspect=aspect,
         seed=seed,
         count=count,
+        loras=loras,
         model=model,
     )
     context = await services(interaction).planner.context(request_context(interaction))

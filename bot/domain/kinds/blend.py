@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from bot.domain import loras
 from bot.domain.axes import MAX_TEXT
 from bot.domain.job_input import InputRole, PlanInput, pending_image
 from bot.domain.kinds.imagine import ImagineOptions, size_of
@@ -85,6 +86,7 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
             card,
             size=size_of(card, options),
             seed=context.seed,
+            adapters=loras.parse(options.loras, card, context.models),
             references=references,
         )
     except ValueError as error:
