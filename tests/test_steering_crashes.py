@@ -33,7 +33,6 @@ CRASHES: Final = (
     ("prepared", "bot", ["region"]),
     ("painting", "bot", ["lines", "lora"]),
     ("painting", "engine", ["lora", "edit", "zoom"]),
-    ("stored", "engine", ["blend"]),
     ("committed", "bot", ["edit"]),
 )
 
