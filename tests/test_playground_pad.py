@@ -123,12 +123,12 @@ async def test_a_sketch_is_drawn_and_posted_into_an_option(page: Page, received:
     await expect(page.locator(".upload")).to_have_count(0)
 
 
-async def test_a_file_suggests_the_command_that_takes_most_and_needs_none(page: Page) -> None:
-    """/blend comes first, but one file may not be enough for a command that needs some."""
+async def test_a_file_suggests_the_command_with_most_options(page: Page) -> None:
+    """Of those that need no file: for /blend, which comes first, one may not be enough."""
     await open_pad(page, page.get_by_role("button", name="Draw a picture"))
     await stroke(page, *ACROSS)
     await attach(page)
-    await expect(page.locator("#text")).to_have_value("/repaint ")
+    await expect(page.locator("#text")).to_have_value("/imagine ")
     await expect(page.locator(".upload")).to_contain_text("sketch.png")
 
 

@@ -103,12 +103,12 @@ export class Composer {
     this.text.focus();
   }
 
+  // Suggests the command with the most options of those that take a file and need none.
   suggestForFile() {
     const files = ({ options }) => (options ?? []).filter(({ type }) => type === ATTACHMENT);
-    const optional = (command) => files(command).filter((option) => !option.required).length;
     const commands = this.commands.filter((command) => files(command).length > 0);
-    const needsNone = commands.filter((command) => optional(command) === files(command).length);
-    const [command] = needsNone.sort((a, b) => optional(b) - optional(a)).concat(commands);
+    const needNone = commands.filter((command) => !files(command).some((option) => option.required));
+    const [command] = needNone.sort((a, b) => b.options.length - a.options.length).concat(commands);
     if (command) this.setText(`/${command.name} `);
   }
 
