@@ -85,6 +85,17 @@ def renamed(tensors: Tensors, old: str, new: str) -> None:
         tensors[name.replace(old, new)] = tensors.pop(name)
 
 
+def dora(tensors: Tensors) -> str:
+    """The name of a DoRA's tensor for a layer."""
+    return first(tensors, "up").replace("lora_up.weight", "dora_scale")
+
+
+def lokr(name: str, outputs: int, inputs: int) -> Tensors:
+    """Those of a LoKr of this size for the layer of a tensor."""
+    layer = name.partition(".")[0]
+    return {f"{layer}.lokr_w1": torch.ones(outputs, 1), f"{layer}.lokr_w2": torch.ones(1, inputs)}
+
+
 def test_a_folder_is_listed(tmp_path: Path) -> None:
     """With subfolders; the digests are those of the file, with and without its header."""
     (tmp_path / "styles").mkdir()
@@ -180,11 +191,25 @@ def test_names_that_no_prompt_can_have_are_refused(tmp_path: Path, name: str) ->
             "is damaged: it has NaN or infinite numbers.",
         ),
         (
-            lambda tensors: tensors.update({"lora_unet_a.dora_scale": torch.zeros(1)}),
-            "The LoRA changed is a DoRA adapter, which is not supported.",
+            lambda tensors: tensors.update({dora(tensors): torch.zeros(1, 7)}),
+            r"\.dora_scale has the shape \[1, 7\], which does not fit",
         ),
-        (lambda tensors: renamed(tensors, ".lora_up", ".hada_w1_a"), "is a LoHa adapter"),
-        (lambda tensors: renamed(tensors, ".lora_up", ".lokr_w1"), "is a LoKr adapter"),
+        (
+            lambda tensors: renamed(tensors, "lora_up.weight", "hada_w1_a"),
+            r"it is incomplete: \w+\.hada_w1_a stands alone",
+        ),
+        (
+            lambda tensors: renamed(tensors, "lora_up.weight", "lokr_w2"),
+            r"it is incomplete: \w+\.lokr_w2 stands alone",
+        ),
+        (
+            lambda tensors: tensors.update(lokr(first(tensors, "up"), 3, 5)),
+            r"\.lokr_w1 has the shape \[3, 1\], which does not fit",
+        ),
+        (
+            lambda tensors: renamed(tensors, "lora_up.weight", "oft_blocks"),
+            "The LoRA changed is an OFT adapter, which is not supported.",
+        ),
         (
             lambda tensors: renamed(tensors, "lora_", "x"),
             "The file changed.safetensors is no LoRA: it has no weights of low rank.",
@@ -250,7 +275,6 @@ def test_a_lora_of_another_family_is_refused(
     [
         ("{", "its lora_adapter_metadata is damaged"),
         ('{"unet.lora_alpha": "x"}', "its lora_adapter_metadata is damaged"),
-        ('{"unet.use_dora": true}', "it is a DoRA adapter, which is not supported"),
     ],
 )
 def test_damaged_metadata_is_refused(tmp_path: Path, config: str, reason: str) -> None:

@@ -28,8 +28,8 @@ class ImageAdapters:
         """
         rows = None
         for weights, scale in self.loras:
-            low_rank = weights.layers.get(place)
-            if low_rank is not None and scale:
+            change = weights.layers.get(place)
+            if change is not None and scale:
                 if rows is None:  # in memory of its own, whose alignment is always the same
                     rows = inputs.clone()
-                output.add_(low_rank(layer, rows), alpha=scale * low_rank.scale)
+                change.add(layer, rows, output, scale)

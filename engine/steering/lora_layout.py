@@ -21,6 +21,7 @@ from diffusers.utils.state_dict_utils import (
     convert_unet_state_dict_to_peft,
 )
 
+from engine.steering.weight_changes import DORA, LOHA, LOKR, MAGNITUDE, weight_change
 from engine.weights.header import Header
 from engine.weights.loras import LoraFile
 
@@ -37,9 +38,16 @@ _KOHYA_ROLES: Final = {
     "lora_up.weight": "up",
     "lora_mid.weight": "mid",
     "alpha": "alpha",
+    **{name: name for name in (*LOHA, *LOKR, DORA)},
 }
-_PEFT: Final = re.compile(r"(.+)\.lora_([AB])(?:\.\w+)?\.(weight|bias)")
-_PEFT_ROLES: Final = {"Aweight": "down", "Bweight": "up", "Bbias": "bias"}
+_PEFT: Final = re.compile(r"(.+)\.lora_(A|B|magnitude_vector)(?:\.\w+?)??(?:\.(weight|bias))?")
+_PEFT_ROLES: Final = {
+    "Aweight": "down",
+    "Bweight": "up",
+    "Bbias": "bias",
+    "magnitude_vector": MAGNITUDE,
+    "magnitude_vectorweight": MAGNITUDE,
+}
 _SGM: Final = ("input_blocks", "middle_block", "output_blocks")
 """Parts of the names of SDXL's layers in its first implementation."""
 _CONFIG: Final = "lora_adapter_metadata"
@@ -59,8 +67,8 @@ class LayerTensors(NamedTuple):
     path: str
     """Of the layer in the component."""
     tensors: Mapping[str, str]
-    """The names of its tensors, by `down`, `up`, `mid`, `bias` and `alpha`; all but the first two
-    may be missing."""
+    """The names of its tensors, by `down`, `up`, `mid`, `bias`, `alpha`, and the names of
+    `weight_changes`."""
     scale: float | None
     """By which the product is multiplied if there is no `alpha`; None for 1."""
 
@@ -168,7 +176,7 @@ def _diffusers_layers(keys: Iterable[str]) -> dict[str, tuple[str, str, str]]:
             state = _converted(_unet_converter if prefix == UNET else _text_converter, state)
         for name, key in state.items():
             match = _PEFT.fullmatch(name)
-            role = None if match is None else _PEFT_ROLES.get(match[2] + match[3])
+            role = None if match is None else _PEFT_ROLES.get(match[2] + (match[3] or ""))
             if match is None or role is None:
                 raise Unsuitable(f"it has weights of an unknown kind ({key[:100]})")
             layers[key] = prefix, match[1], role
@@ -226,17 +234,49 @@ def _base(file: LoraFile) -> str:
 def _check_shapes(
     file: LoraFile, header: Header, layer: torch.nn.Module, names: Mapping[str, str]
 ) -> None:
-    if not {"down", "up"} <= set(names):
-        raise Unsuitable(f"it is incomplete: {next(iter(names.values()))[:100]} stands alone")
     shapes = {role: header.tensors[key].shape for role, key in names.items()}
-    rank = shapes["down"][0] if shapes["down"] else 0
+    products = {"down", "up"} & set(names), {*LOHA, *LOKR} & set(names)
+    if products[1]:
+        _check_change(file, layer, names, shapes)
+    elif len(products[0]) < 2:
+        raise Unsuitable(f"it is incomplete: {next(iter(names.values()))[:100]} stands alone")
+    rank = shapes["down"][0] if shapes.get("down") else int(bool(products[1]))
     allowed = _allowed_shapes(layer, rank, has_mid="mid" in shapes)
     for role, shape in shapes.items():
-        if rank < 1 or shape not in allowed[role]:
-            raise Unsuitable(
-                f"it is for another model{_base(file)}: {names[role][:100]} has the shape "
-                f"{[*shape]}, which does not fit"
-            )
+        if role not in (*LOHA, *LOKR) and (rank < 1 or shape not in allowed[role]):
+            raise Unsuitable(_other_shape(file, names[role], shape))
+
+
+def _check_change(
+    file: LoraFile,
+    layer: Any,  # noqa: ANN401 - a linear layer or a convolution
+    names: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Raise Unsuitable unless the tensors of a LoHa or LoKr make a change of the layer's weight."""
+    parts = {role: shape for role, shape in shapes.items() if role in (*LOHA, *LOKR)}
+    kinds = [kind for kind in (LOHA, LOKR, ("down", "up", "mid", "bias")) if set(kind) & set(names)]
+    weight = layer.weight
+    try:
+        change = weight_change(
+            {role: torch.empty(shape, device="meta") for role, shape in parts.items()}
+        )
+    except KeyError as error:
+        role = next(iter(parts))
+        raise Unsuitable(f"it is incomplete: {names[role][:100]} stands alone") from error
+    except (RuntimeError, IndexError):
+        change = None
+    fits = change is not None and change.dim() in (2, 4) and len(change) == len(weight)
+    if len(kinds) > 1 or not fits or change is None or change.numel() != weight.numel():
+        role, shape = next(iter(parts.items()))
+        raise Unsuitable(_other_shape(file, names[role], shape))
+
+
+def _other_shape(file: LoraFile, name: str, shape: tuple[int, ...]) -> str:
+    return (
+        f"it is for another model{_base(file)}: {name[:100]} has the shape {[*shape]}, which does "
+        "not fit"
+    )
 
 
 def _allowed_shapes(
@@ -249,6 +289,7 @@ def _allowed_shapes(
     else:
         weight: Any = layer.weight
         kernel, (outputs, inputs) = (1, 1), weight.shape
+    ones = (1, 1) if isinstance(layer, torch.nn.Conv2d) else ()
     down_kernel = (1, 1) if has_mid else kernel
     down = [(rank, inputs, *down_kernel), *([(rank, inputs)] if down_kernel == (1, 1) else [])]
     return {
@@ -257,6 +298,8 @@ def _allowed_shapes(
         "up": [(outputs, rank, 1, 1), (outputs, rank)],
         "bias": [(outputs,)],
         "alpha": [(), (1,)],
+        DORA: [(outputs, 1, *ones), (1, inputs, *ones), (outputs,)],
+        MAGNITUDE: [(outputs,), (1, outputs, *ones)],
     }
 
 
@@ -266,7 +309,6 @@ class _LoraConfig(msgspec.Struct):
     lora_alpha: float | None = None
     alpha_pattern: dict[str, float] = {}
     use_rslora: bool = False
-    use_dora: bool = False
 
     def scale(self, path: str, rank: int) -> float | None:
         """Of the layer of this path; None if it is not said."""
@@ -286,7 +328,7 @@ class _LoraConfig(msgspec.Struct):
 def _scales(
     header: Header, parts: Mapping[tuple[str, str], Mapping[str, str]]
 ) -> dict[tuple[str, str], float]:
-    """What diffusers' metadata says. Raises Unsuitable if it is of another kind of adapter."""
+    """What diffusers' metadata says. Raises Unsuitable if it is damaged."""
     try:
         options = msgspec.json.decode(header.metadata.get(_CONFIG, "{}"), type=dict[str, Any])
         scales = {}
@@ -298,8 +340,6 @@ def _scales(
                 if key.startswith(prefix)
             }
             config = msgspec.convert(own, _LoraConfig)
-            if config.use_dora:
-                raise Unsuitable("it is a DoRA adapter, which is not supported")
             for place, tensors in parts.items():
                 if place[0] == component and "down" in tensors:
                     rank = header.tensors[tensors["down"]].shape[0]

@@ -1,12 +1,6 @@
-"""The weights of a LoRA on a device, and what they add to the output of a layer.
+"""The weights of a LoRA on a device, and what they add to the output of a layer."""
 
-Models of one family share the tensors of a file that they have on the same device.
-"""
-
-import threading
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
-from weakref import WeakValueDictionary
+from collections.abc import Mapping
 
 import torch
 from safetensors import SafetensorError
@@ -16,48 +10,27 @@ from torch.nn import functional
 from engine.contract import sha256
 from engine.device import Device
 from engine.errors import EngineError, InvalidJob
-from engine.steering.lora_layout import Network, Unsuitable, layout_of
+from engine.steering.layer_change import LayerChange, TensorSource
+from engine.steering.lora_layout import LayerTensors, Network, Unsuitable, layout_of
+from engine.steering.weight_changes import WeightChange, is_product, rank_of
 from engine.weights.header import read_header
 from engine.weights.loras import LoraFile
 
 
-class _Source(NamedTuple):
-    """Where a tensor is from."""
-
-    sha256: str
-    """Of the file, in hex."""
-    name: str
-    """In the file."""
-    shape: torch.Size
-    """In the layer."""
-    dtype: torch.dtype
-
-
-_shared: Final[WeakValueDictionary[tuple[_Source, torch.device], torch.Tensor]] = (
-    WeakValueDictionary()
-)
-"""Those in use. They are never changed."""
-_lock: Final = threading.Lock()
-
-
-class LowRank:
-    """What a LoRA adds to one layer: `scale` times the product of its matrices and the input.
+class LowRank(LayerChange):
+    """The product of two matrices, `down` and `up`, and the input; `bias` is added to it.
 
     Of a convolution, `down` has the layer's kernel, or `mid` if there is one (LoCon,
     https://github.com/KohakuBlueleaf/LyCORIS).
     """
 
-    def __init__(
-        self, tensors: Mapping[str, torch.Tensor], sources: Mapping[str, _Source], scale: float
+    def add(
+        self, layer: torch.nn.Module, inputs: torch.Tensor, output: torch.Tensor, scale: float
     ) -> None:
-        """`tensors` has `down`, `up`, and maybe `mid` and `bias`; `sources` says where they are
-        from."""
-        self._tensors = dict(tensors)
-        self._sources = sources
-        self.scale = scale
+        """As the base class."""
+        output.add_(self._product(layer, inputs), alpha=scale * self.scale)
 
-    def __call__(self, layer: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        """The product for these inputs of the layer, without the scale."""
+    def _product(self, layer: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         down, up = self._tensors["down"], self._tensors["up"]
         mid, bias = self._tensors.get("mid"), self._tensors.get("bias")
         if not isinstance(layer, torch.nn.Conv2d):
@@ -74,21 +47,11 @@ class LowRank:
         )
         return functional.conv2d(hidden, up, bias)
 
-    @property
-    def tensors(self) -> Iterable[torch.Tensor]:
-        """Its weights."""
-        return self._tensors.values()
-
-    def move(self, device: torch.device) -> None:
-        """Have the weights on a device. Raises RuntimeError or MemoryError if they do not fit."""
-        for role, source in self._sources.items():
-            self._tensors[role] = _on_device(source, self._tensors[role], device)
-
 
 class LoraWeights:
     """The weights of a LoRA for one model."""
 
-    def __init__(self, name: str, layers: Mapping[tuple[str, str], LowRank]) -> None:
+    def __init__(self, name: str, layers: Mapping[tuple[str, str], LayerChange]) -> None:
         """`layers` are those of the components, by component and path."""
         self.name = name
         self.layers = layers
@@ -124,42 +87,45 @@ def load_weights(file: LoraFile, networks: Mapping[str, Network], device: Device
     except (OSError, EngineError, Unsuitable, SafetensorError) as error:
         raise InvalidJob(f"The LoRA {file.name} cannot be read any more.") from error
     layers = {}
-    for component, path, names, scale in layout:
-        layer = networks[component].layers[path]
-        tensors = {role: content[name] for role, name in names.items()}
-        weights = {
-            role: _shaped(layer, role, tensor).to(device.dtype)
-            for role, tensor in tensors.items()
-            if role != "alpha"
-        }
-        sources = {
-            role: _Source(file.sha256, names[role], tensor.shape, tensor.dtype)
-            for role, tensor in weights.items()
-        }
-        low_rank = LowRank(weights, sources, _scale(tensors, scale))
-        low_rank.move(device.torch_device)
-        if not all(bool(torch.isfinite(tensor).all()) for tensor in low_rank.tensors):
+    for place in layout:
+        layer = networks[place.component].layers[place.path]
+        change = _layer_change(file, place, layer, content, device)
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in change.tensors):
             raise InvalidJob(
                 f"The LoRA {file.name} has numbers that are too large for {device.dtype}."
             )
-        layers[component, path] = low_rank
+        layers[place.component, place.path] = change
     return LoraWeights(file.name, layers)
 
 
-def _scale(tensors: Mapping[str, torch.Tensor], scale: float | None) -> float:
-    """Of the product: by `alpha`, else `scale`."""
-    if "alpha" in tensors:
-        return float(tensors["alpha"]) / len(tensors["down"])
-    return 1.0 if scale is None else scale
-
-
-def _on_device(source: _Source, tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The tensor that is there already, else this one, moved there."""
-    with _lock:
-        shared = _shared.get((source, device))
-        if shared is None:
-            shared = _shared[source, device] = tensor.to(device)
-        return shared
+def _layer_change(
+    file: LoraFile,
+    place: LayerTensors,
+    layer: torch.nn.Module,
+    content: Mapping[str, torch.Tensor],
+    device: Device,
+) -> LayerChange:
+    """`content` has all tensors of the file."""
+    names = {role: name for role, name in place.tensors.items() if role != "alpha"}
+    is_low_rank = is_product(names)
+    weights = {
+        role: (_shaped(layer, role, content[name]) if is_low_rank else content[name]).to(
+            device.dtype
+        )
+        for role, name in names.items()
+    }
+    sources = {
+        role: TensorSource(file.sha256, names[role], tensor.shape, tensor.dtype)
+        for role, tensor in weights.items()
+    }
+    scale = 1.0 if place.scale is None else place.scale
+    rank = rank_of({role: tensor.shape for role, tensor in weights.items()})
+    if "alpha" in place.tensors and rank is not None:
+        scale = float(content[place.tensors["alpha"]]) / rank
+    kind = LowRank if is_low_rank else WeightChange
+    change = kind(weights, sources, scale)
+    change.move(device.torch_device)
+    return change
 
 
 def _shaped(layer: torch.nn.Module, role: str, tensor: torch.Tensor) -> torch.Tensor:

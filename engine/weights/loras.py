@@ -38,15 +38,11 @@ _EXPONENTS: Final[Mapping[str, tuple[str, int]]] = {
 """Of each type of floating-point numbers, the bits that are all set in NaN and infinity."""
 _HASHED_BYTES: Final = 2**20
 _OTHER_KINDS: Final = (
-    ("dora_scale", "DoRA"),
-    ("lora_magnitude_vector", "DoRA"),
-    (".hada_", "LoHa"),
-    (".lokr_", "LoKr"),
-    (".oft_", "OFT"),
-    (".boft_", "OFT"),
-    (".on_input", "IA3"),
-    (".diff", "full weights"),
-    ("lora_controlnet", "Control-LoRA"),
+    (".oft_", "an OFT adapter"),
+    (".boft_", "an OFT adapter"),
+    (".on_input", "an IA3 adapter"),
+    (".diff", "a file of whole weights"),
+    ("lora_controlnet", "a Control-LoRA"),
 )
 """Parts of the names of tensors that other kinds of adapters have."""
 log = logging.getLogger(__name__)
@@ -168,7 +164,7 @@ def read_lora(path: Path) -> LoraFile:
     header = read_header(path, path.name)
     for part, kind in _OTHER_KINDS:
         if any(part in key for key in header.tensors):
-            raise ModelCorrupt(f"The LoRA {name} is a {kind} adapter, which is not supported.")
+            raise ModelCorrupt(f"The LoRA {name} is {kind}, which is not supported.")
     if not any("lora" in key for key in header.tensors):
         raise ModelCorrupt(f"The file {path.name} is no LoRA: it has no weights of low rank.")
     try:
