@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from functools import cache
@@ -115,6 +116,13 @@ def test_a_folder_is_listed(tmp_path: Path) -> None:
     )
     assert card(tmp_path).refused_adapters == {}
     assert card(tmp_path).adapter("fox V1.2", 0.5).name == "Fox v1.2"
+
+
+def test_a_pipe_is_no_lora(tmp_path: Path) -> None:
+    """Nobody writes into it, so reading it would never end."""
+    os.mkfifo(tmp_path / "ink.safetensors")
+    (tmp_path / "fox.safetensors").write_bytes(kohya_file().read_bytes())
+    assert [adapter.name for adapter in card(tmp_path).adapters] == ["fox"]
 
 
 def test_a_folder_must_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -242,8 +242,10 @@ def _check_shapes(
         raise Unsuitable(f"it is incomplete: {next(iter(names.values()))[:100]} stands alone")
     rank = shapes["down"][0] if shapes.get("down") else int(bool(products[1]))
     allowed = _allowed_shapes(layer, rank, has_mid="mid" in shapes)
+    if rank < 1:
+        raise Unsuitable(_other_shape(file, names["down"], shapes["down"]))
     for role, shape in shapes.items():
-        if role not in (*LOHA, *LOKR) and (rank < 1 or shape not in allowed[role]):
+        if role not in (*LOHA, *LOKR) and shape not in allowed[role]:
             raise Unsuitable(_other_shape(file, names[role], shape))
 
 

@@ -47,16 +47,16 @@ class WeightChange(LayerChange):
     def _change(self, layer: torch.nn.Module, scale: float) -> torch.Tensor:
         """The change of the layer's weight."""
         parameter: Any = layer.weight
-        weight: torch.Tensor = parameter.float()
-        change = weight_change(self._tensors).reshape(weight.shape)
+        change = weight_change(self._tensors).reshape(parameter.shape)
         magnitude, norms = self._tensors.get(MAGNITUDE), self._tensors.get(DORA)
+        if magnitude is None and norms is None:
+            return change * (scale * self.scale)
+        weight: torch.Tensor = parameter.float()
         if magnitude is not None:  # as peft, whose norm depends on the scale
             changed = weight + change.float() * (scale * self.scale)
             return (_with_norms(changed, magnitude.flatten()) - weight).to(change.dtype)
-        if norms is not None:
-            changed = weight + change.float() * self.scale
-            return ((_with_norms(changed, norms) - weight) * scale).to(change.dtype)
-        return change * (scale * self.scale)
+        changed = weight + change.float() * self.scale
+        return ((_with_norms(changed, self._tensors[DORA]) - weight) * scale).to(change.dtype)
 
 
 def weight_change(tensors: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -91,14 +91,16 @@ def lora_folders(model: str) -> tuple[Path, ...]:
 
 
 def lora_versions(folders: Sequence[Path]) -> Versions:
-    """The files in these folders that may be LoRAs. A folder that cannot be read has none."""
+    """The files in these folders that may be LoRAs; pipes and devices, whose reading may never end,
+    are none. A folder that cannot be read has none."""
     versions = {}
     for folder in folders:
         for parent, _, names in os.walk(folder):
             for path in (Path(parent, name) for name in names if not name.startswith(".")):
                 if path.suffix.lower() == SUFFIX or is_pickle(path):
                     with suppress(OSError):  # it was removed in between
-                        versions[path] = _version(path)
+                        if path.is_file():
+                            versions[path] = _version(path)
     return versions
 
 
