@@ -13,26 +13,21 @@ from diffusers import (
     AutoencoderKL,
     ControlNetModel,
     StableDiffusionControlNetPipeline,
-    StableDiffusionInstructPix2PixPipeline,
 )
-from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
 from engine.starter.dataset import to_range
 from engine.starter.denoiser import TextConditioner
 from engine.starter.evaluator import SceneClassifier
-from engine.starter.export import MODEL_FOLDER, load_edit, save_edit
-from engine.starter.scenes import Generators, Thing, draw_scene, draw_scene_with
+from engine.starter.scenes import Generators, draw_scene, draw_scene_with
 from engine.starter.steering import data
 from engine.starter.steering.batches import SteeringSampler
 from engine.starter.steering.control import control_image, new_scribble_control, train_scribble
 from engine.starter.steering.data import Part, render_chunk
 from engine.starter.steering.decoded_latents import search_latents
-from engine.starter.steering.editing import new_edit_unet, train_edit
-from engine.starter.steering.edits import draw_pair, instruction, random_pair
 from engine.starter.steering.low_rank import Lora, save_diffusers, save_kohya
-from engine.starter.steering.measures import has_style, lines_followed, pixels_changed
+from engine.starter.steering.measures import has_style, lines_followed
 from engine.starter.steering.scribbles import scribble
 from engine.starter.steering.style_classifier import style_classifier
 from engine.starter.steering.style_loras import LORA_FOLDER, save_style, styled_parts, train_style
@@ -96,34 +91,6 @@ def test_scribbles_are_deterministic_and_on_the_edges_of_their_scene() -> None:
     assert np.mean(own) > np.mean(others) + 0.15
 
 
-def test_pairs_differ_only_where_the_edit_says() -> None:
-    """Edits of things leave the sky; each edit changes something and is deterministic."""
-    rng = random.Random(2)
-    for nth in range(12):
-        pair = random_pair(PAIR, SIZE, f"p{nth}")
-        assert pair == random_pair(PAIR, SIZE, f"p{nth}")
-        assert pair.reversed().reversed() == pair
-        before, after = (np.asarray(image, dtype=int) for image in draw_pair(pair, SIZE, f"p{nth}"))
-        assert (before != after).any()
-        if (pair.before.place, pair.before.time) == (pair.after.place, pair.after.time):
-            assert (before[:8] == after[:8]).all()
-        assert instruction(pair, rng)
-
-
-def test_an_instruction_names_what_it_changes() -> None:
-    """The new time of day, the thing that is removed, or the new colour is in the words."""
-    rng = random.Random(3)
-    pair = random_pair(PAIR, SIZE, "p0")
-    alone = replace(PAIR, things=PAIR.things[:1])
-    removal = replace(pair, before=PAIR, after=alone)
-    words = instruction(removal, rng)
-    assert any(noun in words for noun in ("house", "cottage", "home"))
-    addition = instruction(removal.reversed(), rng)
-    assert "blue" in addition
-    painted = replace(PAIR, things=(PAIR.things[0], Thing("house", "green")))
-    assert "green" in instruction(replace(pair, before=PAIR, after=painted), rng)
-
-
 @pytest.mark.parametrize("style", STYLES)
 def test_styles_are_recognised(style: str) -> None:
     """Each style is told from plain renderings and from the other style."""
@@ -131,16 +98,6 @@ def test_styles_are_recognised(style: str) -> None:
     styled = {name: np.asarray(restyle(picture)) for name, restyle in STYLES.items()}
     assert [name for name in STYLES if has_style(style, styled[name])] == [style]
     assert not has_style(style, np.asarray(picture))
-
-
-def test_an_edit_of_pixels_is_measured() -> None:
-    """A picture counts as edited if it is the second one, and as kept if the rest is unchanged."""
-    before = np.zeros((8, 8, 3), np.uint8)
-    after = before.copy()
-    after[:2] = 200
-    assert pixels_changed(before, after, after) == (True, True)
-    assert pixels_changed(before, after, before) == (False, True)
-    assert pixels_changed(before, after, np.full_like(before, 200)) == (True, False)
 
 
 def test_rendered_chunks_are_deterministic() -> None:
@@ -177,30 +134,6 @@ def test_the_control_net_loads_in_diffusers(
     lines = control_image(part["scribbles"][:1])
     painted = painter("a cat", lines, num_inference_steps=1, output_type="np").images
     assert painted.shape == (1, 64, 64, 3)
-
-
-def test_the_edit_variant_loads_in_diffusers(
-    tmp_path: Path, model: TextConditioner, vae: AutoencoderKL, part: Part
-) -> None:
-    """It starts as the model it was made from; its file has it back in fp16."""
-    unet = new_edit_unet(model.unet)
-    source = torch.randn(1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        widened = unet.conv_in(torch.cat([source, source], dim=1))
-        assert torch.allclose(widened, model.unet.conv_in(source), atol=1e-6)
-    train_edit(copy.deepcopy(model), unet, [part], CONFIG, tmp_path, CPU)
-    folder = tmp_path / MODEL_FOLDER
-    model.unet.save_config(folder / "unet")
-    save_edit(unet, tmp_path)
-    loaded = load_edit(tmp_path)
-    stored = unet.state_dict()
-    assert all(torch.equal(t, stored[k].half().float()) for k, t in loaded.state_dict().items())
-    components = pipeline_of(model, vae).components | {"unet": loaded}
-    components.pop("image_encoder")
-    editor = StableDiffusionInstructPix2PixPipeline(**components, requires_safety_checker=False)
-    picture = Image.new("RGB", SIZE, "green")
-    edited = editor("make it night", picture, num_inference_steps=1, output_type="np").images
-    assert edited.shape == (1, 64, 64, 3)
 
 
 def test_searched_latents_decode_more_closely(vae: AutoencoderKL, part: Part) -> None:

@@ -39,7 +39,7 @@ def six_scenes(vae: AutoencoderKL) -> Part:
     """Six small scenes, encoded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "CHUNK", 6)
-        return data.encoded(render_chunk(0, size=SIZE, seed=1), vae, CPU)
+        return data.encoded(render_chunk(0, size=SIZE, seed=1), vae, CPU, ("latents",))
 
 
 def pipeline_of(model: TextConditioner, vae: AutoencoderKL) -> StableDiffusionPipeline:

@@ -1,4 +1,4 @@
-"""The names of a UNet's tensors in a single-file checkpoint, as its authors' own code has them."""
+"""The names of tensors in a single-file checkpoint, as its authors' own code has them."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,8 +6,10 @@ from typing import Final
 
 from diffusers import UNet2DConditionModel
 from torch import Tensor
+from transformers import CLIPTextModel
 
 UNET: Final = "model.diffusion_model."
+TEXT_ENCODER: Final = "cond_stage_model.transformer.text_model."
 _UNET: Final = {
     "conv_in.": "input_blocks.0.0.",
     "time_embedding.linear_1.": "time_embed.0.",
@@ -34,6 +36,14 @@ def unet_tensors(network: UNet2DConditionModel) -> dict[str, Tensor]:
     """The tensors of a UNet by their names in a checkpoint."""
     names = checkpoint_names(network)
     return {names[name]: tensor for name, tensor in network.state_dict().items()}
+
+
+def text_encoder_tensors(network: CLIPTextModel) -> dict[str, Tensor]:
+    """The tensors of a text encoder by their names in a checkpoint of Stable Diffusion 1."""
+    return {
+        f"{TEXT_ENCODER}{name.removeprefix('text_model.')}": tensor
+        for name, tensor in network.state_dict().items()
+    }
 
 
 def checkpoint_names(network: UNet2DConditionModel) -> dict[str, str]:

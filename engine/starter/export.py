@@ -7,12 +7,12 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from engine.errors import UsageError
 from engine.models.checkpoint_loading import load_from_checkpoint
-from engine.starter.checkpoint import checkpoint_names, unet_tensors
+from engine.starter.checkpoint import text_encoder_tensors, unet_tensors
 from engine.starter.denoiser import TextConditioner, new_scheduler
 from engine.starter.evaluator import SceneClassifier
 from engine.starter.safety import new_checker, new_feature_extractor
@@ -80,28 +80,33 @@ def save_conditioner(model: TextConditioner, out: Path) -> None:
 
 def save_few_steps(student: UNet2DConditionModel, out: Path) -> None:
     """Write the few-step student as a checkpoint with its UNet alone, in fp16."""
-    _save_unet(student, out / MODEL_FOLDER / FEW_STEP_STARTER_FILE.name)
+    _save_checkpoint(unet_tensors(student), out / MODEL_FOLDER / FEW_STEP_STARTER_FILE.name)
 
 
-def save_edit(unet: UNet2DConditionModel, out: Path) -> None:
-    """Write the variant for edits as a checkpoint with its UNet alone, in fp16."""
-    _save_unet(unet, out / MODEL_FOLDER / EDIT_FILE)
+def save_edit(model: TextConditioner, out: Path) -> None:
+    """Write the variant for edits as a checkpoint with its UNet and its text encoder, in fp16."""
+    tensors = unet_tensors(model.unet) | text_encoder_tensors(model.text_encoder)
+    _save_checkpoint(tensors, out / MODEL_FOLDER / EDIT_FILE)
 
 
-def load_edit(out: Path) -> UNet2DConditionModel:
-    """The UNet that `save_edit` wrote, in fp32."""
+def load_edit(out: Path) -> TextConditioner:
+    """The networks that `save_edit` wrote, in fp32."""
     folder = out / MODEL_FOLDER
-    config = UNet2DConditionModel.load_config(folder / "unet")
-    unet = UNet2DConditionModel.from_config(config, in_channels=2 * config["in_channels"])
-    stored = load_file(folder / EDIT_FILE)
-    names = checkpoint_names(unet)
-    unet.load_state_dict({name: stored[names[name]].float() for name in names})
-    return unet.eval()
+    checkpoint = read_checkpoint(folder / EDIT_FILE, EDIT_FILE)
+    return TextConditioner(
+        CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        load_from_checkpoint(
+            CLIPTextModel, checkpoint, "text_encoder", folder / "text_encoder", torch.float32
+        ),
+        load_from_checkpoint(
+            UNet2DConditionModel, checkpoint, "unet", folder / "unet", torch.float32
+        ),
+    )
 
 
-def _save_unet(unet: UNet2DConditionModel, file: Path) -> None:
+def _save_checkpoint(tensors: dict[str, Tensor], file: Path) -> None:
     save_file(
-        {k: v.half().cpu().contiguous() for k, v in unet_tensors(unet).items()},
+        {name: tensor.half().cpu().contiguous() for name, tensor in tensors.items()},
         file,
         {"modelspec.license": "mit"},
     )

@@ -1,7 +1,7 @@
 """Render what the trainings of this package learn from, in parallel, and encode it."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -21,7 +21,6 @@ from engine.starter.captions import caption
 from engine.starter.dataset import to_range
 from engine.starter.safety import SIDE
 from engine.starter.scenes import Generators, Scene, draw_scene_with, random_scene
-from engine.starter.steering.edits import draw_side, instruction, original_places, random_pair
 from engine.starter.steering.examples import Example, labels, random_example
 from engine.starter.steering.scribbles import scribble
 from engine.starter.steering.styles import STYLES, TRIGGERS
@@ -36,19 +35,18 @@ COUNTS: Final = (1, 2)
 WEIGHTS: Final = {"robot": 2, "cat": 2}
 """Of kinds that are more difficult than others, as in `random_scene`."""
 Arrays = dict[str, NDArray[np.generic]]
+RenderChunk = Callable[..., Arrays]
+"""Renders the chunk of a number, with `size` and `seed`."""
 Part = dict[str, Tensor]
 """Tensors of scenes of one size, (n, ...) each, by name:
 
 - `latents`, fp16, and `counts` of things; `tokens`, (n, CAPTIONS, MAX_TOKENS), of its captions;
 - `scribbles`: uint8, (n, height, width);
-- `before`, `after`: latents of a pair; `forward`, `backward`: tokens of instructions;
 - `examples`: uint8, (n, 2, 3, SIDE, SIDE), and their `labels`; `prompts`: tokens, (n, 2, CAPTIONS,
   MAX_TOKENS), of prompts that lead from each example to the scene;
 - for one in STYLED of the scenes, for example in the style `pencil`: `pencil_pictures`, uint8,
   (n, 3, height, width), `pencil_tokens` of their captions, and their `pencil_counts` of things.
 """
-_PICTURES: Final = ("latents", "before", "after")
-"""What is encoded."""
 _tokenizer = cache(new_tokenizer)
 
 
@@ -62,16 +60,26 @@ class Rendering:
 
 
 def render_part(
-    rendering: Rendering, vae: AutoencoderKL, device: torch.device, file: Path | None = None
+    rendering: Rendering,
+    vae: AutoencoderKL,
+    device: torch.device,
+    file: Path | None = None,
+    *,
+    render: RenderChunk | None = None,
+    pictures: tuple[str, ...] = ("latents",),
 ) -> Part:
-    """The rendered and encoded scenes, determined by the seed, which are also written to `file`."""
+    """The rendered and encoded scenes, determined by the seed, which are also written to `file`.
+
+    `render` renders a chunk; it is `render_chunk` if not given. The arrays named in `pictures` are
+    encoded.
+    """
     chunks = range(-(-rendering.count // CHUNK))
-    work = partial(render_chunk, size=rendering.size, seed=rendering.seed)
+    work = partial(render or render_chunk, size=rendering.size, seed=rendering.seed)
     with ProcessPoolExecutor() as pool:
         results = pool.map(work, chunks)  # the processes start before the device is used
         vae = vae.to(device).eval()
         bar = tqdm(results, f"scenes {rendering.size}", len(chunks), mininterval=2)
-        parts = [encoded(chunk, vae, device) for chunk in bar]
+        parts = [encoded(chunk, vae, device, pictures) for chunk in bar]
     part = {name: torch.cat([chunk[name] for chunk in parts]) for name in parts[0]}
     if file is not None:
         draft = file.with_suffix(".tmp")
@@ -91,24 +99,34 @@ def load_parts(folder: Path) -> list[Part]:
 
 
 @torch.inference_mode()
-def encoded(arrays: Arrays, vae: AutoencoderKL, device: torch.device) -> Part:
-    """The arrays of `render_chunk` as tensors, with latents instead of pictures."""
+def encoded(
+    arrays: Arrays, vae: AutoencoderKL, device: torch.device, pictures: tuple[str, ...]
+) -> Part:
+    """The arrays of a chunk as tensors, with latents instead of the named pictures."""
     part = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    for name in _PICTURES:
-        pictures = part[name].to(device).permute(0, 3, 1, 2)
-        part[name] = vae.encode(to_range(pictures)).latent_dist.mode().half().cpu()
+    for name in pictures:
+        pixels = part[name].to(device).permute(0, 3, 1, 2)
+        part[name] = vae.encode(to_range(pixels)).latent_dist.mode().half().cpu()
     return part
 
 
 def render_chunk(chunk: int, *, size: tuple[int, int], seed: int) -> Arrays:
-    """The arrays of CHUNK scenes; those in _PICTURES are uint8 pictures, (n, height, width, 3)."""
+    """The arrays of CHUNK scenes; `latents` are uint8 pictures still, (n, height, width, 3)."""
     rng = random.Random(f"steering/{seed}/{size}/{chunk}")  # noqa: S311 - a seed, not a secret
-    rows: dict[str, list[NDArray[np.generic]]] = {}
+    rows = []
     for nth in range(CHUNK):
         scene = random_scene(rng, unsafe=0.0, counts=COUNTS, weights=WEIGHTS)
-        for name, row in _row(scene, size, f"{seed}/{size}/{chunk}/{nth}", rng, nth):
-            rows.setdefault(name, []).append(row)
-    return {name: np.stack(arrays) for name, arrays in rows.items()}
+        rows.append(dict(_row(scene, size, f"{seed}/{size}/{chunk}/{nth}", rng, nth)))
+    return stack_rows(rows)
+
+
+def stack_rows(rows: Iterable[Arrays]) -> Arrays:
+    """The arrays of all rows by name; a row may lack some of them."""
+    stacked: dict[str, list[NDArray[np.generic]]] = {}
+    for row in rows:
+        for name, array in row.items():
+            stacked.setdefault(name, []).append(array)
+    return {name: np.stack(arrays) for name, arrays in stacked.items()}
 
 
 def _row(
@@ -117,19 +135,12 @@ def _row(
     picture = draw_scene_with(scene, size, Generators.separate(seed))
     yield "latents", np.asarray(picture)
     yield "counts", np.array(len(scene.things))
-    yield "tokens", _tokens([caption(scene, rng) for _ in range(CAPTIONS)])
+    yield "tokens", tokens_array([caption(scene, rng) for _ in range(CAPTIONS)])
     yield "scribbles", scribble(scene, picture, Generators.separate(seed), rng)
-    pair = random_pair(scene, size, seed)
-    is_same = pair.before == scene and pair.before_places == original_places(scene, size, seed)
-    before = picture if is_same else draw_side(pair.before, pair.before_places, size, seed)
-    yield "before", np.asarray(before)
-    yield "after", np.asarray(draw_side(pair.after, pair.after_places, size, seed))
-    yield "forward", _tokens([instruction(pair, rng) for _ in range(CAPTIONS)])
-    yield "backward", _tokens([instruction(pair.reversed(), rng) for _ in range(CAPTIONS)])
     examples = [random_example(scene, rng, changed=changed) for changed in (False, True)]
     yield "examples", np.stack([_example_picture(example, rng) for example in examples])
     yield "labels", np.stack([labels(example.scene) for example in examples])
-    yield "prompts", np.stack([_tokens(example.prompts) for example in examples])
+    yield "prompts", np.stack([tokens_array(example.prompts) for example in examples])
     if nth % STYLED == 0:
         yield from _styled(scene, picture, rng)
 
@@ -140,7 +151,7 @@ def _styled(
     for style, restyle in STYLES.items():
         yield f"{style}_pictures", np.asarray(restyle(picture)).transpose(2, 0, 1)
         texts = [styled_caption(scene, TRIGGERS[style], rng) for _ in range(CAPTIONS)]
-        yield f"{style}_tokens", _tokens(texts)
+        yield f"{style}_tokens", tokens_array(texts)
         yield f"{style}_counts", np.array(len(scene.things))
 
 
@@ -160,5 +171,6 @@ def _example_picture(example: Example, rng: random.Random) -> NDArray[np.uint8]:
     return np.asarray(picture).transpose(2, 0, 1)
 
 
-def _tokens(texts: list[str]) -> NDArray[np.int16]:
+def tokens_array(texts: list[str]) -> NDArray[np.int16]:
+    """The tokens, (n, MAX_TOKENS), of the texts."""
     return tokens_of(_tokenizer(), texts).numpy().astype(np.int16)

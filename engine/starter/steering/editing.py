@@ -1,25 +1,31 @@
 """The starter's variant for edits by words (InstructPix2Pix), and its training."""
 
+import copy
 from pathlib import Path
 from typing import Final
 
 import torch
 from diffusers import UNet2DConditionModel
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from engine.starter.autoencoder import CHANNELS
-from engine.starter.caption_tokens import tokens_of
-from engine.starter.denoiser import GUIDANCE_RATIO, Noising, TextConditioner
+from engine.starter.denoiser import GUIDANCE_RATIO, TextConditioner
 from engine.starter.steering.data import Part
+from engine.starter.steering.edit_batches import Pairs, PairSampler
+from engine.starter.steering.instruction_labels import LABEL_SIZES, UNSTATED
+from engine.starter.text_encoder import WIDTH
 from engine.starter.trainer import TrainingConfig, autocast, train
 
-DROPPED: Final = 0.1
-"""Share of the pictures without source (Brooks et al. 2023, arXiv 2211.09800, section 3.2.1: 5 %
-with an instruction and 5 % without; here every picture has a row of each)."""
-CHANGE_WEIGHT: Final = 3.0
-"""Loss weight of the latent pixels that an edit changes; it is 1 elsewhere."""
-_CHANGED: Final = 0.25
-"""Mean difference of latents, over their channels, from which a pixel counts as changed."""
+WORDLESS_EVERY: Final = 4
+"""One step in so many trains without instructions."""
+DROPPED: Final = 0.25
+"""Share of the pictures without source, in steps without instructions (Brooks et al. 2023, arXiv
+2211.09800, section 3.2.1)."""
+LABEL_WEIGHT: Final = 0.05
+"""Weight of the loss of the classes that the instruction's embedding must show."""
+KEPT_WEIGHT: Final = 0.3
+"""Weight of the loss that keeps embeddings as they were, as long as no UNet is trained."""
 
 
 def new_edit_unet(unet: UNet2DConditionModel) -> UNet2DConditionModel:
@@ -33,73 +39,93 @@ def new_edit_unet(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     return edit
 
 
-def train_edit(
-    model: TextConditioner,
-    edit: UNet2DConditionModel,
+class EditTraining(nn.Module):
+    """The trained parts: the UNet, a text encoder of its own, because that of the starter has
+    learned to overlook words such as `replace`, and classifiers of its embeddings."""
+
+    def __init__(self, model: TextConditioner) -> None:
+        super().__init__()
+        self.text_encoder, self.unet = model.text_encoder, model.unet
+        self.heads = nn.ModuleList(nn.Linear(WIDTH, count) for count in LABEL_SIZES)
+
+    def label_loss(self, embeds: Tensor, tokens: Tensor, labels: Tensor) -> Tensor:
+        """The loss of the classes, (n, len(LABEL_SIZES)), of embedded instructions, from their
+        first end token, which follows all their words."""
+        ends = (tokens == self.text_encoder.config.eos_token_id).int().argmax(dim=1)
+        last = embeds[torch.arange(len(embeds), device=embeds.device), ends]
+        losses = [
+            F.cross_entropy(head(last), labels[:, i], ignore_index=UNSTATED, reduction="sum")
+            for i, head in enumerate(self.heads)
+        ]
+        return torch.stack(losses).sum() / len(labels)
+
+
+def train_instructions(
+    training: EditTraining,
     parts: list[Part],
     config: TrainingConfig,
     folder: Path,
     device: torch.device,
 ) -> None:
-    """Train the UNet to edit pictures by instructions; the text encoder does not change.
-
-    Each picture has two rows, with and without its instruction, whose difference is distilled as in
-    `denoiser.distill_guidance`.
-    """
-    sampler = _PairSampler(parts, config.batch, device)
-    model.text_encoder.to(device).eval().requires_grad_(False)
-    empty = tokens_of(model.tokenizer, [""]).to(device)
+    """Train the text encoder alone, so that its embeddings show what an instruction asks for."""
+    sampler = PairSampler(parts, config.batch, device)
+    training.to(device)
+    original = copy.deepcopy(training.text_encoder).eval()
 
     def loss_at(_step: int, generator: torch.Generator) -> Tensor:
-        noisy, noise, timesteps, weights, source, tokens = sampler.sample(generator)
-        both = torch.cat([empty.expand_as(tokens), tokens])
-        inputs = torch.cat([noisy, source], dim=1).repeat(2, 1, 1, 1)
+        tokens, labels = sampler.sample_instructions(generator)
+        with torch.no_grad():
+            before = original(tokens).last_hidden_state
+        embeds = training.text_encoder(tokens).last_hidden_state
+        kept = F.mse_loss(embeds, before)
+        return training.label_loss(embeds, tokens, labels) + KEPT_WEIGHT * kept
+
+    parameters = [*training.text_encoder.parameters(), *training.heads.parameters()]
+    training.text_encoder.train()
+    train("instructions", training, loss_at, config, folder, parameters=parameters)
+
+
+def train_edit(
+    training: EditTraining,
+    empty: Tensor,
+    parts: list[Part],
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
+) -> None:
+    """Train UNet and text encoder to edit pictures by instructions; `empty` are the tokens, (1,
+    MAX_TOKENS), of the empty prompt.
+
+    With an instruction, the target is GUIDANCE_RATIO times as far from the prediction without it
+    as the noise, which distils guidance as `denoiser.distill_guidance` does.
+    """
+    sampler = PairSampler(parts, config.batch, device)
+    training.to(device).unet.to(memory_format=torch.channels_last)
+    empty = empty.to(device)
+
+    def predict(batch: Pairs, embeds: Tensor) -> Tensor:
+        inputs = torch.cat([batch.noisy, batch.source], dim=1)
+        inputs = inputs.contiguous(memory_format=torch.channels_last)
         with autocast(device):
-            embeds = model.text_encoder(both).last_hidden_state
-            predicted = edit(
-                inputs.contiguous(memory_format=torch.channels_last), timesteps.repeat(2), embeds
-            ).sample
-        noise_pred_image, noise_pred_text = predicted.float().chunk(2)
-        guided = noise_pred_image + (noise_pred_text - noise_pred_image) / GUIDANCE_RATIO
-        errors = (guided - noise).square() + (noise_pred_image - noise).square()
-        loss: Tensor = (errors.mean(dim=1) * weights).mean()
-        return loss
+            predicted: Tensor = training.unet(inputs, batch.timesteps, embeds).sample
+        return predicted.float()
 
-    edit.to(device, memory_format=torch.channels_last).train()
-    train("edit", edit, loss_at, config, folder)
-    edit.eval()
+    def without_words(batch: Pairs) -> Tensor:
+        embeds = training.text_encoder(empty).last_hidden_state
+        return predict(batch, embeds.expand(len(batch.noisy), -1, -1))
 
+    def loss_at(step: int, generator: torch.Generator) -> Tensor:
+        batch = sampler.sample(generator)
+        if step % WORDLESS_EVERY == WORDLESS_EVERY - 1:
+            batch = batch.without_some_sources(DROPPED)
+            return batch.loss(without_words(batch), batch.noise)
+        with torch.no_grad():
+            noise_pred_image = without_words(batch)
+        target = torch.lerp(noise_pred_image, batch.noise, GUIDANCE_RATIO)
+        embeds = training.text_encoder(batch.tokens).last_hidden_state
+        loss = batch.loss(predict(batch, embeds), target) / GUIDANCE_RATIO**2
+        return loss + LABEL_WEIGHT * training.label_loss(embeds, batch.tokens, batch.labels)
 
-class _PairSampler:
-    """Samples pairs in both directions, each batch of one size."""
-
-    def __init__(self, parts: list[Part], batch: int, device: torch.device) -> None:
-        self._batch, self._device = batch, device
-        self._pictures = [
-            torch.stack([part["before"], part["after"]], dim=1).to(device) for part in parts
-        ]
-        self._tokens = [
-            torch.stack([part["forward"], part["backward"]], dim=1).to(device) for part in parts
-        ]
-        self._sizes = torch.tensor([float(len(part["before"])) for part in parts])
-        self._noising = Noising(device)
-
-    def sample(self, generator: torch.Generator) -> tuple[Tensor, ...]:
-        """Noisy latents, noise, timesteps, loss weights, latents of the source, and tokens."""
-        nth = int(torch.multinomial(self._sizes, 1, generator=generator))
-        seed = int(torch.randint(2**62, (1,), generator=generator))
-        here = torch.Generator(self._device).manual_seed(seed)
-
-        def below(limit: int) -> Tensor:
-            return torch.randint(limit, (self._batch,), generator=here, device=self._device)
-
-        pictures, tokens = self._pictures[nth], self._tokens[nth]
-        indices, way, wording = below(len(pictures)), below(2), below(tokens.shape[2])
-        source = pictures[indices, way].float()
-        target = pictures[indices, 1 - way].float()
-        changed = (source - target).abs().mean(dim=1) > _CHANGED
-        noisy, noise, timesteps, of_timesteps = self._noising.noisy(target, here)
-        weights = torch.where(changed, CHANGE_WEIGHT, 1.0) * of_timesteps.reshape(-1, 1, 1)
-        chances = torch.rand(self._batch, 1, 1, 1, generator=here, device=self._device)
-        source = torch.where(chances < DROPPED, 0.0, source)
-        return noisy, noise, timesteps, weights, source, tokens[indices, way, wording].long()
+    training.train()
+    train("edit", training, loss_at, config, folder)
+    training.eval()

@@ -1,6 +1,7 @@
 """Pairs of pictures that differ in what an instruction says, and in nothing else."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,6 +22,8 @@ from engine.starter.scenes import (
     place_things,
 )
 
+CHANGE_WEIGHTS: Final = (18, 18, 26, 18, 20)
+"""Relative frequencies of another time, place, colour and kind, and of a thing more."""
 BESIDE: Final = 0.5
 """Share of the added things that are small and beside one in the middle; the others are one of
 two."""
@@ -43,11 +46,14 @@ class EditPair:
         return EditPair(self.after, self.before, self.after_places, self.before_places)
 
 
-def random_pair(scene: Scene, size: tuple[int, int], seed: str) -> EditPair:
-    """The scene, drawn with the generators of this seed, and another with one change."""
+def random_pair(
+    scene: Scene, size: tuple[int, int], seed: str, weights: Sequence[int] = CHANGE_WEIGHTS
+) -> EditPair:
+    """The scene, drawn with the generators of this seed, and another with one change, whose
+    relative frequencies are `weights`."""
     rng = random.Random(f"{seed}/edit")  # noqa: S311 - a seed, not a secret
     places = original_places(scene, size, seed)
-    change = rng.choices((_time, _place, _colour, _kind, _addition), (18, 18, 26, 18, 20))[0]
+    change = rng.choices((_time, _place, _colour, _kind, _addition), weights)[0]
     return change(EditPair(scene, scene, places, places), size, rng)
 
 

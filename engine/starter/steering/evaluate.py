@@ -112,7 +112,10 @@ class Evaluation:
         words = [instruction(pair, rng) for pair in pairs]
         drawings = [draw_pair(pair, SIZE, f"d{i}") for i, pair in enumerate(pairs)]
         sources = [before for before, _ in drawings]
-        pipeline = self._load(StableDiffusionInstructPix2PixPipeline, unet=load_edit(self._out))
+        edit = load_edit(self._out)
+        pipeline = self._load(
+            StableDiffusionInstructPix2PixPipeline, unet=edit.unet, text_encoder=edit.text_encoder
+        )
         settings = {
             "num_inference_steps": STEPS,
             "guidance_scale": guidance,
@@ -121,20 +124,19 @@ class Evaluation:
         edited = self._paint(lambda s, g: pipeline(words[s], sources[s], **self._how(g) | settings))
         predictions = self._classify(edited)
         targets = np.stack([np.asarray(after) for _, after in drawings])
-        outcomes = []
+        outcomes: dict[str, list[tuple[bool, bool]]] = {}
         for i, pair in enumerate(pairs):
             fact, before = changed_fact(pair), np.asarray(sources[i])
-            if fact == "number":
-                outcomes.append((fact, *pixels_changed(before, targets[i], edited[i])))
-            else:
-                outcomes.append((fact, *facts_changed(pair, predictions[i], edited[i])))
+            outcome = (
+                pixels_changed(before, targets[i], edited[i])
+                if fact == "number"
+                else facts_changed(pair, predictions[i], edited[i])
+            )
+            outcomes.setdefault(fact, []).append(outcome)
         for fact in ("time", "place", "colour", "kind", "number"):
-            chosen = [(asked, kept) for name, asked, kept in outcomes if name == fact]
-            if chosen:
-                _print(f"edits, {fact}: asked changed", share([asked for asked, _ in chosen]))
-                _print(f"edits, {fact}: others kept", share([kept for _, kept in chosen]))
-        _print("edits: asked changed", share([asked for _, asked, _ in outcomes]))
-        _print("edits: others kept", share([kept for _, _, kept in outcomes]))
+            if fact in outcomes:
+                _print_outcomes(f"edits, {fact}", outcomes[fact])
+        _print_outcomes("edits", [pair for facts in outcomes.values() for pair in facts])
         error = np.abs(edited.astype(np.float32) - targets).mean()
         print(f"edits: mean error {error:.2f} of 255 levels")  # noqa: T201 - the output
         self._sheet("edits", [np.asarray(source) for source in sources], edited, targets)
@@ -288,6 +290,13 @@ def main() -> None:
     for name, run in runs.items():
         if options.only in (None, name):
             run()
+
+
+def _print_outcomes(name: str, outcomes: Sequence[tuple[bool, bool]]) -> None:
+    """Print the shares of edits that did what was asked for, and that kept all else."""
+    changes, others = zip(*outcomes, strict=True)
+    _print(f"{name}: asked changed", share(changes))
+    _print(f"{name}: others kept", share(others))
 
 
 def _print(name: str, value: float) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from diffusers import UNet2DConditionModel
+import torch
 
-from engine.starter.export import load_few_steps, save_edit, written_by_a_stage
+from engine.starter.caption_tokens import tokens_of
+from engine.starter.denoiser import TextConditioner
+from engine.starter.export import load_edit, load_few_steps, save_edit, written_by_a_stage
 from engine.starter.run import SHARES, Run
 from engine.starter.scenes import SIZES
 from engine.starter.steering.adapter_training import (
@@ -16,7 +18,13 @@ from engine.starter.steering.adapter_training import (
 )
 from engine.starter.steering.control import new_scribble_control, train_scribble
 from engine.starter.steering.data import Part, Rendering, load_parts, part_file, render_part
-from engine.starter.steering.editing import new_edit_unet, train_edit
+from engine.starter.steering.edit_data import PAIR_PICTURES, pairs_file, render_pairs
+from engine.starter.steering.editing import (
+    EditTraining,
+    new_edit_unet,
+    train_edit,
+    train_instructions,
+)
 from engine.starter.steering.image_adapter import (
     ADAPTER_FOLDER,
     ENCODER_FOLDER,
@@ -30,6 +38,9 @@ from engine.starter.trainer import TrainingConfig
 
 CONTROL_FOLDER: Final = "controls"
 _SEED: Final = 20
+_EDIT_SEED: Final = 21
+WORDS_TIME: Final = 0.06
+"""Share of the time of `edit` in which the text encoder is trained alone."""
 ENCODER_TIME: Final = 0.15
 """Share of the time of `image_adapter` in which the encoder is trained alone."""
 ATTENTION_TIME: Final = 0.25
@@ -37,7 +48,7 @@ ATTENTION_TIME: Final = 0.25
 
 
 def render_steering(run: Run) -> None:
-    """Render and encode scenes, scribbles, pairs, styles and examples; writes `steering-*.pt`.
+    """Render and encode scenes, scribbles, styles and examples; writes `steering-*.pt`.
 
     A file that exists is kept, so that the stage can be resumed.
     """
@@ -46,6 +57,25 @@ def render_steering(run: Run) -> None:
         if not file.exists():
             rendering = Rendering(int(run.scenes * share), size, _SEED)
             render_part(rendering, run.finished_vae(), run.device, file)
+
+
+def render_edits(run: Run) -> None:
+    """Render and encode pairs of pictures with instructions; writes `pairs-*.pt`.
+
+    A file that exists is kept, so that the stage can be resumed.
+    """
+    for size, share in zip(SIZES, SHARES, strict=True):
+        file = pairs_file(run.work, size)
+        if not file.exists():
+            rendering = Rendering(int(run.scenes * share), size, _EDIT_SEED)
+            render_part(
+                rendering,
+                run.finished_vae(),
+                run.device,
+                file,
+                render=render_pairs,
+                pictures=PAIR_PICTURES,
+            )
 
 
 def scribble(run: Run) -> None:
@@ -57,11 +87,30 @@ def scribble(run: Run) -> None:
 
 
 def edit(run: Run) -> None:
-    """Train the variant for edits and write it as a checkpoint."""
+    """Train the variant for edits, from the finished model, and write it as a checkpoint."""
     model = run.finished_model()
-    unet: UNet2DConditionModel = new_edit_unet(model.unet)
-    train_edit(model, unet, _parts(run), run.config("edit"), run.work, run.device)
-    save_edit(unet, run.out)
+    _train_edit(
+        TextConditioner(model.tokenizer, model.text_encoder, new_edit_unet(model.unet)), run
+    )
+
+
+def refine_edit(run: Run) -> None:
+    """Train the finished variant for edits further, and write it."""
+    _train_edit(load_edit(run.out), run)
+
+
+def _train_edit(model: TextConditioner, run: Run) -> None:
+    written_by_a_stage(pairs_file(run.work, SIZES[0]))
+    parts = [torch.load(pairs_file(run.work, size), weights_only=True) for size in SIZES]
+    training = EditTraining(model)
+    words, pictures = run.config("instructions"), run.config("edit")
+    if pictures.seconds is not None:
+        words = replace(words, seconds=pictures.seconds * WORDS_TIME)
+        pictures = replace(pictures, seconds=pictures.seconds * (1 - WORDS_TIME))
+    train_instructions(training, parts, words, run.work, run.device)
+    empty = tokens_of(model.tokenizer, [""])
+    train_edit(training, empty, parts, pictures, run.work, run.device)
+    save_edit(model, run.out)
 
 
 def style_loras(run: Run) -> None:
@@ -104,7 +153,9 @@ def _parts(run: Run) -> list[Part]:
 STEERING_STAGES: Final[dict[str, Callable[[Run], None]]] = {
     "steering_data": render_steering,
     "scribble": scribble,
+    "edit_data": render_edits,
     "edit": edit,
+    "refine_edit": refine_edit,
     "style_loras": style_loras,
     "image_adapter": image_adapter,
 }

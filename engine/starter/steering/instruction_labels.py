@@ -1,0 +1,73 @@
+"""What an instruction states, as classes: the text encoder for edits learns them first."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.starter.objects import OBJECTS
+from engine.starter.scenes import COLOURS, PLACES, TIMES, Thing
+from engine.starter.steering.edits import EditPair
+
+ACTIONS: Final = ("time", "place", "colour", "kind", "addition", "removal")
+KINDS: Final = tuple(OBJECTS)
+LABEL_SIZES: Final = (
+    len(ACTIONS),
+    len(KINDS),
+    len(KINDS),
+    len(COLOURS),
+    len(PLACES),
+    len(TIMES),
+)
+"""Numbers of classes of `instruction_labels`: what is done, the kind of the thing that is meant,
+that of the new one, the new colour, place and time."""
+UNSTATED: Final = -100
+"""The class of what an instruction does not state; `cross_entropy` ignores it."""
+
+
+def action(pair: EditPair) -> str:
+    """What leads from the first scene to the second."""
+    before, after = pair.before, pair.after
+    if before.time != after.time:
+        return "time"
+    if before.place != after.place:
+        return "place"
+    if len(before.things) != len(after.things):
+        return "addition" if len(before.things) < len(after.things) else "removal"
+    old, new = changed_things(pair)
+    return "colour" if old.kind == new.kind else "kind"
+
+
+def changed_things(pair: EditPair) -> tuple[Thing, Thing]:
+    """The first thing that differs, before and after, of scenes with equally many things."""
+    things = zip(pair.before.things, pair.after.things, strict=True)
+    return next((old, new) for old, new in things if old != new)
+
+
+def instruction_labels(pair: EditPair) -> NDArray[np.int64]:
+    """The classes of the pair's instructions, whose numbers are LABEL_SIZES."""
+    done = action(pair)
+    facts = dict.fromkeys(("old", "new", "colour", "place", "time"), UNSTATED)
+    if done == "time":
+        facts["time"] = TIMES.index(pair.after.time)
+    elif done == "place":
+        facts["place"] = PLACES.index(pair.after.place)
+    elif done == "removal":
+        facts["old"] = KINDS.index(_more(pair.before.things, pair.after.things).kind)
+    elif done == "addition":
+        added = _more(pair.after.things, pair.before.things)
+        facts["new"] = KINDS.index(added.kind)
+        facts["colour"] = [*COLOURS].index(added.colour)
+    else:
+        old, new = changed_things(pair)
+        facts["old"] = KINDS.index(old.kind)
+        if done == "kind":
+            facts["new"] = KINDS.index(new.kind)
+        if old.colour != new.colour:
+            facts["colour"] = [*COLOURS].index(new.colour)
+    return np.array([ACTIONS.index(done), *facts.values()])
+
+
+def _more(longer: tuple[Thing, ...], shorter: tuple[Thing, ...]) -> Thing:
+    """The thing of the longer of two scenes' things that the other lacks."""
+    return longer[0] if longer[1:] == shorter else longer[1]
