@@ -103,13 +103,11 @@ def _train_edit(model: TextConditioner, run: Run) -> None:
     written_by_a_stage(pairs_file(run.work, SIZES[0]))
     parts = [torch.load(pairs_file(run.work, size), weights_only=True) for size in SIZES]
     training = EditTraining(model)
-    words, pictures = run.config("instructions"), run.config("edit")
-    if pictures.seconds is not None:
-        words = replace(words, seconds=pictures.seconds * WORDS_TIME)
-        pictures = replace(pictures, seconds=pictures.seconds * (1 - WORDS_TIME))
+    words = _share_of_time(run.config("instructions"), WORDS_TIME)
     train_instructions(training, parts, words, run.work, run.device)
     empty = tokens_of(model.tokenizer, [""])
-    train_edit(training, empty, parts, pictures, run.work, run.device)
+    config = _share_of_time(run.config("edit"), 1 - WORDS_TIME)
+    train_edit(training, empty, parts, config, run.work, run.device)
     save_edit(model, run.out)
 
 
