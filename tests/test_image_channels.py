@@ -16,7 +16,7 @@ from engine.device import Device, select_device
 from engine.errors import ModelCorrupt, ModelNotFound
 from engine.models import registry
 from engine.models.base import IMAGE_CHANNELS, dummy_recipe
-from engine.models.defaults import STARTER_GUIDANCE, STARTER_IMAGE_GUIDANCE
+from engine.models.defaults import STARTER_EDIT_GUIDANCE, STARTER_IMAGE_GUIDANCE
 from engine.models.description import describe
 from engine.models.openvino_backend import OpenVinoBackend
 from engine.models.stable_diffusion import StarterModel
@@ -128,13 +128,13 @@ def test_the_starter_for_edits_is_a_checkpoint_of_its_unet(
     save_file(unet_tensors(unet), tmp_path / "starter-edit.safetensors")
     files = find_model_files(EDIT_STARTER)
     description = describe(files)
-    assert (description.guidance, description.abilities) == (STARTER_GUIDANCE, ("edit",))
+    assert (description.guidance, description.abilities) == (STARTER_EDIT_GUIDANCE, ("edit",))
     core = load_engine_core(EDIT_STARTER)
     assert isinstance(core.model, StarterModel)
     card = core.model.card
     assert (card.is_editor, card.guidance, card.image_guidance) == (
         True,
-        STARTER_GUIDANCE,
+        STARTER_EDIT_GUIDANCE,
         STARTER_IMAGE_GUIDANCE,
     )
     run = edit(core, steps=2, width=card.native_size, height=card.native_size)

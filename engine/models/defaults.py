@@ -196,8 +196,9 @@ STABLE_DIFFUSION_3: Final = FamilyDefaults(
 (https://huggingface.co/stabilityai/stable-diffusion-3.5-large and -medium)."""
 STARTER_GUIDANCE: Final = 5.0
 """The starter was trained for a lower guidance scale than its family."""
-STARTER_IMAGE_GUIDANCE: Final = 2.5
-"""That with which its edits are evaluated (`starter/steering/evaluate.py`)."""
+STARTER_EDIT_GUIDANCE: Final = 7.5
+STARTER_IMAGE_GUIDANCE: Final = 2.0
+"""With these two, edits come nearest to what they ask for (`starter/steering/README.md`)."""
 
 
 class Distillation(NamedTuple):

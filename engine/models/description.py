@@ -10,6 +10,7 @@ from engine.errors import ModelCorrupt, first_line
 from engine.models.defaults import (
     FAMILIES,
     LIGHTNING,
+    STARTER_EDIT_GUIDANCE,
     STARTER_GUIDANCE,
     Distillation,
     FamilyDefaults,
@@ -25,7 +26,7 @@ from engine.models.scheduler_config import (
 from engine.models.text_encoder_config import check_text_encoder
 from engine.weights.embeddings import EmbeddingFile, check_fit, configured_embeddings
 from engine.weights.model_files import ModelFiles
-from engine.weights.model_folder import INDEX, STARTERS, names_component
+from engine.weights.model_folder import EDIT_STARTER, INDEX, STARTERS, names_component
 from engine.weights.readme import Readme, one_line, read_readme
 
 DENOISERS: Final = ("unet", "transformer")
@@ -69,7 +70,6 @@ def describe(files: ModelFiles) -> Description:
         if not _is_inside(files, network):
             check_weights(files, network, read_config(files, network))
     distillation = distillation_in(files)
-    guidance = STARTER_GUIDANCE if files.name in STARTERS else family.guidance
     denoiser = _denoiser_name(files)
     config, vae_config = (read_config(files, name) for name in (denoiser, "vae"))
     check_channels(files.name, denoiser, config, vae_config, family)
@@ -78,13 +78,20 @@ def describe(files: ModelFiles) -> Description:
         family,
         distillation,
         family.steps if distillation is None else distillation.steps,
-        guidance if distillation is None else distillation.guidance,
+        _guidance(files, family) if distillation is None else distillation.guidance,
         native_size(denoiser, config, family, scale_factor),
         read_scheduler_config(files),
         _readme(files).licence,
         _fitting_embeddings(files, family),
         ("edit",) if is_editor(config) else family.abilities,
     )
+
+
+def _guidance(files: ModelFiles, family: FamilyDefaults) -> float:
+    """The guidance scale that suits the model, unless it is distilled."""
+    if files.name == EDIT_STARTER:
+        return STARTER_EDIT_GUIDANCE
+    return STARTER_GUIDANCE if files.name in STARTERS else family.guidance
 
 
 def require_components(files: ModelFiles, family: FamilyDefaults) -> None:

@@ -1,6 +1,6 @@
 """Stable Diffusion 1 and 2, from the components of diffusers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import torch
@@ -10,7 +10,12 @@ from transformers import CLIPTextModel
 from engine.contract import MAX_CLIP_SKIP, MAX_SIZE, BatchSizes, PromptFormat, Recipe
 from engine.device import Device
 from engine.models.base import IMAGE_CHANNELS, Conditioning, Family
-from engine.models.defaults import STABLE_DIFFUSION, STARTER_GUIDANCE, STARTER_IMAGE_GUIDANCE
+from engine.models.defaults import (
+    STABLE_DIFFUSION,
+    STARTER_EDIT_GUIDANCE,
+    STARTER_GUIDANCE,
+    STARTER_IMAGE_GUIDANCE,
+)
 from engine.models.description import distillation_in, require_components
 from engine.models.loading import guidance_embedding, load_concept_checker, load_pipeline
 from engine.models.prompt_tokens import Prompt, weighted
@@ -19,7 +24,7 @@ from engine.safety import Checker, CheckerSet
 from engine.weights.controls import configured_controls
 from engine.weights.embeddings import configured_embeddings
 from engine.weights.model_files import ModelFiles
-from engine.weights.model_folder import STARTERS
+from engine.weights.model_folder import EDIT_STARTER, FEW_STEP_STARTER, STARTER
 
 
 class StableDiffusion(UnetDiffusion):
@@ -120,11 +125,24 @@ class StableDiffusion(UnetDiffusion):
 class StarterModel(StableDiffusion):
     """The models that are part of the project; they were trained for a lower guidance scale."""
 
-    family = STABLE_DIFFUSION._replace(
-        guidance=STARTER_GUIDANCE, image_guidance=STARTER_IMAGE_GUIDANCE
-    )
+    family = STABLE_DIFFUSION._replace(guidance=STARTER_GUIDANCE)
     restores_mean = False
     """The mean is so near 0 that a weight of 1.6 can halve or double all embeddings."""
+
+
+class StarterEditor(StarterModel):
+    """The one of them that edits pictures by instructions."""
+
+    family = STABLE_DIFFUSION._replace(
+        guidance=STARTER_EDIT_GUIDANCE, image_guidance=STARTER_IMAGE_GUIDANCE
+    )
+
+
+_STARTERS: Final[Mapping[str, type[StarterModel]]] = {
+    STARTER: StarterModel,
+    FEW_STEP_STARTER: StarterModel,
+    EDIT_STARTER: StarterEditor,
+}
 
 
 def load(
@@ -152,7 +170,7 @@ def load(
         safety_checker=None,
         feature_extractor=None,
     )
-    model_class = StarterModel if files.name in STARTERS else StableDiffusion
+    model_class = _STARTERS.get(files.name, StableDiffusion)
     model = model_class(
         pipeline,
         CheckerSet(checkers),

@@ -23,7 +23,7 @@ from diffusers import (
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.models.defaults import STARTER_GUIDANCE, STARTER_IMAGE_GUIDANCE
+from engine.models.defaults import STARTER_EDIT_GUIDANCE, STARTER_IMAGE_GUIDANCE
 from engine.starter.captions import PLACE_WORDS, TIME_WORDS, full_caption
 from engine.starter.evaluator import Prediction, SceneClassifier, classify, share
 from engine.starter.export import load_classifier, load_edit
@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--out", type=Path, default=HERE, help="the folder of finished weights")
     parser.add_argument("--sheets", type=Path, help="write pictures into this folder")
-    parser.add_argument("--guidance", type=float, default=STARTER_GUIDANCE, help="of edits")
+    parser.add_argument("--guidance", type=float, default=STARTER_EDIT_GUIDANCE, help="of edits")
     parser.add_argument(
         "--image-guidance", type=float, default=STARTER_IMAGE_GUIDANCE, help="of edits"
     )
