@@ -229,7 +229,8 @@ async def test_the_file_of_a_picture_paints_it_again(
     assert engine.paints[0].recipes == engine.paints[1].recipes
     ben = harness.discord.person("Ben")
     refused = await answer(harness, await ben.slash("recipe", file=file))
-    assert "with a reference picture and a sketch, which are not in the file" in refused.content
+    missing = "a style picture, a reference picture and a sketch"
+    assert f"made with {missing}, which are not in the file" in refused.content
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,9 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
         raise Refused(str(error)) from error
     if missing := recipe_words.inputs(recipe, set(recipe.images) - set(images)):
         verb, advice = ("are", "") if len(missing) > 1 else ("is", _ADVICE.get(missing[0], ""))
+        names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         raise Refused(
-            f"This picture was made with {' and '.join(missing)}, which {verb} not in the file, "
+            f"This picture was made with {names}, which {verb} not in the file, "
             f"nor among yours that are stored here.{advice}"
         )
     try:
