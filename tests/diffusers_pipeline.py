@@ -118,3 +118,19 @@ def assert_alike(ours: Image.Image, theirs: Image.Image) -> None:
     assert our_pixels.shape == their_pixels.shape
     assert abs(our_pixels - their_pixels).max() <= MAX_DIFFERENCE
     assert their_pixels.std() > 4, "a flat image proves nothing"
+
+
+def text_image(painter: DiffusionPipeline, recipe: Recipe) -> Image.Image:
+    """The image that this pipeline paints from the recipe's prompt, with its sampler; without
+    negative prompt."""
+    painter.scheduler = make_scheduler(recipe.sampler.scheduler, painter.scheduler.config)
+    image = painter(
+        recipe.prompt,
+        num_inference_steps=recipe.steps,
+        guidance_scale=recipe.guidance,
+        width=recipe.width,
+        height=recipe.height,
+        generator=torch.Generator("cpu").manual_seed(recipe.seed),
+    ).images[0]
+    assert isinstance(image, Image.Image)
+    return image

@@ -23,7 +23,7 @@ from engine.steering.adapter_store import AdapterStore
 from engine.steering.lora_weights import LoraWeights
 from engine.weights.loras import find_loras
 from tests import tiny_model
-from tests.diffusers_pipeline import assert_alike, make_scheduler
+from tests.diffusers_pipeline import assert_alike, text_image
 from tests.engine_parts import (
     failure_reason,
     job,
@@ -94,17 +94,7 @@ def diffusers_picture(model: str, recipe: Recipe) -> Image.Image:
     painter = pipeline(model)
     scales = {adapter.name: adapter.scale for adapter in recipe.adapters}
     painter.set_adapters(list(scales), list(scales.values()))
-    painter.scheduler = make_scheduler(recipe.sampler.scheduler, painter.scheduler.config)
-    image = painter(
-        recipe.prompt,
-        num_inference_steps=recipe.steps,
-        guidance_scale=recipe.guidance,
-        width=recipe.width,
-        height=recipe.height,
-        generator=torch.Generator("cpu").manual_seed(recipe.seed),
-    ).images[0]
-    assert isinstance(image, Image.Image)
-    return image
+    return text_image(painter, recipe)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -193,17 +183,7 @@ def merged_picture(recipe: Recipe, file: Path) -> Image.Image:
             layer.weight.data += torch.einsum(
                 "or,rsxy,si->oixy", up[:, :, 0, 0], mid.float(), down[:, :, 0, 0]
             )
-    painter.scheduler = make_scheduler(recipe.sampler.scheduler, painter.scheduler.config)
-    image = painter(
-        recipe.prompt,
-        num_inference_steps=recipe.steps,
-        guidance_scale=recipe.guidance,
-        width=recipe.width,
-        height=recipe.height,
-        generator=torch.Generator("cpu").manual_seed(recipe.seed),
-    ).images[0]
-    assert isinstance(image, Image.Image)
-    return image
+    return text_image(painter, recipe)
 
 
 def test_convolutions_of_three_tensors() -> None:

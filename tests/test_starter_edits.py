@@ -24,13 +24,9 @@ from engine.starter.steering.editing import (
     train_edit,
     train_instructions,
 )
-from engine.starter.steering.edits import EditPair, draw_pair, instruction, random_pair
-from engine.starter.steering.instruction_labels import (
-    ACTIONS,
-    KINDS,
-    UNSTATED,
-    instruction_labels,
-)
+from engine.starter.steering.edits import ACTIONS, EditPair, draw_pair, instruction, random_pair
+from engine.starter.steering.examples import KINDS
+from engine.starter.steering.instruction_labels import UNSTATED, instruction_labels
 from engine.starter.steering.measures import pixels_changed
 from tests import untrained_starter
 from tests.untrained_starter import CONFIG, CPU, PAIR, SIZE, pipeline_of

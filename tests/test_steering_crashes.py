@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import pytest
 import pytest_asyncio
-from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageDraw
 
 from bot.playground import Interaction, Message, Person, Playground, Upload
@@ -15,11 +14,9 @@ from bot.playground.client.options import Value
 from tests import tiny_model
 from tests.bot_harness import eventually, final_response, query
 from tests.crashing_bot import CrashingBot
-from tests.ip_adapter_writer import write_ip_adapter
-from tests.lora_files import save_kohya
 from tests.samples import encoded
+from tests.steering_settings import steering_settings
 from tests.test_crashes import PATIENCE, public_messages, wait_until_delivered
-from tests.tiny_controls import save_control
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -52,17 +49,13 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crashin
     folder = tmp_path_factory.mktemp("models")
     model = tiny_model.save(folder / "tiny")
     editor = tiny_model.save(folder / "editor", unet={"in_channels": 8})
-    unet = StableDiffusionPipeline.from_pretrained(model).unet
-    (folder / "loras").mkdir()
-    save_kohya(folder / "loras" / "fox.safetensors", model)
+    settings = steering_settings(folder, model)
     async with Playground(port=0) as discord:
         bot = CrashingBot(
             discord,
             tmp_path_factory.mktemp("data"),
             f"{model},{editor}",
-            IMAGINE_CONTROLS=f"scribble={save_control(folder / 'scribble', model)}",
-            IMAGINE_IP_ADAPTER=str(write_ip_adapter(folder / "adapter", unet)),
-            IMAGINE_LORAS=str(folder / "loras"),
+            **settings,
         )
         await bot.start()
         yield bot

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from diffusers import StableDiffusionPipeline
 from PIL import Image, ImageDraw
 
 from bot.playground import Message, Person, Playground, Upload
@@ -16,10 +15,9 @@ from engine.contract import Detail
 from tests import tiny_model
 from tests.bot_harness import final_response, query
 from tests.bot_process import BotProcess
-from tests.ip_adapter_writer import write_ip_adapter
 from tests.lora_files import save_kohya
 from tests.samples import encoded
-from tests.tiny_controls import save_control
+from tests.steering_settings import steering_settings
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 PATIENCE = 60.0
@@ -36,17 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def bot(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProcess]:
     """One bot for all tests, with a model, a control, an IP-Adapter and a LoRA."""
     model = tiny_model.save(folder / "tiny")
-    unet = StableDiffusionPipeline.from_pretrained(model).unet
-    (folder / "loras").mkdir()
-    save_kohya(folder / "loras" / "fox.safetensors", model)
+    settings = steering_settings(folder, model)
     async with Playground(port=0) as discord:
         bot = BotProcess(
             discord,
             tmp_path_factory.mktemp("data"),
             str(model),
-            IMAGINE_CONTROLS=f"scribble={save_control(folder / 'scribble', model)}",
-            IMAGINE_IP_ADAPTER=str(write_ip_adapter(folder / "adapter", unet)),
-            IMAGINE_LORAS=str(folder / "loras"),
+            **settings,
         )
         await bot.start()
         yield bot

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from engine.contract import Recipe
 from engine.core.engine_core import EngineCore
 from tests import tiny_model
-from tests.diffusers_pipeline import assert_alike, make_scheduler
+from tests.diffusers_pipeline import assert_alike, text_image
 from tests.engine_parts import job, load_engine_core, painted_images, recipe, rendered_images
 
 _HOME: Final = TemporaryDirectory()
@@ -179,17 +179,7 @@ def diffusers_picture(recipe: Recipe) -> Image.Image:
             continue
         for path, change in changes(adapter.name).items():
             painter.unet.get_submodule(path).weight.data += adapter.scale * change
-    painter.scheduler = make_scheduler(recipe.sampler.scheduler, painter.scheduler.config)
-    image = painter(
-        recipe.prompt,
-        num_inference_steps=recipe.steps,
-        guidance_scale=recipe.guidance,
-        width=recipe.width,
-        height=recipe.height,
-        generator=torch.Generator("cpu").manual_seed(recipe.seed),
-    ).images[0]
-    assert isinstance(image, Image.Image)
-    return image
+    return text_image(painter, recipe)
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,9 @@ def test_explore_steers_all_pictures_alike() -> None:
 def compared(*models: object, **values: str) -> list[str]:
     """The models that are compared with a reference and a LoRA."""
     request = CompareRequest(
-        options=parse(prompt="a house", loras="neon", count=1), like_url="https://a/like", **values
+        options=parse(prompt="a house", loras="neon", count=1),
+        references=steering.References(like_url="https://a/like"),
+        **values,
     )
     plan = compare.plan(request, PlanContext(models=tuple(models), seed=5))  # type: ignore[arg-type]
     assert [item.url for item in plan.inputs] == ["https://a/like"]

@@ -12,6 +12,7 @@ from bot.domain import limits, recipe_words, rules
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import Plan, PlanContext
 from bot.domain.row_classes import backend_of
+from bot.domain.word_lists import enumeration
 from bot.errors import Refused
 from engine.contract import (
     Adapter,
@@ -86,9 +87,8 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
         raise Refused(str(error)) from error
     if missing := recipe_words.inputs(recipe, set(recipe.images) - set(images)):
         verb, advice = ("are", "") if len(missing) > 1 else ("is", _ADVICE.get(missing[0], ""))
-        names = " and ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         raise Refused(
-            f"This picture was made with {names}, which {verb} not in the file, "
+            f"This picture was made with {enumeration(missing)}, which {verb} not in the file, "
             f"nor among yours that are stored here.{advice}"
         )
     try:

@@ -61,7 +61,7 @@ def model_that(
     if name is not None and name.strip():
         card = find_model(name, models)
         if able and not can(card):
-            names = ", ".join(short_name(other, models) for other in able)
+            names = ", ".join(short_name(model, models) for model in able)
             raise Refused(f"The model {short_name(card, models)} {lack}. Choose one of: {names}.")
         return card
     if not able:
@@ -112,9 +112,9 @@ def repainted(
     card = inpainter(parent, context.models)
     own = card if is_painted_by(card, parent) else None
     references = _references(parent.recipe.recipe, card)
-    shown = words_of(context)
-    words = shown if prompt is None else prompt
-    if not (words.strip() or shown.strip() or show_content((), references)):
+    parent_words = words_of(context)
+    words = parent_words if prompt is None else prompt
+    if not (words.strip() or parent_words.strip() or show_content((), references)):
         words = NEUTRAL_PROMPT  # its lines, which are not kept, said what to paint
     options = _options(parent.recipe.recipe, words, own)
     try:

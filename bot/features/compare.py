@@ -12,7 +12,7 @@ from bot.domain.kinds import compare
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds.compare import DEFAULT_COUNT, CompareRequest
 from bot.domain.kinds.imagine import parse
-from bot.domain.steering import words
+from bot.domain.steering import References, words
 from bot.features import loras_option
 from bot.features.exports import Exports
 from bot.features.imagine import Guidance, LorasText, PromptText, Scale, Seed, Steps
@@ -80,8 +80,11 @@ async def command(
         options=options,
         models=models,
         samplers=samplers,
-        style_url=style.url if style else None,
-        like_url=like.url if like else None,
+        references=References(
+            style_url=style.url if style else None,
+            like_url=like.url if like else None,
+            scale=options.reference_strength,
+        ),
     )
     context = request_context(interaction)
     plan = compare.plan(request, await services(interaction).planner.context(context))

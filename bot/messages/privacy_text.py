@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from bot.domain.user_data import AUDIT_DAYS, REVIEW_DAYS, RetentionPolicy, UserDataSummary
+from bot.domain.word_lists import enumeration
 
 NOTHING: Final = "I store no jobs and no pictures of yours, so there is nothing to delete."
 _MESSAGES: Final = (
@@ -64,7 +65,7 @@ def _amount(data: UserDataSummary) -> str:
     parts = [_count(data.jobs, "job"), _count(data.pictures, "picture")]
     if data.input_pictures:
         parts.append(_count(data.input_pictures, "input picture"))
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return enumeration(parts)
 
 
 def _count(number: int, noun: str, plural: str | None = None) -> str:

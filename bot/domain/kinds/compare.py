@@ -36,17 +36,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     paint from words and take the references and LoRAs."""
     samplers: str | None = None
     """Names, separated by commas."""
-    style_url: str | None = None
-    """The address of a reference for the style, if there is one."""
-    like_url: str | None = None
-    """The address of a reference for content and style, if there is one."""
-
-    @property
-    def references(self) -> References:
-        """The references there are."""
-        return References(
-            style_url=self.style_url, like_url=self.like_url, scale=self.options.reference_strength
-        )
+    references: References = References()
 
     def steered(self, model: ModelCard, models: Sequence[ModelCard]) -> dict[str, Any]:
         """What `make_recipes` takes beside the options. Raises Refused."""

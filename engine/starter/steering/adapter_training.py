@@ -115,8 +115,8 @@ class _Source:
             image_embeds = self._adapter.embeds(example_pixels(batch, examples))
             tokens = torch.cat([prompts, batch.rows["captions"].long()])
             embeds = self._teachers.text_encoder(tokens).last_hidden_state
-        wanted = codes(chosen_rows(batch, "labels", examples))
-        return batch, Conditions(image_embeds.float(), wanted, *embeds.float().chunk(2))
+        code_targets = codes(chosen_rows(batch, "labels", examples))
+        return batch, Conditions(image_embeds.float(), code_targets, *embeds.float().chunk(2))
 
 
 def _captions(teachers: Teachers, part: Part) -> Tensor:
@@ -239,11 +239,11 @@ def record_attention(
     with autocast(noisy.device):
         unet(noisy, timesteps, conditions.caption_embeds, added_cond_kwargs=added)
     differences = []
-    for layer, seen in zip(layers, watched, strict=True):
-        seen.end()
+    for layer, hooks in zip(layers, watched, strict=True):
+        hooks.end()
         keys, values = (to(conditions.prompt_embeds) for to in (layer.to_k, layer.to_v))
-        differences.append((seen.attended - attention(layer, seen.query, keys, values)).half())
-    queries = [seen.query.half() for seen in watched]
+        differences.append((hooks.attended - attention(layer, hooks.query, keys, values)).half())
+    queries = [hooks.query.half() for hooks in watched]
     return Records(conditions.codes.half(), queries, differences)
 
 

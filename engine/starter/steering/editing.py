@@ -77,8 +77,8 @@ def train_instructions(
         with torch.no_grad():
             before = original(tokens).last_hidden_state
         embeds = training.text_encoder(tokens).last_hidden_state
-        kept = F.mse_loss(embeds, before)
-        return training.label_loss(embeds, tokens, labels) + KEPT_WEIGHT * kept
+        drift = F.mse_loss(embeds, before)
+        return training.label_loss(embeds, tokens, labels) + KEPT_WEIGHT * drift
 
     parameters = [*training.text_encoder.parameters(), *training.heads.parameters()]
     training.text_encoder.train()

@@ -24,6 +24,7 @@ from engine.starter.scenes import (
 
 CHANGE_WEIGHTS: Final = (18, 18, 26, 18, 20)
 """Relative frequencies of another time, place, colour and kind, and of a thing more."""
+ACTIONS: Final = ("time", "place", "colour", "kind", "addition", "removal")
 BESIDE: Final = 0.5
 """Share of the added things that are small and beside one in the middle; the others are one of
 two."""
@@ -142,19 +143,39 @@ def _with_thing(scene: Scene, nth: int, thing: Thing) -> Scene:
     return replace(scene, things=tuple(things))
 
 
+def action(pair: EditPair) -> str:
+    """What leads from the first scene to the second."""
+    before, after = pair.before, pair.after
+    if before.time != after.time:
+        return "time"
+    if before.place != after.place:
+        return "place"
+    if len(before.things) != len(after.things):
+        return "addition" if len(before.things) < len(after.things) else "removal"
+    old, new = changed_things(pair)
+    return "colour" if old.kind == new.kind else "kind"
+
+
+def changed_things(pair: EditPair) -> tuple[Thing, Thing]:
+    """The first thing that differs, before and after, of scenes with equally many things."""
+    things = zip(pair.before.things, pair.after.things, strict=True)
+    return next((old, new) for old, new in things if old != new)
+
+
 def instruction(pair: EditPair, rng: random.Random) -> str:
     """A random instruction that leads from the first scene to the second."""
     before, after = pair.before, pair.after
-    if before.time != after.time:
-        words = _setting_words(after.time, TIME_WORDS, "time", rng)
-    elif before.place != after.place:
-        words = _setting_words(after.place, PLACE_WORDS, "place", rng)
-    elif len(before.things) < len(after.things):
-        words = _added_words(before, after, rng)
-    elif len(before.things) > len(after.things):
-        words = _removed_words(before, after, rng)
-    else:
-        words = _changed_words(before, after, rng)
+    match action(pair):
+        case "time":
+            words = _setting_words(after.time, TIME_WORDS, "time", rng)
+        case "place":
+            words = _setting_words(after.place, PLACE_WORDS, "place", rng)
+        case "addition":
+            words = _added_words(before, after, rng)
+        case "removal":
+            words = _removed_words(before, after, rng)
+        case _:
+            words = _changed_words(before, after, rng)
     return _politely(words, rng)
 
 

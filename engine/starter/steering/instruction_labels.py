@@ -5,12 +5,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.starter.objects import OBJECTS
 from engine.starter.scenes import COLOURS, PLACES, TIMES, Thing
-from engine.starter.steering.edits import EditPair
+from engine.starter.steering.edits import ACTIONS, EditPair, action, changed_things
+from engine.starter.steering.examples import KINDS
 
-ACTIONS: Final = ("time", "place", "colour", "kind", "addition", "removal")
-KINDS: Final = tuple(OBJECTS)
 LABEL_SIZES: Final = (
     len(ACTIONS),
     len(KINDS),
@@ -23,25 +21,6 @@ LABEL_SIZES: Final = (
 that of the new one, the new colour, place and time."""
 UNSTATED: Final = -100
 """The class of what an instruction does not state; `cross_entropy` ignores it."""
-
-
-def action(pair: EditPair) -> str:
-    """What leads from the first scene to the second."""
-    before, after = pair.before, pair.after
-    if before.time != after.time:
-        return "time"
-    if before.place != after.place:
-        return "place"
-    if len(before.things) != len(after.things):
-        return "addition" if len(before.things) < len(after.things) else "removal"
-    old, new = changed_things(pair)
-    return "colour" if old.kind == new.kind else "kind"
-
-
-def changed_things(pair: EditPair) -> tuple[Thing, Thing]:
-    """The first thing that differs, before and after, of scenes with equally many things."""
-    things = zip(pair.before.things, pair.after.things, strict=True)
-    return next((old, new) for old, new in things if old != new)
 
 
 def instruction_labels(pair: EditPair) -> NDArray[np.int64]:

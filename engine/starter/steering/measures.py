@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 from engine.starter.evaluator import Prediction, detect_colours
 from engine.starter.sampling import Pictures
 from engine.starter.scenes import Scene
-from engine.starter.steering.edits import EditPair
+from engine.starter.steering.edits import EditPair, action
 from engine.starter.steering.scribbles import edges
 
 NEAR: Final = 2
@@ -27,21 +27,14 @@ def lines_followed(picture: NDArray[np.uint8], lines: NDArray[np.uint8]) -> floa
     """The share of the pixels of `lines`, (height, width), with an edge of the picture nearby."""
     detected = Image.fromarray(edges(Image.fromarray(picture), _EDGE, thick=False))
     near = np.asarray(detected.filter(ImageFilter.MaxFilter(2 * NEAR + 1))) > 0
-    drawn = lines > 127
-    return float((near & drawn).sum() / max(1, drawn.sum()))
+    is_line = lines > 127
+    return float((near & is_line).sum() / max(1, is_line.sum()))
 
 
 def changed_fact(pair: EditPair) -> str:
     """What the edit changes: time, place, number (of things), colour or kind."""
-    before, after = pair.before, pair.after
-    if len(before.things) != len(after.things):
-        return "number"
-    if before.time != after.time:
-        return "time"
-    if before.place != after.place:
-        return "place"
-    kinds = [[thing.kind for thing in scene.things] for scene in (before, after)]
-    return "colour" if kinds[0] == kinds[1] else "kind"
+    change = action(pair)
+    return "number" if change in ("addition", "removal") else change
 
 
 def facts_changed(
