@@ -53,5 +53,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,film,upscale,cjk,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[engine,film,upscale,cjk,cluster,dev]'
 	touch $@

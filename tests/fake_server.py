@@ -9,15 +9,17 @@ from typing import Final
 from engine.contract import (
     HEARTBEAT_SECONDS,
     PROTOCOL_VERSION,
+    Backlog,
     Cancel,
     Cancelled,
     Command,
-    Ending,
     Event,
     Failed,
     Heartbeat,
     Hello,
     Input,
+    Interrupted,
+    LastEvent,
     ModelCard,
     Paint,
     Queued,
@@ -51,7 +53,7 @@ class FakeJob:
     async def send(self, event: Event) -> None:
         """Send an event, unless the job has ended or the connection is lost."""
         if not self.has_ended:
-            self.has_ended = isinstance(event, Ending)
+            self.has_ended = isinstance(event, LastEvent)
             with suppress(OSError):
                 await self._connection.send(event)
 
@@ -80,6 +82,10 @@ class FakeServer(ABC):
         """All input images that were received, by their digests."""
         self.cancels: list[Cancel] = []
         """All Cancel commands that were received."""
+        self.backlog: Backlog | None = None
+        """The latest that was received."""
+        self.replicas: int | None = None
+        """In Ready; None for a single engine. `heartbeat.replicas` changes it later."""
         self.ignores_cancel = False
         """Whether it ignores Cancel."""
         self.heartbeat = Heartbeat(
@@ -109,6 +115,15 @@ class FakeServer(ABC):
         """Send `heartbeat` on all connections."""
         for connection in self._connections:
             await connection.send(self.heartbeat)
+
+    async def interrupt(self, job_id: str, *, crashed: bool) -> None:
+        """End the attempt of a running job as a replica does that dies or hands the job back."""
+        [job] = [job for job in self._running if job.paint.job == job_id]
+        if job.task is not None:
+            job.task.cancel()
+        self._running.remove(job)
+        await job.send(Interrupted(job=job_id, attempt=job.paint.attempt, crashed=crashed))
+        await self._start_waiting()
 
     def die(self) -> None:
         """Close all connections during their jobs, as if the process was killed."""
@@ -147,7 +162,7 @@ class FakeServer(ABC):
             raise WireError(
                 f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
-        await connection.send(Ready(self.models, self.upscalers, self.can_film))
+        await connection.send(Ready(self.models, self.upscalers, self.can_film, self.replicas))
 
     async def _serve(self, connection: Connection[Command]) -> None:
         jobs: dict[tuple[str, int], FakeJob] = {}
@@ -160,6 +175,9 @@ class FakeServer(ABC):
                     raise WireError("Hello was already received.")
                 if isinstance(command, Input):
                     files[command.sha256] = self.inputs[command.sha256] = command.data
+                    continue
+                if isinstance(command, Backlog):
+                    self.backlog = command
                     continue
                 key = command.job, command.attempt
                 previous = jobs.get(key)

@@ -13,6 +13,7 @@ from bot.engine_client.base import NO_FILES, EngineStatus, EventCallback
 from engine.bench.architectures import BETAS
 from engine.contract import (
     Backend,
+    Backlog,
     Capture,
     Ending,
     Event,
@@ -244,6 +245,9 @@ class SimulatedEngine:
     async def cancel(self, job: str, attempt: int) -> None:
         """Not simulated."""
         raise NotImplementedError
+
+    async def report_backlog(self, backlog: Backlog) -> None:
+        """One engine cannot grow."""
 
     def subscribe(self, listener: Callable[[], None]) -> None:
         """Nothing to call: it never disconnects."""

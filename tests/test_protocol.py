@@ -11,6 +11,7 @@ from engine.contract import (
     ArtifactDone,
     ArtifactFailure,
     ArtifactRole,
+    Backlog,
     BatchSizes,
     Cancel,
     Cancelled,
@@ -30,6 +31,7 @@ from engine.contract import (
     Img2Img,
     Inpaint,
     Input,
+    Interrupted,
     ModelCard,
     ModelsChanged,
     Omission,
@@ -42,6 +44,7 @@ from engine.contract import (
     Reference,
     ReferenceRole,
     Rejected,
+    ReplicaStatus,
     Sampler,
     Stepped,
     Subseed,
@@ -91,6 +94,20 @@ PICTURE = PaintedImage(
     fingerprint="cpu",
     omission=Omission(prompt=2),
 )
+HEARTBEAT = Heartbeat(
+    ticks=1,
+    seconds=0.5,
+    rows_total=8,
+    rows_used=6,
+    painting=2,
+    waiting=1,
+    memory=10,
+    peak_memory=20,
+    resident=("starter",),
+)
+REPLICA = ReplicaStatus(
+    name="r", node="n", pid=7, fingerprint="cpu", is_draining=True, heartbeat=HEARTBEAT
+)
 MESSAGES: list[Command | Event] = [
     Hello("secret"),
     Input(sha256="ab", data=b"PNG"),
@@ -104,23 +121,23 @@ MESSAGES: list[Command | Event] = [
         include_flagged=True,
         owner="o",
         prior_seconds=1.5,
+        is_alone=True,
+        fingerprint="cpu",
     ),
     Cancel(job="j", attempt=2),
-    Ready((CARD,), (UpscalerCard(name="u", revision="r", scales=(2, 4)),), can_film=False),
+    Backlog(jobs=3, seconds=1.5, oldest=0.5),
+    Ready(
+        (CARD,),
+        (UpscalerCard(name="u", revision="r", scales=(2, 4)),),
+        can_film=False,
+        replicas=1,
+    ),
     ModelsChanged((CARD,)),
     Rejected("why"),
     Queued(job="j", attempt=2, jobs_ahead=3),
     Stepped(job="j", attempt=2, step=1, steps=20, done=3, preview=b"JPG"),
-    Heartbeat(
-        ticks=1,
-        seconds=0.5,
-        rows_total=8,
-        rows_used=6,
-        painting=2,
-        waiting=1,
-        memory=10,
-        peak_memory=20,
-    ),
+    msgspec.structs.replace(HEARTBEAT, replicas=(REPLICA,)),
+    Interrupted(job="j", attempt=2, crashed=True),
     ImageDone(job="j", attempt=2, index=1, image=PICTURE),
     ArtifactDone(
         job="j",
@@ -142,10 +159,10 @@ MESSAGES: list[Command | Event] = [
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x0b",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x0c",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
-        b"\x8a\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4typ"
+        b"\x8c\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4typ"
         b"e\xa6Recipe\xa5model\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8nega"
         b"tive\xa3fog\xa4seed\x07\xa8subseeds\x92\x92\x08\xcb?\xd0\x00\x00\x00\x00\x00\x00"
         b"\x92\t\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa5steps\x14\xa8guidance\xcb@\x14\x00\x00"
@@ -159,15 +176,22 @@ FRAMES: dict[type, bytes] = {
         b"\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inputs\x91\xa2ab\xa7capture\x84"
         b"\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t\xa8adaptive\xc3\xafinclude_"
         b"flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+        b"\xa8is_alone\xc3\xabfingerprint\xa3cpu"
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
+    Backlog: (
+        b"\x84\xa4type\xa7Backlog\xa4jobs\x03\xa7seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
+        b"\xa6oldest\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+    ),
+    Interrupted: (b"\x84\xa4type\xabInterrupted\xa3job\xa1j\xa7attempt\x02\xa7crashed\xc3"),
     Ready: (
-        b"\x84\xa4type\xa5Ready\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1\xabna"
+        b"\x85\xa4type\xa5Ready\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1\xabna"
         b"tive_size\xcc\x80\xaamax_pixels\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@"
         b"\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa4pndm\xa9max_steps\x81\xa3lcm2\xb6max_co"
         b"ncurrent_batches\x03\xabbatch_sizes\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7defau"
         b"lt\x92\x02\x08\xaaunder_load\x93\x02\x08\x10\xabfingerprint\xa3cpu\xa9upscalers"
         b"\x91\x83\xa4name\xa1u\xa8revision\xa1r\xa6scales\x92\x02\x04\xa8can_film\xc2"
+        b"\xa8replicas\x01"
     ),
     ModelsChanged: (
         b"\x82\xa4type\xadModelsChanged\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1"
@@ -183,9 +207,13 @@ FRAMES: dict[type, bytes] = {
         b"e\x03\xa7preview\xc4\x03JPG"
     ),
     Heartbeat: (
-        b"\x89\xa4type\xa9Heartbeat\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\x8b\xa4type\xa9Heartbeat\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
         b"\xaarows_total\x08\xa9rows_used\x06\xa8painting\x02\xa7waiting\x01\xa6memory\n\xab"
-        b"peak_memory\x14"
+        b"peak_memory\x14\xa8resident\x91\xa7starter\xa8replicas\x91\x86"
+        b"\xa4name\xa1r\xa4node\xa1n\xa3pid\x07\xabfingerprint\xa3cpu\xabis_draining\xc3"
+        b"\xa9heartbeat\x8b\xa4type\xa9Heartbeat\xa5ticks\x01\xa7seconds\xcb?\xe0\x00\x00\x00\x00\x00\x00"
+        b"\xaarows_total\x08\xa9rows_used\x06\xa8painting\x02\xa7waiting\x01\xa6memory\n\xab"
+        b"peak_memory\x14\xa8resident\x91\xa7starter\xa8replicas\xc0"
     ),
     ImageDone: (
         b"\x85\xa4type\xa9ImageDone\xa3job\xa1j\xa7attempt\x02\xa5index\x01\xa5image\x88\xa3"
@@ -251,4 +279,4 @@ def test_a_new_field_of_a_picture_raises_the_version() -> None:
     sources = (Img2Img, Inpaint, Outpaint, Edit)
     parts = (Subseed, Change, *sources, Reference, Control, Adapter, Embedding)
     counts = [len(struct.__struct_fields__) for struct in (Recipe, *parts, Upscale, Detail)]
-    assert (PROTOCOL_VERSION, counts) == (11, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 13])
+    assert (PROTOCOL_VERSION, counts) == (12, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 13])

@@ -13,12 +13,14 @@ from bot.engine_client.supervisor import supervised_engine
 from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS
 from bot.errors import ExitCode, FatalError
 from engine.contract import (
+    Backlog,
     Cancelled,
     Completed,
     Failed,
     ImageDone,
     JobEvent,
     Paint,
+    ReplicaStatus,
     Stepped,
     sha256,
 )
@@ -86,6 +88,53 @@ async def test_cancelling_an_unknown_job_is_ignored(
     """Nothing is sent to the engine."""
     await client.cancel("j9", 1)
     assert engine.cancels == []
+
+
+@pytest.mark.parametrize("crashed", [True, False])
+async def test_an_interrupted_attempt_ends_alone(
+    client: EngineClient, engine: FakeEngine, crashed: bool
+) -> None:
+    """A replica of a cluster died or stops; the connection and the other job go on."""
+    engine.gate.clear()
+    jobs = [asyncio.create_task(client.submit(paint(name), ignore)) for name in ("j1", "j2")]
+    await eventually(lambda: engine.unfinished == 2)
+    await engine.interrupt("j1", crashed=crashed)
+    with pytest.raises(EngineDied) as raised:
+        await jobs[0]
+    assert raised.value.crashed is crashed
+    engine.gate.set()
+    assert isinstance(await jobs[1], Completed)
+    assert client.status.restarts == 0
+
+
+async def test_the_number_of_replicas_changes(client: EngineClient, engine: FakeEngine) -> None:
+    """Those that drain are not counted; listeners learn of changes."""
+    changes: list[int] = []
+    assert client.status.replicas == 1
+    client.subscribe(lambda: changes.append(client.status.replicas))
+    for draining in ([False, False, True], [False, False], []):
+        replicas = tuple(
+            ReplicaStatus(
+                name=str(nth),
+                node="127.0.0.1",
+                pid=1,
+                fingerprint="",
+                is_draining=is_draining,
+                heartbeat=engine.heartbeat,
+            )
+            for nth, is_draining in enumerate(draining)
+        )
+        engine.heartbeat = msgspec.structs.replace(engine.heartbeat, replicas=replicas)
+        await engine.send_heartbeat()
+        await eventually(lambda: client.status.heartbeat == engine.heartbeat)
+    assert changes == [2, 0]
+
+
+async def test_the_backlog_is_reported(client: EngineClient, engine: FakeEngine) -> None:
+    """Only while connected."""
+    backlog = Backlog(jobs=3, seconds=1.5, oldest=0.5)
+    await client.report_backlog(backlog)
+    await eventually(lambda: engine.backlog == backlog)
 
 
 async def test_a_dead_engine_is_restarted(client: EngineClient, engine: FakeEngine) -> None:

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from bot.errors import BotError
-from engine.contract import Ending, Heartbeat, JobEvent, ModelCard, Paint, UpscalerCard
+from engine.contract import Backlog, Ending, Heartbeat, JobEvent, ModelCard, Paint, UpscalerCard
 
 EventCallback = Callable[[JobEvent], None]
 NO_FILES: Final[Mapping[str, bytes]] = {}
@@ -14,6 +14,11 @@ NO_FILES: Final[Mapping[str, bytes]] = {}
 
 class EngineDied(BotError):
     """The engine died or closed the connection before the job ended."""
+
+    def __init__(self, message: str, *, crashed: bool = True) -> None:
+        """`crashed` is False if a replica has handed the job back because it stops."""
+        super().__init__(message)
+        self.crashed = crashed
 
 
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +29,8 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How often the connection to an engine was lost."""
     heartbeat: Heartbeat | None
     """The latest one; None while disconnected. Its counters include those of earlier engines."""
+    replicas: int = 1
+    """The number of engine cores that share the jobs; 0 if a cluster has none at the moment."""
 
 
 class EngineClient(Protocol):
@@ -64,5 +71,9 @@ class EngineClient(Protocol):
     async def cancel(self, job: str, attempt: int) -> None:
         """Ask the engine to stop a job. An unknown job is no error."""
 
+    async def report_backlog(self, backlog: Backlog) -> None:
+        """Tell a cluster how many jobs wait, so that it can choose its size."""
+
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever the engine connects or disconnects."""
+        """Call `listener` whenever the engine connects or disconnects, or its number of replicas
+        changes."""

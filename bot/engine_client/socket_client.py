@@ -10,6 +10,7 @@ import msgspec
 
 from bot.engine_client.base import NO_FILES, EngineDied, EngineStatus, EventCallback
 from engine.contract import (
+    Backlog,
     Cancel,
     Cancelled,
     Ending,
@@ -17,6 +18,7 @@ from engine.contract import (
     Heartbeat,
     Hello,
     Input,
+    Interrupted,
     ModelCard,
     ModelsChanged,
     Paint,
@@ -66,6 +68,7 @@ class SocketEngineClient:
         """Held while a job is sent: the engine keeps an input for the next job that lists it."""
         self._listeners: list[Callable[[], None]] = []
         self._restarts = 0
+        self._replicas = 1
         self._heartbeat: Heartbeat | None = None
         self._previous_heartbeat: Heartbeat | None = None
         """The sum of the counters of all engines before the connected one."""
@@ -101,6 +104,7 @@ class SocketEngineClient:
             is_connected=self._connected.is_set(),
             restarts=self._restarts,
             heartbeat=self._heartbeat,
+            replicas=self._replicas,
         )
 
     @property
@@ -109,7 +113,8 @@ class SocketEngineClient:
         return bool(self._pending)
 
     def subscribe(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever the engine connects or disconnects."""
+        """Call `listener` whenever the engine connects or disconnects, or its number of replicas
+        changes."""
         self._listeners.append(listener)
 
     async def submit(
@@ -151,6 +156,11 @@ class SocketEngineClient:
         if not pending.ending.done():
             pending.ending.set_result(Cancelled(job=job, attempt=attempt))
 
+    async def report_backlog(self, backlog: Backlog) -> None:
+        """Tell a cluster how many jobs wait; does nothing while disconnected."""
+        with suppress(EngineDied):
+            await self._send(backlog)
+
     @asynccontextmanager
     async def connect(self, endpoint: Endpoint) -> AsyncIterator[None]:
         """Stay connected while the body runs; unfinished jobs then fail with EngineDied.
@@ -162,6 +172,7 @@ class SocketEngineClient:
             ready = await _handshake(connection, endpoint.token)
             self._models, self._upscalers = ready.models, ready.upscalers
             self._can_film = ready.can_film
+            self._replicas = 1 if ready.replicas is None else ready.replicas
             self._connection = connection
             log.info(
                 "The engine is ready with %s on %s.",
@@ -195,6 +206,8 @@ class SocketEngineClient:
     def _handle(self, event: Event) -> None:
         if isinstance(event, Heartbeat):
             self._heartbeat = event.plus(self._previous_heartbeat)
+            if event.replicas is not None:
+                self._set_replicas(sum(not replica.is_draining for replica in event.replicas))
             return
         if isinstance(event, ModelsChanged):
             self._models = event.models
@@ -207,8 +220,17 @@ class SocketEngineClient:
         if isinstance(event, Ending):
             self.finished_jobs += 1
             pending.ending.set_result(event)
+        elif isinstance(event, Interrupted):
+            reason = "The replica died." if event.crashed else "The replica has stopped."
+            pending.ending.set_exception(EngineDied(reason, crashed=event.crashed))
         else:
             pending.on_event(event)
+
+    def _set_replicas(self, replicas: int) -> None:
+        if replicas != self._replicas:
+            log.info("The engine has %d replicas.", replicas)
+            self._replicas = replicas
+            self._notify()
 
     def _disconnected(self) -> None:
         self._connected.clear()
@@ -241,7 +263,7 @@ class SocketEngineClient:
         async with self._sending_job:  # the engine ignores what comes before the job
             await self._send(Cancel(job=job, attempt=attempt))
 
-    async def _send(self, command: Input | Paint | Cancel) -> None:
+    async def _send(self, command: Input | Paint | Cancel | Backlog) -> None:
         if self._connection is None:
             raise EngineDied("The engine is not connected.")
         try:

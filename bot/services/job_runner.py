@@ -100,8 +100,11 @@ class JobRunner:
         try:
             async with saver:
                 ending = await self._paint(attempt, saver, prior_seconds)
-        except EngineDied:
-            await retry_until_written(lambda: self._jobs.requeue(job.id, job.attempt, crashed=True))
+        except EngineDied as error:
+            crashed = error.crashed
+            await retry_until_written(
+                lambda: self._jobs.requeue(job.id, job.attempt, crashed=crashed)
+            )
             return JobResult(engine_seconds=0.0, ended=None)
         except BotError as error:
             ended = await self._fail(attempt, str(error))

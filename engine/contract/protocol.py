@@ -6,10 +6,10 @@ from typing import Final
 import msgspec
 
 from engine.contract.model_card import ModelCard
-from engine.contract.recipe_parts import Backend
+from engine.contract.painted_image import PaintedImage
 from engine.contract.work import Work
 
-PROTOCOL_VERSION: Final = 11
+PROTOCOL_VERSION: Final = 12
 """Both processes must have the same. It is raised with each new field of a recipe too: an engine
 that does not know the field would close the connection at the first job that has it."""
 HEARTBEAT_SECONDS: Final = 2.0
@@ -69,6 +69,11 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An opaque id of the user, for fair scheduling; the engine only compares it."""
     prior_seconds: float = 0.0
     """Engine time that the owner used recently; the owner with the least goes first."""
+    is_alone: bool = False
+    """Whether a cluster must run no other job on the same replica: the engine died with this job
+    before. The bot sends a single engine nothing else meanwhile."""
+    fingerprint: str = ""
+    """A cluster prefers a replica with this fingerprint; empty for any."""
 
     def __post_init__(self) -> None:
         if not self.recipes:
@@ -82,7 +87,19 @@ class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     attempt: int
 
 
-Command = Hello | Input | Paint | Cancel
+class Backlog(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The bot's queue, by which a cluster chooses its number of replicas; a single engine ignores
+    it."""
+
+    jobs: int
+    """Jobs that wait at the bot."""
+    seconds: float
+    """The engine time that they are expected to take."""
+    oldest: float
+    """Seconds since the oldest of them was queued; 0 without jobs."""
+
+
+Command = Hello | Input | Paint | Cancel | Backlog
 
 
 # Events: engine to bot
@@ -107,6 +124,8 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """The installed ones, the default first."""
     can_film: bool = True
     """Whether it can encode films."""
+    replicas: int | None = None
+    """The number of engine cores of a cluster; None for a single engine."""
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -169,6 +188,11 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Resident memory of the process in bytes; None where it cannot be read."""
     peak_memory: int | None = None
     """Peak memory of the accelerator in bytes; None without an accelerator."""
+    resident: tuple[str, ...] = ()
+    """The names of the models whose weights are on the device."""
+    replicas: tuple["ReplicaStatus", ...] | None = None
+    """The replicas of a cluster, whose counters this heartbeat adds up; None for a single engine.
+    """
 
     def plus(self, before: "Heartbeat | None") -> "Heartbeat":
         """This heartbeat with the counters of an earlier engine process added."""
@@ -183,94 +207,21 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         )
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one safety checker for one picture.
+class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the engine cores of a cluster."""
 
-    Raises ValueError if the score is out of range, or is None and the picture is not flagged.
-    """
-
-    checker: str
-    """`model` for the safety checker of the painting model, else the classifier's hub id or
-    folder."""
-    score: float | None
-    """From 0 (harmless) to 1; None if the check failed, which flags the picture."""
-    flagged: bool
-
-    def __post_init__(self) -> None:
-        if self.score is None and not self.flagged:
-            raise ValueError(
-                f"The checker {self.checker} passed a picture that it did not check; without a "
-                "score the picture must be flagged."
-            )
-        if self.score is not None and not 0.0 <= self.score <= 1.0:  # NaN fails this too
-            raise ValueError(
-                f"The checker {self.checker} gave the score {self.score}; it must be 0 to 1."
-            )
-
-
-class Omission(msgspec.Struct, frozen=True):
-    """How many words at the end of a picture's prompts the model does not read; of several prompts,
-    the most."""
-
-    prompt: int = 0
-    negative: int = 0
-
-    @property
-    def sentence(self) -> str:
-        """For the user."""
-        parts = [
-            f"the last {'word' if count == 1 else f'{count} words'} of the {name}"
-            for name, count in (("prompt", self.prompt), ("negative prompt", self.negative))
-            if count
-        ]
-        verb = "was" if self.prompt + self.negative == 1 else "were"
-        text = f"{' and '.join(parts)} {verb} left out: the model reads no more."
-        return text[:1].upper() + text[1:]
-
-
-class PaintedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of one recipe.
-
-    A withheld picture has verdicts and a digest but no bytes; a failed one has none of these.
-    Raises ValueError for any other combination, such as bytes without a verdict.
-    """
-
-    png: bytes
-    sha256: str
-    """Of the pixels (`pixels_sha256`), even if the bytes are withheld; empty for a failed picture.
-    """
-    failed: str | None = None
-    """Why there is no picture, as a sentence for the user; other pictures may have succeeded."""
-    verdicts: tuple[Verdict, ...] = ()
-    """One per checker."""
-    row_class: int
-    """The row class used: the recipe's, unless the engine chose another by load."""
-    backend: Backend = Backend.TORCH
-    """The backend used: the recipe's, unless the engine lacks it."""
+    name: str
+    """Its id in the cluster, as its log has it."""
+    node: str
+    """The address of its machine."""
+    pid: int
+    """Its process on that machine."""
     fingerprint: str
-    omission: Omission | None = None
-    """None if the model reads the prompts to their ends."""
-
-    def __post_init__(self) -> None:
-        if self.failed is not None:
-            if self.png or self.verdicts:
-                raise ValueError("A failed picture has bytes or verdicts; it must have neither.")
-        elif not self.verdicts:
-            raise ValueError("A picture has no verdict; at least one is required.")
-        elif self.png and any(verdict.score is None for verdict in self.verdicts):
-            raise ValueError("A picture that could not be checked has bytes; it must have none.")
-        elif not (self.png or self.flagged):
-            raise ValueError("A picture that passed the safety check has no bytes.")
-
-    @property
-    def flagged(self) -> bool:
-        """Whether a checker flagged this picture or failed to check it."""
-        return any(verdict.flagged for verdict in self.verdicts)
-
-    @property
-    def withheld(self) -> bool:
-        """Whether the picture is flagged and was sent without its bytes."""
-        return self.flagged and not self.png
+    """Of its default model."""
+    is_draining: bool
+    """Whether it gets no more jobs and stops when those that it has are finished."""
+    heartbeat: Heartbeat
+    """Its own counters."""
 
 
 class ImageDone(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -355,8 +306,22 @@ class Cancelled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """As in Completed, with the passes that were in flight when the job was cancelled."""
 
 
+class Interrupted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The last event of an attempt that did not end: a replica of a cluster died or has stopped.
+
+    The job can be sent again, as another attempt. Pictures that were sent before are valid.
+    """
+
+    job: str
+    attempt: int
+    crashed: bool
+    """Whether the replica died while the job ran, which the job may have caused."""
+
+
 Result = ImageDone | ArtifactDone
 Ending = Completed | Failed | Cancelled
+LastEvent = Ending | Interrupted
+"""The last event of an attempt."""
 JobEvent = Queued | Stepped | Result
-"""An event of a job that is no ending."""
-Event = Ready | ModelsChanged | Rejected | Heartbeat | JobEvent | Ending
+"""An event of a job that is not the last one."""
+Event = Ready | ModelsChanged | Rejected | Heartbeat | JobEvent | LastEvent

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-from engine.contract import Heartbeat, Paint, UpscalerCard
+from engine.contract import Backlog, Heartbeat, Paint, UpscalerCard
 from engine.core.engine_core import EngineCore
 from engine.core.enlarger import Enlarger
 from engine.core.flexible_batches import flexible_batches_of
@@ -74,7 +74,11 @@ class Worker:
             waiting=self.waiting,
             memory=resident_memory(),
             peak_memory=core.model.device.peak_memory(),
+            resident=tuple(model.card.name for model in core.models if model.is_resident),
         )
+
+    def on_backlog(self, backlog: Backlog) -> None:
+        """Nothing: one engine cannot grow."""
 
     def submit(self, job: Paint, emit: EventSink, files: Mapping[str, bytes] = NO_FILES) -> Request:
         """Queue a job with its input images; `emit` is called with its events up to its ending.

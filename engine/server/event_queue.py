@@ -10,10 +10,10 @@ import msgspec
 from engine.contract import (
     ArtifactDone,
     Command,
-    Ending,
     Event,
     Heartbeat,
     ImageDone,
+    LastEvent,
     ModelsChanged,
     Queued,
     Result,
@@ -27,22 +27,22 @@ _RESULT_BYTES: Final = 1024
 
 
 class EventQueue:
-    """Holds all results and endings, but only the newest heartbeat, models and progress of each
+    """Holds all results and last events, but only the newest heartbeat, models and progress of each
     job, so that a slow peer does not fill memory with progress."""
 
     def __init__(self) -> None:
         self._progress: dict[JobKey, Queued | Stepped] = {}
-        self._results: deque[Result | Ending] = deque()
+        self._results: deque[Result | LastEvent] = deque()
         self._heartbeat: Heartbeat | None = None
         self._models: ModelsChanged | None = None
         self.unsent_bytes = 0
-        """Approximate size of the results and endings that are not sent yet."""
+        """Approximate size of the results and last events that are not sent yet."""
         self._has_events = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Add an event. Must be called in the event loop's thread."""
-        if isinstance(event, Result | Ending):
-            if isinstance(event, Ending):
+        if isinstance(event, Result | LastEvent):
+            if isinstance(event, LastEvent):
                 self._progress.pop((event.job, event.attempt), None)
             self._results.append(event)
             self.unsent_bytes += _size(event)
@@ -81,7 +81,7 @@ class EventQueue:
             yield heartbeat
 
 
-def _size(result: Result | Ending) -> int:
+def _size(result: Result | LastEvent) -> int:
     match result:
         case ImageDone():
             return _RESULT_BYTES + len(result.image.png)

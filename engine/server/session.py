@@ -1,4 +1,4 @@
-"""The jobs of one connection: pass its commands to the worker, and the worker's events back."""
+"""The jobs of one connection: pass its commands to the engine, and the engine's events back."""
 
 import asyncio
 import contextlib
@@ -9,22 +9,23 @@ from typing import Final, TypeVar
 
 from engine.contract import (
     HEARTBEAT_SECONDS,
+    Backlog,
     Cancel,
     Cancelled,
     Command,
     Completed,
-    Ending,
     Event,
     Failed,
     Hello,
     Input,
+    Interrupted,
+    LastEvent,
     Paint,
 )
 from engine.contract.wire import WireError
-from engine.core.request import Request
-from engine.core.worker import Worker
 from engine.server.event_queue import EventQueue, JobKey
 from engine.server.input_store import InputStore
+from engine.server.job_server import JobServer, SubmittedJob
 
 MAX_WAITING_JOBS: Final = 256
 """Limit for all connections together. The bot has a queue of its own and sends few jobs at once."""
@@ -37,13 +38,13 @@ log = logging.getLogger(__name__)
 class Session:
     """The jobs of one connection. `abort` closes the connection at once."""
 
-    def __init__(self, worker: Worker, abort: Callable[[], None]) -> None:
+    def __init__(self, job_server: JobServer, abort: Callable[[], None]) -> None:
         self.event_queue = EventQueue()
-        self._worker = worker
+        self._job_server = job_server
         self._abort = abort
         self._aborted = False
         self._loop = asyncio.get_running_loop()
-        self._requests: dict[JobKey, Request] = {}
+        self._requests: dict[JobKey, SubmittedJob] = {}
         self._inputs = InputStore()
 
     def handle_command(self, command: Command) -> None:
@@ -56,7 +57,9 @@ class Session:
             case Cancel():
                 request = self._requests.get((command.job, command.attempt))
                 if request is not None:
-                    self._worker.cancel(request)
+                    self._job_server.cancel(request)
+            case Backlog():
+                self._job_server.on_backlog(command)
             case Hello():
                 raise WireError("Hello was already received.")
 
@@ -64,19 +67,19 @@ class Session:
         """Queue a Heartbeat every HEARTBEAT_SECONDS, until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
-            self.event_queue.put(self._worker.heartbeat())
+            self.event_queue.put(self._job_server.heartbeat())
 
     def close(self) -> None:
         """Cancel the jobs of the connection."""
         for request in list(self._requests.values()):
-            self._worker.cancel(request)
+            self._job_server.cancel(request)
 
     def _submit(self, job: Paint) -> None:
         key = job.job, job.attempt
         if key in self._requests:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
         files = self._files(job)
-        if self._worker.waiting >= MAX_WAITING_JOBS:
+        if self._job_server.waiting >= MAX_WAITING_JOBS:
             reason = f"{MAX_WAITING_JOBS} jobs are waiting, which is the limit. Try again later."
             self._put(Failed(job=job.job, attempt=job.attempt, reason=reason))
             return
@@ -84,7 +87,7 @@ class Session:
             "job received",
             extra={"job": job.job, "attempt": job.attempt, "pictures": len(job.recipes)},
         )
-        self._requests[key] = self._worker.submit(job, self._on_event_threadsafe, files)
+        self._requests[key] = self._job_server.submit(job, self._on_event_threadsafe, files)
 
     def _files(self, job: Paint) -> dict[str, bytes]:
         """The input images that the job lists, as far as this connection or its jobs have them."""
@@ -97,7 +100,7 @@ class Session:
         call_threadsafe(self._loop, self._on_event, event)
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, Ending):
+        if isinstance(event, LastEvent):
             del self._requests[event.job, event.attempt]
             extra = {"job": event.job, "attempt": event.attempt, **_log_fields(event)}
             log.info("job ended", extra=extra)
@@ -122,7 +125,7 @@ def call_threadsafe(
         loop.call_soon_threadsafe(callback, argument)
 
 
-def _log_fields(ending: Ending) -> dict[str, str | float]:
+def _log_fields(ending: LastEvent) -> dict[str, str | float]:
     match ending:
         case Completed():
             return {"ending": "painted", "seconds": round(ending.seconds, 3)}
@@ -130,3 +133,5 @@ def _log_fields(ending: Ending) -> dict[str, str | float]:
             return {"ending": "failed", "reason": ending.reason}
         case Cancelled():
             return {"ending": "cancelled"}
+        case Interrupted():
+            return {"ending": "crashed" if ending.crashed else "handed back"}

@@ -15,9 +15,10 @@ import msgspec
 from engine.contract import PROTOCOL_VERSION, Command, Hello, ModelsChanged, Ready, Rejected
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
 from engine.core.lora_watcher import LoraWatcher
-from engine.core.worker import Worker, start_worker
+from engine.core.worker import start_worker
 from engine.errors import EngineError, PortInUse
 from engine.models.base import DiffusionModel
+from engine.server.job_server import JobServer
 from engine.server.session import Session, call_threadsafe
 
 HANDSHAKE_TIMEOUT: Final = 10.0
@@ -83,8 +84,8 @@ def _on_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], object]) -> 
 class ConnectionHandler:
     """Serves connections, and cancels the jobs of a connection when it closes."""
 
-    def __init__(self, worker: Worker, ready: Ready, token: str) -> None:
-        self._worker = worker
+    def __init__(self, job_server: JobServer, ready: Ready, token: str) -> None:
+        self._job_server = job_server
         self._ready = ready
         self._token = token
         self._connections: set[asyncio.Task[None]] = set()
@@ -145,7 +146,7 @@ class ConnectionHandler:
         return ready
 
     async def _serve_session(self, connection: Connection[Command], ready: Ready) -> None:
-        session = Session(self._worker, connection.abort)
+        session = Session(self._job_server, connection.abort)
         self._sessions.add(session)
         if self._ready is not ready:  # since it was sent
             session.event_queue.put(ModelsChanged(self._ready.models))

@@ -1,0 +1,37 @@
+"""What serves the jobs of connections: one engine core, or a cluster of them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from engine.contract import Backlog, Event, Heartbeat, Paint
+
+EventSink = Callable[[Event], None]
+
+
+class SubmittedJob(Protocol):
+    """A job that was submitted."""
+
+    @property
+    def files(self) -> Mapping[str, bytes]:
+        """Its input images, by their digests."""
+
+
+class JobServer(Protocol):
+    """Accepts jobs; its methods do not block."""
+
+    @property
+    def waiting(self) -> int:
+        """Number of jobs that wait for a free slot."""
+
+    def heartbeat(self) -> Heartbeat:
+        """The counters so far."""
+
+    # Any: each implementation has a type of its own for submitted jobs
+    def submit(self, job: Paint, emit: EventSink, files: Mapping[str, bytes]) -> Any:  # noqa: ANN401
+        """Accept a job, and return it; `emit` is called with its events, in any thread."""
+
+    def cancel(self, request: Any) -> None:  # noqa: ANN401
+        """End a job that `submit` returned, at its next step; one that has ended is ignored."""
+
+    def on_backlog(self, backlog: Backlog) -> None:
+        """The bot's queue has changed."""
