@@ -68,6 +68,7 @@ LAYERS = {
         "pipeline",
         "core",
         "server offline bench starter",
+        "cluster",
         "__main__",
     ],
 }
@@ -89,6 +90,7 @@ LIBRARIES = {
     ),
     "ncnn": "engine.upscale",
     "openvino": "engine.models.openvino_network engine.models.openvino_package",
+    "ray": "engine.cluster",
     "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
 }
 """The only modules and packages that may import each library."""
