@@ -19,7 +19,6 @@ import psutil
 from bot.__main__ import main
 from bot.db.erasure import ErasureStore
 from bot.db.jobs import JobStore
-from bot.engine_client import watchdog
 from bot.engine_client.socket_client import SocketEngineClient
 from bot.features import responses
 from bot.messages.message_client import MessageClient
@@ -28,7 +27,7 @@ from bot.playground import Playground
 from bot.services import planner
 from bot.services.inputs import InputService
 from bot.storage import FileStorage
-from engine.contract import Stepped
+from engine.contract import Stepped, watchdog
 from tests.bot_process import BotProcess
 
 CRASH_FILE: Final = Path(os.environ.get("IMAGINE_CRASH_FILE", "crash"))

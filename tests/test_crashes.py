@@ -10,8 +10,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from bot.engine_client.watchdog import SILENCE_SECONDS
 from bot.playground import Message, Person, Playground
+from engine.contract.watchdog import SILENCE_SECONDS
 from tests import tiny_model
 from tests.bot_harness import ALL_BUTTONS, eventually, final_response, query
 from tests.crashing_bot import MOMENTS, CrashingBot

@@ -10,7 +10,6 @@ import pytest
 from bot.engine_client.base import EngineClient, EngineDied
 from bot.engine_client.socket_client import Endpoint
 from bot.engine_client.supervisor import supervised_engine
-from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS
 from bot.errors import ExitCode, FatalError
 from engine.contract import (
     Backlog,
@@ -24,6 +23,7 @@ from engine.contract import (
     Stepped,
     sha256,
 )
+from engine.contract.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS
 from tests.bot_harness import eventually
 from tests.fake_engine import MODEL, FakeEngine
 from tests.manual_time import ManualTime

@@ -1,9 +1,10 @@
 """When the watchdog restarts an engine: without heartbeats, or without steps despite work."""
 
+import msgspec
 import pytest
 
-from bot.engine_client.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS, UNKNOWN_SECONDS, Watchdog
 from engine.contract import Heartbeat, Stepped
+from engine.contract.watchdog import SHORTEST_SECONDS, SILENCE_SECONDS, UNKNOWN_SECONDS, Watchdog
 
 
 def heartbeat(ticks: int) -> Heartbeat:
@@ -89,3 +90,25 @@ def test_a_suspended_bot_does_not_fail_its_engine() -> None:
     watchdog, now = stepping(0.1, 10)
     watchdog.reset(now + 500)
     assert watchdog.failure_reason(now + 501) is None
+
+
+def test_only_silence_fails_a_cluster() -> None:
+    """It watches the steps of its replicas itself; one that hangs is no reason to leave it."""
+    watchdog, now = stepping(0.1, 10)
+    for _ in range(1000):
+        now += 2.0
+        watchdog.on_event(msgspec.structs.replace(heartbeat(10), replicas=()), now)
+    assert watchdog.failure_reason(now) is None
+    assert "sent nothing" in (watchdog.failure_reason(now + SILENCE_SECONDS + 1) or "")
+
+
+@pytest.mark.parametrize(("painting", "waiting"), [(0, 0), (4, 0), (0, 1)])
+def test_own_heartbeats_say_whether_steps_are_expected(painting: int, waiting: int) -> None:
+    """An engine core without jobs is healthy for any length of time; one with jobs must step."""
+    watchdog, now = stepping(0.1, 10)
+    own = msgspec.structs.replace(heartbeat(10), painting=painting, waiting=waiting)
+    for _ in range(100):
+        now += 2.0
+        watchdog.on_own_heartbeat(own, now)
+    is_idle = painting == waiting == 0
+    assert ("no step for" in (watchdog.failure_reason(now) or "")) is not is_idle

@@ -11,8 +11,8 @@ from bot.aio import Sleep, background
 from bot.engine_client.base import EngineDied
 from bot.engine_client.process import EngineStartFailed
 from bot.engine_client.socket_client import Endpoint, SocketEngineClient
-from bot.engine_client.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 from bot.errors import ExitCode, FatalError
+from engine.contract.watchdog import PATIENCE, SHORTEST_SECONDS, Watchdog
 
 _CHECK_SECONDS: Final = 1.0
 """Between two checks by the watchdog."""

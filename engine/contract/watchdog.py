@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from engine.contract import Event, Heartbeat
+from engine.contract.protocol import Event, Heartbeat
 
 SILENCE_SECONDS: Final = 30.0
 """Longest time without an event; a Heartbeat comes every two seconds."""
@@ -23,14 +23,21 @@ class Watchdog:
         self._longest_step: float | None = None
 
     def on_event(self, event: Event, now: float) -> None:
-        """Every event counts as a step, but a Heartbeat only if its tick count changed."""
+        """Every event counts as a step, but the Heartbeat of an engine that is no cluster only if
+        its tick count changed. A cluster watches the steps of its replicas itself."""
         self._last_event_at = now
-        if isinstance(event, Heartbeat):
+        if isinstance(event, Heartbeat) and event.replicas is None:
             if event.ticks == self._ticks:
                 return
             self._ticks = event.ticks
         self._longest_step = max(self._longest_step or 0.0, now - self._last_step_at)
         self._last_step_at = now
+
+    def on_own_heartbeat(self, heartbeat: Heartbeat, now: float) -> None:
+        """Follow the engine core of this process by its heartbeats."""
+        self.on_event(heartbeat, now)
+        if not heartbeat.painting and not heartbeat.waiting:
+            self.on_idle(now)
 
     def on_idle(self, now: float) -> None:
         """The engine has no job, so no step is expected."""
