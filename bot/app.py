@@ -29,6 +29,7 @@ from bot.engine_client.socket_client import SocketEngineClient
 from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
 from bot.errors import ExitCode, FatalError
 from bot.features import imagine, model_option
+from bot.gateway.identify_limit import IDENTIFY_SECONDS
 from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
 from bot.monitoring.metrics import Metrics
@@ -54,10 +55,12 @@ async def run(
     grace: float = GRACE_SECONDS,
     clock: Clock = time.time,
     retention_seconds: float = PASS_SECONDS,
+    identify_interval: float = IDENTIFY_SECONDS,
 ) -> None:
     """Run the bot until `stop` is set, and up to `grace` seconds longer while jobs are running.
 
-    `clock` returns the seconds since 1970. Raises FatalError, or the error of the part that failed.
+    `clock` returns the seconds since 1970. `identify_interval` is in seconds, see
+    `IDENTIFY_SECONDS`. Raises FatalError, or the error of the part that failed.
     """
     data = settings.imagine_data
     launch = launch or functools.partial(spawn_engine, settings.engine_environment())
@@ -77,7 +80,7 @@ async def run(
             metrics = Metrics(version())
             db = await enter(Database(data / FILENAME, metrics.observe_job))
             engine = SocketEngineClient()
-            client = Client(trace_config(metrics, api), proxy)
+            client = Client(trace_config(metrics, api), proxy, identify_interval=identify_interval)
             status_reporter = StatusReporter(metrics, db.stats, engine, client, clock=clock)
             await enter(_metrics_server(settings, status_reporter))
             starting = enter(EngineSupervisor(engine, launch))

@@ -8,18 +8,16 @@ from typing import Any, Final
 
 import aiohttp
 import discord
-from discord.gateway import DiscordWebSocket
 
 from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
 from bot.features.exports import Component, Exports, ReactionClear
 from bot.features.job_buttons import job_components
 from bot.features.responses import CommandTree, handle_errors, reset_menu, respond_ephemeral
+from bot.gateway.identify_limit import IDENTIFY_SECONDS
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
-MAX_RESUMES: Final = 3
-"""Failed attempts to resume a session at its own host before the main gateway is tried."""
 ACTIONS: Final = tuple(action for feature in FEATURES for action in feature.actions)
 """The actions of all features."""
 COMPONENTS: Final = (
@@ -42,10 +40,6 @@ def _intents() -> discord.Intents:
     return intents
 
 
-class GatewayUnreachable(Exception):
-    """The first connection to the gateway failed; the context says why."""
-
-
 class Client(BotClient):
     """discord.py's client with the bot's features."""
 
@@ -54,9 +48,11 @@ class Client(BotClient):
         trace: aiohttp.TraceConfig,
         proxy: str | None = None,
         features: Sequence[Exports] = FEATURES,
+        identify_interval: float = IDENTIFY_SECONDS,
     ) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # voice is unused
         super().__init__(
+            identify_interval=identify_interval,
             intents=_intents(),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
@@ -65,10 +61,8 @@ class Client(BotClient):
             http_trace=trace,
             proxy=proxy,
         )
-        self.online = False
-        """Whether the gateway is connected and ready."""
         self._features = features
-        self._failed_resumes = 0
+        self._has_new_session = False
         self._start_up = asyncio.Lock()
         self._start_up_waits = False
         self.handlers = set()
@@ -97,32 +91,36 @@ class Client(BotClient):
             await asyncio.wait(late, timeout=_CANCEL_SECONDS)
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 # as discord.py
-        """Call the handlers of an event. After failed resumes, leave the host of the session.
+        """Call the handlers of an event, except after `close`.
 
-        discord.py would try that host for ever, also if it alone is down. The main gateway resumes
-        the session or starts a new one. Raises GatewayUnreachable if there never was a connection:
-        discord.py would fail as it looks for the session to resume. Events after `close` are
-        ignored: discord.py becomes ready even then, and would fail as it calls the handlers.
+        discord.py becomes ready even then, and would fail as it calls the handlers.
         """
-        if self.is_closed():
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """A shard has a new session."""
+        self._has_new_session = True
+        await self.on_shard_resumed(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """The session of a shard goes on after an interruption.
+
+        Once all shards are ready, the start-up work is done if one of them has a new session.
+        """
+        self.mark_ready(shard_id)
+        if not self.online or not self._has_new_session:
             return
-        if event == "disconnect":
-            if self.ws is None:
-                raise GatewayUnreachable
-            self._failed_resumes += 1
-            if self._failed_resumes > MAX_RESUMES:
-                self.ws.gateway = DiscordWebSocket.DEFAULT_GATEWAY
-        super().dispatch(event, *args, **kwargs)
-
-    async def on_ready(self) -> None:
-        """Do the start-up work of the features, after each new session.
-
-        One run at a time: a session may begin while the work of the last one goes on.
-        """
-        self.online = True
-        self._failed_resumes = 0
+        self._has_new_session = False
         self.track_current_task()
         log.info("Connected to Discord as %s.", self.user)
+        await self.start_up()
+
+    async def start_up(self) -> None:
+        """Do the start-up work of the features, one run at a time.
+
+        Sessions may begin while the work of the last ones goes on.
+        """
         if self._start_up_waits:
             return  # the run that waits has not begun, so it does this one's work
         self._start_up_waits = True
@@ -137,15 +135,6 @@ class Client(BotClient):
                     await work(self)
                 except Exception:  # the start-up work of other features goes on
                     log.exception("Start-up work failed until the next connection.")
-
-    async def on_resumed(self) -> None:
-        """The session goes on after an interruption."""
-        self.online = True
-        self._failed_resumes = 0
-
-    async def on_disconnect(self) -> None:
-        """The gateway connection is lost; may be called repeatedly."""
-        self.online = False
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Handle buttons, menus and modals; views that discord.py keeps would end at a restart."""

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import discord
 import msgspec
 
+from bot.gateway.sharded_client import ShardedClient
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
 from bot.monitoring.status import StatusReporter
@@ -33,7 +34,7 @@ class Services(msgspec.Struct, frozen=True):
     family_trees: FamilyTrees
 
 
-class BotClient(discord.Client):
+class BotClient(ShardedClient):
     """What features use of the client; `services` is set before the first event arrives."""
 
     services: Services

@@ -5,7 +5,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.db.stats import QueueStats
 from bot.domain.job import JobTimings, Status
-from bot.monitoring.metrics import StatusSnapshot
+from bot.monitoring.metrics import ShardStatus, StatusSnapshot
 from engine.contract import Heartbeat
 
 SNAPSHOT = StatusSnapshot(
@@ -25,7 +25,11 @@ SNAPSHOT = StatusSnapshot(
         peak_memory=2**30,
     ),
     is_gateway_up=True,
-    gateway_latency=0.05,
+    shards=(
+        ShardStatus(id=0, is_up=True, latency=0.05),
+        ShardStatus(id=1, is_up=True, latency=0.02),
+        ShardStatus(id=2, is_up=True, latency=float("inf")),
+    ),
 )
 PASSAGE = JobTimings(
     job_id="j1",

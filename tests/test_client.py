@@ -36,7 +36,7 @@ async def test_failed_start_up_work_does_not_stop_the_rest(
         completed.append("working")
 
     features = (Exports(on_ready=(broken, working)),)
-    await Client(aiohttp.TraceConfig(), features=features).on_ready()
+    await Client(aiohttp.TraceConfig(), features=features).start_up()
     assert completed == ["working"]
     assert "KeyError: 'lock'" in caplog.text
 
@@ -53,22 +53,22 @@ async def test_start_up_work_runs_once_at_a_time() -> None:
         running -= 1
 
     client = Client(aiohttp.TraceConfig(), features=(Exports(on_ready=(work,)),))
-    sessions = [asyncio.create_task(client.on_ready()) for _ in range(4)]
+    sessions = [asyncio.create_task(client.start_up()) for _ in range(4)]
     for _ in range(5):
         await asyncio.sleep(0)
     assert (running, runs) == (1, 1)
     may_end.set()
     await asyncio.gather(*sessions)
     assert (running, runs) == (0, 2)
-    await client.on_ready()
+    await client.start_up()
     assert runs == 3
 
 
 async def test_events_after_the_end_are_ignored() -> None:
     """discord.py becomes ready a moment after the last server arrived, even if it was closed."""
-    client = Client(aiohttp.TraceConfig())
-    await client.close()
-    client.dispatch("ready")
+    async with Client(aiohttp.TraceConfig()) as client:
+        await client.close()
+    client.dispatch("shard_ready", 0)
     await idle()
     assert client.handlers == set()
     assert not client.online

@@ -35,7 +35,7 @@ LAYERS = {
         "domain.kinds",
         "db settings",
         "attachments monitoring",
-        "services",
+        "gateway services",
         "messages",
         "context",
         "features",
@@ -80,7 +80,8 @@ LIBRARIES = {
         "engine.safety engine.samplers engine.schedulers engine.starter engine.steering"
     ),
     "discord": (
-        "bot.client bot.context bot.startup.discord_connection bot.features bot.messages.captions "
+        "bot.client bot.context bot.startup.discord_connection bot.features bot.gateway "
+        "bot.messages.captions "
         "bot.messages.action_views "
         "bot.messages.channels bot.messages.components bot.messages.direct_messages "
         "bot.messages.discord_errors "

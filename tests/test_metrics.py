@@ -1,9 +1,11 @@
 """The bot's metrics in Prometheus' text format."""
 
+import math
+
 import msgspec
 
 from bot.domain.job import Status
-from bot.monitoring.metrics import Metrics
+from bot.monitoring.metrics import Metrics, ShardStatus
 from engine.contract import Heartbeat
 from tests.metrics_samples import PASSAGE, SNAPSHOT, parse_metrics
 
@@ -33,6 +35,10 @@ def test_the_snapshot_is_rendered() -> None:
         "imagine_engine_peak_memory_bytes": 2**30,
         "imagine_gateway_up": 1,
         "imagine_gateway_latency_seconds": 0.05,
+        "imagine_gateway_shard_up shard=0": 1,
+        "imagine_gateway_shard_up shard=2": 1,
+        "imagine_gateway_shard_latency_seconds shard=0": 0.05,
+        "imagine_gateway_shard_latency_seconds shard=1": 0.02,
     }
     assert expected.items() <= samples.items()
     assert samples["process_resident_memory_bytes"] > 2**20
@@ -40,13 +46,16 @@ def test_the_snapshot_is_rendered() -> None:
 
 def test_unknown_values_are_left_out() -> None:
     """They must not appear as 0."""
+    shard = ShardStatus(id=0, is_up=False, latency=math.inf)
     snapshot = msgspec.structs.replace(
-        SNAPSHOT, queue=None, heartbeat=None, gateway_latency=None, is_gateway_up=False
+        SNAPSHOT, queue=None, heartbeat=None, shards=(shard,), is_gateway_up=False
     )
     samples = parse_metrics(Metrics("1").render(snapshot))
     assert (samples["imagine_record_up"], samples["imagine_gateway_up"]) == (0, 0)
+    assert samples["imagine_gateway_shard_up shard=0"] == 0
     absent = ("imagine_jobs ", "imagine_oldest", "imagine_engine_ticks", "imagine_gateway_lat")
     assert not [name for name in samples if name.startswith(absent)]
+    assert not [name for name in samples if "shard_latency" in name]
 
 
 def test_jobs_count_once_and_pictures_in_each_phase() -> None:

@@ -55,7 +55,7 @@ def test_unknown_figures_are_left_out() -> None:
         SNAPSHOT,
         is_engine_up=False,
         heartbeat=None,
-        gateway_latency=None,
+        shards=(),
         is_gateway_up=False,
         queue=QueueStats(waiting=0, running=0, undelivered=0, oldest_at=None),
     )

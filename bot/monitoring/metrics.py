@@ -1,5 +1,6 @@
 """The bot's Prometheus metrics since it started: https://prometheus.io/docs."""
 
+import math
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,16 @@ _SCOPES: Final = ("user", "global", "shared")
 Family = CounterMetricFamily | GaugeMetricFamily
 
 
+class ShardStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A connection to the gateway."""
+
+    id: int
+    is_up: bool
+    """Whether it is connected and ready."""
+    latency: float
+    """Seconds from a heartbeat to its acknowledgement; NaN or infinite before the first."""
+
+
 class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state of the queue, the engine and the gateway at one time."""
 
@@ -33,9 +44,14 @@ class StatusSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: Heartbeat | None
     """The latest counters of the engine; None before the first heartbeat."""
     is_gateway_up: bool
-    """Whether the bot is connected to the gateway and ready."""
-    gateway_latency: float | None
-    """Seconds from a gateway heartbeat to its acknowledgement; None before the first."""
+    """Whether all shards are connected to the gateway and ready."""
+    shards: tuple[ShardStatus, ...] = ()
+    """In order; none before the first connection."""
+
+    @property
+    def gateway_latency(self) -> float | None:
+        """That of the slowest shard in seconds; None before the first heartbeat."""
+        return max((s.latency for s in self.shards if math.isfinite(s.latency)), default=None)
 
     @property
     def padding(self) -> float:
@@ -132,14 +148,7 @@ class _SnapshotCollector(Collector):
             return
         yield from _queue_metrics(self.snapshot)
         yield from _engine_metrics(self.snapshot)
-        is_up, latency = self.snapshot.is_gateway_up, self.snapshot.gateway_latency
-        yield _gauge("gateway_up", "Whether the gateway is connected and ready", is_up)
-        if latency is not None:
-            yield _gauge(
-                "gateway_latency_seconds",
-                "From a gateway heartbeat to its acknowledgement",
-                latency,
-            )
+        yield from _gateway_metrics(self.snapshot)
 
 
 def _queue_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
@@ -187,6 +196,30 @@ def _engine_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
         yield _gauge(
             "engine_peak_memory_bytes", "Peak memory of the accelerator", heartbeat.peak_memory
         )
+
+
+def _gateway_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
+    is_up, latency = snapshot.is_gateway_up, snapshot.gateway_latency
+    yield _gauge("gateway_up", "Whether all shards are connected and ready", is_up)
+    if latency is not None:
+        yield _gauge(
+            "gateway_latency_seconds",
+            "From a gateway heartbeat to its acknowledgement, of the slowest shard",
+            latency,
+        )
+    shards_up = GaugeMetricFamily(
+        "imagine_gateway_shard_up", "Whether the shard is connected and ready", labels=["shard"]
+    )
+    latencies = GaugeMetricFamily(
+        "imagine_gateway_shard_latency_seconds",
+        "From a heartbeat of the shard to its acknowledgement",
+        labels=["shard"],
+    )
+    for shard in snapshot.shards:
+        shards_up.add_metric([str(shard.id)], float(shard.is_up))
+        if math.isfinite(shard.latency):
+            latencies.add_metric([str(shard.id)], shard.latency)
+    yield from (shards_up, latencies)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:

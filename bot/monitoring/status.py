@@ -10,19 +10,19 @@ from bot.db.stats import PeriodStats, QueueStats, StatsStore
 from bot.domain.clock import DAY, Clock
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
-from bot.monitoring.metrics import Metrics, StatusSnapshot
+from bot.monitoring.metrics import Metrics, ShardStatus, StatusSnapshot
 
 
 class GatewayStatus(Protocol):
-    """The connection to Discord's gateway."""
+    """The connections to Discord's gateway."""
 
     @property
     def online(self) -> bool:
-        """Whether it is connected and ready."""
+        """Whether all are connected and ready."""
 
     @property
-    def latency(self) -> float:
-        """Seconds from a heartbeat to its acknowledgement; NaN or infinite before the first."""
+    def shard_statuses(self) -> tuple[ShardStatus, ...]:
+        """The shards in order; none before the first connection."""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ class StatusReporter:
             else (),
             heartbeat=engine.heartbeat,
             is_gateway_up=self._gateway.online,
-            gateway_latency=_finite(self._gateway.latency),
+            shards=self._gateway.shard_statuses,
         )
 
     async def health(self) -> Health:
@@ -126,7 +126,3 @@ def version() -> str:
         return metadata.version("imagine-bot")
     except metadata.PackageNotFoundError:
         return "unknown"
-
-
-def _finite(latency: float) -> float | None:
-    return latency if 0 <= latency < DAY else None

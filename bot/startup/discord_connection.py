@@ -12,9 +12,10 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.client import Client, GatewayUnreachable
+from bot.client import Client
 from bot.context import Services
 from bot.errors import NETWORK_ERRORS, ExitCode, FatalError
+from bot.gateway.shard import GatewayUnreachable
 from bot.messages import discord_errors
 from bot.messages.discord_errors import Meaning, meaning_of
 
@@ -41,8 +42,8 @@ _CLOSE_CODES: Final[Mapping[int, tuple[str, ExitCode]]] = {
     ),
     4010: ("Discord rejects the shard of this connection (4010).", ExitCode.GATEWAY_REFUSED),
     4011: (
-        "The bot is in too many servers for one gateway connection (4011); Discord requires shards "
-        "from 2,500 servers on.",
+        "The bot is in too many servers for its shards (4011), but Discord recommends no more of "
+        "them. Start it again later.",
         ExitCode.GATEWAY_REFUSED,
     ),
     4012: (
@@ -197,14 +198,13 @@ async def serve(client: Client, services: Services) -> None:
             return await client.serve(services)
         except GatewayUnreachable as error:
             cause = error.__context__
-            if isinstance(cause, discord.ConnectionClosed) and cause.code in _CLOSE_CODES:
-                raise FatalError(*_CLOSE_CODES[cause.code]) from error
-            seconds = _seconds_to_gateway(patience, cause)
+            meaning, status, headers = _refusal_of(cause)
+            if meaning is Meaning.UNAUTHORIZED:
+                raise FatalError(_TOKEN_REFUSED, ExitCode.TOKEN_REFUSED) from error
+            seconds = patience.seconds(meaning, status, headers)
             if seconds is None:
                 raise _no_discord(str(DiscordWebSocket.DEFAULT_GATEWAY), repr(cause)) from error
             await _wait(seconds, repr(cause))
-        except discord.PrivilegedIntentsRequired as error:
-            raise FatalError(*_CLOSE_CODES[4014]) from error
         except discord.ConnectionClosed as error:
             if error.code not in _CLOSE_CODES:
                 raise _failed(error) from error
@@ -213,12 +213,15 @@ async def serve(client: Client, services: Services) -> None:
             raise _failed(error) from error
 
 
-def _seconds_to_gateway(patience: _Patience, cause: BaseException | None) -> float | None:
-    status, headers = None, dict[str, str]()
+def _refusal_of(
+    cause: BaseException | None,
+) -> tuple[Meaning, int | None, Mapping[str, str]]:
+    """What a failed first connection means, and the status and headers of the response, if any."""
     if isinstance(cause, aiohttp.WSServerHandshakeError):
-        status, headers = cause.status, dict(cause.headers or {})
-    meaning = Meaning.RETRY if status is None else meaning_of(status, None)
-    return patience.seconds(meaning, status, headers)
+        return meaning_of(cause.status, None), cause.status, dict(cause.headers or {})
+    if isinstance(cause, discord.HTTPException):
+        return discord_errors.meaning(cause), cause.status, cause.response.headers
+    return Meaning.RETRY, None, {}
 
 
 def _failed(error: Exception) -> FatalError:
