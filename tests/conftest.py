@@ -112,7 +112,7 @@ async def playground(openapi: "OpenApi | None") -> AsyncIterator["Playground"]:
     """A local Discord whose traffic is validated against the OpenAPI document."""
     from bot.playground import Playground
 
-    async with Playground(port=0) as server:
+    async with Playground(port=0, identify_interval=0) as server:
         if openapi is not None:
             openapi.problems.clear()
             openapi.watch(server)

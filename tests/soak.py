@@ -335,7 +335,7 @@ def _is_temporary(message: Message) -> bool:
 async def soak(plan: Plan, data: Path) -> tuple[Result, list[float]]:
     """Run a soak test; return its result and the response times in seconds."""
     model = tiny_model.save(data / "model")
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         bot = BotProcess(discord, data / "data", str(model))
         (data / "data").mkdir()
         await bot.start()

@@ -26,7 +26,7 @@ CORES = [0, 1]
 
 async def measure(data: Path) -> None:
     """Measure one warm-up request and RUNS further ones, one after another."""
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         bot = BotProcess(discord, data, "starter")
         await bot.start()
         ada = discord.person("Ada")

@@ -30,7 +30,7 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BotProc
     editor = tiny_model.save(folder / "editor", unet={"in_channels": 8})
     unet = StableDiffusionPipeline.from_pretrained(model).unet
     adapter = write_ip_adapter(folder / "adapter", unet)
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         bot = BotProcess(
             discord,
             tmp_path_factory.mktemp("data"),

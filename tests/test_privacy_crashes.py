@@ -31,7 +31,7 @@ MARKER = "quokkafruit"
 async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[CrashingBot]:
     """One bot for all crashes."""
     model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=32)
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         bot = CrashingBot(discord, tmp_path_factory.mktemp("data"), str(model))
         await bot.start()
         yield bot

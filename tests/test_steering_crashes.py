@@ -50,7 +50,7 @@ async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crashin
     model = tiny_model.save(folder / "tiny")
     editor = tiny_model.save(folder / "editor", unet={"in_channels": 8})
     settings = steering_settings(folder, model)
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         bot = CrashingBot(
             discord,
             tmp_path_factory.mktemp("data"),

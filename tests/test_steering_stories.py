@@ -35,7 +35,7 @@ async def bot(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIt
     """One bot for all tests, with a model, a control, an IP-Adapter and a LoRA."""
     model = tiny_model.save(folder / "tiny")
     settings = steering_settings(folder, model)
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         bot = BotProcess(
             discord,
             tmp_path_factory.mktemp("data"),

@@ -30,7 +30,7 @@ async def bot(
 ) -> AsyncIterator[BotProcess]:
     """One bot for all tests; each leaves it running."""
     model = tiny_model.save(tmp_path_factory.mktemp("tiny") / "model", side=LATENTS)
-    async with Playground(port=0) as discord:
+    async with Playground(port=0, identify_interval=0) as discord:
         if openapi is not None:
             openapi.problems.clear()
             openapi.watch(discord)

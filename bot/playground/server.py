@@ -26,6 +26,7 @@ from bot.playground.model.guild import Channel, ChannelType, Guild, Role
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.messages import Message
 from bot.playground.model.permissions import NOTHING, Permission
+from bot.playground.model.session_starts import IDENTIFY_SECONDS
 from bot.playground.model.state import APPLICATION_ID, GUILD_ID, World
 from bot.playground.page.routes import Page
 from bot.playground.rest.api import PREFIX, Api, Observer
@@ -57,13 +58,22 @@ TOKEN = f"{base64.b64encode(str(APPLICATION_ID).encode()).decode().rstrip('=')}.
 class Playground(Administration):
     """A local Discord: REST API, gateway, CDN and web page on one port.
 
-    Used as an async context manager. Port 0 chooses a free port.
+    Used as an async context manager. Port 0 chooses a free port. `identify_interval` is the
+    time in seconds between two gateway sessions that start in one bucket; 0 turns the limit off.
     """
 
-    def __init__(self, port: int = 8765, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        port: int = 8765,
+        host: str = "127.0.0.1",
+        *,
+        identify_interval: float = IDENTIFY_SECONDS,
+    ) -> None:
         self.token = TOKEN
         self.guild_id = GUILD_ID
         self.world = World()
+        self.session_starts = self.world.session_starts
+        self.session_starts.interval = identify_interval
         self.channel = self.world.add_channel("general")
         self.restricted = self.world.add_channel("after-dark", nsfw=True)
         self.commands = Commands()

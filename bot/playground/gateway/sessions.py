@@ -12,6 +12,7 @@ from bot.playground.gateway.shards import Shard, parse_shard
 from bot.playground.model.guild import Guild
 from bot.playground.model.intents import ALL_INTENTS, Intent
 from bot.playground.model.permissions import Permission
+from bot.playground.model.session_starts import StartResult
 from bot.playground.model.state import APPLICATION_ID, Event, World
 from bot.playground.rest.guilds import application_flags, gateway_url
 from bot.playground.rest.serializers.guilds import guild_create_json, member_json
@@ -139,10 +140,18 @@ class Gateway:
         """Whether a bot is connected and ready."""
         return any(session.transport for session in self._sessions.values())
 
-    def identify(self, data: Json, transport: Transport) -> Session | CloseCode:
-        """Start a session, or return the code to close the connection with."""
+    @property
+    def sessions(self) -> list[Session]:
+        """The sessions that are connected or may be resumed, in order of their start."""
+        return list(self._sessions.values())
+
+    def identify(self, data: Json, transport: Transport) -> Session | CloseCode | None:
+        """Start a session, or return the code to close the connection with.
+
+        Returns None if another session has just started in the bucket of the shard.
+        """
         intents = data.get("intents")
-        if data.get("token") not in (self._token, f"Bot {self._token}"):
+        if not self._is_valid_token(data.get("token")):
             return CloseCode.AUTHENTICATION_FAILED
         if not isinstance(intents, int) or not 0 <= intents <= ALL_INTENTS:
             return CloseCode.INVALID_INTENTS
@@ -153,6 +162,12 @@ class Gateway:
             return CloseCode.INVALID_SHARD
         if shard.is_too_large(self._world.guilds.values()):
             return CloseCode.SHARDING_REQUIRED
+        match self._world.session_starts.start(shard.id):
+            case StartResult.TOO_SOON:
+                self._world.violations.append(f"GATEWAY opcode 2: shard {shard.id} was too soon")
+                return None
+            case StartResult.TOKEN_RESET:
+                return self._reset_token()
         threshold = _large_threshold(data)
         session = Session(secrets.token_hex(16), intents, shard, transport, threshold)
         self._sessions[session.id] = session
@@ -168,7 +183,7 @@ class Gateway:
 
     def resume(self, data: Json, transport: Transport) -> Session | CloseCode | None:
         """Resume a session; None if it is unknown or can no longer be resumed."""
-        if data.get("token") not in (self._token, f"Bot {self._token}"):
+        if not self._is_valid_token(data.get("token")):
             return CloseCode.AUTHENTICATION_FAILED
         session = self._sessions.get(str(data.get("session_id")))
         if session is None or not self.resumable or self._is_expired(session):
@@ -183,6 +198,19 @@ class Gateway:
         session.dispatch("RESUMED", {"_trace": []})
         self._world.changes.notify()
         return session
+
+    def _is_valid_token(self, token: object) -> bool:
+        is_right = token in (self._token, f"Bot {self._token}")
+        return is_right and not self._world.session_starts.is_token_reset
+
+    def _reset_token(self) -> CloseCode:
+        """End all sessions of the bot, which has started too many."""
+        self._world.violations.append("GATEWAY opcode 2: no session was left, the token is reset")
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
+            if session.transport:
+                session.transport.close(CloseCode.AUTHENTICATION_FAILED)
+        return CloseCode.AUTHENTICATION_FAILED
 
     def _is_expired(self, session: Session) -> bool:
         """Return whether the session has been without connection for too long."""

@@ -41,6 +41,10 @@ class Connection:
         self._receive_times: deque[float] = deque()
         self._closed_by_server = False
 
+    def is_of(self, shard: int | None) -> bool:
+        """Return whether it is the connection of this shard; None stands for all."""
+        return shard is None or (self._session is not None and self._session.shard.id == shard)
+
     def send(self, frame: Json) -> None:
         """Queue a frame."""
         self._send_queue.put_nowait(frame)
@@ -193,15 +197,17 @@ class WebSocketServer:
             del self._open[connection]
         return socket
 
-    def close(self, code: int) -> None:
-        """Close all connections with the code."""
+    def close(self, code: int, *, shard: int | None = None) -> None:
+        """Close all connections, or those of a shard, with the code."""
         for connection in self._open:
-            connection.close(code)
+            if connection.is_of(shard):
+                connection.close(code)
 
-    def drop(self) -> None:
-        """Abort all connections without a close frame."""
-        for request in self._open.values():
-            _abort(request)
+    def drop(self, *, shard: int | None = None) -> None:
+        """Abort all connections, or those of a shard, without a close frame."""
+        for connection, request in self._open.items():
+            if connection.is_of(shard):
+                _abort(request)
 
     def _abort_if_unstable(self, request: web.Request) -> None:
         if self.connection_seconds is not None:

@@ -20,6 +20,7 @@ from bot.playground.model.guild import (
 from bot.playground.model.intents import ALL_INTENTS, PRIVILEGED
 from bot.playground.model.messages import Message
 from bot.playground.model.permissions import Permission
+from bot.playground.model.session_starts import SessionStarts
 from bot.playground.model.snowflake import Snowflakes
 
 # Constant, so that the token and the guild stay valid after a restart.
@@ -62,6 +63,7 @@ class World:
         self.clock = Clock(self.changes)
         self.snowflakes = Snowflakes(self.clock)
         self.cdn = Cdn(self.clock)
+        self.session_starts = SessionStarts(self.clock)
         self.bot = User(APPLICATION_ID, "Imagine", bot=True)
         self.users: dict[int, User] = {self.bot.id: self.bot}
         self.default_guild = self._create_guild("Playground", iter(DEFAULT_GUILD_IDS))

@@ -127,7 +127,8 @@ class Api:
             self._world.violations.append(line.strip())
 
     def _authorize(self, http_request: web.Request) -> None:
-        if http_request.headers.get("Authorization") != f"Bot {self._token}":
+        is_reset = self._world.session_starts.is_token_reset
+        if is_reset or http_request.headers.get("Authorization") != f"Bot {self._token}":
             raise ApiError(401, 0, "401: Unauthorized")
         if not http_request.headers.get("User-Agent"):
             raise ApiError(403, 40333, "internal network error", violation=True)

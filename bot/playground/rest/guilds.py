@@ -1,8 +1,6 @@
 """Routes for the application, users, guilds, channels and the gateway URL."""
 
-import math
-
-from bot.playground.errors import ApiError, Json, unknown
+from bot.playground.errors import ApiError, unknown
 from bot.playground.model.guild import User
 from bot.playground.model.intents import Intent
 from bot.playground.model.state import APPLICATION_ID, OWNER_ID, World
@@ -22,7 +20,6 @@ INTENT_FLAGS = {
     Intent.MESSAGE_CONTENT: 1 << 19,
 }
 """Application flags of privileged intents, for an application in fewer than 100 guilds."""
-GUILDS_PER_SHARD = 1_000  # as recommended
 
 
 def get_current_user(world: World, request: Request) -> Result:
@@ -67,17 +64,11 @@ def get_gateway(world: World, request: Request) -> Result:
 
 
 def get_gateway_bot(world: World, request: Request) -> Result:
-    """Fetch the gateway URL and the session start limit."""
-    session_start_limit: Json = {
-        "total": 1000,
-        "remaining": 1000,
-        "reset_after": 0,
-        "max_concurrency": 1,
-    }
+    """Fetch the gateway URL, the recommended number of shards and the session start limit."""
     return 200, {
         "url": gateway_url(world),
-        "shards": math.ceil(len(world.guilds) / GUILDS_PER_SHARD),
-        "session_start_limit": session_start_limit,
+        "shards": world.session_starts.shards(world.guilds),
+        "session_start_limit": world.session_starts.to_json(),
     }
 
 
