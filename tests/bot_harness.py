@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from bot.app import run
 from bot.db.database import FILENAME
 from bot.engine_client.supervisor import Launch
+from bot.gateway.identify_limit import IDENTIFY_SECONDS
 from bot.playground import Interaction, Message, Person, Playground
 from bot.playground.client.options import Value
 from bot.playground.model.state import Event
@@ -53,6 +54,8 @@ class BotHarness:
         discord.world.event_listeners.append(self.events.append)
         self.metrics_port: int | None = None
         self.retention_days: int | None = None
+        self.identify_interval = IDENTIFY_SECONDS
+        """Seconds between two gateway sessions that start in one bucket."""
         self.grace = 0.1
         """Seconds that running jobs may take to finish when the bot stops."""
         self.clock_offset = 0.0
@@ -90,6 +93,7 @@ class BotHarness:
                     grace=self.grace,
                     clock=self.now,
                     retention_seconds=RETENTION_SECONDS,
+                    identify_interval=self.identify_interval,
                 )
             )
             ready = asyncio.create_task(self._until_ready(is_connected))

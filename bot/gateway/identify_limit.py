@@ -41,7 +41,7 @@ class _Bucket:
     def __init__(self, free_at: float = 0.0) -> None:
         self.lock = asyncio.Lock()
         self.free_at = free_at
-        """When the next session may start, by `time.monotonic`."""
+        """When the next session may start, in the time of the event loop."""
 
 
 class IdentifyLimit:
@@ -63,7 +63,7 @@ class IdentifyLimit:
 
     def update(self, limit: SessionStartLimit) -> None:
         """Take over what Discord said last."""
-        now = time.monotonic()
+        now = _now()
         self._remaining = limit.remaining
         self._resets_at = now + limit.reset_after / 1000
         if limit.max_concurrency != self._max_concurrency:
@@ -80,19 +80,19 @@ class IdentifyLimit:
         """
         bucket = self._buckets.setdefault(shard_id % self._max_concurrency, _Bucket())
         async with bucket.lock:
-            await asyncio.sleep(bucket.free_at - time.monotonic())
+            await asyncio.sleep(bucket.free_at - _now())
             async with self._resetting:
                 await self._wait_for_reset()
                 self._remaining -= 1
             try:
                 yield
             finally:
-                bucket.free_at = time.monotonic() + self.interval
+                bucket.free_at = _now() + self.interval
 
     async def _wait_for_reset(self) -> None:
         """Return when at least one session may be started."""
         while self._remaining <= 0:
-            seconds = self._resets_at - time.monotonic()
+            seconds = self._resets_at - _now()
             if seconds > 0:
                 until = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + seconds))
                 log.warning(
@@ -103,4 +103,8 @@ class IdentifyLimit:
                 await asyncio.sleep(seconds)
             self.update((await self._fetch()).session_start_limit)
             if self._remaining <= 0:
-                self._resets_at = max(self._resets_at, time.monotonic() + self.interval)
+                self._resets_at = max(self._resets_at, _now() + self.interval)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
