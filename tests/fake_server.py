@@ -2,9 +2,11 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
+
+import msgspec
 
 from engine.contract import (
     HEARTBEAT_SECONDS,
@@ -25,6 +27,7 @@ from engine.contract import (
     Queued,
     Ready,
     Rejected,
+    ReplicaStatus,
     UpscalerCard,
 )
 from engine.contract.wire import CLOSING_SECONDS, Connection, WireError, engine_side
@@ -85,7 +88,7 @@ class FakeServer(ABC):
         self.backlog: Backlog | None = None
         """The latest that was received."""
         self.replicas: int | None = None
-        """In Ready; None for a single engine. `heartbeat.replicas` changes it later."""
+        """In Ready; None for a single engine."""
         self.ignores_cancel = False
         """Whether it ignores Cancel."""
         self.heartbeat = Heartbeat(
@@ -115,6 +118,24 @@ class FakeServer(ABC):
         """Send `heartbeat` on all connections."""
         for connection in self._connections:
             await connection.send(self.heartbeat)
+
+    async def change_replicas(self, are_draining: Sequence[bool]) -> None:
+        """Send a heartbeat with a replica for each item."""
+        self.replicas = len(are_draining)
+        single = msgspec.structs.replace(self.heartbeat, replicas=None)
+        replicas = tuple(
+            ReplicaStatus(
+                name=f"replica-{nth}",
+                node="127.0.0.1",
+                pid=nth,
+                fingerprint=self.models[0].fingerprint,
+                is_draining=is_draining,
+                heartbeat=single,
+            )
+            for nth, is_draining in enumerate(are_draining)
+        )
+        self.heartbeat = msgspec.structs.replace(self.heartbeat, replicas=replicas)
+        await self.send_heartbeat()
 
     async def interrupt(self, job_id: str, *, crashed: bool) -> None:
         """End the attempt of a running job as a replica does that dies or hands the job back."""

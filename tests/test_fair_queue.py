@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bot.domain import cost_model, fair_queue
 from bot.domain.fair_queue import MAX_LEAD, VirtualTimes
 from bot.domain.job import Job
-from bot.domain.limits import Limits
+from bot.domain.limits import Limits, WaitEstimate
 from bot.services.scheduler import Schedule
 from tests.samples import job, recipe
 
@@ -209,6 +209,15 @@ def test_until_first_adds_running_and_earlier_jobs() -> None:
     assert fair_queue.until_first(9, queue, running, cost) == 150
 
 
+def test_a_job_runs_on_one_of_the_replicas() -> None:
+    """They share the jobs before it, but it takes its own time."""
+    running = [queued_job("a", 1, 0.0, 10), queued_job("b", 2, 0.0, 20)]
+    queue = [queued_job("c", 3, 1.0, 30)]
+    assert fair_queue.until_first(3, queue, running, cost, replicas=2) == 15 + 30
+    assert fair_queue.until_first(1, queue, running, cost, replicas=2) == 10 + 10
+    assert fair_queue.until_first(9, [], [], cost, replicas=2) == 0
+
+
 def test_a_new_job_is_expected_to_end_before_the_queue_of_others() -> None:
     """The jobs that start before it count, and its own time, but none that start after it."""
     schedule = Schedule(Limits())
@@ -221,3 +230,8 @@ def test_a_new_job_is_expected_to_end_before_the_queue_of_others() -> None:
     assert math.isclose(schedule.estimate_end(new, queued, {}, batches=1), 60 + 120)
     last = queued_job("c", 1, at=100.0)
     assert math.isclose(schedule.estimate_end(last, queued, {}, batches=2), 52 * 60 / 2)
+    two = schedule.estimate_end(last, queued, {}, batches=1, replicas=2)
+    assert math.isclose(two, 51 * 60 / 2 + 60)
+    assert schedule.estimate_wait(1, queued, batches=1) == WaitEstimate(60, 51 * 60)
+    assert schedule.estimate_wait(1, queued, batches=2, replicas=2) == WaitEstimate(30, 51 * 60 / 4)
+    assert schedule.estimate_wait(1, [], batches=1, replicas=2) == WaitEstimate(60, 60)

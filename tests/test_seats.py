@@ -1,6 +1,7 @@
 """Which queued job starts next."""
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,9 +25,9 @@ def jobs_of(
     ]
 
 
-def next_user(queue: Sequence[Job], running: Sequence[Job]) -> int | None:
+def next_user(queue: Sequence[Job], running: Sequence[Job], replicas: int = 1) -> int | None:
     """The user whose job starts."""
-    job_to_start = next_to_start(queue, running, LIMITS)
+    job_to_start = next_to_start(queue, running, LIMITS, replicas)
     return None if job_to_start is None else job_to_start.user_id
 
 
@@ -103,6 +104,76 @@ def test_a_job_of_a_dead_engine_runs_alone() -> None:
     full = [*jobs_of(3, count=7), *jobs_of(4)]
     assert next_user([*jobs_of(4), *suspect], full) is None
     assert next_user([*jobs_of(4), *suspect, *jobs_of(2)], full) == 2
+
+
+def test_each_replica_has_seats() -> None:
+    """Two replicas have sixteen, and none has none; guilds and newcomers share them all."""
+    others = [queued for user_id in range(10, 25) for queued in jobs_of(user_id)]
+    assert next_user(jobs_of(1), others, replicas=2) == 1
+    assert next_user(jobs_of(1), [*others, *jobs_of(25)], replicas=2) is None
+    assert next_user(jobs_of(1), [], replicas=0) is None
+    assert next_user([*jobs_of(1), *jobs_of(2)], jobs_of(1, count=16), replicas=2) == 2
+    large = [queued for user_id in range(10, 22) for queued in jobs_of(user_id, guild_id=5)]
+    queue = [*jobs_of(1, guild_id=5), *jobs_of(2, guild_id=6)]
+    assert next_user(queue, large[:11], replicas=2) == 1
+    assert next_user(queue, large, replicas=2) == 2
+
+
+def test_a_suspect_takes_a_whole_replica_of_several() -> None:
+    """The others have the seats of the other replicas, whatever runs when it starts."""
+    suspect = jobs_of(1, crashes=1)
+    full = [queued for user_id in range(10, 18) for queued in jobs_of(user_id)]
+    assert next_user(suspect, full, replicas=2) == 1
+    assert next_user(jobs_of(2), [*suspect, *full[1:]], replicas=2) == 2
+    assert next_user(jobs_of(2), [*suspect, *full], replicas=2) is None
+    assert next_user(jobs_of(2), [*suspect, *full], replicas=3) == 2
+
+
+def test_one_of_several_replicas_is_left_to_the_others() -> None:
+    """A suspect that has to wait blocks nobody, and starts when another suspect has ended."""
+    suspect, other = jobs_of(1, crashes=1), jobs_of(2, crashes=2)
+    assert next_user([*other, *jobs_of(3)], suspect, replicas=2) == 3
+    assert next_user(other, suspect, replicas=2) is None
+    assert next_user(other, suspect, replicas=3) == 2
+    assert next_user([*other, *jobs_of(3)], jobs_of(4), replicas=2) == 2
+
+
+def test_replicas_may_vanish_while_suspects_run() -> None:
+    """Nothing starts until they fit again."""
+    suspects = [queued for user_id in (1, 2, 3) for queued in jobs_of(user_id, crashes=1)]
+    for replicas in (0, 1, 2, 3):
+        assert next_user(jobs_of(4), suspects, replicas) is None
+    assert next_user(jobs_of(4), suspects, replicas=4) == 4
+
+
+REQUESTS = st.tuples(st.integers(1, 4), st.booleans())
+
+
+@given(st.lists(REQUESTS, max_size=40), st.lists(st.integers(0, 4), min_size=1, max_size=20))
+def test_each_job_starts_however_many_replicas_there_are(
+    requests: list[tuple[int, bool]], sizes: list[int]
+) -> None:
+    """Suspects never start beside others on the only replica, nor on all replicas of several."""
+    queue = [
+        job(f"j{n}", user_id=user_id, crashes=int(is_suspect))
+        for n, (user_id, is_suspect) in enumerate(requests)
+    ]
+    running: list[Job] = []
+    turns = chain(sizes, repeat(max(1, sizes[-1])))
+    for replicas in turns:
+        while job_to_start := next_to_start(queue, running, LIMITS, replicas):
+            queue.remove(job_to_start)
+            running.append(job_to_start)
+            suspects = sum(one.crashes for one in running)
+            if replicas == 1:
+                assert not suspects or len(running) == 1
+            elif job_to_start.crashes:
+                assert suspects < replicas
+        if running:
+            running.pop(0)
+        elif replicas:
+            break
+    assert not queue
 
 
 USERS = st.tuples(st.integers(1, 4), st.sampled_from([None, 5, 6]), st.sampled_from([None, 1, 8]))

@@ -19,7 +19,6 @@ from engine.contract import (
     ImageDone,
     JobEvent,
     Paint,
-    ReplicaStatus,
     Stepped,
     sha256,
 )
@@ -113,19 +112,7 @@ async def test_the_number_of_replicas_changes(client: EngineClient, engine: Fake
     assert client.status.replicas == 1
     client.subscribe(lambda: changes.append(client.status.replicas))
     for draining in ([False, False, True], [False, False], []):
-        replicas = tuple(
-            ReplicaStatus(
-                name=str(nth),
-                node="127.0.0.1",
-                pid=1,
-                fingerprint="",
-                is_draining=is_draining,
-                heartbeat=engine.heartbeat,
-            )
-            for nth, is_draining in enumerate(draining)
-        )
-        engine.heartbeat = msgspec.structs.replace(engine.heartbeat, replicas=replicas)
-        await engine.send_heartbeat()
+        await engine.change_replicas(draining)
         await eventually(lambda: client.status.heartbeat == engine.heartbeat)
     assert changes == [2, 0]
 

@@ -93,14 +93,25 @@ def order(
     return ordered
 
 
-def until_first(user_id: int, queue: Sequence[Job], running: Iterable[Job], cost: Cost) -> float:
+def until_first(
+    user_id: int, queue: Sequence[Job], running: Iterable[Job], cost: Cost, replicas: int = 1
+) -> float:
     """An upper estimate of the engine seconds until the first of this user's jobs has ended."""
     jobs = list(running)
-    seconds = sum(cost(job) for job in jobs)
-    if any(job.user_id == user_id for job in jobs):
-        return seconds
-    for job in queue:
-        seconds += cost(job)
-        if job.user_id == user_id:
-            break
-    return seconds
+    own = [cost(job) for job in jobs if job.user_id == user_id]
+    if not own:
+        for job in queue:
+            jobs.append(job)
+            if job.user_id == user_id:
+                own.append(cost(job))
+                break
+    return until_end(min(own, default=0.0), sum(map(cost, jobs)), replicas)
+
+
+def until_end(seconds: float, total: float, replicas: int) -> float:
+    """An upper estimate of the engine seconds until a job has ended that takes `seconds` of them,
+    and with those that go before `total`, if so many replicas share the jobs.
+
+    A job runs on one replica.
+    """
+    return total / replicas + seconds * (1 - 1 / replicas)

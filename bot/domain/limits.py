@@ -34,9 +34,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     max_request_seconds: float = 3600.0
     """Estimated engine seconds of one request."""
     max_unfinished_total: int = 200
-    """Unfinished jobs of all users."""
+    """Unfinished jobs of all users, for each replica of the engine."""
     max_running_total: int = 8
-    """Running jobs of all users."""
+    """Running jobs of all users, for each replica of the engine."""
     role_factor: int = 10
     """A role may be given at most so many times the default."""
     guild_share: float = 0.75

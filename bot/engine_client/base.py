@@ -32,6 +32,11 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     """The number of engine cores that share the jobs; 0 if a cluster has none at the moment."""
 
+    @property
+    def is_available(self) -> bool:
+        """Whether it can paint now."""
+        return self.is_connected and self.replicas > 0
+
 
 class EngineClient(Protocol):
     """Sends jobs to an engine. Implementations reconnect by themselves."""

@@ -69,6 +69,7 @@ class SocketEngineClient:
         self._listeners: list[Callable[[], None]] = []
         self._restarts = 0
         self._replicas = 1
+        self._is_cluster = False
         self._heartbeat: Heartbeat | None = None
         self._previous_heartbeat: Heartbeat | None = None
         """The sum of the counters of all engines before the connected one."""
@@ -172,6 +173,7 @@ class SocketEngineClient:
             ready = await _handshake(connection, endpoint.token)
             self._models, self._upscalers = ready.models, ready.upscalers
             self._can_film = ready.can_film
+            self._is_cluster = ready.replicas is not None
             self._replicas = 1 if ready.replicas is None else ready.replicas
             self._connection = connection
             log.info(
@@ -243,7 +245,9 @@ class SocketEngineClient:
         )
         for pending in self._pending.values():
             if not pending.ending.done():
-                pending.ending.set_exception(EngineDied("The engine died."))
+                # a cluster says which jobs ran on a replica that crashed
+                crashed = not self._is_cluster
+                pending.ending.set_exception(EngineDied("The engine died.", crashed=crashed))
 
     def _notify(self) -> None:
         for listener in self._listeners:

@@ -77,10 +77,10 @@ class StatusReporter:
         return StatusSnapshot(
             queue=queue,
             oldest_wait=0.0 if oldest is None else max(0.0, self._clock() - oldest),
-            is_engine_up=engine.is_connected,
+            is_engine_up=engine.is_available,
             engine_restarts=engine.restarts,
             models=tuple(model.name for model in self._engine.models)
-            if engine.is_connected
+            if engine.is_available
             else (),
             heartbeat=engine.heartbeat,
             is_gateway_up=self._gateway.online,

@@ -86,11 +86,12 @@ class Dispatcher:
         if self.is_draining:
             return
         queue = await self._scheduler.ordered_queue()
-        if not self._engine.status.is_connected:
+        engine = self._engine.status
+        if not engine.is_available:
             for job in queue:
                 self._notifier.show(job, Progress(engine_down=True))
             return
-        while job_to_start := self._scheduler.next_job(queue):
+        while job_to_start := self._scheduler.next_job(queue, engine.replicas):
             queue.remove(job_to_start)
             claimed = await self._jobs.claim(job_to_start.id, now=self._clock())
             if claimed is not None:

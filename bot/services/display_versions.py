@@ -89,7 +89,7 @@ class DisplayVersions:
     async def _make(self, job: Job, pictures: Sequence[Picture]) -> None:
         """Raises BotError or OSError."""
         upscaler, scale = self._upscaler(job), job.plan.display_scale
-        if upscaler is None or not self._engine.status.is_connected:
+        if upscaler is None or not self._engine.status.is_available:
             raise BotError("The engine is not running.")
         pngs = await asyncio.to_thread(self._read, pictures)
         files = {sha256(png): png for png in pngs}

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -39,6 +40,8 @@ from engine.contract import (
     input_images,
 )
 
+_FIRST_DELAY: Final = 0.5
+_LONGEST_DELAY: Final = 30.0
 log = logging.getLogger(__name__)
 
 
@@ -101,10 +104,7 @@ class JobRunner:
             async with saver:
                 ending = await self._paint(attempt, saver, prior_seconds)
         except EngineDied as error:
-            crashed = error.crashed
-            await retry_until_written(
-                lambda: self._jobs.requeue(job.id, job.attempt, crashed=crashed)
-            )
+            await self._requeue(job, crashed=error.crashed)
             return JobResult(engine_seconds=0.0, ended=None)
         except BotError as error:
             ended = await self._fail(attempt, str(error))
@@ -114,6 +114,18 @@ class JobRunner:
             raise
         ended = await self._end(attempt, ending, saver)
         return JobResult(engine_seconds=ending.engine_seconds, ended=ended)
+
+    async def _requeue(self, job: Job, *, crashed: bool) -> None:
+        """Queue a job again whose attempt the engine did not end, with a delay that grows if it
+        hands the job back: it may do so at once, and as often as it gets the job."""
+        try:
+            if not crashed:
+                earlier = max(0, job.attempt - 1 - job.crashes)
+                await asyncio.sleep(min(_FIRST_DELAY * 2**earlier, _LONGEST_DELAY))
+        finally:
+            await retry_until_written(
+                lambda: self._jobs.requeue(job.id, job.attempt, crashed=crashed)
+            )
 
     def waive_charge(self, job_id: str) -> None:
         """Let nobody pay for a running job if it ends without pictures."""
@@ -150,6 +162,7 @@ class JobRunner:
             include_flagged=job.include_flagged,
             owner=str(job.user_id),
             prior_seconds=prior_seconds,
+            is_alone=job.crashes > 0,
         )
 
         def on_event(event: JobEvent) -> None:

@@ -1,5 +1,7 @@
 """Checks the limits on unfinished jobs and on daily engine time."""
 
+import msgspec
+
 from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
@@ -64,11 +66,13 @@ class QuotaService:
         check_token_life(await self._scheduler.seconds_to_end(job))
 
     async def _limits_of(self, context: RequestContext) -> Limits:
+        total = self._limits.max_unfinished_total * self._scheduler.replicas
+        operator_limits = msgspec.structs.replace(self._limits, max_unfinished_total=total)
         if context.target.guild_id is None:
-            return self._limits
+            return operator_limits
         settings = await self._guild_settings.get(context.target.guild_id)
         limits = [limit for limit in settings.role_limits if limit.role_id in context.role_ids]
-        return for_roles(self._limits, limits)
+        return for_roles(operator_limits, limits)
 
     async def _check_daily(self, user_id: int, daily: float) -> None:
         now = self._clock()

@@ -42,9 +42,9 @@ class Schedule:
         self._virtual_times = fair_queue.sync_active(self._virtual_times, self._active_users)
         return fair_queue.order(queued, running, self._virtual_times, last_started, self.cost)
 
-    def next_job(self, queue: Sequence[Job]) -> Job | None:
+    def next_job(self, queue: Sequence[Job], replicas: int = 1) -> Job | None:
         """The job of the queue to start now; None if there is no seat for any."""
-        return seats.next_to_start(queue, list(self._running.values()), self._limits)
+        return seats.next_to_start(queue, list(self._running.values()), self._limits, replicas)
 
     def start(self, job: Job) -> None:
         """Count a job as running."""
@@ -69,28 +69,38 @@ class Schedule:
         """The engine seconds that these pictures, and what is captured, are expected to take."""
         return cost_model.estimate(recipes, self.samples, capture)
 
-    def estimate_wait(self, user_id: int, queue: Sequence[Job], batches: int) -> WaitEstimate:
+    def estimate_wait(
+        self, user_id: int, queue: Sequence[Job], batches: int, replicas: int = 1
+    ) -> WaitEstimate:
         """When the first job of this user, and all jobs, will have ended.
 
-        `batches` is how many batches the engine runs at once.
+        `batches` is how many batches a replica of the engine runs at once.
         """
         running = self._running.values()
-        first = fair_queue.until_first(user_id, queue, running, self.cost)
-        return WaitEstimate(first / batches, sum(map(self.cost, [*running, *queue])) / batches)
+        first = fair_queue.until_first(user_id, queue, running, self.cost, replicas)
+        costs = [self.cost(job) for job in [*running, *queue]]
+        everything = max(sum(costs) / replicas, max(costs, default=0.0))
+        return WaitEstimate(first / batches, everything / batches)
 
     def estimate_end(
-        self, job: Job, queued: Sequence[Job], last_started: Mapping[int, float], batches: int
+        self,
+        job: Job,
+        queued: Sequence[Job],
+        last_started: Mapping[int, float],
+        batches: int,
+        replicas: int = 1,
     ) -> float:
         """After how many seconds a new job will have ended if no more jobs are queued.
 
-        `last_started` and `batches` are those of `order` and `estimate_wait`.
+        `last_started`, `batches` and `replicas` are those of `order` and `estimate_wait`.
         """
         running = list(self._running.values())
         queue = fair_queue.order(
             [*queued, job], running, self._virtual_times, last_started, self.cost
         )
         until_job = queue[: queue.index(job) + 1]
-        return sum(map(self.cost, [*running, *until_job])) / batches
+        total = sum(map(self.cost, [*running, *until_job]))
+        return fair_queue.until_end(self.cost(job), total, replicas) / batches
 
 
 class JobScheduler(Schedule):
@@ -120,7 +130,7 @@ class JobScheduler(Schedule):
         queue = await self.ordered_queue()
         if not self.samples:
             return None
-        return self.estimate_wait(user_id, queue, self._batches)
+        return self.estimate_wait(user_id, queue, self._batches, self.replicas)
 
     async def seconds_to_end(self, job: Job) -> float | None:
         """After how many seconds a new job will have ended; None before a job has been measured."""
@@ -128,9 +138,14 @@ class JobScheduler(Schedule):
         if not self.samples:
             return None
         queued, last_started = await self._jobs.queued(), await self._jobs.last_started()
-        return self.estimate_end(job, queued, last_started, self._batches)
+        return self.estimate_end(job, queued, last_started, self._batches, self.replicas)
+
+    @property
+    def replicas(self) -> int:
+        """The number of replicas of the engine, or 1 while there is none."""
+        return max(1, self._engine.status.replicas)
 
     @property
     def _batches(self) -> int:
-        """How many batches the engine runs at once, with any of its models."""
+        """How many batches each replica runs at once, with any of its models."""
         return min(model.max_concurrent_batches for model in self._engine.models)
