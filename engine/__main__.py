@@ -199,7 +199,12 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
         type=int,
         choices=range(1, 100),
         metavar="N",
-        help="measure each load so often, in turn (default 1; of --against 5)",
+        help="measure each load so often, in turn (default 1; of --against 5, --cluster 3)",
+    )
+    add(
+        "--cluster",
+        action="store_true",
+        help="measure a cluster beside engines that are started by hand, nothing else",
     )
     add("--film", action="store_true", help="measure a picture with its film and without")
     add("--matrix", action="store_true", help="measure a 4 x 4 matrix and 16 plain pictures")

@@ -34,6 +34,9 @@ def bench_command(options: argparse.Namespace) -> None:
         results = against.run(options.against, options.model, options.rounds or against.ROUNDS)
         _print(options, fingerprint, against.HEAD, results, against.line)
         return
+    if options.cluster:
+        _bench_clusters(options)
+        return
     if options.suite:
         require_packages(lambda: _run_suite(options))
         return
@@ -80,6 +83,13 @@ def bench_command(options: argparse.Namespace) -> None:
         checked_jobs=options.checked_jobs,
     )
     _print(options, model.card.fingerprint, HEAD, run(model, config), line)
+
+
+def _bench_clusters(options: argparse.Namespace) -> None:
+    from engine.bench import clusters
+
+    results = clusters.run(options.model, options.rounds or clusters.ROUNDS)
+    _print(options, clusters.machine(), clusters.HEAD, results, clusters.line)
 
 
 def _run_suite(options: argparse.Namespace) -> None:
