@@ -1,0 +1,193 @@
+"""Run Ray on this machine as child processes, which end with this one however it ends."""
+
+import ctypes
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from tempfile import TemporaryDirectory
+from typing import IO, Final
+
+from engine.errors import EngineError, UsageError
+
+OBJECT_STORE_BYTES: Final = 256 * 2**20
+"""Shared memory for pictures on their way from replicas to the gateway."""
+_STOP_SECONDS: Final = 8.0
+_CONNECT_SECONDS: Final = 5.0
+_ADDRESS: Final = re.compile(r"ray start --address='([^']+)'")
+_READY: Final = "block forever"
+_DEATH_SIGNAL: Final = 1
+"""PR_SET_PDEATHSIG, see `man 2 prctl`."""
+
+
+class RayNode:
+    """A machine's Ray processes, from `start_head` or `join`."""
+
+    def __init__(self, process: "subprocess.Popen[str]", address: str) -> None:
+        self.address = address
+        """`HOST:PORT` of the control store, which further nodes join."""
+        self._process = process
+
+    def wait(self) -> None:
+        """Wait until they end by themselves, which is a failure. Raises EngineError."""
+        code = self._process.wait()
+        raise EngineError(f"Ray ended with exit code {code}; its logs in /tmp/ray say why.")
+
+
+@contextmanager
+def start_head(
+    token: str,
+    *,
+    port: int = 0,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    host: str | None = None,
+) -> Iterator[RayNode]:
+    """Start a cluster of one node, and stop it on exit.
+
+    Port 0 means any free one; without numbers of CPUs and GPUs Ray counts them. Raises EngineError.
+    """
+    arguments = ["--head", f"--port={port or free_port()}", "--include-dashboard=false"]
+    arguments += [f"--ray-client-server-port={free_port()}"]  # unused, but it cannot be left out
+    with TemporaryDirectory(prefix="imagine-ray-") as folder:
+        options = _node_options(cpus, gpus, host)
+        with _run([*arguments, *options, f"--temp-dir={folder}"], token) as node:
+            yield node
+
+
+@contextmanager
+def join(
+    address: str,
+    token: str,
+    *,
+    cpus: int | None = None,
+    gpus: int | None = None,
+    host: str | None = None,
+) -> Iterator[RayNode]:
+    """Add this machine to the cluster whose control store has this address, until exit.
+
+    Raises EngineError.
+    """
+    check_address(address)
+    with _run([f"--address={address}", *_node_options(cpus, gpus, host)], token) as node:
+        node.address = address
+        yield node
+
+
+def check_address(address: str) -> None:
+    """Raises EngineError if nothing listens there: Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UsageError(f"{address!r} is no address of a cluster; it must be HOST:PORT.")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+    except OSError as error:
+        raise EngineError(
+            f"No cluster answers at {address} ({error.strerror or error}). Start it there with "
+            "`python -m engine cluster up`."
+        ) from error
+
+
+def free_port() -> int:
+    """A port that is free at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def ray_environment(token: str) -> dict[str, str]:
+    """The variables that Ray's processes, and programs that connect to them, need."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": token,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_DISABLE_IMPORT_WARNING": "1",
+    }
+
+
+def _node_options(cpus: int | None, gpus: int | None, host: str | None) -> list[str]:
+    options = ["--block", "--disable-usage-stats", "--include-log-monitor=false"]
+    options += [f"--object-store-memory={OBJECT_STORE_BYTES}", "--log-color=false"]
+    options += [] if cpus is None else [f"--num-cpus={cpus}"]
+    options += [] if gpus is None else [f"--num-gpus={gpus}"]
+    return options + ([] if host is None else [f"--node-ip-address={host}"])
+
+
+@contextmanager
+def _run(arguments: Sequence[str], token: str) -> Iterator[RayNode]:
+    process = _spawn(arguments, os.environ | ray_environment(token))
+    try:
+        if process.stdout is None:
+            raise RuntimeError("Ray was started without a pipe.")
+        address, lines = "", list[str]()
+        for line in process.stdout:
+            lines.append(line)
+            if match := _ADDRESS.search(line):
+                address = match[1]
+            if _READY in line:
+                break
+        else:
+            raise EngineError(f"Ray did not start: {_reason(lines)}")
+        threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
+        yield RayNode(process, address)
+    finally:
+        _stop(process)
+
+
+def _spawn(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Run `ray start` in a session of its own, so that Ctrl-C does not reach it."""
+    return subprocess.Popen(  # noqa: S603 # Ray's own program, with options of the operator
+        [sys.executable, "-m", "engine.cluster.ray_node", "start", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    """Ask Ray to stop, then kill what is left of its session."""
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _drain(output: IO[str]) -> None:
+    for _ in output:
+        pass
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """The last line of Ray's output that says something."""
+    if any("InvalidAuthToken" in line for line in lines):
+        return (
+            "the cluster has another token; set IMAGINE_ENGINE_TOKEN to that of its first machine."
+        )
+    texts = [re.sub(r"^\S+ \S+\s[A-Z]+ \S+ -- ", "", line).strip() for line in lines]
+    return next((text for text in reversed(texts) if text), "it said nothing.")
+
+
+def _ray_start() -> None:
+    """Be `ray start`, and stop when the process that started this one ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGTERM)
+    from ray.scripts.scripts import main
+
+    main()
+
+
+if __name__ == "__main__":
+    _ray_start()

@@ -1,0 +1,91 @@
+"""What the cluster commands on one machine know of each other: a file that only its user reads."""
+
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from engine.errors import EngineError
+
+
+class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
+    """A cluster that this machine belongs to."""
+
+    token: str
+    """The secret of Ray and of the gateway."""
+    ray_address: str = ""
+    """`HOST:PORT` of Ray's control store; empty while no `up` runs."""
+    gateway: str = ""
+    """`HOST:PORT` of the gateway; empty before the first deployment."""
+    pids: tuple[int, ...] = ()
+    """The `up` commands that run on this machine."""
+
+
+def state_file() -> Path:
+    """IMAGINE_CLUSTER_STATE, else a file in the user's state folder."""
+    chosen = os.environ.get("IMAGINE_CLUSTER_STATE")
+    if chosen:
+        return Path(chosen)
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "imagine-bot" / "cluster.json"
+
+
+def read() -> ClusterState:
+    """The state; without a file a new one, with the token of IMAGINE_ENGINE_TOKEN or a random one.
+
+    Raises EngineError if the file cannot be read.
+    """
+    file = state_file()
+    token = os.environ.get("IMAGINE_ENGINE_TOKEN", "")
+    try:
+        state = msgspec.json.decode(file.read_bytes(), type=ClusterState)
+    except FileNotFoundError:
+        return ClusterState(token=token or secrets.token_urlsafe(32))
+    except OSError as error:
+        raise EngineError(f"{file} cannot be read: {error.strerror}.") from error
+    except msgspec.MsgspecError as error:
+        raise EngineError(f"{file} is damaged ({error}); delete it.") from error
+    return msgspec.structs.replace(state, token=token or state.token)
+
+
+def write(state: ClusterState) -> None:
+    """Replace the file at once. Raises EngineError if it cannot be written."""
+    file = state_file()
+    temp = file.with_suffix(f".{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temp.unlink(missing_ok=True)
+        with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(msgspec.json.encode(state))
+        temp.replace(file)
+    except OSError as error:
+        raise EngineError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def add_process(ray_address: str) -> ClusterState:
+    """Note that this process runs Ray on this machine; returns the state."""
+    state = read()
+    pids = tuple(pid for pid in state.pids if is_running(pid))
+    state = msgspec.structs.replace(state, ray_address=ray_address, pids=(*pids, os.getpid()))
+    write(state)
+    return state
+
+
+def remove_process() -> None:
+    """Note that this process no longer runs Ray; without any, the addresses are forgotten."""
+    state = read()
+    pids = tuple(pid for pid in state.pids if pid != os.getpid() and is_running(pid))
+    state = msgspec.structs.replace(state, pids=pids)
+    write(state if pids else ClusterState(token=state.token))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process has this id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
