@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import functools
 import logging
 import signal
 import sys
@@ -54,7 +55,7 @@ def _configure_log(settings: Settings) -> None:
         level=settings.imagine_log_level,
         prompts=settings.imagine_log_prompts,
     )
-    for secret in (settings.discord_token, settings.hf_token):
+    for secret in (settings.discord_token, settings.hf_token, settings.imagine_engine_token):
         if secret is not None:
             register_secret(secret.get_secret_value())
 
@@ -83,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _command(options: argparse.Namespace, settings: Settings) -> Coroutine[Any, Any, ExitCode]:
     if options.command == "replay":
-        return replay(settings, options.picture, options.out, start_engine)
+        start = functools.partial(start_engine, settings)
+        return replay(settings, options.picture, options.out, start)
     return _serve(settings)
 
 

@@ -1,7 +1,6 @@
 """Starts the parts of the bot, runs them until it stops, and closes them."""
 
 import asyncio
-import functools
 import logging
 import sys
 import time
@@ -24,9 +23,8 @@ from bot.db import migrations
 from bot.db.database import FILENAME, Database
 from bot.domain.clock import Clock
 from bot.engine_client.base import EngineClient
-from bot.engine_client.process import spawn_engine
 from bot.engine_client.socket_client import SocketEngineClient
-from bot.engine_client.supervisor import EngineSupervisor, Launch, supervised_engine
+from bot.engine_client.supervisor import Launch
 from bot.errors import ExitCode, FatalError
 from bot.features import imagine, model_option
 from bot.gateway.identify_limit import IDENTIFY_SECONDS
@@ -39,6 +37,7 @@ from bot.services.dispatcher import Dispatcher
 from bot.services.retention import PASS_SECONDS
 from bot.settings import DISCORD, Settings
 from bot.startup.discord_connection import check_token, configure_api, login, serve
+from bot.startup.engine import EngineChoice, choose
 from bot.startup.parts import Parts, build
 from engine.log.redaction import register_secret
 
@@ -63,7 +62,8 @@ async def run(
     `IDENTIFY_SECONDS`. Raises FatalError, or the error of the part that failed.
     """
     data = settings.imagine_data
-    launch = launch or functools.partial(spawn_engine, settings.engine_environment())
+    environment = settings.engine_environment()
+    choice = EngineChoice(launch=launch) if launch else choose(settings, environment)
     with migrations.data_folder_lock(data), suppress(StartupCancelled):
         migrations.migrate(data / FILENAME)
         async with AsyncExitStack() as stack:
@@ -83,7 +83,7 @@ async def run(
             client = Client(trace_config(metrics, api), proxy, identify_interval=identify_interval)
             status_reporter = StatusReporter(metrics, db.stats, engine, client, clock=clock)
             await enter(_metrics_server(settings, status_reporter))
-            starting = enter(EngineSupervisor(engine, launch))
+            starting = enter(choice.supervisor(engine))
             supervisor = await cancel_on(stop, starting)  # the model may have to be downloaded
             downloader = await enter(
                 AttachmentDownloader(local_hosts=_local_hosts(api), proxy=proxy)
@@ -121,9 +121,11 @@ def _background_work(
     )
 
 
-def start_engine(environment: Mapping[str, str]) -> AbstractAsyncContextManager[EngineClient]:
-    """A supervised engine process with this environment."""
-    return supervised_engine(functools.partial(spawn_engine, environment))
+def start_engine(
+    settings: Settings, environment: Mapping[str, str]
+) -> AbstractAsyncContextManager[EngineClient]:
+    """The engine of the settings, supervised, with this environment if it is started here."""
+    return choose(settings, environment).supervised()
 
 
 async def _shutdown(

@@ -1,12 +1,15 @@
 """The bot's only reader of the environment and of .env."""
 
 import os
+import re
+from ipaddress import IPv6Address
 from pathlib import Path
 from typing import Final, Literal
 from urllib import request
 
 import yarl
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.domain.limits import LIMITS
@@ -14,6 +17,10 @@ from bot.errors import ExitCode, FatalError
 
 DISCORD: Final = "https://discord.com/api/v10"
 _LOOPBACK_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_RAY_ADDRESS: Final = re.compile(
+    r"ray://(?:\[(?P<ipv6>[^\]\s]+)\]|(?P<host>[\w.-]+)):(?P<port>[0-9]{1,5})/?", re.ASCII
+)
+_MAX_PORT: Final = 65535
 _LOADER_VARIABLES: Final = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 _ENGINE_VARIABLES: Final = (
@@ -49,6 +56,14 @@ class Settings(BaseSettings):
     """Base URL of the REST API, which also returns the URL of the gateway."""
     imagine_data: Path = Path("data")
     """The folder of the database and the pictures."""
+    imagine_engine: str = "local"
+    """`local` for one engine process; `ray` for a cluster that runs while the bot does; or
+    `ray://HOST:PORT` of the gateway of a cluster that runs by itself."""
+    imagine_replicas: int | None = Field(default=None, ge=1, le=1000)
+    """The replicas of `ray`; None is one for each GPU, or one without GPUs."""
+    imagine_engine_token: SecretStr | None = None
+    """The secret of the cluster at `ray://HOST:PORT`; None is that of a cluster which was started
+    on this machine."""
     imagine_model: str | None = None
     """`starter`, folders, files or hub ids, with commas between them; None lets the engine choose
     by the hardware."""
@@ -110,6 +125,23 @@ class Settings(BaseSettings):
     def _without_last_slash(cls, value: str) -> str:
         return value.rstrip("/")
 
+    @field_validator("imagine_engine")
+    @classmethod
+    def _is_engine(cls, value: str) -> str:
+        if value not in {"local", "ray"} and _ray_address(value) is None:
+            raise PydanticCustomError(
+                "engine",
+                "“{value}” is none of local, ray and ray://HOST:PORT, such as ray://10.0.0.1:7100 "
+                "or ray://[fd00::1]:7100",
+                {"value": value},
+            )
+        return value
+
+    @property
+    def engine_address(self) -> tuple[str, int] | None:
+        """Host and port of the gateway of a cluster; None if the bot starts the engine."""
+        return _ray_address(self.imagine_engine)
+
     def proxy_for(self, url: str) -> str | None:
         """The proxy for connections to this URL; None if it is reached directly."""
         host = yarl.URL(url).host or ""
@@ -138,6 +170,19 @@ class Settings(BaseSettings):
         if self.hf_token is not None:
             environment["HF_TOKEN"] = self.hf_token.get_secret_value()
         return environment
+
+
+def _ray_address(value: str) -> tuple[str, int] | None:
+    """Host and port of `ray://HOST:PORT`; None if it is not valid."""
+    match = _RAY_ADDRESS.fullmatch(value)
+    if match is None or not 1 <= int(match["port"]) <= _MAX_PORT:
+        return None
+    if match["ipv6"] is None:
+        return match["host"], int(match["port"])
+    try:
+        return str(IPv6Address(match["ipv6"])), int(match["port"])
+    except ValueError:
+        return None
 
 
 def sandbox_environment() -> dict[str, str]:

@@ -139,9 +139,10 @@ def test_layers(package: str) -> None:
 
 @pytest.mark.parametrize("path", BOT, ids=str)
 def test_the_bot_imports_little_of_the_engine(path: Path) -> None:
-    """It may import the engine's contract and log, which need no torch."""
+    """It may import the engine's contract and log, which need no torch, and what the commands of a
+    cluster leave for its clients."""
     engine_modules = {name for name in imported_names(path) if name.split(".")[0] == "engine"}
-    shared = ("engine.contract", "engine.log")
+    shared = ("engine.contract", "engine.log", "engine.cluster.state")
     assert all(name == "engine" or name.startswith(shared) for name in engine_modules)
 
 

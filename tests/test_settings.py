@@ -34,6 +34,7 @@ def test_everything_has_a_default() -> None:
     assert loaded.discord_api == "https://discord.com/api/v10"
     assert loaded.imagine_data == Path("data")
     assert loaded.imagine_model is None
+    assert (loaded.imagine_engine, loaded.imagine_replicas) == ("local", None)
     assert loaded.imagine_playground_port == 8765
     assert not loaded.imagine_adaptive
     assert loaded.imagine_daily_seconds is None
@@ -90,6 +91,19 @@ def test_a_trailing_slash_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("IMAGINE_ENGINE", "remote"),
+        ("IMAGINE_ENGINE", "ray:"),
+        ("IMAGINE_ENGINE", "ray://host"),
+        ("IMAGINE_ENGINE", "ray://:7100"),
+        ("IMAGINE_ENGINE", "ray://host:0"),
+        ("IMAGINE_ENGINE", "ray://host:65536"),
+        ("IMAGINE_ENGINE", "ray://host:7100/path"),
+        ("IMAGINE_ENGINE", "ray://user@host:7100"),
+        ("IMAGINE_ENGINE", "ray://fd00::1:7100"),
+        ("IMAGINE_ENGINE", "ray://[fd00::x]:7100"),
+        ("IMAGINE_ENGINE", "http://host:7100"),
+        ("IMAGINE_REPLICAS", "0"),
+        ("IMAGINE_REPLICAS", "two"),
         ("IMAGINE_PLAYGROUND_PORT", "many"),
         ("IMAGINE_PLAYGROUND_PORT", "70000"),
         ("IMAGINE_MAX_PICTURES", "0"),
@@ -111,10 +125,44 @@ def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
     assert exc_info.value.exit is ExitCode.SETTINGS
 
 
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("local", None),
+        ("ray", None),
+        ("ray://10.0.0.1:7100", ("10.0.0.1", 7100)),
+        ("ray://head.cluster:1/", ("head.cluster", 1)),
+        ("ray://[fd00::1]:7100", ("fd00::1", 7100)),
+        ("ray://[::ffff:10.0.0.1]:65535", ("::ffff:a00:1", 65535)),
+    ],
+)
+def test_an_engine_may_be_a_cluster(
+    monkeypatch: pytest.MonkeyPatch, value: str, address: tuple[str, int] | None
+) -> None:
+    """A cluster that runs by itself has an address."""
+    monkeypatch.setenv("IMAGINE_ENGINE", value)
+    assert settings.load().engine_address == address
+
+
+def test_an_unknown_engine_is_answered_with_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sentence has the value and examples."""
+    monkeypatch.setenv("IMAGINE_ENGINE", "ray://host")
+    with pytest.raises(FatalError) as exc_info:
+        settings.load()
+    assert str(exc_info.value) == (
+        "The setting IMAGINE_ENGINE is invalid: “ray://host” is none of local, ray and "
+        "ray://HOST:PORT, such as ray://10.0.0.1:7100 or ray://[fd00::1]:7100."
+    )
+
+
 def test_the_token_stays_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is neither in the repr of the settings nor in the engine's environment."""
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     loaded = settings.load()
+    monkeypatch.setenv("IMAGINE_ENGINE_TOKEN", "also-secret")
+    assert "also-secret" not in repr(settings.load())
     assert "very-secret" not in repr(loaded)
     assert "very-secret" not in loaded.engine_environment().values()
 

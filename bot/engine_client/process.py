@@ -7,7 +7,7 @@ import secrets
 import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -17,6 +17,8 @@ from engine import log as logs
 from engine.log import logfmt
 from engine.log.redaction import register_secret
 
+SERVE: Final = ("serve", "--port", "0", "--parent")
+"""The command for one engine."""
 _LISTENING: Final = re.compile(rb"listening on ([\d.]+):(\d+)\s*")
 _KILLED: Final = 9
 """The number of SIGKILL, which not every system has."""
@@ -62,15 +64,21 @@ class LogForwarder:
 
 
 @asynccontextmanager
-async def spawn_engine(environment: Mapping[str, str]) -> AsyncIterator[Endpoint]:
-    """Start an engine, wait until its model is loaded, and stop it on exit.
+async def spawn_engine(
+    environment: Mapping[str, str],
+    arguments: Sequence[str] = SERVE,
+    *,
+    stop_seconds: float = _STOP_SECONDS,
+) -> AsyncIterator[Endpoint]:
+    """Start `python -m engine` with these arguments, wait until its model is loaded, and stop it on
+    exit, by force after `stop_seconds`.
 
     Its standard input stays open while the bot lives; the engine exits when it is closed.
     Raises EngineStartFailed with the last line of the engine's log.
     """
     token = secrets.token_urlsafe(32)
     register_secret(token)
-    process = await _spawn({**environment, "IMAGINE_ENGINE_TOKEN": token})
+    process = await _spawn({**environment, "IMAGINE_ENGINE_TOKEN": token}, arguments)
     forwarder = LogForwarder()
     if process.stderr is None or process.stdout is None:
         raise RuntimeError("The engine was started without pipes.")
@@ -84,15 +92,15 @@ async def spawn_engine(environment: Mapping[str, str]) -> AsyncIterator[Endpoint
         tasks.add(asyncio.create_task(forwarder.copy(process.stdout)))
         yield Endpoint(*address, token)
     finally:
-        await _stop(process)
+        await _stop(process, stop_seconds)
         await asyncio.wait(tasks, timeout=_LOG_DRAIN_SECONDS)
         for task in tasks:
             task.cancel()
 
 
-async def _spawn(environment: Mapping[str, str]) -> Process:
+async def _spawn(environment: Mapping[str, str], arguments: Sequence[str]) -> Process:
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "engine", "serve", "--port", "0", "--parent"),
+        *(sys.executable, "-m", "engine", *arguments),
         stdin=PIPE,
         stdout=PIPE,
         stderr=PIPE,
@@ -111,12 +119,12 @@ async def _address(stdout: asyncio.StreamReader) -> tuple[str, int] | None:
     return None
 
 
-async def _stop(process: Process) -> None:
+async def _stop(process: Process, seconds: float) -> None:
     """Stop the engine; log the signal if one ended it before."""
     if process.stdin is not None:
         process.stdin.close()
     try:
-        code = await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+        code = await asyncio.wait_for(process.wait(), seconds)
     except TimeoutError:
         log.warning("The engine did not stop by itself and is killed.")
         process.kill()

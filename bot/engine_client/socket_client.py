@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Final
 
 import msgspec
 
@@ -28,7 +27,6 @@ from engine.contract import (
     wire,
 )
 
-_HANDSHAKE_SECONDS: Final = 60.0
 log = logging.getLogger(__name__)
 
 
@@ -38,6 +36,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     host: str
     port: int
     token: str
+    patience: float = 60.0
+    """Seconds to connect, and for the answer to Hello."""
 
     def __repr__(self) -> str:
         return f"Endpoint({self.host}:{self.port})"
@@ -168,9 +168,13 @@ class SocketEngineClient:
 
         Raises EngineDied or OSError if no connection can be made.
         """
-        reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+        try:
+            async with asyncio.timeout(endpoint.patience):
+                reader, writer = await asyncio.open_connection(endpoint.host, endpoint.port)
+        except TimeoutError as error:
+            raise EngineDied("it does not answer") from error
         async with wire.bot_side(reader, writer) as connection:
-            ready = await _handshake(connection, endpoint.token)
+            ready = await _handshake(connection, endpoint)
             self._models, self._upscalers = ready.models, ready.upscalers
             self._can_film = ready.can_film
             self._is_cluster = ready.replicas is not None
@@ -276,10 +280,10 @@ class SocketEngineClient:
             raise EngineDied("The engine closed the connection.") from error
 
 
-async def _handshake(connection: wire.Connection[Event], token: str) -> Ready:
+async def _handshake(connection: wire.Connection[Event], endpoint: Endpoint) -> Ready:
     try:
-        await connection.send(Hello(token))
-        answer = await asyncio.wait_for(connection.receive(), _HANDSHAKE_SECONDS)
+        await connection.send(Hello(endpoint.token))
+        answer = await asyncio.wait_for(connection.receive(), endpoint.patience)
     except TimeoutError as error:
         raise EngineDied("it does not answer") from error
     except (OSError, wire.WireError) as error:

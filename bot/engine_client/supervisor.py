@@ -1,7 +1,9 @@
 """Starts an engine, watches it, and starts it again when it dies or hangs."""
 
 import asyncio
+import errno
 import logging
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -29,8 +31,9 @@ Launch = Callable[[], AbstractAsyncContextManager[Endpoint]]
 class EngineSupervisor:
     """Use as `async with`; inside, `run` must be running.
 
-    Entering waits for the first engine and raises FatalError if it does not start. A restart may
-    always take `start_seconds`. `clock` is monotonic, and `sleep` waits by it.
+    Entering waits for the first engine and raises FatalError, with `failure` and the reason, if it
+    does not start. A restart may always take `start_seconds`. `clock` is monotonic, and `sleep`
+    waits by it.
     """
 
     def __init__(
@@ -39,12 +42,14 @@ class EngineSupervisor:
         launch: Launch,
         *,
         start_seconds: float = SHORTEST_SECONDS,
+        failure: str = "The engine did not start",
         clock: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._client = client
         self._launch = launch
         self._start_seconds = start_seconds
+        self._failure = failure
         self._clock = clock
         self._sleep = sleep
         self._stack = AsyncExitStack()
@@ -56,9 +61,8 @@ class EngineSupervisor:
         try:
             await self._start()
         except (EngineStartFailed, EngineDied, OSError) as error:
-            raise FatalError(
-                f"The engine did not start: {error}", ExitCode.ENGINE_FAILED
-            ) from error
+            reason = _reason(error)
+            raise FatalError(f"{self._failure}: {reason}", ExitCode.ENGINE_FAILED) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -88,7 +92,7 @@ class EngineSupervisor:
         except TimeoutError:
             log.error("The engine was not ready after %.0f s, so it is stopped.", timeout)  # noqa: TRY400 # the traceback says nothing
         except (EngineStartFailed, EngineDied, OSError) as error:
-            log.error("The engine did not start: %s", error)  # noqa: TRY400 # the traceback says nothing
+            log.error("%s: %s", self._failure, _reason(error))  # noqa: TRY400 # the traceback says nothing
 
     async def _start(self) -> None:
         started_at = self._clock()
@@ -128,11 +132,21 @@ class EngineSupervisor:
         return reason
 
 
+def _reason(error: Exception) -> str:
+    """What an operator can do something about."""
+    if f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return "nothing listens there"
+    if isinstance(error, socket.gaierror):
+        return "there is no such host"
+    return str(error)
+
+
 @asynccontextmanager
 async def supervised_engine(
     launch: Launch,
     *,
     start_seconds: float = SHORTEST_SECONDS,
+    failure: str = "The engine did not start",
     clock: Callable[[], float] = time.monotonic,
     sleep: Sleep = asyncio.sleep,
 ) -> AsyncIterator[SocketEngineClient]:
@@ -142,7 +156,7 @@ async def supervised_engine(
     """
     client = SocketEngineClient()
     supervisor = EngineSupervisor(
-        client, launch, start_seconds=start_seconds, clock=clock, sleep=sleep
+        client, launch, start_seconds=start_seconds, failure=failure, clock=clock, sleep=sleep
     )
     async with supervisor, background(supervisor.run()):
         yield client

@@ -49,6 +49,15 @@ def read() -> ClusterState:
     return msgspec.structs.replace(state, token=token or state.token)
 
 
+def token_of(port: int) -> str | None:
+    """The token of this machine's cluster; None if its gateway does not have this port."""
+    try:
+        state = read()
+    except EngineError:
+        return None
+    return state.token if state.gateway.rpartition(":")[2] == str(port) else None
+
+
 def write(state: ClusterState) -> None:
     """Replace the file at once. Raises EngineError if it cannot be written."""
     file = state_file()
