@@ -15,6 +15,7 @@ from bot.errors import Refused
 from bot.playground import Interaction, Playground
 from bot.services.quota_service import QuotaService
 from bot.services.scheduler import JobScheduler
+from engine.contract import Backlog
 from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.fake_engine import FakeEngine
 from tests.samples import job
@@ -207,6 +208,28 @@ async def test_a_lost_cluster_crashes_no_job(cluster: BotHarness, engine: FakeEn
         assert (await cluster.result(interaction)).attachments
     rows = cluster.query("SELECT attempt, crashes FROM jobs")
     assert [tuple(row) for row in rows] == [(2, 0), (2, 0)]
+
+
+async def test_the_backlog_is_reported(cluster: BotHarness, engine: FakeEngine) -> None:
+    """When the queue changes, when it is empty again, and after a new connection."""
+    interactions = await crowd(cluster, 2 * SEATS + 3)
+    await eventually(lambda: engine.backlog is not None and engine.backlog.jobs == 3)
+    backlog = engine.backlog
+    assert backlog is not None and backlog.seconds > 0
+    assert 0 < backlog.oldest < 60
+    engine.backlog = None
+    engine.die()
+    await eventually(lambda: engine.backlog is not None)
+    engine.gate.set()
+    for interaction in interactions:
+        await cluster.result(interaction)
+    await eventually(lambda: engine.backlog == Backlog(jobs=0, seconds=0.0, oldest=0.0))
+
+
+async def test_a_single_engine_gets_no_backlog(harness: BotHarness, engine: FakeEngine) -> None:
+    """It cannot grow."""
+    await harness.imagine()
+    assert engine.backlog is None
 
 
 async def test_the_number_of_unfinished_jobs_grows_with_the_replicas(

@@ -32,6 +32,9 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     replicas: int = 1
     """The number of engine cores that share the jobs; 0 if a cluster has none at the moment."""
 
+    is_cluster: bool = False
+    """Whether its number of replicas may change."""
+
     @property
     def is_available(self) -> bool:
         """Whether it can paint now."""

@@ -106,6 +106,7 @@ class SocketEngineClient:
             restarts=self._restarts,
             heartbeat=self._heartbeat,
             replicas=self._replicas,
+            is_cluster=self._is_cluster,
         )
 
     @property

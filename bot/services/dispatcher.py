@@ -4,11 +4,13 @@ import asyncio
 import logging
 from typing import Final
 
+from bot.aio import run_until
 from bot.db.connection import DatabaseUnavailable
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress
 from bot.engine_client.base import EngineClient
+from bot.services.backlog import BacklogReporter
 from bot.services.job_runner import JobRunner
 from bot.services.job_tasks import JobTasks
 from bot.services.notifier import Notifier
@@ -41,6 +43,7 @@ class Dispatcher:
         self._outbox = outbox
         self._notifier = notifier
         self._clock = clock
+        self._backlog = BacklogReporter(engine, scheduler, clock)
         self._wake = asyncio.Event()
         self.is_draining = False
         engine.subscribe(self.wake)
@@ -56,6 +59,9 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Start jobs as seats become free. Raises FatalError if the database is damaged."""
+        await run_until(self._run(), self._backlog.run())
+
+    async def _run(self) -> None:
         while True:
             self._wake.clear()
             try:
@@ -88,6 +94,7 @@ class Dispatcher:
         queue = await self._scheduler.ordered_queue()
         engine = self._engine.status
         if not engine.is_available:
+            self._backlog.update(queue)
             for job in queue:
                 self._notifier.show(job, Progress(engine_down=True))
             return
@@ -97,6 +104,7 @@ class Dispatcher:
             if claimed is not None:
                 self._scheduler.start(claimed)
                 self._tasks.start(claimed.id, self._run_job(claimed))
+        self._backlog.update(queue)
         for ahead, job in enumerate(queue, start=self._scheduler.running):
             self._notifier.show(job, Progress(jobs_ahead=ahead))
 
