@@ -8,22 +8,24 @@ from bot.domain.job import JobTimings, Status
 from bot.monitoring.metrics import ShardStatus, StatusSnapshot
 from engine.contract import Heartbeat
 
+HEARTBEAT = Heartbeat(
+    ticks=7,
+    seconds=1.5,
+    rows_total=40,
+    rows_used=30,
+    painting=4,
+    waiting=1,
+    memory=2**29,
+    peak_memory=2**30,
+    resident=("starter",),
+)
 SNAPSHOT = StatusSnapshot(
     queue=QueueStats(waiting=3, running=2, undelivered=1, oldest_at=10.0),
     oldest_wait=4.5,
     is_engine_up=True,
     engine_restarts=2,
     models=("starter", "a/sdxl"),
-    heartbeat=Heartbeat(
-        ticks=7,
-        seconds=1.5,
-        rows_total=40,
-        rows_used=30,
-        painting=4,
-        waiting=1,
-        memory=2**29,
-        peak_memory=2**30,
-    ),
+    heartbeat=HEARTBEAT,
     is_gateway_up=True,
     shards=(
         ShardStatus(id=0, is_up=True, latency=0.05),

@@ -113,6 +113,21 @@ async def test_jobs_are_counted(monitored: BotHarness, engine: FakeEngine) -> No
     assert expected.items() <= samples.items()
 
 
+async def test_a_cluster_without_replicas_is_down(
+    monitored: BotHarness, engine: FakeEngine
+) -> None:
+    """It is up again with the first replica."""
+    await engine.change_replicas([True])
+    body = await until_health(monitored, 503)
+    assert body["down"] == ["engine"]
+    samples = await metrics(monitored)
+    assert (samples["imagine_engine_up"], samples["imagine_engine_replicas"]) == (0, 0)
+    await engine.change_replicas([True, False])
+    assert (await until_health(monitored, 200))["down"] == []
+    samples = await metrics(monitored)
+    assert (samples["imagine_engine_up"], samples["imagine_engine_replicas"]) == (1, 1)
+
+
 async def test_every_request_to_discord_is_counted(monitored: BotHarness) -> None:
     """They are counted by route and status; no label has an id, a token or a prompt."""
     monitored.discord.faults.next("PATCH", "/webhooks/", Fault(status=502))

@@ -6,8 +6,8 @@ import msgspec
 
 from bot.domain.job import Status
 from bot.monitoring.metrics import Metrics, ShardStatus
-from engine.contract import Heartbeat
-from tests.metrics_samples import PASSAGE, SNAPSHOT, parse_metrics
+from engine.contract import Heartbeat, ReplicaStatus
+from tests.metrics_samples import HEARTBEAT, PASSAGE, SNAPSHOT, parse_metrics
 
 
 def test_the_snapshot_is_rendered() -> None:
@@ -33,6 +33,9 @@ def test_the_snapshot_is_rendered() -> None:
         "imagine_engine_waiting_jobs": 1,
         "imagine_engine_resident_memory_bytes": 2**29,
         "imagine_engine_peak_memory_bytes": 2**30,
+        "imagine_engine_replicas": 1,
+        "imagine_engine_model_resident model=starter replica=": 1,
+        "imagine_engine_model_resident model=a/sdxl replica=": 0,
         "imagine_gateway_up": 1,
         "imagine_gateway_latency_seconds": 0.05,
         "imagine_gateway_shard_up shard=0": 1,
@@ -42,6 +45,68 @@ def test_the_snapshot_is_rendered() -> None:
     }
     assert expected.items() <= samples.items()
     assert samples["process_resident_memory_bytes"] > 2**20
+
+
+def test_each_replica_has_its_series() -> None:
+    """The sums are those of the cluster's heartbeat."""
+    own = msgspec.structs.replace(HEARTBEAT, peak_memory=None, resident=())
+    replicas = [
+        ReplicaStatus(
+            name=name,
+            node="10.0.0.1",
+            pid=7,
+            fingerprint=f"gpu {name}",
+            is_draining=name == "b",
+            heartbeat=heartbeat,
+        )
+        for name, heartbeat in (("a", HEARTBEAT), ("b", own))
+    ]
+    samples = replica_samples(*replicas)
+    prefix = "imagine_engine_replica_"
+    assert {name: n for name, n in samples.items() if name.startswith(prefix)} == {
+        f"{prefix}draining node=10.0.0.1 replica=a": 0,
+        f"{prefix}draining node=10.0.0.1 replica=b": 1,
+        f"{prefix}pictures node=10.0.0.1 replica=a": 4,
+        f"{prefix}pictures node=10.0.0.1 replica=b": 4,
+        f"{prefix}waiting_jobs node=10.0.0.1 replica=a": 1,
+        f"{prefix}waiting_jobs node=10.0.0.1 replica=b": 1,
+        f"{prefix}resident_memory_bytes node=10.0.0.1 replica=a": 2**29,
+        f"{prefix}resident_memory_bytes node=10.0.0.1 replica=b": 2**29,
+        f"{prefix}peak_memory_bytes node=10.0.0.1 replica=a": 2**30,
+        f"{prefix}rows_total node=10.0.0.1 replica=a use=picture": 30,
+        f"{prefix}rows_total node=10.0.0.1 replica=a use=padding": 10,
+        f"{prefix}rows_total node=10.0.0.1 replica=b use=picture": 30,
+        f"{prefix}rows_total node=10.0.0.1 replica=b use=padding": 10,
+        f"{prefix}info fingerprint=gpu a node=10.0.0.1 replica=a": 1,
+        f"{prefix}info fingerprint=gpu b node=10.0.0.1 replica=b": 1,
+    }
+    assert samples["imagine_engine_replicas"] == 1
+    resident = "imagine_engine_model_resident model="
+    assert {name: n for name, n in samples.items() if name.startswith(resident)} == {
+        f"{resident}starter replica=a": 1,
+        f"{resident}a/sdxl replica=a": 0,
+        f"{resident}starter replica=b": 0,
+        f"{resident}a/sdxl replica=b": 0,
+    }
+
+
+def test_replicas_that_are_gone_vanish() -> None:
+    """Only their number is left, which is 0."""
+    samples = replica_samples()
+    assert samples["imagine_engine_replicas"] == 0
+    assert not [name for name in samples if "replica=" in name]
+
+
+def replica_samples(*replicas: ReplicaStatus) -> dict[str, float]:
+    """The samples of a bot after a cluster had two replicas, and now has these."""
+    metrics = Metrics("1")
+    earlier = ReplicaStatus(
+        name="earlier", node="n", pid=1, fingerprint="", is_draining=False, heartbeat=HEARTBEAT
+    )
+    for present in ((earlier,), replicas):
+        heartbeat = msgspec.structs.replace(HEARTBEAT, replicas=present)
+        page = metrics.render(msgspec.structs.replace(SNAPSHOT, heartbeat=heartbeat))
+    return parse_metrics(page)
 
 
 def test_unknown_values_are_left_out() -> None:

@@ -13,9 +13,10 @@ from bot.domain.job import Status
 from bot.features import stats
 from bot.monitoring.status import StatusReport
 from bot.playground import Playground, UnknownCommand
+from engine.contract import ReplicaStatus
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine
-from tests.metrics_samples import SNAPSHOT
+from tests.metrics_samples import HEARTBEAT, SNAPSHOT
 from tests.new_database import create_database
 from tests.samples import job, picture
 
@@ -40,6 +41,26 @@ def test_the_report_has_all_figures() -> None:
         "Gateway: up, 50 ms",
         "Memory: bot 64 MiB, engine 512 MiB",
     ]
+
+
+def test_the_replicas_of_a_cluster_are_counted() -> None:
+    """Those that stop are not."""
+    for draining, words in (([], "0 replicas"), ([True, False], "1 replica"), ([False] * 2, "2 r")):
+        replicas = tuple(
+            ReplicaStatus(
+                name=f"{nth}",
+                node="n",
+                pid=nth,
+                fingerprint="",
+                is_draining=is_draining,
+                heartbeat=HEARTBEAT,
+            )
+            for nth, is_draining in enumerate(draining)
+        )
+        heartbeat = msgspec.structs.replace(HEARTBEAT, replicas=replicas)
+        now = msgspec.structs.replace(SNAPSHOT, heartbeat=heartbeat)
+        text = stats.format_report(msgspec.structs.replace(REPORT, now=now))
+        assert f"Engine: up, 2 restarts, {words}" in text
 
 
 def test_all_models_are_named() -> None:

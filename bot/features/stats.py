@@ -64,6 +64,9 @@ def _queue(now: StatusSnapshot) -> str:
 
 def _engine(now: StatusSnapshot) -> str:
     text = f"{'up' if now.is_engine_up else 'down'}, {now.engine_restarts} restarts"
+    if now.heartbeat is not None and now.heartbeat.replicas is not None:
+        count = sum(not replica.is_draining for replica in now.heartbeat.replicas)
+        text += ", 1 replica" if count == 1 else f", {count} replicas"
     if now.heartbeat is None:
         return text
     return f"{text}, {now.heartbeat.ticks} ticks, {100 * now.padding:.1f} % padding"

@@ -12,12 +12,12 @@ from prometheus_client.registry import Collector
 
 from bot.db.stats import QueueStats
 from bot.domain.job import FINAL_STATUSES, JobTimings
+from bot.monitoring.replica_metrics import Family, replica_metrics
 from engine.contract import Heartbeat
 
 PHASES: Final = ("waiting", "painting", "delivering")
 _SECONDS: Final = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 150, 300, 900, 3600)
 _SCOPES: Final = ("user", "global", "shared")
-Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class ShardStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +196,7 @@ def _engine_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
         yield _gauge(
             "engine_peak_memory_bytes", "Peak memory of the accelerator", heartbeat.peak_memory
         )
+    yield from replica_metrics(heartbeat, snapshot.models)
 
 
 def _gateway_metrics(snapshot: StatusSnapshot) -> Iterator[Family]:
