@@ -88,9 +88,11 @@ def test_replicas_without_the_model_are_left_out() -> None:
 def test_the_fingerprint_is_preferred_to_all_else() -> None:
     """A replica without it takes the job if the others are full."""
     job = JOB._replace(fingerprint="gpu")
+    detailed = JOB._replace(fingerprint="gpu, alone in its batches")
     other = replica("a", warm=job.models)
     same = replica("b", REPLICA_PICTURES - 1, fingerprints={"m": "gpu"})
-    assert place(job, [other, same]) == Place("b")
+    assert place(job, [other, same]) == place(detailed, [other, same]) == Place("b")
+    assert place(detailed._replace(fingerprint="gpu2"), [other, same]) == Place("a")
     assert place(job, [other, same.add(job)]) == Place("a")
 
 

@@ -50,7 +50,7 @@ async def test_the_button_shows_a_film_of_the_picture(
     painted, again = engine.paints
     assert again.recipes == (painted.recipes[2],)
     assert again.capture.film
-    assert not again.adaptive
+    assert not again.adaptive and not again.fingerprint
     assert is_near(last_frame(film_in(film)), flat_image(painted.recipes[2]))
     assert film.content.startswith("Film: **a red house**")
     assert DIFFERS not in film.content

@@ -92,7 +92,9 @@ LIBRARIES = {
     "ncnn": "engine.upscale",
     "openvino": "engine.models.openvino_network engine.models.openvino_package",
     "ray": "engine.cluster",
-    "prometheus_client": "bot.monitoring.http_server bot.monitoring.metrics",
+    "prometheus_client": (
+        "bot.monitoring.http_server bot.monitoring.metrics bot.monitoring.replica_metrics"
+    ),
 }
 """The only modules and packages that may import each library."""
 

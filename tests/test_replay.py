@@ -4,6 +4,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bot.db.database import FILENAME
@@ -44,6 +45,17 @@ async def test_equal_bits_are_reported(
     output = capsys.readouterr().out
     assert "The same bits" in output and "(pixels)" in output
     assert engine.paints[-1].recipes == (engine.paints[0].recipes[1],)
+    assert engine.paints[-1].fingerprint == engine.model.fingerprint
+
+
+async def test_the_model_of_the_picture_need_not_be_the_default(
+    harness: BotHarness, painted: Settings, engine: FakeEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster that runs by itself has models of its own."""
+    [model] = engine.models
+    engine.models = (msgspec.structs.replace(model, name="other", revision="1" * 40), model)
+    assert await replay(painted, picture_ids(harness)[0], None, start(engine)) is ExitCode.STOPPED
+    assert "weights have changed" not in capsys.readouterr().out
 
 
 async def test_different_bits_are_reported(

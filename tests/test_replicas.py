@@ -88,10 +88,10 @@ async def test_a_replica_that_dies_makes_its_jobs_suspects(
     }
 
 
-async def test_suspects_leave_a_replica_to_the_others(
+async def test_suspects_leave_replicas_to_the_others(
     cluster: BotHarness, engine: FakeEngine
 ) -> None:
-    """With two replicas, one suspect runs at a time."""
+    """With two replicas, one suspect runs at a time, and with four two."""
     interactions = await crowd(cluster, 3)
     await eventually(lambda: len(engine.paints) == 3)
     for paint in engine.paints[:2]:
@@ -99,7 +99,7 @@ async def test_suspects_leave_a_replica_to_the_others(
     await eventually(lambda: len(engine.paints) == 4)
     await asyncio.sleep(0.1)
     assert [paint.is_alone for paint in engine.paints] == [False, False, False, True]
-    await engine.change_replicas([False] * 3)
+    await engine.change_replicas([False] * 4)
     await eventually(lambda: len(engine.paints) == 5)
     assert engine.paints[4].is_alone
     engine.gate.set()
@@ -208,6 +208,18 @@ async def test_a_lost_cluster_crashes_no_job(cluster: BotHarness, engine: FakeEn
         assert (await cluster.result(interaction)).attachments
     rows = cluster.query("SELECT attempt, crashes FROM jobs")
     assert [tuple(row) for row in rows] == [(2, 0), (2, 0)]
+
+
+async def test_what_repeats_a_picture_prefers_where_it_was_painted(
+    cluster: BotHarness, engine: FakeEngine
+) -> None:
+    """The film of a picture does; a new picture has no preference, nor has a variation."""
+    engine.gate.set()
+    message = await cluster.imagine(count=1)
+    await cluster.result(await cluster.ada.click(message, "🎬 Film"))
+    await cluster.result(await cluster.ada.click(message, "V1"))
+    fingerprints = [paint.fingerprint for paint in engine.paints]
+    assert fingerprints == ["", engine.model.fingerprint, ""]
 
 
 async def test_the_backlog_is_reported(cluster: BotHarness, engine: FakeEngine) -> None:

@@ -25,8 +25,8 @@ def next_to_start(
     there are seats have running jobs: the engine shares its time between users, not between jobs.
 
     A job that was running when an engine died is a suspect: it runs alone on a replica, so that it
-    cannot bring down others. The only replica does nothing else meanwhile; of several, one is left
-    to the other jobs, which do not wait for a suspect.
+    cannot bring down others. The only replica does nothing else meanwhile; of several, half are
+    left to the other jobs, which do not wait for a suspect.
     """
     if replicas != 1:
         return _next_of_several(queue, running, limits, replicas)
@@ -46,7 +46,7 @@ def _next_of_several(
     others = [job for job in running if not job.crashes]
     suspects = len(running) - len(others)
     seats = limits.max_running_total * max(0, replicas - suspects)
-    if suspects >= replicas - 1:
+    if suspects >= replicas // 2:
         queue = [job for job in queue if not job.crashes]
     if len(others) < seats:
         return _preferred(queue, running, seats, limits)

@@ -47,6 +47,14 @@ class InputFiles:
                 files[sha256(data)] = data
         return files
 
+    async def fingerprint(self, job_id: str) -> str:
+        """That of the first picture which a job was made from; empty if there is none."""
+        for edge in await retry_until_written(lambda: self._lineage.edges(job_id)):
+            parent = edge.parent
+            picture = await retry_until_written(lambda: self._jobs.picture(parent))  # noqa: B023 # awaited at once
+            return "" if picture is None else picture.fingerprint
+        return ""
+
     async def check(self, plan: Plan) -> None:
         """Raise Refused, with a sentence for the user, if a stored file that a plan needs is gone.
 

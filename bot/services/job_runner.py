@@ -163,6 +163,7 @@ class JobRunner:
             owner=str(job.user_id),
             prior_seconds=prior_seconds,
             is_alone=job.crashes > 0,
+            fingerprint=await self._fingerprint(job),
         )
 
         def on_event(event: JobEvent) -> None:
@@ -177,6 +178,12 @@ class JobRunner:
         if current is None or current.has_ended:  # before the engine could be asked to stop it
             return Cancelled(job=job.id, attempt=job.attempt)
         return await self._engine.submit(paint, on_event, files)
+
+    async def _fingerprint(self, job: Job) -> str:
+        """That of the replicas of a cluster which paint the same bits as an earlier picture."""
+        if self._engine.status.is_cluster and job.kind.keeps_row_classes:
+            return await self._input_files.fingerprint(job.id)
+        return ""
 
     async def _end(self, attempt: "_Attempt", ending: Ending, saver: PictureSaver) -> Job | None:
         job = attempt.job

@@ -51,8 +51,8 @@ async def replay(
     picture, files = await _load(settings.imagine_data, picture_id)
     environment = settings.engine_environment() | {"IMAGINE_MODEL": picture.recipe.model}
     async with start_engine(environment) as engine:
-        model = engine.model
         recipe = picture.recipe
+        model = next((card for card in engine.models if card.name == recipe.model), engine.model)
         if isinstance(recipe, Recipe):  # an enlargement names its picture by its pixels
             recipe = msgspec.structs.replace(recipe, revision=model.revision)
         paint = Paint(
@@ -62,6 +62,7 @@ async def replay(
             inputs=tuple(files),
             capture=Capture(previews=False),
             include_flagged=picture.sha256 is None,  # its file is compared
+            fingerprint=picture.fingerprint,
         )
         images: list[PaintedImage] = []
 

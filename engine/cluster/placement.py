@@ -21,7 +21,8 @@ class JobNeeds(NamedTuple):
     is_alone: bool = False
     """Whether no other job may run on the same replica."""
     fingerprint: str = ""
-    """The preferred one; empty for any."""
+    """That of an earlier picture: what its replica's model had, and perhaps more, after a comma, on
+    how it was painted. Empty for any."""
 
     @property
     def load(self) -> int:
@@ -96,4 +97,5 @@ def _best(job: JobNeeds, replicas: Sequence[ReplicaLoad]) -> ReplicaLoad:
 
 def _has_fingerprint(job: JobNeeds, replica: ReplicaLoad) -> bool:
     """Whether all models of the job have its fingerprint there."""
-    return all(replica.fingerprints.get(model) == job.fingerprint for model in job.models)
+    fingerprints = (replica.fingerprints.get(model) for model in job.models)
+    return all(f"{job.fingerprint}, ".startswith(f"{own}, ") for own in fingerprints)
