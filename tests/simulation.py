@@ -1,34 +1,21 @@
 """Hours of submissions to the real scheduling of bot and engine, in simulated time."""
 
 import asyncio
-import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from bot.aio import run_until
-from bot.db.artifacts import ArtifactStore
-from bot.db.deliveries import DeliveryStore
-from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
-from bot.db.lineage import LineageStore
-from bot.db.usage import UsageStore
-from bot.domain.delivery import Delivery, DeliveryKind
+from bot.domain.delivery import Delivery
 from bot.domain.job import Job, JobTimings, Progress, RequestContext, ResponseTarget, Status
 from bot.domain.limits import Limits
 from bot.errors import Refused
 from bot.services.dispatcher import Dispatcher
-from bot.services.input_files import InputFiles
-from bot.services.job_runner import JobRunner
-from bot.services.job_tasks import JobTasks
-from bot.services.outbox import Outbox
 from bot.services.quota_service import QuotaService
-from bot.services.scheduler import JobScheduler
-from bot.storage import FileStorage
 from tests import samples
-from tests.memory_database import MemoryConnection
+from tests.simulated_bot import simulated_bot
 from tests.simulated_engine import SimulatedEngine
 from tests.virtual_time import VirtualTimeLoop
 
@@ -44,6 +31,7 @@ class Submission:
     pictures: int = 4
     steps: int = STEPS
     side: int = 64
+    row_class: int = 8
     guild: int | None = None
     seats: int | None = None
     """How many of the user's jobs may run while others wait; None for the default."""
@@ -85,47 +73,18 @@ class Simulation:
         return {user_id: sum(waits) / len(waits) for user_id, waits in by_user.items()}
 
     async def _run(self, submissions: Sequence[Submission]) -> None:
-        clock = asyncio.get_running_loop().time
         users = Users(self)
         engine = SimulatedEngine()
-        async with MemoryConnection() as connection:
-            jobs, usage = JobStore(connection, users.on_transition), UsageStore(connection)
-            deliveries = DeliveryStore(connection)
-            outbox = Outbox(jobs, deliveries, {DeliveryKind.RESULT: users}, clock)
-            scheduler = JobScheduler(jobs, usage, engine, self._limits)
-            quota = QuotaService(
-                jobs,
-                usage,
-                GuildSettingsStore(connection),
-                scheduler,
-                limits=self._limits,
-                clock=clock,
+        async with simulated_bot(users, engine, self._limits) as bot:
+            await run_until(
+                users.submit_all(submissions, bot.jobs, bot.quota, bot.dispatcher),
+                bot.dispatcher.run(),
+                engine.run(),
+                bot.tasks.watch(),
             )
-            storage = FileStorage(Path(os.devnull))  # there are no files
-            files = InputFiles(jobs, LineageStore(connection), storage)
-            runner = JobRunner(
-                jobs,
-                ArtifactStore(connection),
-                usage,
-                engine,
-                storage,
-                files,
-                users,
-                limits=self._limits,
-                clock=clock,
-            )
-            async with JobTasks(outbox) as tasks:
-                dispatcher = Dispatcher(
-                    jobs, engine, scheduler, runner, tasks, outbox, users, clock
-                )
-                await run_until(
-                    users.submit_all(submissions, jobs, quota, dispatcher),
-                    dispatcher.run(),
-                    engine.run(),
-                    tasks.watch(),
-                )
+            now = asyncio.get_running_loop().time()
             for user_id in {submission.user for submission in submissions}:
-                uses = await usage.for_user(user_id, now=clock())
+                uses = await bot.usage.for_user(user_id, now=now)
                 self.engine_seconds[user_id] = sum(use.seconds for use in uses)
         self.starts = engine.starts
 
@@ -175,7 +134,11 @@ class Users:
                 await self._next_delivery(submission.user)
         recipes = [
             samples.recipe(
-                steps=submission.steps, width=submission.side, height=submission.side, seed=nth
+                steps=submission.steps,
+                width=submission.side,
+                height=submission.side,
+                row_class=submission.row_class,
+                seed=nth,
             )
             for nth in range(submission.pictures)
         ]
