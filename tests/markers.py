@@ -36,6 +36,7 @@ SLOW_FILES: Final = frozenset({
     "test_batch_invariance.py",
     "test_batching.py",
     "test_bench.py",
+    "test_capacity.py",
     "test_capture.py",
     "test_classifiers.py",
     "test_convolutions.py",
