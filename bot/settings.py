@@ -131,8 +131,8 @@ class Settings(BaseSettings):
         if value not in {"local", "ray"} and _ray_address(value) is None:
             raise PydanticCustomError(
                 "engine",
-                "“{value}” is none of local, ray and ray://HOST:PORT, such as ray://10.0.0.1:7100 "
-                "or ray://[fd00::1]:7100",
+                "“{value}” is none of local, ray and ray://HOST:PORT, such as ray://10.0.0.1:7870 "
+                "or ray://[fd00::1]:7870",
                 {"value": value},
             )
         return value

@@ -39,11 +39,11 @@ def test_the_environment_has_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_token_of_a_gateway_is_read(state_file: Path) -> None:
     """It is not given to another one, nor by a damaged file."""
-    assert state.token_of(7100) is None
-    state.write(state.ClusterState(token="t", gateway="10.0.0.1:7100"))  # noqa: S106 # no secret
-    assert (state.token_of(7100), state.token_of(710)) == ("t", None)
+    assert state.token_of(7870) is None
+    state.write(state.ClusterState(token="t", gateway="10.0.0.1:7870"))  # noqa: S106 # no secret
+    assert (state.token_of(7870), state.token_of(710)) == ("t", None)
     state_file.write_text("{")
-    assert state.token_of(7100) is None
+    assert state.token_of(7870) is None
 
 
 def test_processes_that_are_gone_are_forgotten() -> None:

@@ -197,6 +197,20 @@ async def test_an_engine_that_dies_meanwhile_leaves_the_pictures(
     assert len(engine.paints) == 1
 
 
+async def test_an_enlargement_that_is_handed_back_is_made_elsewhere(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """A replica of a cluster stops, so another gets the job."""
+    engine.display_gate.clear()
+    result = await harness.imagine()
+    await eventually(lambda: engine.display_paints)
+    [first] = engine.display_paints
+    await engine.interrupt(first.job, crashed=False)
+    engine.display_gate.set()
+    await until_enlarged(harness, result)
+    assert [paint.attempt for paint in engine.display_paints] == [1, 2]
+
+
 async def test_an_enlargement_that_takes_too_long_is_stopped(
     harness: BotHarness, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ async def test_an_address_where_nothing_listens_is_refused() -> None:
 async def test_an_unknown_host_is_refused() -> None:
     """The name is reserved for this."""
     settings = cluster_settings(1)
-    settings.imagine_engine = "ray://cluster.invalid:7100"
+    settings.imagine_engine = "ray://cluster.invalid:7870"
     assert await refusal(settings) == "there is no such host"
 
 
@@ -104,7 +104,7 @@ async def test_a_missing_token_is_refused_before_the_database_is_opened(
 ) -> None:
     """There is no default for it."""
     settings = settings_for(discord, tmp_path)
-    settings.imagine_engine = "ray://127.0.0.1:7100"
+    settings.imagine_engine = "ray://127.0.0.1:7870"
     with pytest.raises(FatalError, match=r"IMAGINE_ENGINE_TOKEN must be the token") as raised:
         await run(settings, asyncio.Event())
     assert raised.value.exit is ExitCode.SETTINGS

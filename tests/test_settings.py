@@ -94,14 +94,14 @@ def test_a_trailing_slash_is_removed(monkeypatch: pytest.MonkeyPatch) -> None:
         ("IMAGINE_ENGINE", "remote"),
         ("IMAGINE_ENGINE", "ray:"),
         ("IMAGINE_ENGINE", "ray://host"),
-        ("IMAGINE_ENGINE", "ray://:7100"),
+        ("IMAGINE_ENGINE", "ray://:7870"),
         ("IMAGINE_ENGINE", "ray://host:0"),
         ("IMAGINE_ENGINE", "ray://host:65536"),
-        ("IMAGINE_ENGINE", "ray://host:7100/path"),
-        ("IMAGINE_ENGINE", "ray://user@host:7100"),
-        ("IMAGINE_ENGINE", "ray://fd00::1:7100"),
-        ("IMAGINE_ENGINE", "ray://[fd00::x]:7100"),
-        ("IMAGINE_ENGINE", "http://host:7100"),
+        ("IMAGINE_ENGINE", "ray://host:7870/path"),
+        ("IMAGINE_ENGINE", "ray://user@host:7870"),
+        ("IMAGINE_ENGINE", "ray://fd00::1:7870"),
+        ("IMAGINE_ENGINE", "ray://[fd00::x]:7870"),
+        ("IMAGINE_ENGINE", "http://host:7870"),
         ("IMAGINE_REPLICAS", "0"),
         ("IMAGINE_REPLICAS", "two"),
         ("IMAGINE_PLAYGROUND_PORT", "many"),
@@ -130,9 +130,9 @@ def test_an_invalid_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, v
     [
         ("local", None),
         ("ray", None),
-        ("ray://10.0.0.1:7100", ("10.0.0.1", 7100)),
+        ("ray://10.0.0.1:7870", ("10.0.0.1", 7870)),
         ("ray://head.cluster:1/", ("head.cluster", 1)),
-        ("ray://[fd00::1]:7100", ("fd00::1", 7100)),
+        ("ray://[fd00::1]:7870", ("fd00::1", 7870)),
         ("ray://[::ffff:10.0.0.1]:65535", ("::ffff:a00:1", 65535)),
     ],
 )
@@ -153,7 +153,7 @@ def test_an_unknown_engine_is_answered_with_what_is_allowed(
         settings.load()
     assert str(exc_info.value) == (
         "The setting IMAGINE_ENGINE is invalid: “ray://host” is none of local, ray and "
-        "ray://HOST:PORT, such as ray://10.0.0.1:7100 or ray://[fd00::1]:7100."
+        "ray://HOST:PORT, such as ray://10.0.0.1:7870 or ray://[fd00::1]:7870."
     )
 
 

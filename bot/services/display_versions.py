@@ -3,20 +3,23 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.job import Job, Status
 from bot.domain.kinds.upscale import enlargement
 from bot.domain.picture import Picture
-from bot.engine_client.base import EngineClient
+from bot.engine_client.base import EngineClient, EngineDied, EventCallback
 from bot.errors import BotError
 from bot.storage import DISPLAY_FILE, FileStorage
 from engine.contract import (
     MAX_SIZE,
+    Ending,
     Failed,
     ImageDone,
     JobEvent,
@@ -28,6 +31,7 @@ from engine.contract import (
 
 TIMEOUT_SECONDS: Final = 30.0
 """After it, the pictures of a job are shown as they are."""
+_PAUSE: Final = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -109,11 +113,24 @@ class DisplayVersions:
                 if picture.is_flagged_but_kept or not event.image.flagged:
                     enlarged.append((picture, event.image.png))
 
-        ending = await self._engine.submit(paint, on_event, files)
+        ending = await self._submit(paint, on_event, files)
         if isinstance(ending, Failed):
             raise BotError(ending.reason)
         for picture, png in enlarged:
             await self._save(picture, png)
+
+    async def _submit(
+        self, paint: Paint, on_event: EventCallback, files: Mapping[str, bytes]
+    ) -> Ending:
+        """The ending of a job, which is sent again after a pause if a replica hands it back."""
+        while True:
+            try:
+                return await self._engine.submit(paint, on_event, files)
+            except EngineDied as error:
+                if error.crashed:
+                    raise
+            await asyncio.sleep(_PAUSE)
+            paint = msgspec.structs.replace(paint, attempt=next(self._attempts))
 
     def _read(self, pictures: Sequence[Picture]) -> list[bytes]:
         return [self._storage.picture(picture.path or "") for picture in pictures]
