@@ -1,18 +1,17 @@
 """The command line of the engine: `python -m engine {serve,paint,models,bench}`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-from engine import log
 from engine.bench.cli import ARCHITECTURES, BACKENDS, CHECKED_JOBS, SUITES, bench_command
+from engine.cluster.cli import add_cluster
 from engine.contract import DEFAULT_COUNT, Backend, Sampler
 from engine.core.process import exit_process
 from engine.errors import EngineError, ExitCode, UsageError
-from engine.log.redaction import register_secret
+from engine.log.environment import configure_from_environment
 from engine.offline.cli import paint_command
 from engine.offline.model_list import models_command
 from engine.server.cli import serve_command
@@ -20,7 +19,7 @@ from engine.server.cli import serve_command
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit code is one of `engine.errors.ExitCode`."""
-    _configure_log()
+    configure_from_environment()
     try:
         options = _parser().parse_args(arguments)
         options.command(options)
@@ -30,18 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
     return ExitCode.DONE
-
-
-def _configure_log() -> None:
-    setting = os.environ.get
-    log.configure(
-        "engine",
-        in_json=setting("IMAGINE_LOG") == "json",
-        level=setting("IMAGINE_LOG_LEVEL") or "info",
-        prompts=setting("IMAGINE_LOG_PROMPTS") == "true",
-    )
-    for name in ("IMAGINE_ENGINE_TOKEN", "HF_TOKEN"):
-        register_secret(setting(name, ""))
 
 
 _MODELS_HELP: Final = (
@@ -61,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(commands.add_parser("serve", help="paint jobs that arrive on a local socket"))
     _add_paint(commands.add_parser("paint", help="paint jobs into a folder"))
     _add_models(commands.add_parser("models", help="describe the models that are configured"))
+    add_cluster(commands.add_parser("cluster", help="run replicas on many GPUs, by Ray Serve"))
     _add_bench(commands.add_parser("bench", help="measure the engine against diffusers"))
     return parser
 

@@ -42,6 +42,10 @@ class ExitCode(IntEnum):
     """The accelerator lost its context; a new process can use it again."""
     STORAGE_FAILED = 10
     """The disk is full, or a file or folder cannot be read or written."""
+    CLUSTER_UNREACHABLE = 11
+    """There is no cluster at the address, or it refuses the token."""
+    TOO_FEW_RESOURCES = 12
+    """A cluster has fewer GPUs or cores than its replicas need."""
 
 
 class EngineError(Exception):

@@ -22,7 +22,8 @@ from engine.contract import Backend, ModelCard, Ready
 from engine.core.engine_core import MAX_RUNNING, EngineCore
 from engine.core.worker import Worker
 from engine.errors import EngineError
-from engine.server.socket_server import ConnectionHandler, bind
+from engine.server.connection_handler import ConnectionHandler
+from engine.server.socket_server import bind
 from tests import tiny_model
 from tests.engine_parts import before_each_pass, engine_core, new_engine_core
 from tests.fake_engine import FakeEngine

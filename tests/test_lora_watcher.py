@@ -19,7 +19,8 @@ from engine.core.lora_watcher import LoraWatcher
 from engine.core.request import Request
 from engine.core.worker import Worker
 from engine.errors import EngineError
-from engine.server.socket_server import ConnectionHandler, bind
+from engine.server.connection_handler import ConnectionHandler
+from engine.server.socket_server import bind
 from tests import tiny_model
 from tests.bot_harness import eventually
 from tests.engine_parts import (
@@ -160,7 +161,7 @@ async def port(core: EngineCore) -> AsyncIterator[int]:
     loop = asyncio.get_running_loop()
 
     def on_change() -> None:
-        loop.call_soon_threadsafe(handler.offer_models, [core.model])
+        loop.call_soon_threadsafe(handler.offer, Ready((core.model.card,)))
 
     watcher = LoraWatcher([core.model], on_change)
     listener = bind(0)

@@ -25,7 +25,8 @@ from engine.contract.wire import CLOSING_SECONDS, MAX_FRAME_BYTES, Connection, b
 from engine.core.worker import Worker
 from engine.errors import EngineError, PortInUse
 from engine.server import session
-from engine.server.socket_server import ConnectionHandler, bind
+from engine.server.connection_handler import ConnectionHandler
+from engine.server.socket_server import bind
 from tests.bot_harness import eventually
 from tests.engine_parts import engine_core, job, new_engine_core, recipe
 

@@ -3,6 +3,7 @@
 import ctypes
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,9 +11,12 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from tempfile import TemporaryDirectory
+from pathlib import Path
+from tempfile import TemporaryDirectory, gettempdir
 from typing import IO, Final
 
+from engine.cluster.errors import ClusterUnreachable
+from engine.cluster.state import is_running
 from engine.errors import EngineError, UsageError
 
 OBJECT_STORE_BYTES: Final = 256 * 2**20
@@ -21,6 +25,9 @@ _STOP_SECONDS: Final = 8.0
 _CONNECT_SECONDS: Final = 5.0
 _ADDRESS: Final = re.compile(r"ray start --address='([^']+)'")
 _READY: Final = "block forever"
+_ROOT: Final = Path(__file__).parents[2]
+"""Where Ray's processes find this package."""
+_FOLDER_PREFIX: Final = "imagine-ray-"
 _DEATH_SIGNAL: Final = 1
 """PR_SET_PDEATHSIG, see `man 2 prctl`."""
 
@@ -54,7 +61,9 @@ def start_head(
     """
     arguments = ["--head", f"--port={port or free_port()}", "--include-dashboard=false"]
     arguments += [f"--ray-client-server-port={free_port()}"]  # unused, but it cannot be left out
-    with TemporaryDirectory(prefix="imagine-ray-") as folder:
+    _remove_old_folders()
+    prefix = f"{_FOLDER_PREFIX}{os.getpid()}-"
+    with TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
         options = _node_options(cpus, gpus, host)
         with _run([*arguments, *options, f"--temp-dir={folder}"], token) as node:
             yield node
@@ -80,14 +89,14 @@ def join(
 
 
 def check_address(address: str) -> None:
-    """Raises EngineError if nothing listens there: Ray would try for minutes."""
+    """Raises ClusterUnreachable if nothing listens there: Ray would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise UsageError(f"{address!r} is no address of a cluster; it must be HOST:PORT.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
     except OSError as error:
-        raise EngineError(
+        raise ClusterUnreachable(
             f"No cluster answers at {address} ({error.strerror or error}). Start it there with "
             "`python -m engine cluster up`."
         ) from error
@@ -101,11 +110,15 @@ def free_port() -> int:
 
 def ray_environment(token: str) -> dict[str, str]:
     """The variables that Ray's processes, and programs that connect to them, need."""
+    paths = [str(_ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_DISABLE_IMPORT_WARNING": "1",
+        "RAY_SERVE_LOG_TO_STDERR": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
     }
 
 
@@ -168,6 +181,14 @@ def _stop(process: "subprocess.Popen[str]") -> None:
 def _drain(output: IO[str]) -> None:
     for _ in output:
         pass
+
+
+def _remove_old_folders() -> None:
+    """Remove those of processes that were killed."""
+    for folder in Path(gettempdir()).glob(f"{_FOLDER_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_FOLDER_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not is_running(int(pid)) and folder.stat().st_uid == os.getuid():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reason(lines: Sequence[str]) -> str:

@@ -2,6 +2,9 @@
 
 import os
 import secrets
+import signal
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -70,6 +73,26 @@ def write(state: ClusterState) -> None:
         temp.replace(file)
     except OSError as error:
         raise EngineError(f"{file} cannot be written: {error.strerror}.") from error
+
+
+def read_token() -> str:
+    """IMAGINE_ENGINE_TOKEN, else a random token."""
+    return os.environ.get("IMAGINE_ENGINE_TOKEN") or secrets.token_urlsafe(32)
+
+
+def with_gateway(state: ClusterState, gateway: str) -> ClusterState:
+    """The state after a deployment."""
+    return msgspec.structs.replace(state, gateway=gateway)
+
+
+def stop_processes(state: ClusterState, seconds: float) -> None:
+    """Stop the `up` commands of this machine, and wait up to `seconds` for their end."""
+    for pid in state.pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while any(map(is_running, state.pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def add_process(ray_address: str) -> ClusterState:

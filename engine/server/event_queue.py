@@ -1,6 +1,7 @@
 """The events to send on one connection. Newer progress replaces older; all results are sent."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterator
 from typing import Final
@@ -38,6 +39,7 @@ class EventQueue:
         self.unsent_bytes = 0
         """Approximate size of the results and last events that are not sent yet."""
         self._has_events = asyncio.Event()
+        self._has_results = asyncio.Event()
 
     def put(self, event: Event) -> None:
         """Add an event. Must be called in the event loop's thread."""
@@ -45,6 +47,7 @@ class EventQueue:
             if isinstance(event, LastEvent):
                 self._progress.pop((event.job, event.attempt), None)
             self._results.append(event)
+            self._has_results.set()
             self.unsent_bytes += _size(event)
         elif isinstance(event, Queued | Stepped):
             key = event.job, event.attempt
@@ -66,6 +69,17 @@ class EventQueue:
             for event in self._take_all():
                 await connection.send(event)
 
+    async def take(self, timeout: float) -> list[Event]:  # noqa: ASYNC109 # no error
+        """All events, as soon as there is one; an empty list after `timeout` seconds."""
+        await _wait(self._has_events, timeout)
+        self._has_events.clear()
+        self._has_results.clear()
+        return list(self._take_all())
+
+    async def wait_for_result(self, timeout: float) -> None:  # noqa: ASYNC109 # no error
+        """Return as soon as there is a result or a last event, or after `timeout` seconds."""
+        await _wait(self._has_results, timeout)
+
     def _take_all(self) -> Iterator[Event]:
         if self._models is not None:
             models, self._models = self._models, None
@@ -79,6 +93,11 @@ class EventQueue:
         if self._heartbeat is not None:
             heartbeat, self._heartbeat = self._heartbeat, None
             yield heartbeat
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), max(0.0, seconds))
 
 
 def _size(result: Result | LastEvent) -> int:

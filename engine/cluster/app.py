@@ -1,0 +1,100 @@
+"""Build the applications of Ray Serve."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ray.serve import Application
+
+REPLICA_APP: Final = "imagine"
+GATEWAY_APP: Final = "imagine-gateway"
+REPLICA: Final = "replica"
+GATEWAY: Final = "gateway"
+DRAIN_SECONDS: Final = 120.0
+"""A replica that stops may finish its jobs in this time; then they are handed back."""
+STOP_SECONDS: Final = 15.0
+"""For its threads to end after that."""
+SPARE_REQUESTS: Final = 16
+"""For reports and cancellations, beside the jobs."""
+HEALTH_SECONDS: Final = 5.0
+"""Between two health checks of a replica."""
+HEALTH_TIMEOUT: Final = 30.0
+
+
+class ReplicaSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is deployed."""
+
+    min_replicas: int
+    max_replicas: int
+    """Equal to `min_replicas` for a fixed number."""
+    cpus: int
+    """Processor cores for each replica."""
+    gpus: int
+    """0 or 1 for each replica."""
+    models: str | None
+    checkers: str | None
+    environment: dict[str, str]
+    """Variables of the replicas' processes."""
+
+
+def replica_app(settings: ReplicaSettings) -> "Application":
+    """The replicas of the engine core."""
+    from ray import serve
+    from ray.serve.config import RequestRouterConfig
+    from ray.serve.schema import LoggingConfig
+
+    from engine.cluster.deployments import ReplicaDeployment
+    from engine.cluster.placement import REPLICA_PICTURES
+    from engine.cluster.router import TargetRouter
+
+    number: dict[str, Any] = {"num_replicas": settings.min_replicas}
+    return (
+        serve.deployment(ReplicaDeployment)
+        .options(
+            name=REPLICA,
+            **number,
+            max_ongoing_requests=REPLICA_PICTURES + SPARE_REQUESTS,
+            ray_actor_options={
+                "num_cpus": settings.cpus,
+                "num_gpus": settings.gpus,
+                "runtime_env": {"env_vars": settings.environment},
+            },
+            request_router_config=RequestRouterConfig(request_router_class=TargetRouter),
+            health_check_period_s=HEALTH_SECONDS,
+            health_check_timeout_s=HEALTH_TIMEOUT,
+            graceful_shutdown_timeout_s=DRAIN_SECONDS + STOP_SECONDS,
+            graceful_shutdown_wait_loop_s=0.2,
+            max_constructor_retry_count=1,
+            logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
+        )
+        .bind(settings.models, settings.checkers)
+    )
+
+
+def gateway_app(host: str, port: int, environment: dict[str, str]) -> "Application":
+    """The gateway, on the machine where the cluster was started."""
+    from ray import serve
+    from ray.serve.schema import LoggingConfig
+
+    from engine.cluster.deployments import GatewayDeployment
+
+    return (
+        serve.deployment(GatewayDeployment)
+        .options(
+            name=GATEWAY,
+            num_replicas=1,
+            ray_actor_options={
+                "num_cpus": 0,
+                "resources": {"node:__internal_head__": 0.001},
+                "runtime_env": {"env_vars": environment},
+            },
+            health_check_period_s=HEALTH_SECONDS,
+            health_check_timeout_s=HEALTH_TIMEOUT,
+            graceful_shutdown_timeout_s=STOP_SECONDS,
+            graceful_shutdown_wait_loop_s=0.2,
+            max_constructor_retry_count=1,
+            logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
+        )
+        .bind(host, port, (REPLICA, REPLICA_APP), DRAIN_SECONDS)
+    )
