@@ -34,6 +34,8 @@ def connected(address: str, token: str) -> Iterator[None]:
         raise ClusterUnreachable(
             f"The cluster at {address} does not answer: {first_line(error)}"
         ) from error
+    from ray import serve  # noqa: F401 # sets the level of its logger
+
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     try:
         yield
