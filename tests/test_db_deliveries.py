@@ -10,6 +10,7 @@ from bot.db.deliveries import INTERACTION_SECONDS
 from bot.domain.delivery import Delivery, DeliveryKind, result_of
 from bot.domain.job import Status
 from tests.bot_harness import query
+from tests.capacity_limits import live
 from tests.samples import direct_message, full_size, job
 from tests.test_db_erasure import report
 
@@ -142,6 +143,31 @@ async def test_the_stored_delivery_has_its_message(db: Database) -> None:
     await db.deliveries.add(full_size())
     await db.deliveries.set_message(full_size(), 60)
     assert await db.deliveries.current(full_size()) == with_message(full_size(), 60)
+
+
+async def test_a_delivery_does_not_read_all_jobs(db: Database) -> None:
+    """The time of a job's life is measured in steps of SQLite's virtual machine."""
+
+    async def steps(name: str) -> int:
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 1
+            return 0
+
+        connection = db._connection.raw
+        await connection.set_progress_handler(step, 1)
+        await live(db, name)
+        await db.deliveries.complete(full_size(), now=1000.0)
+        await connection.set_progress_handler(None, 0)  # type: ignore[arg-type]
+        return count
+
+    await db._connection.raw.execute("PRAGMA synchronous = OFF")
+    before = await steps("first")
+    for number in range(300):
+        await live(db, f"other{number}")
+    assert await steps("last") < 1.2 * before
 
 
 async def test_periodic_queries_do_not_read_all_messages(db: Database, tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ class DeliveryStore(Store):
         async with self._connection.transaction() as db:
             await db.execute(
                 f"DELETE FROM deliveries WHERE {_IS_SAME} AND (message IS NULL "  # noqa: S608 # ours
-                "OR job IN (SELECT id FROM jobs WHERE erased IS NOT NULL))",
+                "OR EXISTS (SELECT 1 FROM jobs WHERE jobs.id = deliveries.job "
+                "AND erased IS NOT NULL))",
                 _key(delivery),
             )
             await db.execute(
@@ -255,13 +256,13 @@ async def complete_result(db: aiosqlite.Connection, job_id: str, *, now: float) 
     """Record that the result has arrived, and delete its token; all of it if the job is erased."""
     await db.execute(
         "DELETE FROM deliveries WHERE kind = 'result' AND job = ? "
-        "AND job IN (SELECT id FROM jobs WHERE erased IS NOT NULL)",
+        "AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = deliveries.job AND erased IS NOT NULL)",
         (job_id,),
     )
     await db.execute(
         "UPDATE deliveries SET delivered_at = ?, token = NULL "
         "WHERE kind = 'result' AND job = ? AND delivered_at IS NULL "
-        "AND job IN (SELECT id FROM jobs WHERE ended_at IS NOT NULL)",
+        "AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = deliveries.job AND ended_at IS NOT NULL)",
         (now, job_id),
     )
 
