@@ -17,13 +17,15 @@ from tests.test_http_server import free_port, metrics, until_health
 
 SHARDS = 4
 BUCKETS = 2
-INTERVAL = 0.4
+INTERVAL = 0.6
 """Seconds between two sessions of a bucket, which are five at Discord."""
+ALLOWED_INTERVAL = 0.2
+"""What the local Discord demands; the rest is for a busy event loop, which both share."""
 
 
 def bot_of_four(discord: Playground, engine: FakeEngine, data: Path) -> BotHarness:
     """A bot of four shards in two buckets; a session that starts too soon is a violation."""
-    discord.session_starts.interval = INTERVAL
+    discord.session_starts.interval = ALLOWED_INTERVAL
     discord.session_starts.max_concurrency = BUCKETS
     discord.session_starts.recommended_shards = SHARDS
     harness = BotHarness(discord, engine, data)
@@ -230,11 +232,14 @@ async def test_without_more_shards_the_end_says_so(
 async def test_a_bot_that_starts_again_at_once(sharded: BotHarness) -> None:
     """It does not know of the sessions that it has just started; a refused one is tried again."""
     discord = sharded.discord
-    discord.session_starts.interval = 2.0
+    discord.session_starts.interval = 3600.0
     await sharded.stop()
-    await sharded.start()
+    starting = asyncio.create_task(sharded.start())
+    await discord.until(lambda: discord.session_starts.too_soon, why="a refused session")
+    assert discord.gateway.sessions == []
+    discord.session_starts.interval = ALLOWED_INTERVAL
+    await starting
     assert sorted(sessions(discord)) == [0, 1, 2, 3]
-    assert discord.session_starts.too_soon > 0
     discord.violations.clear()
     assert (await sharded.imagine()).attachments
 
