@@ -17,6 +17,12 @@ STOP_SECONDS: Final = 15.0
 """For its threads to end after that."""
 SPARE_REQUESTS: Final = 16
 """For reports and cancellations, beside the jobs."""
+UPSCALE_SECONDS: Final = 10.0
+"""How long more replicas must be wanted before they are started."""
+DOWNSCALE_SECONDS: Final = 300.0
+"""How long fewer must be wanted: a start takes as long as loading the models."""
+LOOK_BACK_SECONDS: Final = 15.0
+"""The statistics of so long are averaged; Serve collects them every 10 s."""
 HEALTH_SECONDS: Final = 5.0
 """Between two health checks of a replica."""
 HEALTH_TIMEOUT: Final = 30.0
@@ -48,12 +54,11 @@ def replica_app(settings: ReplicaSettings) -> "Application":
     from engine.cluster.placement import REPLICA_PICTURES
     from engine.cluster.router import TargetRouter
 
-    number: dict[str, Any] = {"num_replicas": settings.min_replicas}
     return (
         serve.deployment(ReplicaDeployment)
         .options(
             name=REPLICA,
-            **number,
+            **_number(settings),
             max_ongoing_requests=REPLICA_PICTURES + SPARE_REQUESTS,
             ray_actor_options={
                 "num_cpus": settings.cpus,
@@ -70,6 +75,47 @@ def replica_app(settings: ReplicaSettings) -> "Application":
         )
         .bind(settings.models, settings.checkers)
     )
+
+
+def _number(settings: ReplicaSettings) -> dict[str, Any]:
+    from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
+
+    from engine.cluster.autoscaling import policy
+
+    if settings.min_replicas == settings.max_replicas:
+        return {"num_replicas": settings.min_replicas}
+    return {
+        "autoscaling_config": AutoscalingConfig(
+            min_replicas=settings.min_replicas,
+            max_replicas=settings.max_replicas,
+            upscale_delay_s=UPSCALE_SECONDS,
+            downscale_delay_s=DOWNSCALE_SECONDS,
+            look_back_period_s=LOOK_BACK_SECONDS,
+            policy=AutoscalingPolicy(policy_function=policy),
+        )
+    }
+
+
+def build_replicas(args: dict[str, str]) -> "Application":
+    """For Serve's configuration files: `min_replicas`, `max_replicas`, `cpus`, `gpus`, `models` and
+    `checkers`, all optional."""
+    least = int(args.get("min_replicas", 1))
+    return replica_app(
+        ReplicaSettings(
+            min_replicas=least,
+            max_replicas=int(args.get("max_replicas", least)),
+            cpus=int(args.get("cpus", 1)),
+            gpus=int(args.get("gpus", 0)),
+            models=args.get("models"),
+            checkers=args.get("checkers"),
+            environment={},
+        )
+    )
+
+
+def build_gateway(args: dict[str, str]) -> "Application":
+    """For Serve's configuration files: `host` and `port`, both optional."""
+    return gateway_app(args.get("host", "0.0.0.0"), int(args.get("port", 7870)), {})  # noqa: S104 # a pod
 
 
 def gateway_app(host: str, port: int, environment: dict[str, str]) -> "Application":

@@ -55,7 +55,7 @@ class ReplicaDeployment:
         self._replica.check_health()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """Called by Serve, for `autoscaling.wanted_replicas`."""
+        """Called by Serve, for `autoscaling.policy`."""
         return self._replica.autoscaling_stats()
 
     async def __del__(self) -> None:

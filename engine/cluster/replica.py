@@ -101,9 +101,14 @@ class Replica:
             raise EngineError(f"The engine core must be restarted: {reason}.")
 
     def autoscaling_stats(self) -> dict[str, float]:
-        """The backlog that the gateway has told."""
+        """The backlog that the gateway has told, and the pictures in progress here."""
         backlog = self._backlog
-        return {"jobs": backlog.jobs, "seconds": backlog.seconds, "oldest": backlog.oldest}
+        return {
+            "jobs": backlog.jobs,
+            "seconds": backlog.seconds,
+            "oldest": backlog.oldest,
+            "painting": self._worker.heartbeat().painting,
+        }
 
     def close(self) -> None:
         """Cancel all jobs and end the threads."""
