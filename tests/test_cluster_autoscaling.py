@@ -47,8 +47,8 @@ def test_pictures_in_progress_keep_their_replicas() -> None:
     assert wanted_replicas(painting, 8) == 3
 
 
-def test_the_backlog_is_told_to_each_replica_but_counts_once() -> None:
-    """The pictures in progress are each replica's own."""
+def test_the_backlog_of_all_replicas_counts_once() -> None:
+    """They all report that of the bot; the pictures in progress are their own."""
     metrics = {
         "jobs": {"a": 4.0, "b": 5.0},
         "seconds": {"a": 40.0, "b": 50.0},

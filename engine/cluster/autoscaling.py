@@ -43,7 +43,7 @@ def wanted_replicas(demand: Demand, current: int) -> int:
 def demand_of(metrics: Mapping[str, Mapping[Any, float]]) -> Demand:
     """The demand by the latest statistics of each replica (`Replica.autoscaling_stats`).
 
-    All replicas are told the same backlog, but at different times.
+    All replicas know the same backlog, but learn of it at different times.
     """
 
     def newest(name: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from engine.cluster import state
 from engine.cluster.errors import ClusterUnreachable, check_ray
-from engine.cluster.listening import parse_address, reserve_port
+from engine.cluster.listening import parse_address, reserved_port
 from engine.errors import UsageError
 from engine.log.redaction import register_secret
 from engine.server.parent_watch import exit_with_parent
@@ -53,7 +53,7 @@ def deploy_command(options: argparse.Namespace) -> None:
 
         with ExitStack() as stack:
             if not deploy.has_gateway(host, port) and _is_here(host):
-                port = stack.enter_context(reserve_port(host, port)).getsockname()[1]
+                port = stack.enter_context(reserved_port(host, port))
             deploy.deploy(_settings(options), host, port)
     _note_gateway(address, f"{host}:{port}")
     sys.stdout.write(f"ray://{host}:{port}\n")
@@ -105,16 +105,17 @@ def _run_private(options: argparse.Namespace) -> None:
     token = state.read_token()
     register_secret(token)
     cpus = options.cpus or max(available_cores(), options.replicas or 1)
-    with reserve_port(host, port) as holder:
-        port = holder.getsockname()[1]
-        with start_head(token, cpus=cpus, gpus=options.gpus, host=LOOPBACK) as node:
-            with connected(node.address, token):
-                from engine.cluster import deploy
+    with (
+        reserved_port(host, port) as free_port,
+        start_head(token, cpus=cpus, gpus=options.gpus, host=LOOPBACK) as node,
+    ):
+        with connected(node.address, token):
+            from engine.cluster import deploy
 
-                deploy.deploy(_settings(options), host, port)
-            sys.stdout.write(f"listening on {host}:{port}\n")
-            sys.stdout.flush()
-            node.wait()
+            deploy.deploy(_settings(options), host, free_port)
+        sys.stdout.write(f"listening on {host}:{free_port}\n")
+        sys.stdout.flush()
+        node.wait()
 
 
 def _run_head(options: argparse.Namespace) -> None:

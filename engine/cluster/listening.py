@@ -1,8 +1,11 @@
 """The address on which a gateway listens."""
 
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from engine.errors import PortInUse, UsageError
+from engine.errors import PortInUse, UsageError, first_line
 
 
 def parse_address(text: str, option: str) -> tuple[str, int]:
@@ -13,17 +16,19 @@ def parse_address(text: str, option: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def reserve_port(host: str, port: int) -> socket.socket:
-    """A bound socket, on whose port no program can listen but a gateway of this user; 0 means any
-    free port. Raises PortInUse."""
-    holder = socket.socket()
-    try:
-        with socket.create_server((host, port)) as probe:
-            address = probe.getsockname()
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(address)
-    except OSError as error:
-        holder.close()
-        raise PortInUse(f"{host}:{port} is not available: {error.strerror}.") from error
-    return holder
+@contextmanager
+def reserved_port(host: str, port: int) -> Iterator[int]:
+    """A port that is free: this one, or with 0 any, which only a gateway of this user can take in
+    the block. Raises PortInUse."""
+    with socket.socket() as holder:
+        try:
+            if port:
+                socket.create_server((host, port)).close()
+            else:
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                holder.bind((host, 0))
+                port = holder.getsockname()[1]
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else first_line(error)
+            raise PortInUse(f"{host}:{port} is not available: {reason}.") from error
+        yield port

@@ -101,7 +101,7 @@ class Replica:
             raise EngineError(f"The engine core must be restarted: {reason}.")
 
     def autoscaling_stats(self) -> dict[str, float]:
-        """The backlog that the gateway has told, and the pictures in progress here."""
+        """The backlog that the gateway has sent, and the pictures in progress here."""
         backlog = self._backlog
         return {
             "jobs": backlog.jobs,
