@@ -165,18 +165,21 @@ def engine() -> "FakeEngine":
     return FakeEngine()
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(params=["fake", "real", "cluster"])
 def start_engine(request: pytest.FixtureRequest) -> "StartEngine":
-    """Starts the fake engine, or the real server with a tiny model."""
-    from tests import engine_subjects
+    """Starts the fake engine, the real server with a tiny model, or the gateway of a cluster."""
+    from tests import cluster_subject, engine_subjects
 
-    is_fake = request.param == "fake"
-    return engine_subjects.start_fake if is_fake else engine_subjects.start_real
+    return {
+        "fake": engine_subjects.start_fake,
+        "real": engine_subjects.start_real,
+        "cluster": cluster_subject.start_cluster,
+    }[request.param]
 
 
 @pytest.fixture
 async def subject(start_engine: "StartEngine") -> AsyncIterator["Subject"]:
-    """A running engine, which is fake or real."""
+    """A running engine, which is fake or real, or a cluster."""
     async with start_engine() as subject:
         yield subject
 

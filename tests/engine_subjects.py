@@ -1,11 +1,12 @@
 """The engines that take the tests of the protocol: the fake one, and the server with a tiny model.
 
-Both run in this process, so that a test can hold them in the middle of a job.
+Both run in this process, so that a test can hold them in the middle of a job. The third one, the
+gateway of a cluster, is in cluster_subject.py.
 """
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -13,6 +14,7 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
+from types import MappingProxyType
 from typing import Final, Protocol
 
 import torch
@@ -174,7 +176,11 @@ class RealSubject:
             await self._handler.close()
             self.release()
             await asyncio.to_thread(self._worker.close)
-            assert not self._fatal_errors
+            self.check_errors()
+
+    def check_errors(self) -> None:
+        """Assert that the core was able to continue."""
+        assert not self._fatal_errors
 
     def _before_pass(self, _: torch.Tensor) -> None:
         if self._raises:
@@ -201,6 +207,14 @@ class RealSubject:
             del model.decode_latents
 
 
+CORES: Final[Mapping[str, Callable[[], EngineCore]]] = MappingProxyType({
+    "harmless": engine_core,
+    "flagged": lambda: engine_core(tiny_model.ALWAYS),
+    "unchecked": lambda: engine_core(change=tiny_model.break_checker),
+})  # fmt: skip
+"""Engine cores by what their checker finds."""
+
+
 @asynccontextmanager
 async def start_fake(
     max_running: int = MAX_RUNNING, checker: str = "harmless"
@@ -220,13 +234,8 @@ async def start_real(
     max_running: int = MAX_RUNNING, checker: str = "harmless"
 ) -> AsyncIterator[Subject]:
     """The server, whose checker finds all images `harmless`, `flagged` or `unchecked`."""
-    cores: dict[str, Callable[[], EngineCore]] = {
-        "harmless": engine_core,
-        "flagged": lambda: engine_core(tiny_model.ALWAYS),
-        "unchecked": lambda: engine_core(change=tiny_model.break_checker),
-    }
     with ExitStack() as stack:
-        subject = RealSubject(cores[checker](), max_running, stack)
+        subject = RealSubject(CORES[checker](), max_running, stack)
         await subject.start()
         try:
             yield subject
@@ -235,4 +244,4 @@ async def start_real(
 
 
 StartEngine = Callable[..., AbstractAsyncContextManager[Subject]]
-"""`start_fake` or `start_real`."""
+"""`start_fake`, `start_real` or `cluster_subject.start_cluster`."""

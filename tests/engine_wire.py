@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from engine.contract import (
     ImageDone,
     Img2Img,
     Input,
+    ModelCard,
     Paint,
     PaintedImage,
     Queued,
@@ -26,7 +27,7 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.wire import MAX_FRAME_BYTES, Connection, bot_side
-from tests.engine_subjects import ROW_CLASS, Subject
+from tests.engine_subjects import ROW_CLASS
 from tests.samples import recipe
 
 E = TypeVar("E", bound=Event)
@@ -51,7 +52,15 @@ async def connect_authenticated(endpoint: Endpoint) -> AsyncIterator[Connection[
         yield events
 
 
-def job(subject: Subject, name: str = "a", *seeds: int, **changes: Any) -> Paint:  # noqa: ANN401
+class HasModel(Protocol):
+    """An engine whose model is known."""
+
+    @property
+    def model(self) -> ModelCard:
+        """The card of its model."""
+
+
+def job(subject: HasModel, name: str = "a", *seeds: int, **changes: Any) -> Paint:  # noqa: ANN401
     """A job of one picture for each seed, or of one; `changes` are of the job or of all recipes.
 
     `sketch` is the init image of both.

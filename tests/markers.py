@@ -39,6 +39,7 @@ SLOW_FILES: Final = frozenset({
     "test_capacity.py",
     "test_capture.py",
     "test_classifiers.py",
+    "test_cluster_gateway.py",
     "test_convolutions.py",
     "test_core_failures.py",
     "test_combined_steering.py",

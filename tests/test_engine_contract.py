@@ -1,4 +1,4 @@
-"""The engine's protocol on a socket: the fake engine and the real server pass the same tests.
+"""The engine's protocol on a socket: the same tests for the fake engine, the server and a cluster.
 
 This file has the tests of connections and of the queue; test_engine_contract_jobs.py has those of
 pictures.

@@ -1,4 +1,4 @@
-"""Films of an engine: the fake engine and the real server send them alike."""
+"""Films of an engine: the fake engine, the server and a cluster send them alike."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Jobs of an engine: the fake engine and the real server paint, refuse and flag alike."""
+"""Jobs of an engine: the fake engine, the server and a cluster paint, refuse and flag alike."""
 
 import asyncio
 from typing import Any

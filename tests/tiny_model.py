@@ -1,10 +1,12 @@
 """Stable Diffusion models with real but tiny components of random weights."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
+import pytest
 import torch
 from diffusers import (
     AutoencoderKL,
@@ -70,6 +72,22 @@ def save(
         with torch.no_grad():
             change(pipeline)
     pipeline.save_pretrained(folder)
+    return folder
+
+
+def save_too_large(folder: Path) -> Path:
+    """Write the model with a file of weights that has a hole of 4 TB. Skips the test if the file
+    system has no files of this size."""
+    path = save(folder) / "unet" / "diffusion_pytorch_model.safetensors"
+    size = 4 * 10**12
+    tensor = {"dtype": "F32", "shape": [10**12], "data_offsets": [0, size]}
+    header = json.dumps({"x": tensor}).encode()
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        try:
+            file.truncate(8 + len(header) + size)
+        except OSError:
+            pytest.skip("the file system has no files of this size")
     return folder
 
 
