@@ -1,5 +1,5 @@
 """How many GPUs a crowd needs: `python -m tests.capacity --out DIR` writes the tables and the plot
-of engine/README.md, in about ten minutes of one core; with `--quick` a small part, to try it.
+of engine/README.md, in a quarter of an hour of one core; with `--quick` a small part, to try it.
 
 The results depend on nothing but the code: crowds and deaths are drawn from fixed seeds.
 """
@@ -114,7 +114,7 @@ def failures(effort: Effort) -> Iterator[tuple[str, Outcome]]:
     """100,000 users of SDXL on eight replicas that die."""
     crowd = Crowd(users=100_000)
     arrivals = crowd.peak(peak_seconds(crowd, effort.jobs))
-    for name, mean_seconds in (("never", None), ("once an hour", 3600), ("every 10 min", 600)):
+    for name, mean_seconds in (("never", None), ("every 10 min", 600), ("every 2 min", 120)):
         deaths = None if mean_seconds is None else Deaths(mean_seconds=mean_seconds)
         yield name, simulate(arrivals, cluster(SDXL, 8, deaths))
 

@@ -118,7 +118,7 @@ def peak_table(cases: Iterable[Measured]) -> str:
 def rush_table(cases: Iterable[tuple[Measured, Sequence[JobTimes]]]) -> str:
     """Waits of those who request pictures during a rush."""
     return table(
-        ["users", "replicas", "requests in the minute", "first picture", "grid", "refused"],
+        ["users", "replicas", "painted of that minute", "first picture", "grid", "refused"],
         (
             [
                 f"{measured.users:,}",
