@@ -24,6 +24,7 @@ PROCESS_FILES: Final = STORY_FILES | frozenset({
     "test_playground_page_actions.py",
     "test_playground_page_conditions.py",
     "test_playground_page_videos.py",
+    "test_ray_client.py",
     "test_sandbox.py",
     "test_sanitize.py",
     "test_steering_crashes.py",

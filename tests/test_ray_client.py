@@ -1,6 +1,8 @@
 """The choice of an engine by IMAGINE_ENGINE, and clusters that run by themselves."""
 
 import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -137,6 +139,26 @@ async def test_something_else_at_the_address_is_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(ray_client, "_PATIENCE", 0.2)
     async with listening(silent) as port:
         assert await refusal(cluster_settings(port)) == "it does not answer"
+
+
+async def test_a_cluster_of_this_machine_needs_ray(tmp_path: Path) -> None:
+    """Its process says what to install. This one hides the package if it is installed."""
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ray'] = None")
+    settings = cluster_settings(1)
+    settings.imagine_engine, settings.imagine_replicas = "ray", 2
+    with pytest.raises(FatalError) as raised:
+        async with start_engine(settings, {**os.environ, "PYTHONPATH": str(tmp_path)}):
+            pass
+    assert raised.value.exit is ExitCode.ENGINE_FAILED
+    start = "The cluster did not start (IMAGINE_ENGINE=ray): A cluster needs the package ray[serve]"
+    assert str(raised.value).startswith(start)
+
+
+async def test_the_bot_does_not_load_ray() -> None:
+    """Neither where it is installed nor for a cluster."""
+    code = "import sys, bot.__main__; sys.exit('ray' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
 
 
 async def test_jobs_wait_while_the_cluster_is_away(
