@@ -4,8 +4,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, Final
 
 from engine.cluster import state
@@ -27,13 +26,13 @@ def up_command(options: argparse.Namespace) -> None:
     if options.parent:
         exit_with_parent()
     check_ray()
-    with _interruptible():
-        if options.parent or options.replicas is not None:
-            _run_private(options)
-        elif options.join is not None:
-            _join(options)
-        else:
-            _run_head(options)
+    _catch_signals()
+    if options.parent or options.replicas is not None:
+        _run_private(options)
+    elif options.join is not None:
+        _join(options)
+    else:
+        _run_head(options)
 
 
 def deploy_command(options: argparse.Namespace) -> None:
@@ -113,6 +112,7 @@ def _run_private(options: argparse.Namespace) -> None:
             from engine.cluster import deploy
 
             deploy.deploy(_settings(options), host, free_port)
+        _catch_signals()  # Ray has replaced the handlers
         sys.stdout.write(f"listening on {host}:{free_port}\n")
         sys.stdout.flush()
         node.wait()
@@ -221,9 +221,8 @@ def _is_here(host: str) -> bool:
     return host in {LOOPBACK, "localhost", "0.0.0.0"}  # noqa: S104 # compared, not bound
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """End the block at SIGINT and SIGTERM; further ones do not disturb what it does then."""
+def _catch_signals() -> None:
+    """Raise KeyboardInterrupt at SIGINT and SIGTERM, once: then the end is not disturbed."""
 
     def interrupt(*_: object) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -232,7 +231,6 @@ def _interruptible() -> Iterator[None]:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
-    yield
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:

@@ -33,7 +33,7 @@ class ReplicaDeployment:
         # Torch is imported here, not where the deployment is built.
         module = require_packages(lambda: importlib.import_module("engine.cluster.replica"))
         loaded = load_warm_models(models, checkers=checkers)
-        self._replica: Replica = module.Replica(loaded, node=_node_address())
+        self._replica: Replica = module.Replica(loaded, _node_address(), lambda: os._exit(1))
 
     async def paint(
         self, _: str, call: str, job: bytes, files: dict[str, bytes]

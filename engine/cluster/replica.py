@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from engine.cluster.messages import (
@@ -37,7 +37,15 @@ log = logging.getLogger(__name__)
 class Replica:
     """Paints the jobs that the gateway sends. Its methods are called in one event loop."""
 
-    def __init__(self, models: "Sequence[DiffusionModel]", node: str) -> None:
+    def __init__(
+        self,
+        models: "Sequence[DiffusionModel]",
+        node: str,
+        end_process: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`node` is the address of this machine. `end_process` is called if the core cannot
+        continue: only then do the callers learn at once that their jobs have crashed."""
+        self._end_process = end_process
         self._models = models
         self._node = node
         self._error: EngineError | None = None
@@ -92,13 +100,13 @@ class Replica:
         )
 
     def check_health(self) -> None:
-        """Raise EngineError if the core cannot continue or hangs; then it must be replaced."""
+        """Raise EngineError if the core cannot continue; end the process if it hangs."""
         if self._error is not None:
             raise self._error
         now = time.monotonic()
         self._watchdog.on_own_heartbeat(self._worker.heartbeat(), now)
         if reason := self._watchdog.failure_reason(now):
-            raise EngineError(f"The engine core must be restarted: {reason}.")
+            self._on_fatal(EngineError(f"The engine core must be restarted: {reason}."))
 
     def autoscaling_stats(self) -> dict[str, float]:
         """The backlog that the gateway has sent, and the pictures in progress here."""
@@ -141,3 +149,4 @@ class Replica:
     def _on_fatal(self, error: EngineError) -> None:
         log.error("the engine core cannot continue: %s", error)
         self._error = error
+        self._end_process()
