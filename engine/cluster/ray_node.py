@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -24,6 +24,8 @@ OBJECT_STORE_BYTES: Final = 256 * 2**20
 _STOP_SECONDS: Final = 8.0
 _CONNECT_SECONDS: Final = 5.0
 _ADDRESS: Final = re.compile(r"ray start --address='([^']+)'")
+_TRIES: Final = 3
+_SAME_PORT: Final = "same port"
 _READY: Final = "block forever"
 _ROOT: Final = Path(__file__).parents[2]
 """Where Ray's processes find this package."""
@@ -59,14 +61,20 @@ def start_head(
 
     Port 0 means any free one; without numbers of CPUs and GPUs Ray counts them. Raises EngineError.
     """
-    arguments = ["--head", f"--port={port or free_port()}", "--include-dashboard=false"]
-    arguments += [f"--ray-client-server-port={free_port()}"]  # unused, but it cannot be left out
+
+    def arguments() -> list[str]:
+        # The server of Ray's client is not used, but it cannot be left out.
+        ports = [f"--port={port or free_port()}", f"--ray-client-server-port={free_port()}"]
+        options = _node_options(cpus, gpus, host)
+        return ["--head", "--include-dashboard=false", f"--temp-dir={folder}", *ports, *options]
+
     _remove_old_folders()
     prefix = f"{_FOLDER_PREFIX}{os.getpid()}-"
-    with TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder:
-        options = _node_options(cpus, gpus, host)
-        with _run([*arguments, *options, f"--temp-dir={folder}"], token) as node:
-            yield node
+    with (
+        TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
+        _run(arguments, token) as node,
+    ):
+        yield node
 
 
 @contextmanager
@@ -83,7 +91,8 @@ def join(
     Raises EngineError.
     """
     check_address(address)
-    with _run([f"--address={address}", *_node_options(cpus, gpus, host)], token) as node:
+    arguments = [f"--address={address}", *_node_options(cpus, gpus, host)]
+    with _run(lambda: arguments, token) as node:
         node.address = address
         yield node
 
@@ -132,24 +141,33 @@ def _node_options(cpus: int | None, gpus: int | None, host: str | None) -> list[
 
 
 @contextmanager
-def _run(arguments: Sequence[str], token: str) -> Iterator[RayNode]:
-    process = _spawn(arguments, os.environ | ray_environment(token))
-    try:
-        if process.stdout is None:
-            raise RuntimeError("Ray was started without a pipe.")
-        address, lines = "", list[str]()
-        for line in process.stdout:
-            lines.append(line)
-            if match := _ADDRESS.search(line):
-                address = match[1]
-            if _READY in line:
-                break
-        else:
+def _run(arguments: Callable[[], Sequence[str]], token: str) -> Iterator[RayNode]:
+    """`arguments` are made again if two of Ray's processes have chosen the same port."""
+    for tries_left in reversed(range(_TRIES)):
+        process = _spawn(arguments(), os.environ | ray_environment(token))
+        try:
+            address, lines = _read_start(process)
+            if address is not None:
+                threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
+                yield RayNode(process, address)
+                return
+        finally:
+            _stop(process)
+        if not tries_left or _SAME_PORT not in "".join(lines):
             raise EngineError(f"Ray did not start: {_reason(lines)}")
-        threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
-        yield RayNode(process, address)
-    finally:
-        _stop(process)
+
+
+def _read_start(process: "subprocess.Popen[str]") -> tuple[str | None, list[str]]:
+    """The address of a head node, or an empty text for another one; None if it did not start. Also
+    the lines of its output."""
+    address, lines = "", list[str]()
+    for line in process.stdout or ():
+        lines.append(line)
+        if match := _ADDRESS.search(line):
+            address = match[1]
+        if _READY in line:
+            return address, lines
+    return None, lines
 
 
 def _spawn(arguments: Sequence[str], environment: Mapping[str, str]) -> "subprocess.Popen[str]":
