@@ -9,12 +9,15 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim
 WORKDIR /app
-# Pillow joins Arabic letters with libfribidi0; Triton compiles a launcher of its kernels with gcc
-RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libfribidi0 \
+# Pillow joins Arabic letters with libfribidi0; Triton compiles a launcher of its kernels with gcc;
+# KubeRay checks the health of its pods with wget
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev libfribidi0 wget \
     && rm -rf /var/lib/apt/lists/*
+# Add `,cluster` for the nodes of a Ray cluster
+ARG EXTRAS=engine,film,upscale,cjk
 COPY constraints.txt ./
 COPY --from=build /wheels wheels
-RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[engine,film,upscale,cjk]" \
+RUN pip install --no-cache-dir --constraint constraints.txt "$(ls wheels/*.whl)[$EXTRAS]" \
     && useradd --create-home imagine \
     && mkdir /data && chown imagine /data
 
