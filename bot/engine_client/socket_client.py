@@ -235,7 +235,7 @@ class SocketEngineClient:
 
     def _set_replicas(self, replicas: int) -> None:
         if replicas != self._replicas:
-            log.info("The engine has %d replicas.", replicas)
+            log.info("replicas of the engine: %d", replicas)
             self._replicas = replicas
             self._notify()
 

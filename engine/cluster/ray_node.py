@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import IO, Final
 
 from engine.cluster.errors import ClusterUnreachable
+from engine.cluster.log_follower import forwarded_logs
 from engine.cluster.state import is_running
 from engine.errors import EngineError, UsageError
 
@@ -73,6 +74,7 @@ def start_head(
     with (
         TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as folder,
         _run(arguments, token) as node,
+        forwarded_logs(Path(folder) / "session_latest" / "logs"),
     ):
         yield node
 
