@@ -16,6 +16,7 @@ from bot.domain.limits import (
     check_role,
     check_seconds,
     clamp_to_operator_limit,
+    for_replicas,
     for_roles,
     is_full,
 )
@@ -127,3 +128,14 @@ def test_a_request_has_at_most_so_many_pictures_and_seconds() -> None:
         check_pictures(22_500, limits)
     with pytest.raises(Refused, match="about 10 minutes of the engine's time; at most 90 seconds"):
         check_seconds(600.0, limits)
+
+
+@pytest.mark.parametrize(
+    ("of_one", "replicas", "total"), [(200, 1, 200), (200, 3, 600), (200, 64, 800), (900, 2, 900)]
+)
+def test_the_queue_grows_with_the_replicas_up_to_a_limit(
+    of_one: int, replicas: int, total: int
+) -> None:
+    """A longer queue would take too long to read; the operator's own limit is never lowered."""
+    limits = for_replicas(Limits(max_unfinished_total=of_one), replicas)
+    assert limits == Limits(max_unfinished_total=total)

@@ -1,7 +1,5 @@
 """Checks the limits on unfinished jobs and on daily engine time."""
 
-import msgspec
-
 from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageStore
@@ -14,6 +12,7 @@ from bot.domain.limits import (
     check_pictures,
     check_seconds,
     check_token_life,
+    for_replicas,
     for_roles,
     is_full,
 )
@@ -66,8 +65,7 @@ class QuotaService:
         check_token_life(await self._scheduler.seconds_to_end(job))
 
     async def _limits_of(self, context: RequestContext) -> Limits:
-        total = self._limits.max_unfinished_total * self._scheduler.replicas
-        operator_limits = msgspec.structs.replace(self._limits, max_unfinished_total=total)
+        operator_limits = for_replicas(self._limits, self._scheduler.replicas)
         if context.target.guild_id is None:
             return operator_limits
         settings = await self._guild_settings.get(context.target.guild_id)

@@ -34,6 +34,8 @@ START_SECONDS: Final = 10.0
 """How long a replica may take to answer the start of a job; then another one gets it."""
 REPORT_SECONDS: Final = 10.0
 """How long it may take to answer any other call; then it gets no jobs until it answers one."""
+WAITING_JOBS: Final = 256
+"""So many jobs of each replica may wait, as at a single engine."""
 MAX_FAILED_STARTS: Final = 3
 """A job that so many replicas did not accept is given back to the bot."""
 NO_BACKLOG: Final = Backlog(jobs=0, seconds=0.0, oldest=0.0)
@@ -82,6 +84,11 @@ class ReplicaSet:
     def waiting(self) -> int:
         """Number of jobs that no replica has yet."""
         return len(self._waiting)
+
+    @property
+    def max_waiting(self) -> int:
+        """The largest number of such jobs: bots send more to more replicas."""
+        return WAITING_JOBS * max(1, len(self._members))
 
     def heartbeat(self) -> Heartbeat:
         """The sum of the heartbeats of all replicas so far."""

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from engine.contract import Backlog, Heartbeat, Paint, UpscalerCard
 from engine.core.engine_core import EngineCore
@@ -19,6 +20,7 @@ from engine.imaging.video import can_encode
 from engine.models.base import DiffusionModel
 from engine.upscale import load_upscalers
 
+MAX_WAITING_JOBS: Final = 256
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +59,11 @@ class Worker:
     def waiting(self) -> int:
         """Number of jobs that wait for free slots."""
         return len(self._waiting)
+
+    @property
+    def max_waiting(self) -> int:
+        """The largest number of such jobs."""
+        return MAX_WAITING_JOBS
 
     def heartbeat(self) -> Heartbeat:
         """The counters so far, read without waiting for the core.

@@ -23,6 +23,11 @@ class JobServer(Protocol):
     def waiting(self) -> int:
         """Number of jobs that wait for a free slot."""
 
+    @property
+    def max_waiting(self) -> int:
+        """The largest number of such jobs, of all connections together. The bot has a queue of its
+        own and sends few jobs at once."""
+
     def heartbeat(self) -> Heartbeat:
         """The counters so far."""
 

@@ -27,8 +27,6 @@ from engine.server.event_queue import EventQueue, JobKey
 from engine.server.input_store import InputStore
 from engine.server.job_server import JobServer, SubmittedJob
 
-MAX_WAITING_JOBS: Final = 256
-"""Limit for all connections together. The bot has a queue of its own and sends few jobs at once."""
 MAX_UNSENT_BYTES: Final = 256 * 2**20
 """Limit for the unsent results of one connection: about two hundred large pictures."""
 T = TypeVar("T")
@@ -79,8 +77,9 @@ class Session:
         if key in self._requests:
             raise WireError(f"Job {job.job}, attempt {job.attempt}, was sent twice.")
         files = self._files(job)
-        if self._job_server.waiting >= MAX_WAITING_JOBS:
-            reason = f"{MAX_WAITING_JOBS} jobs are waiting, which is the limit. Try again later."
+        limit = self._job_server.max_waiting
+        if self._job_server.waiting >= limit:
+            reason = f"{limit} jobs are waiting, which is the limit. Try again later."
             self._put(Failed(job=job.job, attempt=job.attempt, reason=reason))
             return
         log.info(
