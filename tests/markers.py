@@ -13,6 +13,7 @@ STORY_FILES: Final = frozenset({
 
 PROCESS_FILES: Final = STORY_FILES | frozenset({
     "test_changing_stories.py",
+    "test_cluster.py",
     "test_discord_js.py",
     "test_engine_main.py",
     "test_engine_process.py",
