@@ -1,4 +1,4 @@
-"""Users of a bot whose engine is a cluster, who have pictures painted without pause."""
+"""Users of a bot whose engine is a cluster, who have pictures painted all the time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,9 @@ from tests.bot_harness import ALL_BUTTONS, final_response, query
 from tests.bot_process import BotProcess
 from tests.cluster import RECOVERY_SECONDS, Cluster
 
-PEOPLE: Final = 6
+PEOPLE: Final = 4
+PAUSE_SECONDS: Final = 0.3
+"""Between two requests of a user, so that processes that start get a share of the cores."""
 STEPS: Final = 60
 """So that a job takes about a second beside the others."""
 
@@ -35,6 +37,7 @@ class Load:
             self.interactions.append(interaction)
             message = await final_response(self._bot.discord, interaction, RECOVERY_SECONDS)
             assert message.buttons == ALL_BUTTONS, message.content
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def bot_of(cluster: Cluster, discord: Playground, data: Path) -> BotProcess:
