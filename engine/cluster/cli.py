@@ -127,6 +127,7 @@ def _run_head(options: argparse.Namespace) -> None:
             f"A cluster runs on this machine already, at {current.ray_address}; stop it with "
             "`python -m engine cluster down`."
         )
+    state.write(current)  # with the token, if it is a new one
     register_secret(current.token)
     with start_head(
         current.token,

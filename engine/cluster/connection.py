@@ -4,11 +4,14 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from engine.cluster.errors import ClusterUnreachable
 from engine.cluster.ray_node import check_address, ray_environment
 from engine.errors import first_line
 from engine.log.redaction import register_secret
+
+ANSWER_SECONDS: Final = 10.0
 
 
 @contextmanager
@@ -20,16 +23,13 @@ def connected(address: str, token: str) -> Iterator[None]:
     check_address(address)
     register_secret(token)
     os.environ.update(ray_environment(token))
+    os.environ["RAY_BACKEND_LOG_LEVEL"] = "error"
     import ray
-    from ray.exceptions import AuthenticationError, RayError
+    from ray.exceptions import RayError
 
+    _check_token(address, token)
     try:
         ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-    except AuthenticationError as error:
-        raise ClusterUnreachable(
-            f"The cluster at {address} has another token; set IMAGINE_ENGINE_TOKEN to that of its "
-            "first machine."
-        ) from error
     except (RayError, OSError, RuntimeError, ValueError) as error:
         raise ClusterUnreachable(
             f"The cluster at {address} does not answer: {first_line(error)}"
@@ -41,3 +41,25 @@ def connected(address: str, token: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _check_token(address: str, token: str) -> None:
+    """Raise ClusterUnreachable if the cluster refuses the token; Ray itself would try for long."""
+    import grpc
+    from ray.core.generated import gcs_service_pb2, gcs_service_pb2_grpc
+
+    with grpc.insecure_channel(address) as channel:
+        stub = gcs_service_pb2_grpc.NodeInfoGcsServiceStub(channel)
+        request = gcs_service_pb2.GetClusterIdRequest()
+        metadata = [("authorization", f"Bearer {token}")]
+        try:
+            stub.GetClusterId(request, timeout=ANSWER_SECONDS, metadata=metadata)
+        except grpc.RpcError as error:
+            if error.code() == grpc.StatusCode.UNAUTHENTICATED:
+                raise ClusterUnreachable(
+                    f"The cluster at {address} has another token; set IMAGINE_ENGINE_TOKEN to "
+                    "that of its first machine."
+                ) from error
+            raise ClusterUnreachable(
+                f"What listens at {address} does not answer as a cluster of Ray does."
+            ) from error
