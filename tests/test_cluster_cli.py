@@ -8,6 +8,7 @@ import pytest
 
 from engine.__main__ import main
 from engine.cluster import state
+from engine.cluster.cli import gateway_address
 from engine.cluster.deploy import Machine, replica_environment, resources_of
 from engine.cluster.errors import TooFewResources, failure_of
 from engine.cluster.listening import reserved_port
@@ -89,6 +90,23 @@ def test_wrong_options(
 ) -> None:
     """They are refused before anything is started."""
     assert run(capsys, "deploy", *arguments) == (ExitCode.USAGE, sentence)
+
+
+@pytest.mark.parametrize(
+    ("listen", "known", "address"),
+    [
+        (None, "", ("127.0.0.1", 7870)),
+        (None, "0.0.0.0:81", ("0.0.0.0", 81)),  # noqa: S104 # nothing listens
+        ("127.0.0.1:0", "127.0.0.1:81", ("127.0.0.1", 81)),
+        ("10.0.0.1:0", "127.0.0.1:81", ("10.0.0.1", 0)),
+        ("127.0.0.1:82", "127.0.0.1:81", ("127.0.0.1", 82)),
+    ],
+)
+def test_a_gateway_stays_where_its_bots_find_it(
+    listen: str | None, known: str, address: tuple[str, int]
+) -> None:
+    """Unless another address is given."""
+    assert gateway_address(listen, known) == address
 
 
 def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,12 +41,9 @@ def deploy_command(options: argparse.Namespace) -> None:
     check_ray()
     from engine.cluster.connection import connected
 
-    host, port = parse_address(options.listen, "--listen")
+    host, port = gateway_address(options.listen, state.read().gateway)
     _check_replicas(options)
     address, token = _cluster(options)
-    known_gateway = state.read().gateway
-    if port == 0 and known_gateway:
-        host, port = parse_address(known_gateway, "The gateway's address")
     with connected(address, token):
         from engine.cluster import deploy
 
@@ -100,7 +97,7 @@ def _run_private(options: argparse.Namespace) -> None:
     from engine.device.sysinfo import available_cores
 
     _check_replicas(options)
-    host, port = parse_address(options.listen, "--listen")
+    host, port = parse_address(options.listen or DEFAULT_LISTEN, "--listen")
     token = state.read_token()
     register_secret(token)
     cpus = options.cpus or max(available_cores(), options.replicas or 1)
@@ -212,6 +209,15 @@ def _cluster(options: argparse.Namespace) -> tuple[str, str]:
     return address, current.token
 
 
+def gateway_address(listen: str | None, known: str) -> tuple[str, int]:
+    """Where to listen: if it may be any port, where the `known` gateway listens, so that its bots
+    find it there."""
+    host, port = parse_address(listen or known or DEFAULT_LISTEN, "--listen")
+    if known and port == 0 and known.startswith(f"{host}:"):
+        return parse_address(known, "--listen")
+    return host, port
+
+
 def _note_gateway(address: str, gateway: str) -> None:
     current = state.read()
     if current.ray_address == address:
@@ -272,8 +278,7 @@ def _add_replicas(parser: argparse.ArgumentParser) -> None:
     add(
         "--listen",
         metavar="HOST:PORT",
-        default=DEFAULT_LISTEN,
-        help=f"where bots connect (default {DEFAULT_LISTEN})",
+        help=f"where bots connect (default: where they do already, else {DEFAULT_LISTEN})",
     )
     add("--model", help="as of `serve`")
     add("--checkers", help="as of `serve`")

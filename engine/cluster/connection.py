@@ -23,7 +23,6 @@ def connected(address: str, token: str) -> Iterator[None]:
     check_address(address)
     register_secret(token)
     os.environ.update(ray_environment(token))
-    os.environ["RAY_BACKEND_LOG_LEVEL"] = "error"
     import ray
     from ray.exceptions import RayError
 

@@ -16,6 +16,7 @@ from engine.cluster.app import (
     replica_app,
 )
 from engine.cluster.errors import ReplicasFailed, TooFewResources, failure_of
+from engine.errors import EngineError
 
 READY_SECONDS: Final = 60.0
 """How long the gateway may take to have reports of all replicas once they are running."""
@@ -82,6 +83,7 @@ def deploy(settings: ReplicaSettings, host: str, port: int) -> None:
     from ray import serve
 
     serve.start(proxy_location="Disabled")
+    had_replicas = _is_deployed(REPLICA_APP)
     targets = [serve.RunTarget(replica_app(settings), REPLICA_APP, route_prefix=None)]
     if not has_gateway(host, port):
         app = gateway_app(host, port, replica_environment(os.environ))
@@ -89,7 +91,13 @@ def deploy(settings: ReplicaSettings, host: str, port: int) -> None:
     try:
         serve.run_many(targets)
     except RuntimeError as error:
-        raise _failure() from error
+        failure = _failure()
+        if had_replicas:  # Serve stops a replica before it starts the one that replaces it
+            failure = type(failure)(
+                f"{failure} The earlier replicas go on, but for one that was to be replaced: "
+                "deploy again with valid settings."
+            )
+        raise failure from error
     _wait_for_replicas(settings.min_replicas)
 
 
@@ -128,7 +136,7 @@ def _is_deployed(app: str) -> bool:
     return app in serve.status().applications
 
 
-def _failure() -> Exception:
+def _failure() -> EngineError:
     from ray import serve
 
     applications = serve.status().applications
