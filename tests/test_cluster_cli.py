@@ -149,24 +149,27 @@ def test_a_second_up_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_replicas_share_the_cores(machines: list[Machine], replicas: int, cpus: int) -> None:
     """All have the same number, because it is part of the fingerprint."""
-    assert resources_of(machines, replicas, needs_gpu=False) == (cpus, 0)
+    assert resources_of(machines, replicas, replicas, needs_gpu=False) == (cpus, 0)
+    assert resources_of(machines, 1, replicas, needs_gpu=False) == (cpus, 0)
 
 
 def test_each_replica_has_a_gpu() -> None:
     """And the cores beside it."""
     machines = [Machine(32, 2), Machine(16, 1)]
-    assert resources_of(machines, 3, needs_gpu=True) == (16, 1)
+    assert resources_of(machines, 3, 3, needs_gpu=True) == (16, 1)
+    assert resources_of(machines, 1, 2, needs_gpu=True) == (16, 1)
+    assert resources_of(machines, 1, 64, needs_gpu=True) == (16, 1)
 
 
 def test_too_few_gpus_or_cores() -> None:
     """Serve would wait for more of them for ever."""
     with pytest.raises(TooFewResources) as raised:
-        resources_of([Machine(8, 0)], 2, needs_gpu=True)
+        resources_of([Machine(8, 0)], 2, 2, needs_gpu=True)
     assert str(raised.value) == (
         "2 replicas with a GPU each were asked for, but the cluster has no GPUs."
     )
     with pytest.raises(TooFewResources) as raised:
-        resources_of([Machine(2, 0)], 3, needs_gpu=False)
+        resources_of([Machine(2, 0)], 1, 3, needs_gpu=False)
     assert str(raised.value) == ("3 replicas need as many processor cores, but the cluster has 2.")
 
 

@@ -42,12 +42,16 @@ def replica_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def resources_of(machines: Sequence[Machine], replicas: int, *, needs_gpu: bool) -> tuple[int, int]:
-    """The cores and GPUs of each replica, if all are alike.
+def resources_of(
+    machines: Sequence[Machine], least: int, most: int, *, needs_gpu: bool
+) -> tuple[int, int]:
+    """The cores and GPUs of each of `least` to `most` replicas, if all are alike.
 
-    With `needs_gpu`, each has a GPU. Raises TooFewResources.
+    The cores are divided among `most`. With `needs_gpu`, each has a GPU, and machines for more than
+    `least` replicas may join later. Raises TooFewResources.
     """
     gpus = sum(machine.gpus for machine in machines)
+    replicas = max(least, min(most, gpus)) if needs_gpu else most
     if needs_gpu and gpus < replicas:
         raise TooFewResources(
             f"{replicas} replicas with a GPU each were asked for, but the cluster has "
