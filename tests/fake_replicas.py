@@ -25,6 +25,8 @@ class FakeReplica:
         self.is_dead = False
         self.version_error = ""
         """Why its reports cannot be read."""
+        self.unknown_error: Exception | None = None
+        """What calls of it raise that no implementation should."""
         self.heartbeat = HEARTBEAT
         self.notes: list[GatewayNote] = []
         self.jobs: list[str] = []
@@ -106,6 +108,8 @@ class FakeReplicas:
         if name not in self.by_name:
             raise ReplicaUnavailable(f"{name} is not available.")
         replica = self.by_name[name]
+        if replica.unknown_error is not None:
+            raise replica.unknown_error
         if replica.is_dead:
             raise ReplicaDied("It is dead.")
         if not replica.answers:

@@ -47,6 +47,12 @@ def test_pictures_in_progress_keep_their_replicas() -> None:
     assert wanted_replicas(painting, 8) == 3
 
 
+def test_a_short_queue_does_not_lower_the_number() -> None:
+    """The pictures in progress keep their replicas while jobs wait, too."""
+    painting = Demand(jobs=1, seconds=0.1, oldest=1.0, painting=2 * REPLICA_PICTURES + 1)
+    assert wanted_replicas(painting, 1) == 3
+
+
 def test_the_backlog_of_all_replicas_counts_once() -> None:
     """They all report that of the bot; the pictures in progress are their own."""
     metrics = {

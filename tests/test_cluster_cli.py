@@ -9,7 +9,7 @@ import pytest
 from engine.__main__ import main
 from engine.cluster import state
 from engine.cluster.cli import gateway_address
-from engine.cluster.deploy import Machine, replica_environment, resources_of
+from engine.cluster.deploy import Machine, replica_environment, resources_for, resources_of
 from engine.cluster.errors import TooFewResources, failure_of
 from engine.cluster.listening import reserved_port
 from engine.cluster.status import as_table
@@ -149,27 +149,30 @@ def test_a_second_up_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_replicas_share_the_cores(machines: list[Machine], replicas: int, cpus: int) -> None:
     """All have the same number, because it is part of the fingerprint."""
-    assert resources_of(machines, replicas, replicas, needs_gpu=False) == (cpus, 0)
-    assert resources_of(machines, 1, replicas, needs_gpu=False) == (cpus, 0)
+    assert resources_of(machines, replicas, needs_gpu=False) == (cpus, 0)
 
 
 def test_each_replica_has_a_gpu() -> None:
     """And the cores beside it."""
     machines = [Machine(32, 2), Machine(16, 1)]
-    assert resources_of(machines, 3, 3, needs_gpu=True) == (16, 1)
-    assert resources_of(machines, 1, 2, needs_gpu=True) == (16, 1)
-    assert resources_of(machines, 1, 64, needs_gpu=True) == (16, 1)
+    assert resources_of(machines, 3, needs_gpu=True) == (16, 1)
+
+
+@pytest.mark.parametrize(("most", "cpus"), [(1, 16), (2, 8), (4, 4), (9, 4)])
+def test_the_first_replicas_leave_cores_to_more(most: int, cpus: int) -> None:
+    """Else one replica would have all cores of its machine, and no second one would start."""
+    assert resources_for([Machine(16, 4)], 1, most, needs_gpu=True) == (cpus, 1)
 
 
 def test_too_few_gpus_or_cores() -> None:
     """Serve would wait for more of them for ever."""
     with pytest.raises(TooFewResources) as raised:
-        resources_of([Machine(8, 0)], 2, 2, needs_gpu=True)
+        resources_of([Machine(8, 0)], 2, needs_gpu=True)
     assert str(raised.value) == (
         "2 replicas with a GPU each were asked for, but the cluster has no GPUs."
     )
     with pytest.raises(TooFewResources) as raised:
-        resources_of([Machine(2, 0)], 1, 3, needs_gpu=False)
+        resources_of([Machine(2, 0)], 3, needs_gpu=False)
     assert str(raised.value) == ("3 replicas need as many processor cores, but the cluster has 2.")
 
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from engine.cluster.placement import REPLICA_PICTURES
-from engine.cluster.replica_set import MAX_FAILED_STARTS, ReplicaSet
+from engine.cluster.replica_set import MAX_FAILED_STARTS, NO_BACKLOG, ReplicaSet
 from engine.contract import (
     Backlog,
     Cancelled,
@@ -243,6 +243,30 @@ async def test_replicas_learn_of_the_backlog(cluster: Cluster) -> None:
     cluster.set.on_backlog(backlog)
     expected = msgspec.structs.replace(backlog, jobs=6)
     await eventually(lambda: cluster.calls["a"].notes[-1].backlog == expected)
+
+
+async def test_the_backlog_of_a_bot_that_has_gone_is_forgotten(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its replicas would be kept, or even more started, for nobody."""
+    monkeypatch.setattr("engine.cluster.replica_set.BACKLOG_SECONDS", 0.2)
+    await cluster.route("a")
+    backlog = Backlog(jobs=5, seconds=9.0, oldest=200.0)
+    cluster.set.on_backlog(backlog)
+    await eventually(lambda: cluster.calls["a"].notes[-1].backlog == backlog)
+    await eventually(lambda: cluster.calls["a"].notes[-1].backlog == NO_BACKLOG)
+
+
+async def test_an_unknown_error_ends_no_task(cluster: Cluster) -> None:
+    """The replica is asked again, and a job whose cancellation fails ends all the same."""
+    await cluster.route("a")
+    job = await cluster.start("j1", "a")
+    cluster.calls["a"].unknown_error = ValueError("a message that cannot be read")
+    await eventually(lambda: cluster.set.problems == ("a message that cannot be read",))
+    cluster.set.cancel(job)
+    assert isinstance(await cluster.last_event("j1"), Cancelled)
+    cluster.calls["a"].unknown_error = None
+    await eventually(lambda: len(cluster.set.members) == 1)
 
 
 async def test_without_replicas_the_heartbeat_says_so(cluster: Cluster) -> None:

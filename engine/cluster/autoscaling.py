@@ -34,7 +34,7 @@ def wanted_replicas(demand: Demand, current: int) -> int:
     """
     wanted = max(1, math.ceil(demand.painting / REPLICA_PICTURES))
     if demand.jobs > 0:
-        wanted = max(current, math.ceil(demand.seconds / BACKLOG_SECONDS))
+        wanted = max(wanted, current, math.ceil(demand.seconds / BACKLOG_SECONDS))
         if demand.oldest > OLDEST_SECONDS:
             wanted = max(wanted, current + 1)
     return wanted

@@ -171,7 +171,7 @@ def _settings(options: argparse.Namespace) -> Any:  # noqa: ANN401 # see _run_no
     needs_gpu = os.environ.get("IMAGINE_DEVICE", "") != "cpu" and (gpus > 0 or bool(options.gpus))
     least = least or (gpus if needs_gpu else 1)
     most = max(least, options.max_replicas or least)
-    cpus, gpus = deploy.resources_of(machines, least, most, needs_gpu=needs_gpu)
+    cpus, gpus = deploy.resources_for(machines, least, most, needs_gpu=needs_gpu)
     return ReplicaSettings(
         min_replicas=least,
         max_replicas=most,

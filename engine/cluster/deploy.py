@@ -4,6 +4,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from engine.cluster.app import (
@@ -42,16 +43,12 @@ def replica_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def resources_of(
-    machines: Sequence[Machine], least: int, most: int, *, needs_gpu: bool
-) -> tuple[int, int]:
-    """The cores and GPUs of each of `least` to `most` replicas, if all are alike.
+def resources_of(machines: Sequence[Machine], replicas: int, *, needs_gpu: bool) -> tuple[int, int]:
+    """The cores and GPUs of each replica, if all are alike.
 
-    The cores are divided among `most`. With `needs_gpu`, each has a GPU, and machines for more than
-    `least` replicas may join later. Raises TooFewResources.
+    With `needs_gpu`, each has a GPU. Raises TooFewResources.
     """
     gpus = sum(machine.gpus for machine in machines)
-    replicas = max(least, min(most, gpus)) if needs_gpu else most
     if needs_gpu and gpus < replicas:
         raise TooFewResources(
             f"{replicas} replicas with a GPU each were asked for, but the cluster has "
@@ -68,6 +65,17 @@ def resources_of(
     raise TooFewResources(
         f"{replicas} replicas need as many processor cores, but the cluster has {cores or 'none'}."
     )
+
+
+def resources_for(
+    machines: Sequence[Machine], least: int, most: int, *, needs_gpu: bool
+) -> tuple[int, int]:
+    """Those of `resources_of` for as many replicas, up to `most`, as these machines have places
+    for: then their number can grow. Raises TooFewResources if not even `least` have."""
+    for replicas in range(most, least, -1):
+        with suppress(TooFewResources):
+            return resources_of(machines, replicas, needs_gpu=needs_gpu)
+    return resources_of(machines, least, needs_gpu=needs_gpu)
 
 
 def machines() -> list[Machine]:

@@ -10,6 +10,7 @@ from engine.cluster.messages import ReplicaReport
 from engine.cluster.replica_calls import ReplicaCalls
 from engine.cluster.replica_set import ReplicaSet
 from engine.contract import Ready
+from engine.errors import UsageError
 from engine.server.connection_handler import ConnectionHandler
 
 
@@ -17,7 +18,10 @@ class Gateway:
     """Offers the models of the replicas to bots, and passes jobs and events on."""
 
     def __init__(self, calls: ReplicaCalls, token: str, *, drain_seconds: float) -> None:
-        """`token` is that of the bots; see ReplicaSet for the others."""
+        """`token` is that of the bots; see ReplicaSet for the others. Raises UsageError if it is
+        empty: then everybody could connect."""
+        if not token:
+            raise UsageError("The gateway has no token; set IMAGINE_ENGINE_TOKEN.")
         self.replicas = ReplicaSet(calls, self._on_change, drain_seconds=drain_seconds)
         self._handler = ConnectionHandler(self.replicas, None, token)
         self._ready: Ready | None = None

@@ -38,6 +38,8 @@ WAITING_JOBS: Final = 256
 """So many jobs of each replica may wait, as at a single engine."""
 MAX_FAILED_STARTS: Final = 3
 """A job that so many replicas did not accept is given back to the bot."""
+BACKLOG_SECONDS: Final = 30.0
+"""A bot repeats its backlog every ten seconds while it has one; after this time it has gone."""
 NO_BACKLOG: Final = Backlog(jobs=0, seconds=0.0, oldest=0.0)
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,8 @@ class ReplicaSet:
         self._members: dict[str, Member] = {}
         self._waiting: deque[ClusterJob] = deque()
         self._backlog = NO_BACKLOG
+        self._backlog_at = 0.0
+        """When it was received, in the time of the event loop."""
         self._ended = NOTHING
         """The counters of the replicas that have ended."""
         self._call_numbers = itertools.count()
@@ -127,6 +131,7 @@ class ReplicaSet:
     def on_backlog(self, backlog: Backlog) -> None:
         """The bot's queue, which replicas learn of with the next request for a report."""
         self._backlog = backlog
+        self._backlog_at = asyncio.get_running_loop().time()
 
     def set_routable(self, names: Iterable[str]) -> None:
         """The replicas that calls can reach now; others that have jobs are draining."""
@@ -162,6 +167,9 @@ class ReplicaSet:
                     report = await self._calls.report(member.name, note)
             except (ReplicaDied, ReplicaUnavailable, OtherVersion, TimeoutError) as error:
                 self._on_silence(member, str(error) or "The replica does not answer.")
+            except Exception as error:  # top level of the task: it must go on
+                log.exception("replica %s cannot be asked for a report", member.name)
+                self._on_silence(member, first_line(error))
             else:
                 self._on_report(member, report)
             await asyncio.sleep(self._report_seconds)
@@ -217,8 +225,9 @@ class ReplicaSet:
 
     def _total_backlog(self) -> Backlog:
         """With the jobs that wait here."""
-        jobs = self._backlog.jobs + len(self._waiting)
-        return msgspec.structs.replace(self._backlog, jobs=jobs)
+        age = asyncio.get_running_loop().time() - self._backlog_at
+        backlog = self._backlog if age < BACKLOG_SECONDS else NO_BACKLOG
+        return msgspec.structs.replace(backlog, jobs=backlog.jobs + len(self._waiting))
 
     # Jobs
 
@@ -340,6 +349,9 @@ class ReplicaSet:
             async with asyncio.timeout(REPORT_SECONDS):
                 await self._calls.cancel(member.name, job.call)
         except (ReplicaDied, ReplicaUnavailable, TimeoutError):
+            return False
+        except Exception:  # top level of the task: the job must end
+            log.exception("a job cannot be cancelled", extra={"job": job.paint.job})
             return False
         return True
 

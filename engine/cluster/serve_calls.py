@@ -3,12 +3,13 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 
-from ray.exceptions import RayActorError, RayError
-from ray.serve.exceptions import DeploymentUnavailableError, RequestCancelledError
+from ray.exceptions import RayActorError, RayError, RayTaskError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from engine.cluster.messages import (
     GatewayNote,
+    OtherVersion,
     ReplicaReport,
     decode_events,
     decode_report,
@@ -58,9 +59,13 @@ class ServeCalls:
 def _ray_errors() -> Iterator[None]:
     try:
         yield
-    except (TargetUnavailable, DeploymentUnavailableError, RequestCancelledError) as error:
+    except (TargetUnavailable, RayServeException) as error:
         raise ReplicaUnavailable(first_line(error)) from error
     except RayActorError as error:
         raise ReplicaDied("Its process has ended, or cannot be reached.") from error
-    except RayError as error:  # of the replica's own code
+    except RayTaskError as error:  # of the replica's own code; its message is a traceback
+        if isinstance(error.cause, OtherVersion):
+            raise OtherVersion(str(error.cause)) from error
+        raise ReplicaDied(first_line(error.cause)) from error
+    except RayError as error:
         raise ReplicaDied(first_line(error)) from error
