@@ -152,6 +152,8 @@ class FakeEngine(FakeServer):
         self.start_error: str | None = None
         """If set, it does not start, for this reason."""
         self.failed_starts = 0
+        self.is_remote = False
+        """Whether it runs by itself, as a cluster may."""
         self.endings: list[Ending] = []
         """All endings that were sent, except Cancelled."""
 
@@ -164,7 +166,8 @@ class FakeEngine(FakeServer):
         self.starts += 1
         server = await asyncio.start_server(self.serve_connection, "127.0.0.1", 0)
         try:
-            yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], TOKEN)
+            port = server.sockets[0].getsockname()[1]
+            yield Endpoint("127.0.0.1", port, TOKEN, is_remote=self.is_remote)
         finally:
             server.close()
             self.die()

@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +52,21 @@ def test_processes_that_are_gone_are_forgotten() -> None:
     """A process that was killed did not remove itself."""
     state.write(state.ClusterState(token="t", pids=(2**22 + 1,)))  # noqa: S106 # no secret
     assert state.add_process("127.0.0.1:6379").pids == (os.getpid(),)
+
+
+@pytest.mark.parametrize(("arguments", "is_cluster"), [([], False), (["cluster"], True)])
+def test_an_id_that_was_given_away_again_is_no_cluster(
+    arguments: list[str], is_cluster: bool
+) -> None:
+    """After a crash of the machine the file names processes of before."""
+    code = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert state.is_running(process.pid) is is_cluster
+        process.communicate()
 
 
 def test_a_damaged_file_is_named(state_file: Path) -> None:

@@ -198,8 +198,15 @@ async def test_a_cluster_without_replicas_is_an_engine_that_is_down(
     assert (await cluster.result(interaction)).buttons == ALL_BUTTONS
 
 
-async def test_a_lost_cluster_crashes_no_job(cluster: BotHarness, engine: FakeEngine) -> None:
-    """Its replicas may be fine; it says itself which of them crash."""
+@pytest.mark.parametrize(("is_remote", "crashes"), [(True, 0), (False, 1)])
+async def test_a_lost_remote_cluster_crashes_no_job(
+    cluster: BotHarness, engine: FakeEngine, is_remote: bool, crashes: int
+) -> None:
+    """Its replicas may be fine; it says itself which of them crash. One that the bot has started
+    ends with all its replicas, perhaps because of a job."""
+    engine.is_remote = is_remote
+    engine.die()
+    await eventually(lambda: engine.starts == 2)
     interactions = await crowd(cluster, 2)
     await eventually(lambda: len(engine.paints) == 2)
     engine.die()
@@ -207,7 +214,7 @@ async def test_a_lost_cluster_crashes_no_job(cluster: BotHarness, engine: FakeEn
     for interaction in interactions:
         assert (await cluster.result(interaction)).attachments
     rows = cluster.query("SELECT attempt, crashes FROM jobs")
-    assert [tuple(row) for row in rows] == [(2, 0), (2, 0)]
+    assert [tuple(row) for row in rows] == [(2, crashes), (2, crashes)]
 
 
 async def test_what_repeats_a_picture_prefers_where_it_was_painted(

@@ -36,4 +36,4 @@ def spawn_cluster(
 @asynccontextmanager
 async def running_cluster(host: str, port: int, token: str) -> AsyncIterator[Endpoint]:
     """The gateway of a cluster that goes on when the bot stops."""
-    yield Endpoint(host, port, token, _PATIENCE)
+    yield Endpoint(host, port, token, _PATIENCE, is_remote=True)

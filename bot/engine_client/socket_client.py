@@ -38,6 +38,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     token: str
     patience: float = 60.0
     """Seconds to connect, and for the answer to Hello."""
+    is_remote: bool = False
+    """Whether it is a cluster that runs by itself: it may be fine when the connection is lost."""
 
     def __repr__(self) -> str:
         return f"Endpoint({self.host}:{self.port})"
@@ -70,6 +72,7 @@ class SocketEngineClient:
         self._restarts = 0
         self._replicas = 1
         self._is_cluster = False
+        self._is_remote = False
         self._heartbeat: Heartbeat | None = None
         self._previous_heartbeat: Heartbeat | None = None
         """The sum of the counters of all engines before the connected one."""
@@ -179,6 +182,7 @@ class SocketEngineClient:
             self._models, self._upscalers = ready.models, ready.upscalers
             self._can_film = ready.can_film
             self._is_cluster = ready.replicas is not None
+            self._is_remote = endpoint.is_remote
             self._replicas = 1 if ready.replicas is None else ready.replicas
             self._connection = connection
             log.info(
@@ -250,8 +254,8 @@ class SocketEngineClient:
         )
         for pending in self._pending.values():
             if not pending.ending.done():
-                # a cluster says which jobs ran on a replica that crashed
-                crashed = not self._is_cluster
+                # a remote cluster says which jobs ran on a replica that crashed
+                crashed = not self._is_remote
                 pending.ending.set_exception(EngineDied("The engine died.", crashed=crashed))
 
     def _notify(self) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS: Final = 0.05
 """Progress is sent at most so often; results are sent at once. Each message costs Ray a few
 milliseconds of both processes."""
+SUSPENDED_SECONDS: Final = 30.0
+"""Serve checks the health every few seconds; after so long the machine was suspended."""
 NO_BACKLOG: Final = Backlog(jobs=0, seconds=0.0, oldest=0.0)
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Replica:
         self._gateway = 0
         self._backlog = NO_BACKLOG
         self._watchdog = Watchdog(time.monotonic())
+        self._checked_at = time.monotonic()
         self._worker = start_worker(models, self._on_fatal)
         self._watcher = LoraWatcher(models, lambda: None)  # the next report has the new cards
         self._watcher.start()
@@ -104,6 +107,9 @@ class Replica:
         if self._error is not None:
             raise self._error
         now = time.monotonic()
+        if now - self._checked_at > SUSPENDED_SECONDS:
+            self._watchdog.reset(now)
+        self._checked_at = now
         self._watchdog.on_own_heartbeat(self._worker.heartbeat(), now)
         if reason := self._watchdog.failure_reason(now):
             self._on_fatal(EngineError(f"The engine core must be restarted: {reason}."))

@@ -113,11 +113,15 @@ def remove_process() -> None:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process has this id."""
+    """Whether a cluster command has this process id; on systems without /proc, any process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:  # it belongs to another user
         return True
-    return True
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
+    return pid == os.getpid() or b"cluster" in arguments  # else the id was given away again
