@@ -2,11 +2,15 @@
 
 import json
 import zlib
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
 Json = dict[str, Any]
+
+
+SECONDS: Final = 30.0
+"""Longest wait for a frame."""
 
 
 class GatewayClient:
@@ -21,9 +25,9 @@ class GatewayClient:
     async def receive(self) -> Json:
         """Receive a frame, as text or as part of the zlib stream."""
         if self._inflate is None:
-            text: str | bytes = await self.socket.receive_str(timeout=5)
+            text: str | bytes = await self.socket.receive_str(timeout=SECONDS)
         else:
-            data = await self.socket.receive_bytes(timeout=5)
+            data = await self.socket.receive_bytes(timeout=SECONDS)
             assert data.endswith(b"\x00\x00\xff\xff")
             text = self._inflate.decompress(data)
         frame: Json = json.loads(text)
@@ -41,5 +45,5 @@ class GatewayClient:
     async def close_code(self) -> int | None:
         """The close code of the server."""
         while not self.socket.closed:
-            await self.socket.receive(timeout=5)
+            await self.socket.receive(timeout=SECONDS)
         return self.socket.close_code

@@ -214,7 +214,7 @@ async def test_a_signal_stops_the_engine_cleanly(tiny: str) -> None:
 
 BUSY = """
 import threading, torch
-from engine.__main__ import _configure_log
+from engine.log.environment import configure_from_environment
 from engine.core.process import exit_process
 
 def work():
@@ -222,7 +222,7 @@ def work():
     while True:
         numbers = (numbers @ numbers).clamp(0, 1)
 
-_configure_log()
+configure_from_environment()
 if "{busy}":
     threading.Thread(target=work, name="{busy}", daemon=True).start()
 exit_process(9)
