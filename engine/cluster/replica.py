@@ -15,7 +15,7 @@ from engine.cluster.messages import (
     encode_events,
     encode_report,
 )
-from engine.contract import HEARTBEAT_SECONDS, Backlog, Event, LastEvent
+from engine.contract import HEARTBEAT_SECONDS, Backlog, Event, LastEvent, Stepped
 from engine.contract.watchdog import Watchdog
 from engine.core.lora_watcher import LoraWatcher
 from engine.core.request import Request
@@ -27,8 +27,8 @@ from engine.server.session import call_threadsafe
 if TYPE_CHECKING:
     from engine.models.base import DiffusionModel
 
-PROGRESS_SECONDS: Final = 0.05
-"""Progress is sent at most so often; results are sent at once. Each message costs Ray a few
+PROGRESS_SECONDS: Final = 0.25
+"""Steps are sent at most so often; all else is sent at once. Each message costs Ray a few
 milliseconds of both processes."""
 SUSPENDED_SECONDS: Final = 30.0
 """Serve checks the health every few seconds; after so long the machine was suspended."""
@@ -140,7 +140,8 @@ class Replica:
             yield events
             if any(isinstance(event, LastEvent) for event in events):
                 return
-            await queue.wait_for_result(PROGRESS_SECONDS)
+            if any(isinstance(event, Stepped) for event in events):
+                await queue.wait_for_result(PROGRESS_SECONDS)
 
     def _read(self, note: GatewayNote) -> None:
         if note.gateway < self._gateway:
