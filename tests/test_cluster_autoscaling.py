@@ -1,14 +1,19 @@
 """How many replicas a cluster should have."""
 
+import importlib
+import os
+from types import SimpleNamespace
+
 import pytest
 
+from engine.cluster import autoscaling
 from engine.cluster.autoscaling import (
     BACKLOG_SECONDS,
     OLDEST_SECONDS,
     REPLICA_PICTURES,
     Demand,
     demand_of,
-    wanted_replicas,
+    target_replicas,
 )
 
 IDLE = Demand(jobs=0, seconds=0.0, oldest=0.0, painting=0)
@@ -21,36 +26,36 @@ def waiting(seconds: float, oldest: float = 1.0) -> Demand:
 
 def test_an_idle_cluster_needs_one_replica() -> None:
     """Serve applies the minimum that was deployed."""
-    assert wanted_replicas(IDLE, 8) == 1
+    assert target_replicas(IDLE, 8) == 1
 
 
 @pytest.mark.parametrize(("backlogs", "replicas"), [(0.1, 1), (1.0, 1), (1.1, 2), (7.5, 8)])
 def test_replicas_follow_the_backlog(backlogs: float, replicas: int) -> None:
     """All together they need no more than BACKLOG_SECONDS for the jobs that wait."""
-    assert wanted_replicas(waiting(backlogs * BACKLOG_SECONDS), 1) == replicas
+    assert target_replicas(waiting(backlogs * BACKLOG_SECONDS), 1) == replicas
 
 
 def test_no_replica_is_stopped_while_jobs_wait() -> None:
     """They wait because the replicas are full, or because one of them must be alone."""
-    assert wanted_replicas(waiting(0.1), 5) == 5
+    assert target_replicas(waiting(0.1), 5) == 5
 
 
 def test_an_old_job_asks_for_one_more() -> None:
     """The expected seconds may be wrong."""
-    assert wanted_replicas(waiting(0.1, OLDEST_SECONDS), 5) == 5
-    assert wanted_replicas(waiting(0.1, OLDEST_SECONDS + 1), 5) == 6
+    assert target_replicas(waiting(0.1, OLDEST_SECONDS), 5) == 5
+    assert target_replicas(waiting(0.1, OLDEST_SECONDS + 1), 5) == 6
 
 
 def test_pictures_in_progress_keep_their_replicas() -> None:
     """As many as have enough to do."""
     painting = Demand(jobs=0, seconds=0.0, oldest=0.0, painting=2 * REPLICA_PICTURES + 1)
-    assert wanted_replicas(painting, 8) == 3
+    assert target_replicas(painting, 8) == 3
 
 
 def test_a_short_queue_does_not_lower_the_number() -> None:
     """The pictures in progress keep their replicas while jobs wait, too."""
     painting = Demand(jobs=1, seconds=0.1, oldest=1.0, painting=2 * REPLICA_PICTURES + 1)
-    assert wanted_replicas(painting, 1) == 3
+    assert target_replicas(painting, 1) == 3
 
 
 def test_the_backlog_of_all_replicas_counts_once() -> None:
@@ -63,3 +68,20 @@ def test_the_backlog_of_all_replicas_counts_once() -> None:
     }
     assert demand_of(metrics) == Demand(jobs=5.0, seconds=50.0, oldest=4.0, painting=17.0)
     assert demand_of({}) == IDLE
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray
+def test_the_policy_can_be_sent_by_value() -> None:
+    """Serve's controller has no other copy of it."""
+    if not os.environ.get("CI"):
+        pytest.importorskip("ray", reason="Ray is not installed (extra `cluster`).")
+    pickle = importlib.import_module("ray.cloudpickle")
+    pickle.register_pickle_by_value(autoscaling)
+    try:
+        policy = pickle.loads(pickle.dumps(autoscaling.policy))
+    finally:
+        pickle.unregister_pickle_by_value(autoscaling)
+    metrics = {"jobs": {"a": 9.0}, "seconds": {"a": 3 * BACKLOG_SECONDS}, "oldest": {"a": 1.0}}
+    context = SimpleNamespace(target_num_replicas=1, aggregated_metrics=metrics)
+    assert policy is not autoscaling.policy
+    assert policy(context) == (3, {})

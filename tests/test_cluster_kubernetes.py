@@ -56,7 +56,7 @@ def test_the_service_leads_to_the_gateway() -> None:
     assert port["port"] == applications()[app.GATEWAY_APP]["args"]["port"]
     assert service["spec"]["selector"].items() <= head["metadata"]["labels"].items()
     ports = head["spec"]["containers"][0]["ports"]
-    assert port["port"] in [each["containerPort"] for each in ports]
+    assert port["port"] in [container_port["containerPort"] for container_port in ports]
 
 
 def test_ray_has_the_version_that_is_installed() -> None:
@@ -73,6 +73,8 @@ def test_there_are_as_many_machines_as_replicas() -> None:
         args["min_replicas"],
         args["max_replicas"],
     )
-    claims = {each["metadata"]["name"] for each in MANIFESTS if each["kind"] != "Service"}
+    claims = {
+        manifest["metadata"]["name"] for manifest in MANIFESTS if manifest["kind"] != "Service"
+    }
     for volume in group["template"]["spec"]["volumes"]:
         assert volume["persistentVolumeClaim"]["claimName"] in claims

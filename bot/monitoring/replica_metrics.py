@@ -56,8 +56,8 @@ def _gauge(
     """A sample for each replica whose value is known."""
     family = GaugeMetricFamily(f"imagine_engine_replica_{name}", meaning, labels=_LABELS)
     for replica in replicas:
-        if (known := value(replica)) is not None:
-            family.add_metric([replica.name, replica.node], float(known))
+        if (number := value(replica)) is not None:
+            family.add_metric([replica.name, replica.node], float(number))
     return family
 
 

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from typing import Final, NamedTuple
 
 import msgspec
@@ -137,7 +138,7 @@ async def _measure(servers: tuple[_Server, ...], size: int) -> Sample:
             *(_load(client, nth, len(clients), size) for nth, client in enumerate(clients))
         )
         seconds = time.monotonic() - started_at
-    pictures = frozenset(pair for each in digests for pair in each)
+    pictures = frozenset(chain.from_iterable(digests))
     return Sample(
         pictures_per_second=len(pictures) / seconds,
         first_event=statistics.median(single.first_event for single in singles),

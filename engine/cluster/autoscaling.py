@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-
-import msgspec
 
 BACKLOG_SECONDS: Final = 30.0
 """The jobs that wait should take all replicas together no longer."""
@@ -14,8 +13,12 @@ REPLICA_PICTURES: Final = 8
 """Pictures that a replica should have in progress before another one is kept for them."""
 
 
-class Demand(msgspec.Struct, frozen=True, kw_only=True):
-    """What a cluster has to do."""
+@dataclass(frozen=True, kw_only=True)
+class Demand:
+    """What a cluster has to do.
+
+    Serve sends the policy to its controller by value, which a msgspec.Struct does not survive.
+    """
 
     jobs: float
     """The jobs that wait."""
@@ -27,17 +30,17 @@ class Demand(msgspec.Struct, frozen=True, kw_only=True):
     """Pictures in progress, of all replicas."""
 
 
-def wanted_replicas(demand: Demand, current: int) -> int:
+def target_replicas(demand: Demand, current: int) -> int:
     """The number of replicas for a demand, at least 1; `current` is the number at the moment.
 
     While jobs wait, it is never less than the current one.
     """
-    wanted = max(1, math.ceil(demand.painting / REPLICA_PICTURES))
+    target = max(1, math.ceil(demand.painting / REPLICA_PICTURES))
     if demand.jobs > 0:
-        wanted = max(wanted, current, math.ceil(demand.seconds / BACKLOG_SECONDS))
+        target = max(target, current, math.ceil(demand.seconds / BACKLOG_SECONDS))
         if demand.oldest > OLDEST_SECONDS:
-            wanted = max(wanted, current + 1)
-    return wanted
+            target = max(target, current + 1)
+    return target
 
 
 def demand_of(metrics: Mapping[str, Mapping[Any, float]]) -> Demand:
@@ -60,4 +63,4 @@ def demand_of(metrics: Mapping[str, Mapping[Any, float]]) -> Demand:
 def policy(context: Any) -> tuple[int, dict[str, Any]]:  # noqa: ANN401 # AutoscalingContext
     """The autoscaling policy of the replicas' deployment; Serve applies its bounds and delays."""
     current = context.target_num_replicas
-    return wanted_replicas(demand_of(context.aggregated_metrics or {}), current), {}
+    return target_replicas(demand_of(context.aggregated_metrics or {}), current), {}

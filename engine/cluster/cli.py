@@ -65,13 +65,13 @@ def status_command(options: argparse.Namespace) -> None:
     with connected(address, token):
         from engine.cluster import deploy
 
-        known = deploy.describe()
-    if not known:
+        description = deploy.describe()
+    if not description:
         raise ClusterUnreachable(
             f"Nothing is deployed on the cluster at {address}: use "
             "`python -m engine cluster deploy`."
         )
-    sys.stdout.write(as_json(known) if options.json else as_table(known))
+    sys.stdout.write(as_json(description) if options.json else as_table(description))
 
 
 def down_command(options: argparse.Namespace) -> None:
@@ -209,12 +209,12 @@ def _cluster(options: argparse.Namespace) -> tuple[str, str]:
     return address, current.token
 
 
-def gateway_address(listen: str | None, known: str) -> tuple[str, int]:
-    """Where to listen: if it may be any port, where the `known` gateway listens, so that its bots
+def gateway_address(listen: str | None, current: str) -> tuple[str, int]:
+    """Where to listen: if it may be any port, where the `current` gateway listens, so that its bots
     find it there."""
-    host, port = parse_address(listen or known or DEFAULT_LISTEN, "--listen")
-    if known and port == 0 and known.startswith(f"{host}:"):
-        return parse_address(known, "--listen")
+    host, port = parse_address(listen or current or DEFAULT_LISTEN, "--listen")
+    if current and port == 0 and current.startswith(f"{host}:"):
+        return parse_address(current, "--listen")
     return host, port
 
 

@@ -137,9 +137,9 @@ def has_gateway(host: str, port: int) -> bool:
     """Whether a gateway of this version listens there."""
     from engine.contract import PROTOCOL_VERSION
 
-    known = describe() if _is_deployed(GATEWAY_APP) else {}
+    description = describe() if _is_deployed(GATEWAY_APP) else {}
     fields = ("host", "port", "version")
-    return [known.get(field) for field in fields] == [host, port, PROTOCOL_VERSION]
+    return [description.get(field) for field in fields] == [host, port, PROTOCOL_VERSION]
 
 
 def _is_deployed(app: str) -> bool:
@@ -163,8 +163,10 @@ def _failure() -> EngineError:
 def _wait_for_replicas(count: int) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
-        known = describe()
-        usable = [replica for replica in known.get("replicas", ()) if not replica["is_draining"]]
+        description = describe()
+        usable = [
+            replica for replica in description.get("replicas", ()) if not replica["is_draining"]
+        ]
         if len(usable) >= count:
             return
         time.sleep(0.1)

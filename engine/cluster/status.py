@@ -7,19 +7,19 @@ from typing import Any, Final
 _COLUMNS: Final = ("replica", "node", "process", "painting", "memory", "models on device", "state")
 
 
-def as_json(known: Mapping[str, Any]) -> str:
-    """The description of `GatewayDeployment.describe`, as it is."""
-    return json.dumps(known, indent=2) + "\n"
+def as_json(gateway: Mapping[str, Any]) -> str:
+    """The gateway of `GatewayDeployment.describe`, as it is."""
+    return json.dumps(gateway, indent=2) + "\n"
 
 
-def as_table(known: Mapping[str, Any]) -> str:
+def as_table(gateway: Mapping[str, Any]) -> str:
     """A line for each replica after one for the gateway."""
-    rows = [_COLUMNS, *(_row(replica) for replica in known["replicas"])]
+    rows = [_COLUMNS, *(_row(replica) for replica in gateway["replicas"])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [
-        f"gateway ray://{known['host']}:{known['port']}, {known['waiting']} jobs waiting",
+        f"gateway ray://{gateway['host']}:{gateway['port']}, {gateway['waiting']} jobs waiting",
         *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows),
-        *known["problems"],
+        *gateway["problems"],
     ]
     return "\n".join(lines) + "\n"
 

@@ -41,5 +41,5 @@ def total(
 
 
 def _sum(sizes: Sequence[int | None]) -> int | None:
-    known = [size for size in sizes if size is not None]
-    return sum(known) if known else None
+    numbers = [size for size in sizes if size is not None]
+    return sum(numbers) if numbers else None
