@@ -2,7 +2,8 @@
 
 import importlib
 import os
-from types import SimpleNamespace
+import subprocess
+import sys
 
 import pytest
 
@@ -70,6 +71,15 @@ def test_the_backlog_of_all_replicas_counts_once() -> None:
     assert demand_of({}) == IDLE
 
 
+CALL = """
+import pickle, sys
+from types import SimpleNamespace
+policy = pickle.load(sys.stdin.buffer)
+metrics = {"jobs": {"a": 9.0}, "seconds": {"a": 90.0}, "oldest": {"a": 1.0}}
+print(policy(SimpleNamespace(target_num_replicas=1, aggregated_metrics=metrics)))
+"""
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Ray
 def test_the_policy_can_be_sent_by_value() -> None:
     """Serve's controller has no other copy of it."""
@@ -78,10 +88,10 @@ def test_the_policy_can_be_sent_by_value() -> None:
     pickle = importlib.import_module("ray.cloudpickle")
     pickle.register_pickle_by_value(autoscaling)
     try:
-        policy = pickle.loads(pickle.dumps(autoscaling.policy))
+        data = pickle.dumps(autoscaling.policy)
     finally:
         pickle.unregister_pickle_by_value(autoscaling)
-    metrics = {"jobs": {"a": 9.0}, "seconds": {"a": 3 * BACKLOG_SECONDS}, "oldest": {"a": 1.0}}
-    context = SimpleNamespace(target_num_replicas=1, aggregated_metrics=metrics)
-    assert policy is not autoscaling.policy
-    assert policy(context) == (3, {})
+    controller = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CALL], input=data, capture_output=True, check=False
+    )
+    assert controller.stdout.decode().strip() == "(3, {})", controller.stderr.decode()
