@@ -11,7 +11,7 @@ import yarl
 from discord.backoff import ExponentialBackoff
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
-from bot.gateway.identify_limit import IdentifyLimit
+from bot.gateway.identify_limit import IDENTIFY_SECONDS, IdentifyLimit
 
 MAX_RESUMES: Final = 3
 """Failed attempts to resume a session at its own host before the main gateway is tried."""
@@ -89,7 +89,8 @@ class Shard:
                     raise
             except CONNECTION_ERRORS as error:
                 self._on_lost(error)
-                seconds = backoff.delay()
+                # as long as discord.py waits, unless the limit's interval is another
+                seconds = backoff.delay() * self._limit.interval / IDENTIFY_SECONDS
                 log.warning(
                     "Shard %d is not connected (%r). Trying again in %.1f s.",
                     *(self.id, error, seconds),
