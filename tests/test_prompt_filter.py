@@ -1,7 +1,7 @@
 """The prompt filter, by examples."""
 
 import random
-import time
+from time import thread_time
 
 import pytest
 from hypothesis import given
@@ -340,12 +340,12 @@ def test_no_sentence_names_the_matching_terms() -> None:
 
 
 def test_checking_is_fast() -> None:
-    """A prompt and a list of the maximum length take less than a second."""
+    """A prompt and a list of the maximum length take less than a second of CPU time."""
     rng = random.Random(7)
     prompt = " ".join(rng.choices(HARMLESS, k=60))[:1000]
     words = tuple(f"word{n}" for n in range(MAX_WORDS))
     slow = "dlihC NudE sIy 1l1l1l1 " * 43
     for text in (prompt, slow):
-        start = time.perf_counter()
+        start = thread_time()
         find_violation(text, text, words=words)
-        assert time.perf_counter() - start < 1.0
+        assert thread_time() - start < 1.0

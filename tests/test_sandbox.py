@@ -91,7 +91,7 @@ async def test_a_program_that_hangs_is_killed(script: str) -> None:
     start = time.monotonic()
     with pytest.raises(SandboxTimeout, match=r"no result within 0\.5 s"):
         await program(script, 0.5).run(b"", max_output=1000)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
 
 
 async def test_cancelling_a_run_kills_its_program() -> None:
