@@ -330,15 +330,15 @@ async def test_a_deployment_without_its_means_changes_nothing(
 async def test_a_model_without_memory_is_named(
     cluster: Cluster, monitor: Monitor, subject: RaySubject, tmp_path: Path
 ) -> None:
-    """The reason is that of the replica's engine. Jobs are painted before and after the next
-    deployment, which replaces the failed one."""
+    """The reason is that of the replica's engine. Jobs are painted meanwhile, and the replica that
+    Serve had stopped for it is started again."""
     large = str(tiny_model.save_too_large(tmp_path / "large"))
     finished = await cluster.run(*DEPLOY, "127.0.0.1:0", "--model", large)
     assert f"too little memory for the model {large}: its weights take" in finished.reason
+    assert finished.reason.endswith("The earlier replicas run again.")
     assert finished.code == ExitCode.FAILED
     async with connect_authenticated(cluster.endpoint) as events:
         assert await paint(events, job(subject))
-        await cluster.deploy()
         await until(lambda: len(monitor.replicas) == 2, "there are two replicas")
         assert await paint(events, job(subject, "b"))
 

@@ -9,7 +9,13 @@ import pytest
 from engine.__main__ import main
 from engine.cluster import state
 from engine.cluster.cli import gateway_address
-from engine.cluster.deploy import Machine, replica_environment, resources_for, resources_of
+from engine.cluster.deploy import (
+    Machine,
+    needs_gpu,
+    replica_environment,
+    resources_for,
+    resources_of,
+)
 from engine.cluster.errors import TooFewResources, failure_of
 from engine.cluster.listening import reserved_port
 from engine.cluster.status import as_table
@@ -72,8 +78,8 @@ def test_an_address_where_nothing_listens(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--replicas", "0"], "--replicas is 0; it must be 1 to 1024."),
-        (["--max-replicas", "1025"], "--max-replicas is 1025; it must be 1 to 1024."),
+        (["--replicas", "0"], "--replicas is 0; it must be 1 to 1000."),
+        (["--max-replicas", "1001"], "--max-replicas is 1001; it must be 1 to 1000."),
         (
             ["--min-replicas", "3", "--max-replicas", "2"],
             "--max-replicas is less than --min-replicas.",
@@ -150,6 +156,25 @@ def test_a_second_up_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 def test_replicas_share_the_cores(machines: list[Machine], replicas: int, cpus: int) -> None:
     """All have the same number, because it is part of the fingerprint."""
     assert resources_of(machines, replicas, needs_gpu=False) == (cpus, 0)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "is_required", "expected"),
+    [
+        ("", 2, False, True),
+        ("", 0, False, False),
+        ("", 0, True, True),
+        ("auto", 1, False, True),
+        ("cuda", 0, False, True),
+        ("CPU", 2, False, False),
+    ],
+)
+def test_which_replicas_need_a_gpu(
+    monkeypatch: pytest.MonkeyPatch, device: str, gpus: int, is_required: bool, expected: bool
+) -> None:
+    """Those whose device it is; else, if there are any."""
+    monkeypatch.setenv("IMAGINE_DEVICE", device)
+    assert needs_gpu(gpus, is_required=is_required) is expected
 
 
 def test_each_replica_has_a_gpu() -> None:

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from engine.cluster.placement import REPLICA_PICTURES
-from engine.cluster.replica_set import MAX_FAILED_STARTS, NO_BACKLOG, ReplicaSet
+from engine.cluster.replica_set import MAX_FAILED_STARTS, ReplicaSet
 from engine.contract import (
     Backlog,
     Cancelled,
@@ -240,21 +240,34 @@ async def test_replicas_learn_of_the_backlog(cluster: Cluster) -> None:
     await cluster.start("j2", "a", pictures=REPLICA_PICTURES // 2)
     cluster.submit("j3")
     backlog = Backlog(jobs=5, seconds=9.0, oldest=2.0)
-    cluster.set.on_backlog(backlog)
+    cluster.set.on_backlog("bot", backlog)
     expected = msgspec.structs.replace(backlog, jobs=6)
     await eventually(lambda: cluster.calls["a"].notes[-1].backlog == expected)
+
+
+async def test_the_backlogs_of_several_bots_are_added(cluster: Cluster) -> None:
+    """The oldest job of all counts; a bot that sends another one replaces its own."""
+    await cluster.route("a")
+    cluster.set.on_backlog("first", Backlog(jobs=5, seconds=9.0, oldest=2.0))
+    cluster.set.on_backlog("second", Backlog(jobs=2, seconds=4.0, oldest=7.0))
+    cluster.set.on_backlog("first", Backlog(jobs=1, seconds=3.0, oldest=1.0))
+    both = Backlog(jobs=3, seconds=7.0, oldest=7.0)
+    await eventually(lambda: cluster.calls["a"].notes[-1].backlog == both)
+    cluster.set.on_backlog("second", Backlog())
+    first = Backlog(jobs=1, seconds=3.0, oldest=1.0)
+    await eventually(lambda: cluster.calls["a"].notes[-1].backlog == first)
 
 
 async def test_the_backlog_of_a_bot_that_has_gone_is_forgotten(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else its replicas would be kept, or even more started, for nobody."""
-    monkeypatch.setattr("engine.cluster.replica_set.BACKLOG_SECONDS", 0.2)
+    monkeypatch.setattr("engine.cluster.backlogs.BACKLOG_SECONDS", 0.2)
     await cluster.route("a")
     backlog = Backlog(jobs=5, seconds=9.0, oldest=200.0)
-    cluster.set.on_backlog(backlog)
+    cluster.set.on_backlog("bot", backlog)
     await eventually(lambda: cluster.calls["a"].notes[-1].backlog == backlog)
-    await eventually(lambda: cluster.calls["a"].notes[-1].backlog == NO_BACKLOG)
+    await eventually(lambda: cluster.calls["a"].notes[-1].backlog == Backlog())
 
 
 async def test_an_unknown_error_ends_no_task(cluster: Cluster) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.cluster import ray_node, state
+from engine.cluster.app import ReplicaSettings
 from engine.errors import EngineError, UsageError
 
 
@@ -46,6 +47,30 @@ def test_the_token_of_a_gateway_is_read(state_file: Path) -> None:
     assert (state.token_of(7870), state.token_of(710)) == ("t", None)
     state_file.write_text("{")
     assert state.token_of(7870) is None
+
+
+def test_the_settings_of_a_deployment_are_kept_without_secrets(
+    state_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A later deployment that fails starts them again, with its own secrets."""
+    settings = ReplicaSettings(
+        min_replicas=1,
+        max_replicas=2,
+        cpus=4,
+        gpus=1,
+        models="starter",
+        checkers=None,
+        environment={"IMAGINE_MODEL": "starter", "HF_TOKEN": "hub secret"},
+    )
+    state.write(state.with_deployment(state.read(), "10.0.0.1:7870", settings))
+    assert "hub secret" not in state_file.read_text()
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    restored = state.deployed_settings(state.read())
+    assert restored is not None
+    assert restored.environment == {"IMAGINE_MODEL": "starter"}
+    monkeypatch.setenv("HF_TOKEN", "hub secret")
+    assert state.deployed_settings(state.read()) == settings
+    assert state.read().gateway == "10.0.0.1:7870"
 
 
 def test_processes_that_are_gone_are_forgotten() -> None:

@@ -31,7 +31,7 @@ from engine.contract import (
 
 TIMEOUT_SECONDS: Final = 30.0
 """After it, the pictures of a job are shown as they are."""
-_PAUSE: Final = 0.5
+_FIRST_PAUSE: Final = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -122,14 +122,16 @@ class DisplayVersions:
     async def _submit(
         self, paint: Paint, on_event: EventCallback, files: Mapping[str, bytes]
     ) -> Ending:
-        """The ending of a job, which is sent again after a pause if a replica hands it back."""
+        """The ending of a job, which is sent again after pauses if replicas hand it back."""
+        pause = _FIRST_PAUSE
         while True:
             try:
                 return await self._engine.submit(paint, on_event, files)
             except EngineDied as error:
                 if error.crashed:
                     raise
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(pause)
+            pause *= 2
             paint = msgspec.structs.replace(paint, attempt=next(self._attempts))
 
     def _read(self, pictures: Sequence[Picture]) -> list[bytes]:

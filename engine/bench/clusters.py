@@ -41,7 +41,7 @@ SIZES: Final = (1, 2)
 ROUNDS: Final = 3
 _PEOPLE: Final = 4
 """For each engine: so many jobs of it are in flight."""
-_JOBS: Final = 12
+_JOBS: Final = 24
 """For each engine."""
 _PICTURES: Final = 4
 _SINGLE_JOBS: Final = 10

@@ -14,7 +14,7 @@ from engine.errors import UsageError
 from engine.log.redaction import register_secret
 from engine.server.parent_watch import exit_with_parent
 
-MAX_REPLICAS: Final = 1024
+MAX_REPLICAS: Final = 1000
 DEFAULT_LISTEN: Final = "127.0.0.1:7870"
 LOOPBACK: Final = "127.0.0.1"
 _DOWN_SECONDS: Final = 15.0
@@ -41,17 +41,20 @@ def deploy_command(options: argparse.Namespace) -> None:
     check_ray()
     from engine.cluster.connection import connected
 
-    host, port = gateway_address(options.listen, state.read().gateway)
+    current = state.read()
+    host, port = gateway_address(options.listen, current.gateway)
     _check_replicas(options)
     address, token = _cluster(options)
+    earlier = state.deployed_settings(current) if current.ray_address == address else None
     with connected(address, token):
         from engine.cluster import deploy
 
         with ExitStack() as stack:
             if not deploy.has_gateway(host, port) and _is_here(host):
                 port = stack.enter_context(reserved_port(host, port))
-            deploy.deploy(_settings(options), host, port)
-    _note_gateway(address, f"{host}:{port}")
+            settings = _settings(options)
+            deploy.deploy(settings, host, port, earlier)
+    _note_deployment(address, f"{host}:{port}", settings)
     sys.stdout.write(f"ray://{host}:{port}\n")
 
 
@@ -168,7 +171,7 @@ def _settings(options: argparse.Namespace) -> Any:  # noqa: ANN401 # see _run_no
     least = options.min_replicas or options.replicas
     machines = deploy.machines()
     gpus = sum(machine.gpus for machine in machines)
-    needs_gpu = os.environ.get("IMAGINE_DEVICE", "") != "cpu" and (gpus > 0 or bool(options.gpus))
+    needs_gpu = deploy.needs_gpu(gpus, is_required=bool(options.gpus))
     least = least or (gpus if needs_gpu else 1)
     most = max(least, options.max_replicas or least)
     cpus, gpus = deploy.resources_for(machines, least, most, needs_gpu=needs_gpu)
@@ -218,10 +221,10 @@ def gateway_address(listen: str | None, current: str) -> tuple[str, int]:
     return host, port
 
 
-def _note_gateway(address: str, gateway: str) -> None:
+def _note_deployment(address: str, gateway: str, settings: Any) -> None:  # noqa: ANN401 # see _run_node
     current = state.read()
     if current.ray_address == address:
-        state.write(state.with_gateway(current, gateway))
+        state.write(state.with_deployment(current, gateway, settings))
 
 
 def _is_here(host: str) -> bool:

@@ -43,6 +43,15 @@ def replica_environment(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def needs_gpu(gpus: int, *, is_required: bool) -> bool:
+    """Whether each replica needs one of the cluster's GPUs: IMAGINE_DEVICE may name them, or
+    something else."""
+    device = os.environ.get("IMAGINE_DEVICE", "").strip().lower()
+    if device in {"", "auto"}:
+        return is_required or gpus > 0
+    return is_required or device in {"cuda", "rocm", "xpu"}
+
+
 def resources_of(machines: Sequence[Machine], replicas: int, *, needs_gpu: bool) -> tuple[int, int]:
     """The cores and GPUs of each replica, if all are alike.
 
@@ -51,8 +60,8 @@ def resources_of(machines: Sequence[Machine], replicas: int, *, needs_gpu: bool)
     gpus = sum(machine.gpus for machine in machines)
     if needs_gpu and gpus < replicas:
         raise TooFewResources(
-            f"{replicas} replicas with a GPU each were asked for, but the cluster has "
-            f"{gpus or 'no'} {'GPU' if gpus == 1 else 'GPUs'}."
+            f"{'1 replica' if replicas == 1 else f'{replicas} replicas'} with a GPU each were "
+            f"asked for, but the cluster has {gpus or 'no'} {'GPU' if gpus == 1 else 'GPUs'}."
         )
     for cpus in range(max((machine.cpus for machine in machines), default=0), 0, -1):
         places = sum(
@@ -89,9 +98,11 @@ def machines() -> list[Machine]:
     ]
 
 
-def deploy(settings: ReplicaSettings, host: str, port: int) -> None:
+def deploy(
+    settings: ReplicaSettings, host: str, port: int, earlier: ReplicaSettings | None = None
+) -> None:
     """Deploy and wait until the gateway has the replicas. A gateway that listens there already is
-    left as it is. Raises EngineError."""
+    left as it is. Raises EngineError, after the `earlier` replicas were deployed again."""
     from ray import serve
 
     serve.start(proxy_location="Disabled")
@@ -104,13 +115,25 @@ def deploy(settings: ReplicaSettings, host: str, port: int) -> None:
         serve.run_many(targets)
     except RuntimeError as error:
         failure = _failure()
-        if had_replicas:  # Serve stops a replica before it starts the one that replaces it
-            failure = type(failure)(
-                f"{failure} The earlier replicas go on, but for one that was to be replaced: "
-                "deploy again with valid settings."
-            )
+        if had_replicas:
+            failure = type(failure)(f"{failure} {_restore(earlier)}")
         raise failure from error
     _wait_for_replicas(settings.min_replicas)
+
+
+def _restore(earlier: ReplicaSettings | None) -> str:
+    """Start the earlier replicas that Serve has stopped before it started their successors; returns
+    a sentence on the result."""
+    from ray import serve
+
+    if earlier is not None:
+        with suppress(RuntimeError):
+            serve.run(replica_app(earlier), name=REPLICA_APP, route_prefix=None)
+            return "The earlier replicas run again."
+    return (
+        "The earlier replicas go on, but for one that was to be replaced: deploy again with valid "
+        "settings."
+    )
 
 
 def describe() -> dict[str, Any]:

@@ -39,7 +39,7 @@ class GatewayNote(msgspec.Struct, frozen=True, kw_only=True):
     gateway: int
     """When the gateway started, in nanoseconds: of two gateways the newer one counts."""
     backlog: Backlog
-    """Of the bot and of the gateway together."""
+    """Of all bots and of the gateway together."""
 
 
 class _Versioned(msgspec.Struct, frozen=True):

@@ -27,12 +27,11 @@ from engine.server.session import call_threadsafe
 if TYPE_CHECKING:
     from engine.models.base import DiffusionModel
 
-PROGRESS_SECONDS: Final = 0.25
+PROGRESS_SECONDS: Final = 0.5
 """Steps are sent at most so often; all else is sent at once. Each message costs Ray a few
 milliseconds of both processes."""
 SUSPENDED_SECONDS: Final = 30.0
 """Serve checks the health every few seconds; after so long the machine was suspended."""
-NO_BACKLOG: Final = Backlog(jobs=0, seconds=0.0, oldest=0.0)
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +53,7 @@ class Replica:
         self._requests: dict[str, Request] = {}
         """By the names of their calls."""
         self._gateway = 0
-        self._backlog = NO_BACKLOG
+        self._backlog = Backlog()
         self._watchdog = Watchdog(time.monotonic())
         self._checked_at = time.monotonic()
         self._worker = start_worker(models, self._on_fatal)

@@ -5,12 +5,11 @@ import itertools
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
-import msgspec
-
+from engine.cluster.backlogs import Backlogs
 from engine.cluster.member import ClusterJob, Member
 from engine.cluster.messages import GatewayNote, OtherVersion, ReplicaReport
 from engine.cluster.placement import Place, place
@@ -38,9 +37,6 @@ WAITING_JOBS: Final = 256
 """So many jobs of each replica may wait, as at a single engine."""
 MAX_FAILED_STARTS: Final = 3
 """A job that so many replicas did not accept is given back to the bot."""
-BACKLOG_SECONDS: Final = 30.0
-"""A bot repeats its backlog every ten seconds while it has one; after this time it has gone."""
-NO_BACKLOG: Final = Backlog(jobs=0, seconds=0.0, oldest=0.0)
 log = logging.getLogger(__name__)
 
 
@@ -66,9 +62,7 @@ class ReplicaSet:
         self._started_at = time.time_ns()
         self._members: dict[str, Member] = {}
         self._waiting: deque[ClusterJob] = deque()
-        self._backlog = NO_BACKLOG
-        self._backlog_at = 0.0
-        """When it was received, in the time of the event loop."""
+        self._backlogs = Backlogs()
         self._ended = NOTHING
         """The counters of the replicas that have ended."""
         self._call_numbers = itertools.count()
@@ -128,10 +122,9 @@ class ReplicaSet:
             self._spawn(self._cancel(job, job.member))
         # else `_run` cancels it when the replica has answered
 
-    def on_backlog(self, backlog: Backlog) -> None:
-        """The bot's queue, which replicas learn of with the next request for a report."""
-        self._backlog = backlog
-        self._backlog_at = asyncio.get_running_loop().time()
+    def on_backlog(self, bot: Hashable, backlog: Backlog) -> None:
+        """A bot's queue, which replicas learn of with the next request for a report."""
+        self._backlogs.update(bot, backlog, asyncio.get_running_loop().time())
 
     def set_routable(self, names: Iterable[str]) -> None:
         """The replicas that calls can reach now; others that have jobs are draining."""
@@ -225,9 +218,8 @@ class ReplicaSet:
 
     def _total_backlog(self) -> Backlog:
         """With the jobs that wait here."""
-        age = asyncio.get_running_loop().time() - self._backlog_at
-        backlog = self._backlog if age < BACKLOG_SECONDS else NO_BACKLOG
-        return msgspec.structs.replace(backlog, jobs=backlog.jobs + len(self._waiting))
+        now = asyncio.get_running_loop().time()
+        return self._backlogs.total(now, waiting=len(self._waiting))
 
     # Jobs
 

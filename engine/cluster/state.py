@@ -6,10 +6,14 @@ import signal
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from engine.cluster.app import ReplicaSettings
 from engine.errors import EngineError
+
+_HUB_TOKEN: Final = "HF_TOKEN"  # noqa: S105 # the name of a variable
 
 
 class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +25,8 @@ class ClusterState(msgspec.Struct, frozen=True, kw_only=True):
     """`HOST:PORT` of Ray's control store; empty while no `up` runs."""
     gateway: str = ""
     """`HOST:PORT` of the gateway; empty before the first deployment."""
+    replicas: ReplicaSettings | None = None
+    """Those of the last deployment that succeeded, without secrets."""
     pids: tuple[int, ...] = ()
     """The `up` commands that run on this machine."""
 
@@ -80,9 +86,21 @@ def read_token() -> str:
     return os.environ.get("IMAGINE_ENGINE_TOKEN") or secrets.token_urlsafe(32)
 
 
-def with_gateway(state: ClusterState, gateway: str) -> ClusterState:
+def with_deployment(state: ClusterState, gateway: str, replicas: ReplicaSettings) -> ClusterState:
     """The state after a deployment."""
-    return msgspec.structs.replace(state, gateway=gateway)
+    environment = {
+        name: value for name, value in replicas.environment.items() if name != _HUB_TOKEN
+    }
+    replicas = msgspec.structs.replace(replicas, environment=environment)
+    return msgspec.structs.replace(state, gateway=gateway, replicas=replicas)
+
+
+def deployed_settings(state: ClusterState) -> ReplicaSettings | None:
+    """The settings of the last deployment, with the secrets of this process's environment."""
+    if state.replicas is None or _HUB_TOKEN not in os.environ:
+        return state.replicas
+    environment = {**state.replicas.environment, _HUB_TOKEN: os.environ[_HUB_TOKEN]}
+    return msgspec.structs.replace(state.replicas, environment=environment)
 
 
 def stop_processes(state: ClusterState, seconds: float) -> None:

@@ -91,11 +91,11 @@ class Backlog(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The bot's queue, by which a cluster chooses its number of replicas; a single engine ignores
     it."""
 
-    jobs: int
+    jobs: int = 0
     """Jobs that wait at the bot."""
-    seconds: float
+    seconds: float = 0.0
     """The engine time that they are expected to take."""
-    oldest: float
+    oldest: float = 0.0
     """Seconds since the oldest of them was queued; 0 without jobs."""
 
 

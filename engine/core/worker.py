@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
 from engine.contract import Backlog, Heartbeat, Paint, UpscalerCard
@@ -84,7 +84,7 @@ class Worker:
             resident=tuple(model.card.name for model in core.models if model.is_resident),
         )
 
-    def on_backlog(self, backlog: Backlog) -> None:
+    def on_backlog(self, bot: Hashable, backlog: Backlog) -> None:
         """Nothing: one engine cannot grow."""
 
     def submit(self, job: Paint, emit: EventSink, files: Mapping[str, bytes] = NO_FILES) -> Request:

@@ -1,6 +1,6 @@
 """What serves the jobs of connections: one engine core, or a cluster of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Protocol
 
 from engine.contract import Backlog, Event, Heartbeat, Paint
@@ -38,5 +38,6 @@ class JobServer(Protocol):
     def cancel(self, request: Any) -> None:  # noqa: ANN401
         """End a job that `submit` returned, at its next step; one that has ended is ignored."""
 
-    def on_backlog(self, backlog: Backlog) -> None:
-        """The bot's queue has changed."""
+    def on_backlog(self, bot: Hashable, backlog: Backlog) -> None:
+        """The queue of a bot has changed. `bot` is one value for each connection; a connection that
+        is closed has no backlog."""

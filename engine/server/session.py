@@ -57,7 +57,7 @@ class Session:
                 if request is not None:
                     self._job_server.cancel(request)
             case Backlog():
-                self._job_server.on_backlog(command)
+                self._job_server.on_backlog(self, command)
             case Hello():
                 raise WireError("Hello was already received.")
 
@@ -71,6 +71,7 @@ class Session:
         """Cancel the jobs of the connection."""
         for request in list(self._requests.values()):
             self._job_server.cancel(request)
+        self._job_server.on_backlog(self, Backlog())
 
     def _submit(self, job: Paint) -> None:
         key = job.job, job.attempt
