@@ -15,6 +15,7 @@ from bot.domain.delivery import Delivery
 from bot.domain.job import Job, RequestContext, ResponseTarget
 from bot.errors import INTERNAL_ERROR, BotError
 from bot.features.permissions import check_can_respond
+from bot.gateway.command_tree import LargeCommandTree
 from bot.messages import channels
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -205,7 +206,7 @@ async def reset_menu(interaction: Interaction) -> None:
 # Errors
 
 
-class CommandTree(app_commands.CommandTree[BotClient]):
+class CommandTree(LargeCommandTree[BotClient]):
     """The commands; `respond_to_error` handles their errors."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
