@@ -1,7 +1,8 @@
 """Measure a cluster beside engines that are started by hand, with the same jobs in turn.
 
-Each round starts the engines, measures them and stops them, and then does the same with a cluster
-of as many replicas; the two take turns to be the first. Both are reached by the engine's protocol.
+The engines and a cluster of as many replicas run at the same time, and are measured in turn, many
+times, because a virtual machine is faster in one minute than in the next; the one that is not
+measured has no jobs. Both are reached by the engine's protocol.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import chain
 from typing import Final, NamedTuple
@@ -38,13 +39,13 @@ from engine.errors import EngineError
 
 SIZES: Final = (1, 2)
 """Numbers of engines, and of replicas."""
-ROUNDS: Final = 3
+ROUNDS: Final = 10
 _PEOPLE: Final = 4
 """For each engine: so many jobs of it are in flight."""
-_JOBS: Final = 24
-"""For each engine."""
+_JOBS: Final = 12
+"""For each engine, in each round."""
 _PICTURES: Final = 4
-_SINGLE_JOBS: Final = 10
+_SINGLE_JOBS: Final = 4
 _ADDRESS: Final = "listening on "
 
 
@@ -91,12 +92,7 @@ def run(model: str | None, rounds: int) -> Iterator[Comparison]:
 
 
 def _compare(size: int, model: str, rounds: int) -> Comparison:
-    cluster: list[Sample] = []
-    engines: list[Sample] = []
-    commands = ((_engine_commands(size, model), engines), (_cluster_command(size, model), cluster))
-    for nth in range(rounds):
-        for servers, samples in commands if nth % 2 == 0 else reversed(commands):
-            samples.append(asyncio.run(_measure(servers, size)))
+    cluster, engines = asyncio.run(_measure(size, model, rounds))
     pairs = list(zip(cluster, engines, strict=True))
     return Comparison(
         replicas=size,
@@ -127,17 +123,34 @@ def _cluster_command(size: int, model: str) -> tuple[_Server, ...]:
     return (_Server((*arguments, "--replicas", str(size), "--model", model), {}),)
 
 
-async def _measure(servers: tuple[_Server, ...], size: int) -> Sample:
+async def _measure(size: int, model: str, rounds: int) -> tuple[list[Sample], list[Sample]]:
+    """The samples of the cluster, and those of the engines."""
+    cluster: list[Sample] = []
+    engines: list[Sample] = []
     async with AsyncExitStack() as stack:
-        clients = [await stack.enter_async_context(_client(server)) for server in servers]
-        for client in clients:  # batches that were never run before take longer
-            await asyncio.gather(*(client.paint(job) for job in _jobs(client.model, 2 * size)))
-        singles = [await clients[0].paint(job) for job in _jobs(clients[0].model, _SINGLE_JOBS)]
-        started_at = time.monotonic()
-        digests = await asyncio.gather(
-            *(_load(client, nth, len(clients), size) for nth, client in enumerate(clients))
+
+        async def connect(servers: tuple[_Server, ...]) -> list[_Client]:
+            return [await stack.enter_async_context(_client(server)) for server in servers]
+
+        pairs = (
+            (await connect(_engine_commands(size, model)), engines),
+            (await connect(_cluster_command(size, model)), cluster),
         )
-        seconds = time.monotonic() - started_at
+        for clients, _ in pairs:  # batches that were never run before take longer
+            await _sample(clients, size)
+        for nth in range(rounds):
+            for clients, samples in pairs if nth % 2 == 0 else reversed(pairs):
+                samples.append(await _sample(clients, size))
+    return cluster, engines
+
+
+async def _sample(clients: Sequence["_Client"], size: int) -> Sample:
+    singles = [await clients[0].paint(job) for job in _jobs(clients[0].model, _SINGLE_JOBS)]
+    started_at = time.monotonic()
+    digests = await asyncio.gather(
+        *(_load(client, nth, len(clients), size) for nth, client in enumerate(clients))
+    )
+    seconds = time.monotonic() - started_at
     pictures = frozenset(chain.from_iterable(digests))
     return Sample(
         pictures_per_second=len(pictures) / seconds,
