@@ -15,6 +15,7 @@ from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.presets import PresetService
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
 
@@ -26,6 +27,7 @@ class Services(msgspec.Struct, frozen=True):
     planner: Planner
     job_finder: JobFinder
     moderation: ModerationService
+    presets: PresetService
     reports: ReportService
     status_reporter: StatusReporter
     message_client: MessageClient

@@ -202,6 +202,13 @@ CREATE TABLE "pictures" (
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
+CREATE TABLE presets (
+    guild INTEGER NOT NULL,
+    kind TEXT NOT NULL, -- style or wildcard
+    name TEXT NOT NULL CHECK (length(name) BETWEEN 1 AND 30),
+    value TEXT CHECK (value IS NULL OR json_valid(value)), -- NULL: a built-in one that is removed
+    PRIMARY KEY (guild, kind, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE "reports" (
     id INTEGER PRIMARY KEY,
     job TEXT NOT NULL REFERENCES cases (job),

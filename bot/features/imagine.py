@@ -20,7 +20,8 @@ from bot.domain.kinds.imagine import (
 )
 from bot.domain.loras import MAX_TEXT
 from bot.domain.steering import MODES, words
-from bot.features import loras_option, model_option
+from bot.domain.styles import MAX_TEXT as MAX_STYLES_TEXT
+from bot.features import loras_option, model_option, styles_option
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
@@ -46,11 +47,12 @@ Strength = app_commands.Range[float, 0.0, MAX_SCALE]
 """Of a sketch that is painted over, at most 1."""
 Scale = app_commands.Range[float, 0.0, MAX_SCALE]
 LorasText = app_commands.Range[str, 1, MAX_TEXT]
+StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
 
 
 @app_commands.command(name="imagine", description="Make pictures from a description")
 @app_commands.describe(
-    prompt="What the pictures should show; - for no words, beside like or lines to follow",
+    prompt="What to show: {red, blue} paints both, __animals__ draws one; - for no words",
     negative="What the pictures should not show",
     aspect="The aspect ratio of the pictures",
     seed="The same seed and options make the same pictures again; -1 is any seed",
@@ -68,11 +70,16 @@ LorasText = app_commands.Range[str, 1, MAX_TEXT]
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     clip_skip="The text encoder's layer, counted from the last one; with Stable Diffusion 1 and 2",
+    styles="Styles, with commas between them: neon, watercolor",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
 @app_commands.choices(mode=[app_commands.Choice(name=name, value=name) for name in MODES])
-@app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
+@app_commands.autocomplete(
+    model=model_option.autocomplete,
+    loras=loras_option.autocomplete,
+    styles=styles_option.autocomplete,
+)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -96,6 +103,7 @@ async def command(
     draft: bool = False,
     clip_skip: ClipSkip | None = None,
     raw: bool | None = None,
+    styles: StylesText | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
     for attachment in (sketch, style, like):
@@ -117,6 +125,7 @@ async def command(
         model=model,
         clip_skip=clip_skip,
         raw=raw,
+        styles=styles,
     )
     options = _without_invisible_characters(options)
     context = request_context(interaction)

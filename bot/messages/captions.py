@@ -15,7 +15,8 @@ from bot.domain import recipe_words
 from bot.domain.job import Job, Progress, Status
 from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
-from bot.domain.plan import Layout, Matrix
+from bot.domain.plan import Grid, Layout, Matrix
+from bot.domain.variants import own_words
 from engine.contract import (
     Change,
     Detail,
@@ -47,6 +48,8 @@ _MAX_PROMPT: Final = 400
 _MAX_NEGATIVE: Final = 200
 _MAX_SEEDS: Final = 400
 """Characters of the seeds on a card for moderators."""
+_MAX_VARIANTS: Final = 300
+"""Characters of the pictures' own words in a message."""
 _MAX_ALT_TEXT: Final = 1000
 _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
 """Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
@@ -96,7 +99,8 @@ def ending(
     """The final message of a job; it names the model if several are offered."""
     headline = _headline(job, has_prompt)
     if job.status is Status.DONE:
-        return f"{headline}\n{_result(job, pictures, models)}"
+        variants = _variants(job, pictures) if has_prompt else ""
+        return "\n".join(filter(None, [headline, variants, _result(job, pictures, models)]))
     if job.status is Status.CANCELLED:
         return f"{headline}\nCancelled."
     return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
@@ -143,6 +147,16 @@ def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
     if not prompt.strip():
         return WITHOUT_WORDS
     return f"**{escape(prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
+
+
+def _variants(job: Job, pictures: Sequence[Picture]) -> str:
+    """What the prompt of each picture has beside the words of all; empty if they are the same."""
+    if not isinstance(job.plan.layout, Grid):
+        return ""
+    words = own_words([picture.recipe.prompt for picture in pictures])
+    numbered = zip(pictures, words, strict=False)
+    texts = [f"{picture.nth}: {escape(text, _PART_CHARS)}" for picture, text in numbered]
+    return _fitting(texts, " · ", _MAX_VARIANTS)
 
 
 def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) -> str:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from bot.domain import loras
 from bot.domain.kinds.imagine import ASPECTS
 from bot.domain.model_names import short_names
+from bot.domain.prompt_template import escaped
 from bot.domain.recipe_diff import recipe_changes
 from engine.contract import ModelCard, PromptFormat, Recipe, Work
 from engine.contract.infotext import write_infotext
@@ -96,8 +97,9 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
     has_own_skip = first.negative_clip_skip != (1 if is_plain else first.clip_skip)
     if aspect is None or first.subseeds or first.changes or first.images or has_own_skip:
         return None
+    prompt = " ".join(first.prompt.split())
     options = {
-        "prompt": " ".join(first.prompt.split()),
+        "prompt": prompt if is_plain else escaped(prompt),
         "negative": " ".join(first.negative.split()),
         "aspect": "" if aspect == "square" else aspect,
         "seed": f"{first.seed}",

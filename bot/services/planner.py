@@ -20,10 +20,12 @@ from bot.domain.limits import Limits
 from bot.domain.model_names import with_default
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.plan import REPAINTED, JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.presets import BUILT_IN, Presets
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.services.input_files import InputFiles
+from bot.services.presets import PresetService
 from bot.services.uploaded_recipes import UploadedRecipes
 from engine.contract import MAX_PROMPT_CHARS, SEED_LIMIT, Edit, ModelCard, pixels_sha256
 
@@ -38,6 +40,7 @@ class Planner:
         jobs: JobStore,
         lineage: LineageStore,
         guild_settings: GuildSettingsStore,
+        presets: PresetService,
         engine: EngineClient,
         input_files: InputFiles,
         uploaded_recipes: UploadedRecipes,
@@ -46,6 +49,7 @@ class Planner:
         self._jobs = jobs
         self._lineage = lineage
         self._guild_settings = guild_settings
+        self._presets = presets
         self._engine = engine
         self._input_files = input_files
         self.uploaded_recipes = uploaded_recipes
@@ -75,7 +79,8 @@ class Planner:
         if len(visible) == 1:
             rules.check_viewable(visible[0])
         parents = [picture for picture in visible if picture.unavailable_reason is None]
-        return self._context(parents, settings)
+        presets = await self._presets.of(request.channel.guild_id)
+        return self._context(parents, settings, presets)
 
     async def visible(
         self, channel: nsfw.ChannelContext, pictures: Sequence[Picture]
@@ -174,7 +179,10 @@ class Planner:
         return with_default(self._engine.models, settings.default_model)
 
     def _context(
-        self, parents: Sequence[Picture] = (), settings: GuildSettings = NO_SETTINGS
+        self,
+        parents: Sequence[Picture] = (),
+        settings: GuildSettings = NO_SETTINGS,
+        presets: Presets = BUILT_IN,
     ) -> PlanContext:
         return PlanContext(
             models=self._models(settings),
@@ -183,6 +191,7 @@ class Planner:
             seed=secrets.randbelow(SEED_LIMIT),
             parents=tuple(parents),
             limits=self._limits,
+            presets=presets,
         )
 
 

@@ -38,6 +38,7 @@ from bot.services.moderation import ModerationService
 from bot.services.notifier import Notifier, Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.presets import PresetService
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
@@ -98,14 +99,13 @@ def build(
         notifier,
         clock=clock,
     )
-    uploaded_recipes = UploadedRecipes(fetcher, db.job_inputs, storage)
+    presets = PresetService(db.presets, clock)
     services = Services(
         job_service=job_service,
-        planner=Planner(
-            db.jobs, db.lineage, db.guild_settings, engine, files, uploaded_recipes, limits
-        ),
+        planner=_planner(db, presets, engine, files, fetcher, storage, limits),
         job_finder=JobFinder(db.jobs, db.deliveries),
         moderation=_moderation(db, limits, clock),
+        presets=presets,
         reports=_reports(db, storage, job_service, clock),
         status_reporter=status_reporter,
         message_client=message_client,
@@ -114,6 +114,19 @@ def build(
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
     )
     return Parts(services, notifier, dispatcher, tasks)
+
+
+def _planner(
+    db: Database,
+    presets: PresetService,
+    engine: EngineClient,
+    files: InputFiles,
+    fetcher: AttachmentFetcher,
+    storage: FileStorage,
+    limits: Limits,
+) -> Planner:
+    uploaded = UploadedRecipes(fetcher, db.job_inputs, storage)
+    return Planner(db.jobs, db.lineage, db.guild_settings, presets, engine, files, uploaded, limits)
 
 
 def _runner(

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bot.domain import loras, steering
+from bot.domain import loras, steering, styles
 from bot.domain.job_input import PENDING_IMAGE, InputRole, PlanInput
 from bot.domain.model_names import find_model
 from bot.domain.plan import (
@@ -14,12 +14,9 @@ from bot.domain.plan import (
     PlanContext,
 )
 from bot.domain.steering import References
+from bot.domain.variants import make_variants
 from bot.errors import Refused
-from engine.contract import (
-    ModelCard,
-    PictureOptions,
-    make_recipes,
-)
+from engine.contract import ModelCard, PictureOptions
 
 ASPECTS: Final = {
     "square": 1.0,
@@ -44,6 +41,8 @@ class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
     """The scale of all references; None for the default of each."""
     loras: str | None = None
     """As `loras.parse` reads them."""
+    styles: str | None = None
+    """As `styles.parse` reads them."""
 
 
 class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,25 +94,30 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     if options.count is not None and not 1 <= options.count <= most:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     size = size_of(model, options)
-    steered = _steering(request, model, context)
+    named = styles.parse(options.styles, context.presets.styles)
+    options, _ = styles.apply(options, [context.presets.styles[name] for name in named], model)
+    steered = _steering(request, model, context, options.prompt)
     if request.follows_lines:
         options = msgspec.structs.replace(options, strength=None)  # it is the control's scale
     try:
-        recipes = make_recipes(options, model, size=size, seed=context.seed, **steered)
+        recipes = make_variants(options, model, context, size=size, steered=steered)
     except ValueError as error:
         raise Refused(str(error)) from error
+    prompt = request.options.prompt
     return Plan(
-        prompt=options.prompt if options.prompt != recipes[0].prompt else "",
+        prompt=prompt if prompt != recipes[0].prompt else "",
         recipes=recipes,
         inputs=_inputs(request),
     )
 
 
-def _steering(request: ImagineRequest, model: ModelCard, context: PlanContext) -> dict[str, Any]:
+def _steering(
+    request: ImagineRequest, model: ModelCard, context: PlanContext, prompt: str
+) -> dict[str, Any]:
     """What `make_recipes` takes beside the options."""
     models, options = context.models, request.options
     is_followed = request.follows_lines
-    references = request.references.pending(model, models, prompt=options.prompt)
+    references = request.references.pending(model, models, prompt=prompt)
     controls = [steering.line_control(model, models, options.strength)] if is_followed else []
     is_painted_over = request.sketch_url is not None and not is_followed
     return {

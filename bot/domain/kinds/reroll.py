@@ -34,13 +34,19 @@ def plan(job: PlannedJob, context: PlanContext) -> Plan:
     return Plan(
         recipes=with_row_classes(recipes, context.models),
         layout=_layout(job, recipes),
-        prompt=job.details.prompt,
+        prompt=_prompt(job),
         edges=tuple(
             edge
             for child, number in enumerate(numbers, start=1)
             for edge in [*_inherited(job, number, child), *_rerolled(pictures.get(number), child)]
         ),
     )
+
+
+def _prompt(job: PlannedJob) -> str:
+    """The user's own words, unless they stand for several prompts, of which one is planned."""
+    prompts = {work.prompt for work in job.recipes}
+    return "" if job.nth is not None and len(prompts) > 1 else job.details.prompt
 
 
 def _inherited(job: PlannedJob, number: int, child: int) -> list[Edge]:

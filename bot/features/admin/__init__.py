@@ -5,7 +5,17 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.features.admin import audit, blocks, limits, mod_channel, nsfw, settings, words
+from bot.features.admin import (
+    audit,
+    blocks,
+    limits,
+    mod_channel,
+    nsfw,
+    settings,
+    styles,
+    wildcards,
+    words,
+)
 from bot.features.exports import Exports
 
 
@@ -20,7 +30,7 @@ def _group() -> app_commands.Group:
         ),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-    for module in (limits, words, blocks, audit, mod_channel, nsfw, settings):
+    for module in (limits, words, blocks, audit, mod_channel, nsfw, settings, styles, wildcards):
         for command in module.commands:
             group.add_command(command)
     return group

@@ -1,0 +1,184 @@
+"""The styles and wildcards of a guild, and how its managers change them; pure.
+
+A guild has the built-in ones. Its own ones come beside them or in their place, and it can remove
+built-in ones.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from bot.domain import built_in_presets as built_in
+from bot.domain.prompt_template import normal_name
+from bot.domain.styles import Style, unknown
+from bot.domain.wildcards import Wildcard
+from bot.errors import Refused
+
+MAX_OWN: Final = 50
+"""Of each kind in a guild, with those built-in ones that it removed."""
+MAX_NAME: Final = 30
+
+
+class PresetKind(StrEnum):
+    """Stored with each preset, and what users call it."""
+
+    STYLE = "style"
+    WILDCARD = "wildcard"
+
+
+Preset = Style | Wildcard
+
+
+class PresetKey(NamedTuple):
+    """What a preset of a guild is known by."""
+
+    kind: PresetKind
+    name: str
+
+
+Own = Mapping[PresetKey, Preset | None]
+"""What a guild has chosen; None for a built-in preset that it removed."""
+_BUILT_IN: Final[Mapping[PresetKey, Preset]] = {
+    **{PresetKey(PresetKind.STYLE, name): style for name, style in built_in.STYLES.items()},
+    **{PresetKey(PresetKind.WILDCARD, name): item for name, item in built_in.WILDCARDS.items()},
+}
+
+
+class Presets(msgspec.Struct, frozen=True):
+    """The styles and wildcards of a guild, by name in alphabetical order."""
+
+    styles: Mapping[str, Style]
+    wildcards: Mapping[str, Wildcard]
+    own: Own = {}
+    """Those that are not built in, or are removed."""
+
+    @property
+    def entries(self) -> Mapping[str, tuple[str, ...]]:
+        """The entries of the wildcards."""
+        return {name: wildcard.entries for name, wildcard in self.wildcards.items()}
+
+    def names(self, kind: PresetKind) -> list[str]:
+        """The names of one kind."""
+        return list(self.styles if kind is PresetKind.STYLE else self.wildcards)
+
+    def changed(self, kind: PresetKind) -> list[str]:
+        """The names of the built-in ones of a kind that the guild changed or removed."""
+        return [key.name for key in self.own if key.kind is kind and key in _BUILT_IN]
+
+    def removed(self, kind: PresetKind) -> list[str]:
+        """The names of the built-in ones of a kind that the guild removed."""
+        return [key.name for key in self.own if key.kind is kind and self.own[key] is None]
+
+
+def with_own(own: Own) -> Presets:
+    """The presets of a guild that has chosen these."""
+    merged: dict[PresetKey, Preset | None] = {**_BUILT_IN, **own}
+    items = [(key.name, preset) for key, preset in sorted(merged.items())]
+    return Presets(
+        styles={name: preset for name, preset in items if isinstance(preset, Style)},
+        wildcards={name: preset for name, preset in items if isinstance(preset, Wildcard)},
+        own=own,
+    )
+
+
+BUILT_IN: Final = with_own({})
+
+
+class Changed(NamedTuple):
+    """What a change does to the choices of a guild."""
+
+    key: PresetKey
+    preset: Preset | None
+    """What is chosen from now on."""
+    is_chosen: bool
+    """Whether the guild has a choice of its own from now on."""
+    detail: str
+    """For the audit log; has no words of users but the name."""
+
+
+Change = Callable[[Own], Changed]
+"""Raises Refused, with a sentence for the user."""
+
+
+def key_of(kind: PresetKind, name: str) -> PresetKey:
+    """The key of a name as it was typed. Raises Refused if there can be no such name."""
+    normal = normal_name(name)
+    if normal is None or len(normal) > MAX_NAME:
+        raise Refused(
+            f"The name of a {kind} has letters and digits, with hyphens between them, and at most "
+            f"{MAX_NAME} characters; “{name[:40]}” is none."
+        )
+    return PresetKey(kind, normal)
+
+
+def add(key: PresetKey, preset: Preset) -> Change:
+    """A preset of a new name, or of one whose built-in preset the guild removed."""
+
+    def change(own: Own) -> Changed:
+        if with_chosen(own, key) is not None:
+            raise Refused(f"There is a {key.kind} “{key.name}” already; change it instead.")
+        count = sum(each.kind is key.kind and each != key for each in own)
+        if count >= MAX_OWN:
+            raise Refused(
+                f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first."
+            )
+        return Changed(key, preset, True, f"{key.kind} {key.name}: added{_summary(preset)}")
+
+    return change
+
+
+def replace(key: PresetKey, update: Callable[[Preset], Preset]) -> Change:
+    """Another preset in place of one; `update` may raise Refused."""
+
+    def change(own: Own) -> Changed:
+        preset = update(_existing(own, key))
+        count = sum(each.kind is key.kind and each != key for each in own)
+        if key not in own and count >= MAX_OWN:
+            raise Refused(
+                f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first."
+            )
+        return Changed(key, preset, True, f"{key.kind} {key.name}: changed{_summary(preset)}")
+
+    return change
+
+
+def remove(key: PresetKey) -> Change:
+    """No preset of this name."""
+
+    def change(own: Own) -> Changed:
+        _existing(own, key)
+        return Changed(key, None, key in _BUILT_IN, f"{key.kind} {key.name}: removed")
+
+    return change
+
+
+def reset(key: PresetKey) -> Change:
+    """The built-in preset of this name."""
+
+    def change(own: Own) -> Changed:
+        if key not in _BUILT_IN:
+            names = [each.name for each in _BUILT_IN if each.kind is key.kind]
+            raise Refused(unknown(f"built-in {key.kind}", key.name, names))
+        return Changed(key, _BUILT_IN[key], False, f"{key.kind} {key.name}: as built in")
+
+    return change
+
+
+def with_chosen(own: Own, key: PresetKey) -> Preset | None:
+    """The preset of this name in a guild; None if there is none."""
+    return own[key] if key in own else _BUILT_IN.get(key)
+
+
+def _existing(own: Own, key: PresetKey) -> Preset:
+    preset = with_chosen(own, key)
+    if preset is None:
+        raise Refused(unknown(key.kind, key.name, with_own(own).names(key.kind)))
+    return preset
+
+
+def _summary(preset: Preset) -> str:
+    if isinstance(preset, Wildcard):
+        return f", {len(preset.entries)} entries"
+    return "".join(f", {text}" for text in preset.settings)

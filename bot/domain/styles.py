@@ -1,0 +1,232 @@
+"""Styles: presets that add words and settings to a request, as `neon, photo`; pure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final, NamedTuple, TypeVar
+
+import msgspec
+
+from bot.domain.model_names import MAX_CHOICE_CHARS, MAX_CHOICES
+from bot.domain.prompt_template import normal_name
+from bot.errors import Refused
+from engine.contract import (
+    MAX_GUIDANCE,
+    MAX_PROMPT_CHARS,
+    MAX_STEPS,
+    ModelCard,
+    PictureOptions,
+    Sampler,
+)
+
+MAX_STYLES: Final = 5
+"""Of a request."""
+MAX_TEXT: Final = 200
+"""Characters of the option."""
+MAX_WORDS: Final = 400
+"""Characters that a style adds to a prompt, and to a negative prompt."""
+PLACE: Final = "{prompt}"
+"""Stands for the prompt in the words of a style; without it, they follow the prompt."""
+HINT: Final = " — "
+"""Precedes the words of a style in a suggestion, which Discord puts into the option as it is."""
+_MAX_LISTED: Final = 40
+_ENDS: Final = " ,"
+Options = TypeVar("Options", bound=PictureOptions)
+
+
+class Style(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a style adds. Raises Refused, with a sentence for the user, if it cannot be one."""
+
+    prompt: str = ""
+    """May have PLACE."""
+    negative: str = ""
+    steps: int | None = None
+    guidance: float | None = None
+    sampler: str | None = None
+    """`steps`, `guidance` and `sampler` are used where the request has none and the model takes
+    them."""
+
+    def __post_init__(self) -> None:
+        for words, title in ((self.prompt, "prompt"), (self.negative, "negative prompt")):
+            if len(words) > MAX_WORDS:
+                raise Refused(
+                    f"The {title} of a style has at most {MAX_WORDS} characters; this one has "
+                    f"{len(words)}."
+                )
+        if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
+            raise Refused(f"The steps are {self.steps}; they must be 1 to {MAX_STEPS}.")
+        if self.guidance is not None and not 0 <= self.guidance <= MAX_GUIDANCE:
+            raise Refused(f"The guidance is {self.guidance:g}; it must be 0 to {MAX_GUIDANCE:g}.")
+        if not (self.added or self.negative or self.settings):
+            raise Refused("A style needs words, or one of steps, guidance and sampler.")
+
+    @property
+    def added(self) -> str:
+        """The words that it adds to a prompt."""
+        return self.prompt.replace(PLACE, "").strip(_ENDS)
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings that it has, in words."""
+        return (
+            *(() if self.steps is None else (f"{self.steps} steps",)),
+            *(() if self.guidance is None else (f"guidance {self.guidance:g}",)),
+            *(() if self.sampler is None else (self.sampler,)),
+        )
+
+    def styled(self, prompt: str) -> str:
+        """The prompt with its words."""
+        if PLACE in self.prompt:
+            return self.prompt.replace(PLACE, prompt).strip(_ENDS)
+        return ", ".join(filter(None, (prompt.rstrip(_ENDS), self.prompt.strip(_ENDS))))
+
+
+class Suggestion(NamedTuple):
+    """A choice for the option."""
+
+    label: str
+    value: str
+
+
+def parse(text: str | None, styles: Mapping[str, Style]) -> tuple[str, ...]:
+    """The names, each once, of those of these styles that a text names, as `neon, photo`.
+
+    Raises Refused, with a sentence for the user.
+    """
+    names = tuple(dict.fromkeys(_known(item, styles) for item in _items(text or "")))
+    if len(names) > MAX_STYLES:
+        raise Refused(f"A request has at most {MAX_STYLES} styles; this one has {len(names)}.")
+    return names
+
+
+def apply(
+    options: Options, styles: Sequence[Style], model: ModelCard
+) -> tuple[Options, tuple[str, ...]]:
+    """The options with the words and settings of the styles, and a sentence for each setting that
+    is not used.
+
+    Of several styles, the first one with a setting counts. Raises Refused if the prompts are too
+    long.
+    """
+    if not styles:
+        return options, ()
+    prompt, chosen = options.prompt, _Choice(options, model)
+    for style in styles:
+        prompt = style.styled(prompt)
+        chosen.add(style)
+    negatives = [options.negative, *(style.negative for style in styles if chosen.has_negative)]
+    negative = ", ".join(text.strip(_ENDS) for text in negatives if text)
+    for title, text in (("prompt", prompt), ("negative prompt", negative)):
+        if len(text) > MAX_PROMPT_CHARS:
+            raise Refused(
+                f"With its styles, the {title} has {len(text)} characters; at most "
+                f"{MAX_PROMPT_CHARS} are allowed."
+            )
+    changed = {"prompt": prompt, "negative": negative or options.negative, **chosen.settings}
+    return msgspec.structs.replace(options, **changed), tuple(chosen.notes)
+
+
+def suggestions(typed: str, styles: Mapping[str, Style]) -> list[Suggestion]:
+    """What the last of the typed names may become, with its words, at most MAX_CHOICES."""
+    items = list(_items(typed))
+    is_new = not items or typed.rstrip().endswith(",")
+    done, last = (items, "") if is_new else (items[:-1], items[-1])
+    if len(done) >= MAX_STYLES:
+        return []
+    part = normal_name(last) or last.casefold()
+    used = {normal_name(item) for item in done}
+    fitting = [name for name in styles if part in name and name not in used]
+    fitting.sort(key=lambda name: not name.startswith(part))
+    texts = [", ".join([*done, name]) for name in fitting]
+    return [
+        Suggestion(_label(text, styles[name]), text)
+        for text, name in zip(texts, fitting, strict=True)
+        if len(text) <= MAX_CHOICE_CHARS
+    ][:MAX_CHOICES]
+
+
+def unknown(title: str, name: str, names: Sequence[str], written: str = "{}") -> str:
+    """The sentence that there is nothing of this name, with similar names or with all of them."""
+    close = get_close_matches(normal_name(name) or name, names, n=3, cutoff=0.6)
+    listed = [written.format(each) for each in close or names[:_MAX_LISTED]]
+    if close:
+        return f"There is no {title} “{name[:50]}”. Did you mean {' or '.join(listed)}?"
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return f"There is no {title} “{name[:50]}”. There are: {', '.join(listed) or 'none'}{more}."
+
+
+def _items(text: str) -> Iterator[str]:
+    """The names that are separated by commas, without what a suggestion has behind them."""
+    items = (item.partition(HINT)[0].strip() for item in text.split(","))
+    return (item for item in items if item)
+
+
+def _known(item: str, styles: Mapping[str, Style]) -> str:
+    name = normal_name(item)
+    if name is None or name not in styles:
+        raise Refused(unknown("style", item, list(styles)))
+    return name
+
+
+def _label(text: str, style: Style) -> str:
+    hint = " ".join(style.added.replace(",", " ").split())
+    label = f"{text}{HINT}{hint}" if hint else text
+    return label if len(label) <= MAX_CHOICE_CHARS else f"{label[: MAX_CHOICE_CHARS - 1]}…"
+
+
+class _Choice:
+    """The settings of a request with styles."""
+
+    def __init__(self, options: PictureOptions, model: ModelCard) -> None:
+        self._model = model
+        self.notes: list[str] = []
+        self.settings: dict[str, object] = {
+            "steps": options.steps,
+            "guidance": options.guidance,
+            "sampler": options.sampler,
+        }
+
+    @property
+    def has_negative(self) -> bool:
+        """Whether a negative prompt has an effect."""
+        guidance = self.settings["guidance"]
+        value = self._model.guidance if guidance is None else guidance
+        is_high = isinstance(value, int | float) and value > 1
+        return is_high and not self._model.guidance_embedding
+
+    def add(self, style: Style) -> None:
+        """Use the settings of a style that are not set yet."""
+        if style.sampler is not None and self.settings["sampler"] is None:
+            steps = self.settings["steps"]
+            most = self._most_steps(style.sampler)
+            takes = most > 0 and not (isinstance(steps, int) and steps > most)
+            self._set("sampler", style.sampler, takes=takes, text=f"sampler {style.sampler}")
+        if style.steps is not None and self.settings["steps"] is None:
+            most = self._most_steps(str(self.settings["sampler"] or self._model.sampler))
+            self._set("steps", style.steps, takes=style.steps <= most, text=f"{style.steps} steps")
+        if style.guidance is not None and self.settings["guidance"] is None:
+            self._set(
+                "guidance",
+                style.guidance,
+                takes=self._takes_guidance(style.guidance),
+                text=f"guidance {style.guidance:g}",
+            )
+
+    def _set(self, name: str, value: object, *, takes: bool, text: str) -> None:
+        if takes:
+            self.settings[name] = value
+        else:
+            self.notes.append(f"This model does not take the style's {text}; it has its own.")
+
+    def _most_steps(self, sampler: str) -> int:
+        """The most steps of this sampler; 0 if the model does not work with it."""
+        if sampler not in list(self._model.samplers):
+            return 0
+        most = self._model.max_steps.get(Sampler(sampler), MAX_STEPS)
+        distilled = self._model.distilled
+        return most if distilled is None else min(most, distilled.most_steps)
+
+    def _takes_guidance(self, guidance: float) -> bool:
+        distilled = self._model.distilled
+        if self._model.guidance_embedding:
+            return False
+        return distilled is None or guidance <= distilled.most_guidance

@@ -1,0 +1,74 @@
+"""Styles and wildcards as texts for the managers of a guild; pure."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from bot.domain.presets import Own, PresetKey, PresetKind, Presets
+from bot.domain.styles import Style
+from bot.domain.wildcards import Wildcard
+from bot.messages.captions import escape
+from bot.messages.moderation_cards import page
+
+_MAX_WORDS: Final = 150
+_MAX_ENTRIES: Final = 200
+"""Characters of the words of a style and of the entries of a wildcard in a list."""
+
+
+def styles(presets: Presets, number: int) -> str:
+    """A page of the styles of a guild."""
+    lines = [
+        f"- **{name}**{_origin(presets.own, PresetKind.STYLE, name)}: {_style(style)}"
+        for name, style in presets.styles.items()
+    ]
+    return _list(lines, presets, PresetKind.STYLE, number)
+
+
+def wildcards(presets: Presets, number: int) -> str:
+    """A page of the wildcards of a guild."""
+    lines = [
+        f"- `__{name}__`{_origin(presets.own, PresetKind.WILDCARD, name)}: {_wildcard(wildcard)}"
+        for name, wildcard in presets.wildcards.items()
+    ]
+    return _list(lines, presets, PresetKind.WILDCARD, number)
+
+
+def style(name: str, chosen: Style | None) -> str:
+    """One style after a change; None if it was removed."""
+    subject = f"The style **{name}**"
+    return f"{subject} is removed." if chosen is None else f"{subject}: {_style(chosen)}"
+
+
+def wildcard(name: str, chosen: Wildcard | None) -> str:
+    """One wildcard after a change; None if it was removed."""
+    subject = f"The wildcard `__{name}__`"
+    return f"{subject} is removed." if chosen is None else f"{subject}: {_wildcard(chosen)}"
+
+
+def _list(lines: list[str], presets: Presets, kind: PresetKind, number: int) -> str:
+    removed = presets.removed(kind)
+    if removed:
+        sentence = f"Removed here: {', '.join(removed)}. `/admin {kind} reset` brings them back."
+        lines = [sentence, *lines]
+    return page(lines, number) if lines else f"There is no {kind} here."
+
+
+def _origin(own: Own, kind: PresetKind, name: str) -> str:
+    return " (of this server)" if PresetKey(kind, name) in own else ""
+
+
+def _style(item: Style) -> str:
+    return " · ".join(_parts(item))
+
+
+def _parts(item: Style) -> Iterator[str]:
+    if item.prompt:
+        yield escape(item.prompt, _MAX_WORDS)
+    if item.negative:
+        yield f"without {escape(item.negative, _MAX_WORDS)}"
+    yield from item.settings
+
+
+def _wildcard(item: Wildcard) -> str:
+    entries = escape(", ".join(item.entries), _MAX_ENTRIES)
+    count = len(item.entries)
+    return f"{count} {'entry' if count == 1 else 'entries'}: {entries}"
