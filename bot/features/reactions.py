@@ -15,6 +15,7 @@ from bot.features import report
 from bot.features.exports import Exports, ReactionClear
 from bot.features.permissions import CannotReply, check_can_reply, is_moderator_by_reaction
 from bot.features.responses import role_ids
+from bot.features.restrictions import check_reaction
 from bot.messages import channels, message_parser
 from bot.messages.discord_errors import DISCORD_ERRORS, describe
 
@@ -26,6 +27,8 @@ _DM: Final = "✉"
 _REPORT: Final = "🚩"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 10)} | {"\U0001f51f": 10}
 """The keycap emoji, of which the last is 🔟; a reaction cannot name later pictures."""
+_ALWAYS_ALLOWED: Final = frozenset({_DELETE, _REPORT})
+"""Where the guild does not allow the bot, too."""
 _EMOJI: Final = frozenset({_VARY, _DELETE, _DM, _REPORT, *_NUMBERS})
 _VARIATION_SELECTOR: Final = "\ufe0f"
 """Selects the colour form of an emoji; some clients send it and some do not."""
@@ -44,6 +47,8 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
     if reaction.member is not None and reaction.member.bot:
         return
     try:
+        if emoji not in _ALWAYS_ALLOWED:
+            check_reaction(client, reaction)
         if result is None:
             await _handle_on_deleted(client, reaction, emoji)
         else:

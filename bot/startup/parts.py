@@ -38,6 +38,7 @@ from bot.services.moderation import ModerationService
 from bot.services.notifier import Notifier, Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
@@ -85,10 +86,12 @@ def build(
     files = InputFiles(db.jobs, db.lineage, storage)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
+    preferences = PreferenceService(db.preferences, clock=clock)
     admission = AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock)
     job_service = JobService(
         db.jobs,
         db.guild_settings,
+        preferences,
         engine,
         admission,
         QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
@@ -102,7 +105,7 @@ def build(
     presets = PresetService(db.presets, clock)
     services = Services(
         job_service=job_service,
-        planner=_planner(db, presets, engine, files, fetcher, storage, limits),
+        planner=_planner(db, preferences, presets, engine, files, fetcher, storage, limits),
         job_finder=JobFinder(db.jobs, db.deliveries),
         moderation=_moderation(db, limits, clock),
         presets=presets,
@@ -110,14 +113,16 @@ def build(
         status_reporter=status_reporter,
         message_client=message_client,
         outbox=outbox,
-        retention=_retention(settings, db, storage, job_service, tasks, clock),
+        retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
+        preferences=preferences,
     )
     return Parts(services, notifier, dispatcher, tasks)
 
 
 def _planner(
     db: Database,
+    preferences: PreferenceService,
     presets: PresetService,
     engine: EngineClient,
     files: InputFiles,
@@ -125,8 +130,17 @@ def _planner(
     storage: FileStorage,
     limits: Limits,
 ) -> Planner:
-    uploaded = UploadedRecipes(fetcher, db.job_inputs, storage)
-    return Planner(db.jobs, db.lineage, db.guild_settings, presets, engine, files, uploaded, limits)
+    return Planner(
+        db.jobs,
+        db.lineage,
+        db.guild_settings,
+        preferences,
+        presets,
+        engine,
+        files,
+        UploadedRecipes(fetcher, db.job_inputs, storage),
+        limits,
+    )
 
 
 def _runner(
@@ -157,6 +171,7 @@ def _retention(
     storage: FileStorage,
     job_service: JobService,
     tasks: JobTasks,
+    preferences: PreferenceService,
     clock: Clock,
 ) -> Retention:
     policy = RetentionPolicy(
@@ -169,6 +184,7 @@ def _retention(
         storage,
         job_service,
         tasks,
+        preferences,
         policy=policy,
         clock=clock,
     )

@@ -11,7 +11,6 @@ from bot.features.admin import (
     limits,
     mod_channel,
     nsfw,
-    settings,
     styles,
     wildcards,
     words,
@@ -30,10 +29,10 @@ def _group() -> app_commands.Group:
         ),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-    for module in (limits, words, blocks, audit, mod_channel, nsfw, settings, styles, wildcards):
+    for module in (limits, words, blocks, audit, mod_channel, nsfw, styles, wildcards):
         for command in module.commands:
             group.add_command(command)
     return group
 
 
-exports: Final = Exports(commands=(_group(),))
+exports: Final = Exports(commands=(_group(),), is_always_allowed=True)
