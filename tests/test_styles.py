@@ -97,6 +97,8 @@ def test_the_result_may_not_be_too_long() -> None:
     [
         (None, ()),
         ("  ", ()),
+        (" -", ()),
+        ("—", ()),
         ("big", ("big",)),
         (" Ink , BIG,ink,", ("ink", "big")),
         ("big — huge epic", ("big",)),

@@ -26,6 +26,8 @@ MAX_WORDS: Final = 400
 """Characters that a style adds to a prompt, and to a negative prompt."""
 PLACE: Final = "{prompt}"
 """Stands for the prompt in the words of a style; without it, they follow the prompt."""
+NONE: Final = ("-", "–", "—")
+"""Texts that stand for no style and no words; phones make the longer ones of `-`."""
 HINT: Final = " — "
 """Precedes the words of a style in a suggestion, which Discord puts into the option as it is."""
 _MAX_LISTED: Final = 40
@@ -88,11 +90,13 @@ class Suggestion(NamedTuple):
 
 
 def parse(text: str | None, styles: Mapping[str, Style]) -> tuple[str, ...]:
-    """The names, each once, of those of these styles that a text names, as `neon, photo`.
+    """The names, each once, of those of these styles that a text names, as `neon, photo`; none for
+    one of NONE.
 
     Raises Refused, with a sentence for the user.
     """
-    names = tuple(dict.fromkeys(_known(item, styles) for item in _items(text or "")))
+    items = [] if (text or "").strip() in NONE else _items(text or "")
+    names = tuple(dict.fromkeys(_known(item, styles) for item in items))
     if len(names) > MAX_STYLES:
         raise Refused(f"A request has at most {MAX_STYLES} styles; this one has {len(names)}.")
     return names

@@ -70,7 +70,7 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     clip_skip="The text encoder's layer, counted from the last one; with Stable Diffusion 1 and 2",
-    styles="Styles, with commas between them: neon, watercolor",
+    styles="Styles, with commas between them: neon, watercolor; - for none",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])

@@ -9,7 +9,7 @@ from bot.context import Interaction, services
 from bot.domain import presets as changes
 from bot.domain import rules
 from bot.domain.presets import Preset, PresetKey, PresetKind
-from bot.domain.styles import MAX_WORDS, Style
+from bot.domain.styles import MAX_WORDS, NONE, Style
 from bot.errors import Refused
 from bot.features.admin.options import Page
 from bot.features.admin.preset_names import completing, completing_changed
@@ -19,8 +19,6 @@ from bot.features.responses import respond_ephemeral
 from bot.messages import preset_texts
 from engine.contract import MAX_GUIDANCE, MAX_STEPS
 
-_NONE: Final = ("-", "–", "—")
-"""Words that stand for none; phones make the longer ones of `-`."""
 Name = app_commands.Range[str, 1, changes.MAX_NAME]
 Words = app_commands.Range[str, 1, MAX_WORDS]
 Steps = app_commands.Range[int, 1, MAX_STEPS]
@@ -141,7 +139,7 @@ def _values(
 def _words(text: str | None) -> str | None:
     if text is None:
         return None
-    return "" if text.strip() in _NONE else " ".join(rules.strip_invisible(text).split())
+    return "" if text.strip() in NONE else " ".join(rules.strip_invisible(text).split())
 
 
 def _group() -> app_commands.Group:
