@@ -10,15 +10,16 @@ from bot.gateway.sharded_client import ShardedClient
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
 from bot.monitoring.status import StatusReporter
+from bot.services.gallery import Gallery
 from bot.services.job_finder import JobFinder
 from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
-from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
+from bot.services.voting import VotingService
 
 
 class Services(msgspec.Struct, frozen=True):
@@ -33,17 +34,16 @@ class Services(msgspec.Struct, frozen=True):
     status_reporter: StatusReporter
     message_client: MessageClient
     outbox: Outbox
+    gallery: Gallery
+    votes: VotingService
     retention: Retention
     family_trees: FamilyTrees
-    preferences: PreferenceService
 
 
 class BotClient(ShardedClient):
     """What features use of the client; `services` is set before the first event arrives."""
 
     services: Services
-    restrictable_commands: tuple[str, ...]
-    """Names of the commands that a guild may forbid."""
     handlers: set[asyncio.Task[Any]]
     """The tasks that handle events."""
 

@@ -52,9 +52,11 @@ CREATE TABLE "cases" (
     CHECK ((state = 'open') = (closed_at IS NULL)),
     CHECK ((closed_at IS NULL) = (moderator IS NULL))
 ) STRICT;
-CREATE TABLE deliveries (
+CREATE TABLE "deliveries" (
     id INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL CHECK (kind IN ('result', 'picture', 'direct', 'superseded', 'card')),
+    kind TEXT NOT NULL CHECK (
+        kind IN ('result', 'picture', 'direct', 'superseded', 'card', 'gallery', 'withdrawal')
+    ),
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth >= 1), -- of a picture; NULL for the whole job
     request TEXT UNIQUE, -- the interaction or reaction that asked; only until it is delivered
@@ -64,13 +66,14 @@ CREATE TABLE deliveries (
     application INTEGER,
     token TEXT, -- the interaction's; only until it is delivered
     reply_to INTEGER,
-    recipient INTEGER, -- of direct messages; only until they are delivered
+    recipient INTEGER, -- who asked for a direct message or a post; only until it is delivered
     created_at REAL NOT NULL,
     delivered_at REAL,
     CHECK (kind != 'picture' OR nth IS NOT NULL),
     CHECK (kind NOT IN ('result', 'superseded', 'card') OR (nth IS NULL AND request IS NULL)),
-    CHECK (kind != 'superseded' OR message IS NOT NULL),
-    CHECK (recipient IS NULL OR kind = 'direct'),
+    CHECK (kind NOT IN ('superseded', 'withdrawal') OR message IS NOT NULL),
+    CHECK (kind != 'gallery' OR guild IS NOT NULL),
+    CHECK (recipient IS NULL OR kind IN ('direct', 'gallery')),
     CHECK (delivered_at IS NULL OR (token IS NULL AND request IS NULL AND recipient IS NULL))
 ) STRICT;
 CREATE TABLE "erasure_requests" (
@@ -202,13 +205,6 @@ CREATE TABLE "pictures" (
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
-CREATE TABLE preferences (
-    layer TEXT NOT NULL CHECK (layer IN ('guild', 'channel', 'user')),
-    owner INTEGER NOT NULL, -- the id of the guild, channel or user
-    name TEXT NOT NULL,
-    value TEXT NOT NULL CHECK (json_valid(value)), -- null is a choice, too: automatic
-    PRIMARY KEY (layer, owner, name)
-) STRICT, WITHOUT ROWID;
 CREATE TABLE presets (
     guild INTEGER NOT NULL,
     kind TEXT NOT NULL, -- style or wildcard
@@ -238,10 +234,20 @@ CREATE TABLE "usage" (
     work REAL CHECK (work > 0), -- that took those seconds; NULL if it was stopped
     PRIMARY KEY (job, attempt)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE votes (
+    message INTEGER NOT NULL, -- that was reacted to
+    person INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id), -- that the message shows
+    nth INTEGER CHECK (nth >= 1), -- of the picture; NULL for all pictures of the job
+    at REAL NOT NULL,
+    PRIMARY KEY (message, person)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
 CREATE INDEX cases_open ON cases (job) WHERE state = 'open';
 CREATE UNIQUE INDEX deliveries_card ON deliveries (job) WHERE kind = 'card';
+CREATE UNIQUE INDEX deliveries_gallery ON deliveries (job, guild, coalesce(nth, 0))
+WHERE kind = 'gallery';
 CREATE INDEX deliveries_of_job ON deliveries (job);
 CREATE UNIQUE INDEX deliveries_result ON deliveries (job) WHERE kind = 'result';
 CREATE INDEX deliveries_undelivered ON deliveries (created_at) WHERE delivered_at IS NULL;
@@ -264,3 +270,6 @@ CREATE INDEX reports_of_person ON reports (reporter, at);
 CREATE INDEX usage_by_time ON usage (at);
 CREATE INDEX usage_of_model ON usage (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;
 CREATE INDEX usage_of_person ON usage (person, at, seconds);
+CREATE INDEX votes_by_time ON votes (at);
+CREATE INDEX votes_of_job ON votes (job);
+CREATE INDEX votes_of_person ON votes (person);

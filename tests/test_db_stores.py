@@ -13,6 +13,7 @@ from bot.db.store import Store
 from bot.db.usage import UsageRecord
 from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.plan import Edge, Relation
+from bot.domain.votes import Vote
 from engine.contract import Img2Img
 from tests.bot_harness import query
 from tests.samples import direct_message, job, picture, recipe
@@ -87,6 +88,8 @@ async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> Non
     await db.jobs.complete("j1", 1, [picture()], 2.0, usage)
     await db.jobs.set_message("j1", 50)
     await db.deliveries.record(direct_message(), 51, now=3.0)
+    vote = Vote(message_id=50, user_id=2, job_id="j1", nth=1, created_at=3.0)
+    await db.votes.add(vote)
     await db.jobs.mark_delivered("j1", now=3.0)
     erased = {table for store in db.stores for table in store.erased_tables} - {"jobs"}
     referring = {table for table in erased if refers_to_j1(tmp_path, table)}

@@ -20,11 +20,11 @@ PURE = {
     "bot.messages.components",
     "bot.messages.family_layout",
     "bot.messages.family_tree",
+    "bot.messages.gallery_text",
     "bot.messages.grid",
     "bot.messages.message_parser",
     "bot.messages.moderation_cards",
     "bot.messages.privacy_text",
-    "bot.messages.settings_panel",
     "bot.prompt_filter",
 }
 HEAVY = {"torch", "diffusers", "transformers"}
@@ -88,7 +88,7 @@ LIBRARIES = {
         "bot.messages.discord_errors "
         "bot.messages.message_client bot.messages.message_content bot.messages.message_parser "
         "bot.messages.temporary_replies "
-        "bot.messages.attachment_fetcher bot.messages.upload_limits bot.messages.settings_panel"
+        "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits"
     ),
     "ncnn": "engine.upscale",
     "openvino": "engine.models.openvino_network engine.models.openvino_package",

@@ -1,10 +1,14 @@
 """Reactions to a result."""
 
-import pytest
+import asyncio
 
-from bot.playground import Fault, Message
+import pytest
+from PIL import Image
+
+from bot.playground import Fault, Message, Upload
 from tests.bot_harness import BotHarness, eventually, is_finished
 from tests.fake_engine import FakeEngine, flat
+from tests.samples import encoded
 
 
 async def reply_to(harness: BotHarness, message: Message) -> Message:
@@ -268,3 +272,60 @@ async def test_a_repeated_event_sends_no_second_dm(harness: BotHarness) -> None:
     await ben.react(grid, "1️⃣")
     await reply_to(harness, grid)
     assert len(harness.discord.dms(ben)) == 1
+
+
+async def test_the_reroll_emoji_paints_the_same_again(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """With other seeds; of an img2img, from the same source and with the same strength."""
+    sketch = Upload("a.png", encoded(Image.new("RGB", (64, 64), "red")))
+    grid = await harness.imagine(sketch=sketch, strength=0.5)
+    await harness.discord.person("Ben").react(grid, "🔄")
+    reply = await reply_to(harness, grid)
+    assert reply.content.startswith("Again: **a red house**")
+    first, again = (paint.recipes for paint in engine.paints)
+    assert [recipe.recipe.source for recipe in again] == [first[0].recipe.source] * 4
+    assert engine.paints[1].inputs == engine.paints[0].inputs
+    assert not {recipe.seed for recipe in again} & {recipe.seed for recipe in first}
+    edges = harness.query("SELECT DISTINCT relation FROM lineage")
+    assert [row["relation"] for row in edges] == ["reroll"]
+
+
+async def test_a_reroll_of_one_picture_paints_one(harness: BotHarness, engine: FakeEngine) -> None:
+    """Added again after it was removed, or after a restart, the reaction starts another job."""
+    grid = await harness.imagine()
+    single = await harness.result(await harness.ada.click(grid, "U2"))
+    await harness.ada.react(single, "🔄")
+    await wait_for_jobs(engine, 2)
+    await harness.ada.unreact(single, "🔄")
+    await harness.stop()
+    await harness.start()
+    await harness.ada.react(single, "🔄")
+    await wait_for_jobs(engine, 3)
+    assert [len(paint.recipes) for paint in engine.paints] == [4, 1, 1]
+
+
+async def test_two_people_reroll_at_once(harness: BotHarness, engine: FakeEngine) -> None:
+    """Each gets a job."""
+    grid = await harness.imagine()
+    people = [harness.discord.person(name) for name in ("Ben", "Cleo")]
+    await asyncio.gather(*(person.react(grid, "🔄") for person in people))
+    await wait_for_jobs(engine, 3)
+    owners = harness.query("SELECT person FROM jobs WHERE kind = 'reroll'")
+    assert {row["person"] for row in owners} == {person.id for person in people}
+
+
+async def test_an_unfinished_job_is_not_rerolled(harness: BotHarness, engine: FakeEngine) -> None:
+    """The short reply says why."""
+    engine.gate.clear()
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await harness.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="a button"
+    )
+    assert interaction.response is not None
+    await harness.ada.react(interaction.response, "🔄")
+    reply = await reply_to(harness, interaction.response)
+    assert reply.content == "This is not finished yet."
+    engine.gate.set()
+    await harness.result(interaction)
+    assert len(engine.paints) == 1

@@ -10,7 +10,7 @@ from bot.db import rows
 from bot.db.store import Erasure, Store
 from bot.db.tables import Table, Value, insert_sql
 from bot.domain.delivery import Delivery
-from bot.domain.job import ResponseTarget, ShownJob
+from bot.domain.job import DeletionReason, ResponseTarget, ShownJob
 from bot.domain.moderation import Case
 
 INTERACTION_SECONDS: Final = 15 * 60.0
@@ -85,6 +85,23 @@ class DeliveryStore(Store):
             if updated.rowcount <= 0:
                 await insert(db, _with_message(delivery, message_id))
 
+    async def set_post(self, delivery: Delivery, channel_id: int, message_id: int) -> bool:
+        """Record the message of a post in a gallery; in a forum, its channel is the post.
+
+        False if the post is not to be there any more.
+        """
+        async with self._connection.transaction() as db:
+            updated = await db.execute(
+                f"UPDATE deliveries SET channel = :channel, message = :message WHERE {_IS_SAME}",  # noqa: S608 # ours
+                _key(delivery) | {"channel": channel_id, "message": message_id},
+            )
+        return updated.rowcount > 0
+
+    async def withdraw(self, job_id: str, *, now: float) -> None:
+        """Let the posts of a job in galleries be deleted."""
+        async with self._connection.transaction() as db:
+            await _withdraw(db, rows.json([job_id]), now)
+
     async def record(self, delivery: Delivery, message_id: int, *, now: float) -> None:
         """Record one of several messages of a delivery, which has arrived; not if the job was
         deleted meanwhile."""
@@ -141,7 +158,8 @@ class DeliveryStore(Store):
         """What this message in a channel shows; None for direct messages with copies."""
         messages = await self._connection.fetch_all(
             "SELECT job, nth FROM deliveries JOIN jobs ON jobs.id = job WHERE erased IS NULL "
-            "AND deliveries.kind NOT IN ('direct', 'card') AND deliveries.message = ?",
+            "AND deliveries.kind NOT IN ('direct', 'card', 'withdrawal') "
+            "AND deliveries.message = ?",
             message_id,
         )
         if not messages:
@@ -184,8 +202,11 @@ class DeliveryStore(Store):
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Forget the messages of these jobs; what has not arrived yet goes when it has.
 
-        Cards stay for as long as their cases.
+        Cards stay for as long as their cases. At the request of their user, posts in galleries are
+        deleted before they are forgotten.
         """
+        if erasure.reason is DeletionReason.REQUESTED:
+            await _withdraw(db, erasure.job_ids, erasure.now)
         await db.execute(
             "DELETE FROM deliveries WHERE delivered_at IS NOT NULL AND kind != 'card' "
             "AND job IN (SELECT value FROM json_each(:job_ids))",
@@ -193,9 +214,12 @@ class DeliveryStore(Store):
         )
 
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
-        """Give up what did not arrive in time; results are delivered at any age."""
+        """Give up what did not arrive in time; results and withdrawals are delivered at any age."""
         values = {"oldest": now - INTERACTION_SECONDS}
-        expired = "delivered_at IS NULL AND kind != 'result' AND created_at <= :oldest"
+        expired = (
+            "delivered_at IS NULL AND kind NOT IN ('result', 'withdrawal') "
+            "AND created_at <= :oldest"
+        )
         await db.execute(
             # with +, not by the index of messages, as many have none
             f"DELETE FROM deliveries WHERE {expired} AND +message IS NULL",  # noqa: S608 # ours
@@ -264,6 +288,21 @@ async def complete_result(db: aiosqlite.Connection, job_id: str, *, now: float) 
         "WHERE kind = 'result' AND job = ? AND delivered_at IS NULL "
         "AND EXISTS (SELECT 1 FROM jobs WHERE jobs.id = deliveries.job AND ended_at IS NOT NULL)",
         (now, job_id),
+    )
+
+
+async def _withdraw(db: aiosqlite.Connection, job_ids: str, now: float) -> None:
+    await db.execute(
+        "DELETE FROM deliveries WHERE kind = 'gallery' AND message IS NULL "
+        "AND job IN (SELECT value FROM json_each(:job_ids))",
+        {"job_ids": job_ids},
+    )
+    await db.execute(
+        "UPDATE deliveries SET kind = 'withdrawal', request = 'withdrawal:' || message, "
+        "recipient = NULL, created_at = :now, delivered_at = NULL "
+        "WHERE kind = 'gallery' AND message IS NOT NULL "
+        "AND job IN (SELECT value FROM json_each(:job_ids))",
+        {"job_ids": job_ids, "now": now},
     )
 
 

@@ -65,10 +65,10 @@ class ErasureStore(Store):
             "WHERE jobs.person = :person) AS input_pictures, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
             "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
-            "(SELECT count(*) FROM preferences WHERE layer = 'user' AND owner = :person) "
-            "AS settings, "
             "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "
-            "AS audit_entries FROM jobs WHERE person = :person",
+            "AS audit_entries, "
+            "(SELECT count(*) FROM votes WHERE votes.person = :person) AS votes "
+            "FROM jobs WHERE person = :person",
             now=now,
             person=user_id,
         )
@@ -78,8 +78,8 @@ class ErasureStore(Store):
             input_pictures=row["input_pictures"],
             under_review=row["under_review"],
             audit_entries=row["audit_entries"],
+            votes=row["votes"],
             oldest_at=row["oldest_at"],
-            settings=row["settings"],
         )
 
     async def jobs(self, user_id: int) -> AsyncIterator[StoredJob]:
@@ -100,11 +100,13 @@ class ErasureStore(Store):
                 yield StoredJob(job, pictures.get(job.id, []), parents.get(job.id, []))
 
     async def erase_user(self, user_id: int, *, now: float) -> int:
-        """Erase all ended jobs of this user; the number of jobs.
+        """Erase all ended jobs of this user, and what else they have; the number of jobs.
 
         Jobs under review are listed for `erase_deferred`.
         """
         async with self._connection.transaction() as db:
+            for store in self._stores:
+                await store.erase_user_rows(db, user_id)
             await db.execute(
                 "INSERT OR IGNORE INTO erasure_requests SELECT id FROM jobs "  # noqa: S608 # ours
                 f"WHERE person = :person AND ended_at IS NOT NULL AND {_UNDER_REVIEW}",

@@ -33,5 +33,8 @@ class Store:
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Erase these jobs from `erased_tables`. By default the store has no such table."""
 
+    async def erase_user_rows(self, db: aiosqlite.Connection, user_id: int) -> None:
+        """Erase what a user has besides jobs. By default the store has no such rows."""
+
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
         """Delete rows that have served their purpose. By default they stay."""

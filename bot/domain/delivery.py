@@ -20,6 +20,10 @@ class DeliveryKind(StrEnum):
     """An older message of a result, which may still exist."""
     CARD = "card"
     """The moderators' view of a reported job."""
+    GALLERY = "gallery"
+    """A picture, or all of a job, in the gallery of a guild. Each has one there."""
+    WITHDRAWAL = "withdrawal"
+    """A post in a gallery that is to be deleted, with its message."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +36,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     request: str | None = None
     """The interaction or reaction that asked for it, until it is delivered; None for a result."""
     recipient_id: int | None = None
-    """The user who gets a direct message, until it is delivered."""
+    """The user who gets a direct message, or who learns why a picture cannot be in the gallery,
+    until it is delivered."""
     target: ResponseTarget
     created_at: float
     """Seconds since 1970, of the request."""

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from bot.domain.job import Job
-from bot.domain.picture import Picture
+from bot.domain.picture import Picture, picture_id
+from bot.domain.votes import Vote
 
 AUDIT_DAYS: Final = 180
 """How long the audit log is kept."""
@@ -26,15 +27,10 @@ class UserDataSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Jobs that were reported and that moderators have not decided on."""
     audit_entries: int
     """By or about the user."""
+    votes: int = 0
+    """For pictures."""
     oldest_at: float | None
     """When the oldest job was created; None if there is none."""
-    settings: int = 0
-    """That the user has set."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing that the user could delete."""
-        return not self.jobs and not self.settings
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +60,15 @@ def export_record(
         "recipes": job.recipes,
         "plan": job.plan,
         "pictures": [_picture_record(picture) for picture in pictures],
+    }
+
+
+def vote_record(vote: Vote) -> dict[str, Any]:
+    """A vote in the exported file."""
+    return {
+        "vote_for": vote.job_id if vote.nth is None else picture_id(vote.job_id, vote.nth),
+        "message": str(vote.message_id),
+        "voted_at": vote.created_at,
     }
 
 

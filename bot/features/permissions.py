@@ -49,14 +49,11 @@ def moderated_guild(interaction: Interaction) -> int:
     return interaction.guild_id
 
 
-def can_manage(permissions: discord.Permissions) -> bool:
-    """Whether these permissions allow changing the settings of a guild."""
-    return permissions.manage_guild or permissions.administrator
-
-
 def managed_guild(interaction: Interaction) -> int:
-    """The guild of a command. Raises Refused for users who do not manage it."""
-    if interaction.guild_id is None or not can_manage(interaction.permissions):
+    """The guild of an /admin command. Raises Refused for users who do not manage it."""
+    permissions = interaction.permissions
+    may_manage = permissions.manage_guild or permissions.administrator
+    if interaction.guild_id is None or not may_manage:
         raise Refused("Only members with the permission Manage Server can do this.")
     return interaction.guild_id
 
@@ -81,6 +78,22 @@ def check_can_post(
         raise Refused(
             f"I need the permission {' and '.join(missing)} in this channel to post pictures, so "
             "nothing was queued. An admin of this server can allow it."
+        )
+
+
+def check_can_show(permissions: discord.Permissions, channel: discord.abc.GuildChannel) -> None:
+    """Raise Refused, naming what is missing, unless the bot may post pictures in this channel, or
+    in this forum, with these."""
+    needed = ["view_channel", "send_messages"]
+    if all(getattr(permissions, name) for name in needed):  # the others depend on these
+        needed = ["attach_files"]
+    missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
+    if isinstance(channel, discord.ForumChannel) and "Send Messages" in missing:
+        missing[missing.index("Send Messages")] = "Create Posts"
+    if missing and not permissions.administrator:
+        raise Refused(
+            f"I need the permission {' and '.join(missing)} in <#{channel.id}> to post pictures "
+            "there. An admin of this server can allow it."
         )
 
 

@@ -25,7 +25,7 @@ async def show_command(interaction: Interaction) -> None:
     retention, user_id = services(interaction).retention, interaction.user.id
     summary = await retention.summary(user_id)
     files = []
-    if not summary.is_empty:
+    if summary.jobs or summary.votes:
         limit = min(interaction.filesize_limit, REQUEST_LIMIT)
         name, data = await retention.export_file(user_id, limit)
         files = [OutgoingFile(name, data).as_file()]
@@ -38,7 +38,7 @@ async def delete_command(interaction: Interaction) -> None:
     """Asks for confirmation."""
     await defer_privately(interaction)
     summary = await services(interaction).retention.summary(interaction.user.id)
-    if summary.is_empty:
+    if not (summary.jobs or summary.votes):
         await interaction.edit_original_response(content=privacy_text.NOTHING)
         return
     await interaction.edit_original_response(
@@ -51,6 +51,7 @@ async def _delete(interaction: Interaction) -> None:
     retention, user_id = services(interaction).retention, interaction.user.id
     before = await retention.summary(user_id)
     is_complete = await retention.erase_user(user_id)
+    services(interaction).outbox.wake()  # posts in galleries are deleted too
     content = privacy_text.result(before, await retention.summary(user_id), is_complete)
     await interaction.edit_original_response(content=content, view=None)
 
@@ -93,8 +94,4 @@ def _group() -> app_commands.Group:
     return group
 
 
-exports: Final = Exports(
-    commands=(_group(),),
-    components=(Component(_PATTERN, on_click),),
-    is_always_allowed=True,
-)
+exports: Final = Exports(commands=(_group(),), components=(Component(_PATTERN, on_click),))

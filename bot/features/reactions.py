@@ -1,6 +1,6 @@
-"""Reactions to a result: 🔁 or a number varies, ❌ deletes, ✉️ sends a DM, 🚩 reports."""
+"""Reactions to a result: 🔁 or a number varies, 🔄 paints again with other seeds, ❌ deletes, ✉️
+sends a DM, 🚩 reports."""
 
-import logging
 from typing import Final
 
 import discord
@@ -10,64 +10,49 @@ from bot.domain import rules
 from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import variation
-from bot.errors import BotError, PolicyViolation, Refused
+from bot.domain.plan import JobKind, Plan
+from bot.errors import Refused
 from bot.features import report
 from bot.features.exports import Exports, ReactionClear
-from bot.features.permissions import CannotReply, check_can_reply, is_moderator_by_reaction
-from bot.features.responses import role_ids
-from bot.features.restrictions import check_reaction
-from bot.messages import channels, message_parser
-from bot.messages.discord_errors import DISCORD_ERRORS, describe
-
-Reaction = discord.RawReactionActionEvent
+from bot.features.permissions import check_can_reply, is_moderator_by_reaction
+from bot.features.reaction_events import (
+    Reaction,
+    emoji_of,
+    handle_errors,
+    idempotency_key,
+    is_by_bot,
+    reply_temporarily,
+    request_context,
+)
+from bot.messages import message_parser
 
 _VARY: Final = "🔁"
+_REROLL: Final = "🔄"
 _DELETE: Final = "❌"
 _DM: Final = "✉"
 _REPORT: Final = "🚩"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 10)} | {"\U0001f51f": 10}
 """The keycap emoji, of which the last is 🔟; a reaction cannot name later pictures."""
-_ALWAYS_ALLOWED: Final = frozenset({_DELETE, _REPORT})
-"""Where the guild does not allow the bot, too."""
-_EMOJI: Final = frozenset({_VARY, _DELETE, _DM, _REPORT, *_NUMBERS})
-_VARIATION_SELECTOR: Final = "\ufe0f"
-"""Selects the colour form of an emoji; some clients send it and some do not."""
-_POLICY_VIOLATION: Final = "This is not allowed here."
-"""Shown in public instead of the message of a PolicyViolation, which is for its user alone."""
-log = logging.getLogger(__name__)
+_EMOJI: Final = frozenset({_VARY, _REROLL, _DELETE, _DM, _REPORT, *_NUMBERS})
 
 
 async def on_add(client: BotClient, reaction: Reaction) -> None:
     """Handle a reaction to a result."""
-    emoji = _emoji(reaction)
-    is_own = client.user is not None and reaction.user_id == client.user.id
-    if is_own or emoji not in _EMOJI:
+    emoji = emoji_of(reaction)
+    if emoji not in _EMOJI or is_by_bot(client, reaction):
         return
     result = await client.services.job_finder.by_message(reaction.message_id)
-    if reaction.member is not None and reaction.member.bot:
-        return
-    try:
-        if emoji not in _ALWAYS_ALLOWED:
-            check_reaction(client, reaction)
+    async with handle_errors(client, reaction):
         if result is None:
             await _handle_on_deleted(client, reaction, emoji)
         else:
             await _handle(client, reaction, emoji, result)
-    except PolicyViolation as error:
-        log.info("The reaction %s of %d is refused: %s", emoji, reaction.user_id, error)
-        await _reply_temporarily(client, reaction, _POLICY_VIOLATION)
-    except CannotReply as error:
-        await client.services.message_client.notify(reaction.user_id, str(error))
-    except BotError as error:
-        await _reply_temporarily(client, reaction, str(error))
-    except DISCORD_ERRORS as error:
-        log.warning("The reaction %s failed: %s", emoji, describe(error))
 
 
 async def on_remove(client: BotClient, reaction: Reaction) -> None:
     """Allow a reaction that was taken back to be repeated."""
-    if _emoji(reaction) in _EMOJI:
-        await client.services.job_service.free_key(_idempotency_key(reaction))
+    if emoji_of(reaction) in _EMOJI:
+        await client.services.job_service.free_key(idempotency_key(reaction))
 
 
 async def on_clear(client: BotClient, event: ReactionClear) -> None:
@@ -75,8 +60,8 @@ async def on_clear(client: BotClient, event: ReactionClear) -> None:
     prefix = f"reaction:{event.message_id}:"
     if isinstance(event, discord.RawReactionClearEvent):
         await client.services.job_service.free_keys(prefix)
-    elif _emoji(event) in _EMOJI:
-        await client.services.job_service.free_keys(prefix, f":{_emoji(event)}")
+    elif emoji_of(event) in _EMOJI:
+        await client.services.job_service.free_keys(prefix, f":{emoji_of(event)}")
 
 
 async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: ShownJob) -> None:
@@ -87,6 +72,8 @@ async def _handle(client: BotClient, reaction: Reaction, emoji: str, result: Sho
     elif emoji == _DM:
         await client.services.moderation.check_not_blocked(reaction.guild_id, reaction.user_id)
         await _send_directly(client, reaction, result)
+    elif emoji == _REROLL:
+        await _reroll(client, reaction, result)
     else:
         await _vary(client, reaction, result, _NUMBERS.get(emoji))
 
@@ -98,35 +85,37 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
     if not pictures:
         raise Refused("There is no such picture here.")
     check_can_reply(client, reaction)
-    context = RequestContext(
-        idempotency_key=_idempotency_key(reaction),
-        user_id=reaction.user_id,
-        channel=channels.from_channel(client.get_channel(reaction.channel_id)),
-        target=ResponseTarget(
-            channel_id=reaction.channel_id,
-            guild_id=reaction.guild_id,
-            reply_to_id=reaction.message_id,
-        ),
-        role_ids=role_ids(reaction.member),
-    )
-    service = client.services.job_service
+    context = request_context(client, reaction)
     plan_context = await client.services.planner.context(context, pictures)
     plan = variation.plan(variation.VariationRequest(), plan_context)
-    job = await service.submit(variation.KIND, plan, context)
+    await _start(client, variation.KIND, plan, context)
+
+
+async def _reroll(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
+    if not result.job.has_ended:
+        raise Refused("This is not finished yet.")
+    check_can_reply(client, reaction)
+    context = request_context(client, reaction)
+    kind, plan = await client.services.planner.replan(result.job, context, result.nth)
+    await _start(client, kind, plan, context)
+
+
+async def _start(client: BotClient, kind: JobKind, plan: Plan, context: RequestContext) -> None:
+    job = await client.services.job_service.submit(kind, plan, context)
     if job is not None:
-        service.start(job)
+        client.services.job_service.start(job)
 
 
 async def _send_directly(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
     async def refuse(reason: str) -> bool:
-        await _reply_temporarily(client, reaction, reason)
+        await reply_temporarily(client, reaction, reason)
         return True
 
     delivery = Delivery(
         kind=DeliveryKind.DIRECT,
         job_id=result.job.id,
         nth=result.nth,
-        request=_idempotency_key(reaction),
+        request=idempotency_key(reaction),
         recipient_id=reaction.user_id,
         target=ResponseTarget(channel_id=0),
         created_at=discord.utils.utcnow().timestamp(),
@@ -141,6 +130,8 @@ async def _delete(client: BotClient, reaction: Reaction, result: ShownJob) -> No
     ):
         return  # only the job's user and moderators can delete it
     await client.services.job_service.cancel(result.job)
+    if reaction.message_id == result.job.target.message_id:
+        await client.services.gallery.withdraw(result.job.id)
     await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
 
 
@@ -159,20 +150,6 @@ async def _handle_on_deleted(client: BotClient, reaction: Reaction, emoji: str) 
     is_owner = reaction.user_id == message_parser.owner_of(message)
     if is_owner or await is_moderator_by_reaction(client, reaction):
         await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
-
-
-async def _reply_temporarily(client: BotClient, reaction: Reaction, text: str) -> None:
-    await client.services.message_client.temporary_replies.send(
-        reaction.channel_id, reaction.message_id, reaction.user_id, text
-    )
-
-
-def _emoji(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
-    return reaction.emoji.name.replace(_VARIATION_SELECTOR, "")
-
-
-def _idempotency_key(reaction: Reaction) -> str:
-    return f"reaction:{reaction.message_id}:{reaction.user_id}:{_emoji(reaction)}"
 
 
 exports: Final = Exports(

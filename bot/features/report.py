@@ -84,8 +84,4 @@ async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEven
     await report_cards.show(client, job_id)
 
 
-exports: Final = Exports(
-    commands=(command,),
-    modals=(Component(_MODAL_PATTERN, on_modal_submit),),
-    is_always_allowed=True,
-)
+exports: Final = Exports(commands=(command,), modals=(Component(_MODAL_PATTERN, on_modal_submit),))

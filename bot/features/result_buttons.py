@@ -109,12 +109,6 @@ exports: Final = Exports(
             is_on_picture=lambda _: True,
             handler=reroll,
         ),
-        Action(
-            name=components.CANCEL,
-            label="✖ Cancel",
-            scope=ActionScope.JOB,
-            handler=cancel,
-            is_always_allowed=True,
-        ),
+        Action(name=components.CANCEL, label="✖ Cancel", scope=ActionScope.JOB, handler=cancel),
     ),
 )

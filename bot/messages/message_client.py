@@ -166,15 +166,38 @@ class MessageClient:
     async def delete(self, channel_id: int, message_id: int) -> bool:
         """Delete a message of ours; True if there is no such message now, also if there was none.
 
-        An archived thread is opened for it. Logs Discord's reason if it is False.
+        An archived thread is opened for it. With the first message of a forum post, the whole post
+        is deleted if the bot may. Logs Discord's reason if it is False.
         """
         message = self._partial_message(channel_id, message_id)
         try:
-            await self._in_open_thread(channel_id, message.delete)
+            if not (channel_id == message_id and await self._delete_post(channel_id)):
+                await self._in_open_thread(channel_id, message.delete)
         except DISCORD_ERRORS as error:
             if meaning(error) is not Meaning.GONE:
                 log.warning("Message %d is not deleted: %s", message_id, describe(error))
                 return False
+        return True
+
+    async def delete_post(self, target: ResponseTarget) -> None:
+        """Delete a message of ours, as `delete` does. Raises as `upsert` does, but not if there is
+        none."""
+        with translated_errors(by_token=False):
+            if target.channel_id == target.message_id and await self._delete_post(
+                target.channel_id
+            ):
+                return
+        await self.delete_response(target)
+
+    async def _delete_post(self, channel_id: int) -> bool:
+        """Delete a post of a forum, unless it is gone; False if Discord does not allow it."""
+        route = Route("DELETE", "/channels/{channel_id}", channel_id=channel_id)
+        try:
+            await self._client.http.request(route)
+        except DISCORD_ERRORS as error:
+            if meaning(error) is Meaning.RETRY:
+                raise
+            return meaning(error) is Meaning.GONE
         return True
 
     async def reset_menus(self, message: discord.Message) -> None:
@@ -201,13 +224,16 @@ class MessageClient:
             await self._open_thread(channel_id)
             await act()
 
-    async def notify(self, user_id: int, text: str) -> None:
-        """Send a text to a user whom the bot cannot answer in the channel. Failures are logged."""
+    async def notify(self, user_id: int, text: str) -> bool:
+        """Send a text to a user whom the bot cannot answer in the channel; False, after logging
+        why, if Discord does not accept it."""
         try:
             dm = await self._client.create_dm(discord.Object(user_id))
             await dm.send(text)
         except DISCORD_ERRORS as error:
             log.warning("User %d got no reason: %s", user_id, describe(error))
+            return False
+        return True
 
     def _partial_message(self, channel_id: int, message_id: int) -> discord.PartialMessage:
         return self._client.get_partial_messageable(channel_id).get_partial_message(message_id)

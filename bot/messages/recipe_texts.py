@@ -35,16 +35,12 @@ def describe(
     numbers: Sequence[int],
     models: Sequence[ModelCard],
     notes: Sequence[str] = (),
-    *,
-    default_aspect: str | None = None,
 ) -> RecipeText:
     """The recipes of the pictures with these numbers: the first, and how the others differ.
 
-    `models` are those that are loaded; `default_aspect` is what /imagine has without the option,
-    by default square.
+    `models` are those that are loaded.
     """
-    command = _command(recipes, models, default_aspect or "square")
-    others = _others(recipes, numbers)
+    command, others = _command(recipes, models), _others(recipes, numbers)
     parts = [
         code_block(write_infotext(recipes[0], is_flow=_is_flow(recipes[0], models))),
         *([] if command is None else [code_block(command)]),
@@ -81,9 +77,7 @@ def _is_flow(work: Work, models: Sequence[ModelCard]) -> bool:
     return any(model.is_flow for model in models if model.revision == work.recipe.revision)
 
 
-def _command(
-    recipes: Sequence[Work], models: Sequence[ModelCard], default_aspect: str
-) -> str | None:
+def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None:
     """The /imagine that paints these recipes; None if it lacks an option that they need."""
     first, count = recipes[0], len(recipes)
     if not isinstance(first, Recipe):
@@ -107,7 +101,7 @@ def _command(
     options = {
         "prompt": prompt if is_plain else escaped(prompt),
         "negative": " ".join(first.negative.split()),
-        "aspect": "" if aspect == default_aspect else aspect,
+        "aspect": "" if aspect == "square" else aspect,
         "seed": f"{first.seed}",
         "steps": f"{first.steps}",
         "guidance": f"{first.guidance:g}",

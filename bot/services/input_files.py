@@ -76,6 +76,11 @@ class InputFiles:
         picture = await retry_until_written(lambda: self._jobs.picture(picture_id))
         return await self.picture_file(picture)
 
+    async def recipe_of(self, picture_id: str) -> Recipe | None:
+        """The recipe of the picture of this id; None if it is gone."""
+        picture = await retry_until_written(lambda: self._jobs.picture(picture_id))
+        return None if picture is None else picture.recipe.recipe
+
     async def picture_file(self, picture: Picture | None) -> bytes:
         """The file of a picture. Raises Refused if it is gone, or FileMissing."""
         if picture is None:

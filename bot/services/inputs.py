@@ -122,8 +122,10 @@ class InputService:
         async with user_lock, self._downloads:
             data = await self._read(inputs[0])
             decoded = await self._decoded(inputs[0], data)
-        is_upload = inputs[0].picture_id is None
-        own_picture = await self._own_picture(data, decoded) if is_upload else NOT_OURS
+        if inputs[0].picture_id is None:
+            own_picture = await self._own_picture(data, decoded)
+        else:
+            own_picture = await self._stored_picture(inputs[0])
         return {
             plan_input: await self._stored(plan_input, decoded, own_picture)
             for plan_input in inputs
@@ -139,6 +141,12 @@ class InputService:
         if original.is_removed:
             raise Refused(rules.REMOVED_UPLOAD)
         return OwnPicture(recipe or original.recipe.recipe, original.id)
+
+    async def _stored_picture(self, plan_input: PlanInput) -> OwnPicture:
+        """The recipe of an earlier picture that is mixed, for its noise; its edges are planned."""
+        if plan_input.role is not InputRole.BLEND or plan_input.picture_id is None:
+            return NOT_OURS
+        return OwnPicture(await self._files.recipe_of(plan_input.picture_id))
 
     async def _read(self, plan_input: PlanInput) -> bytes:
         """The file of an attachment or of an earlier picture."""

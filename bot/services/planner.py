@@ -13,19 +13,18 @@ from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import nsfw, rules
+from bot.domain.guild_settings import NO_SETTINGS, GuildSettings
 from bot.domain.job import Job, RequestContext
 from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
 from bot.domain.model_names import with_default
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.plan import REPAINTED, JobKind, Plan, PlanContext, PlannedJob, Relation
-from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import BUILT_IN, Presets
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.services.input_files import InputFiles
-from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.uploaded_recipes import UploadedRecipes
 from engine.contract import MAX_PROMPT_CHARS, SEED_LIMIT, Edit, ModelCard, pixels_sha256
@@ -41,7 +40,6 @@ class Planner:
         jobs: JobStore,
         lineage: LineageStore,
         guild_settings: GuildSettingsStore,
-        preferences: PreferenceService,
         presets: PresetService,
         engine: EngineClient,
         input_files: InputFiles,
@@ -51,7 +49,6 @@ class Planner:
         self._jobs = jobs
         self._lineage = lineage
         self._guild_settings = guild_settings
-        self._preferences = preferences
         self._presets = presets
         self._engine = engine
         self._input_files = input_files
@@ -64,9 +61,9 @@ class Planner:
         """The loaded models; the first is the default."""
         return self._engine.models
 
-    def models_for(self, preferences: Preferences) -> tuple[ModelCard, ...]:
-        """The loaded models; the first is the default of these preferences."""
-        return with_default(self._engine.models, preferences.default_model)
+    async def models_in(self, guild_id: int | None) -> tuple[ModelCard, ...]:
+        """The loaded models; the first is the default of this guild."""
+        return self._models(await self._guild_settings.get(guild_id))
 
     async def context(
         self, request: RequestContext, pictures: Sequence[Picture] = ()
@@ -83,7 +80,7 @@ class Planner:
             rules.check_viewable(visible[0])
         parents = [picture for picture in visible if picture.unavailable_reason is None]
         presets = await self._presets.of(request.channel.guild_id)
-        return self._context(parents, self._preferences.of_request(request), presets)
+        return self._context(parents, settings, presets)
 
     async def visible(
         self, channel: nsfw.ChannelContext, pictures: Sequence[Picture]
@@ -178,15 +175,17 @@ class Planner:
             )
         return await self._jobs.picture(picture_id)
 
+    def _models(self, settings: GuildSettings) -> tuple[ModelCard, ...]:
+        return with_default(self._engine.models, settings.default_model)
+
     def _context(
         self,
         parents: Sequence[Picture] = (),
-        preferences: Preferences = NO_PREFERENCES,
+        settings: GuildSettings = NO_SETTINGS,
         presets: Presets = BUILT_IN,
     ) -> PlanContext:
         return PlanContext(
-            models=self.models_for(preferences),
-            preferences=preferences,
+            models=self._models(settings),
             upscalers=self._engine.upscalers,
             can_film=self._engine.can_film,
             seed=secrets.randbelow(SEED_LIMIT),

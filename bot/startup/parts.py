@@ -20,6 +20,7 @@ from bot.messages.channels import ChannelResolver
 from bot.messages.direct_messages import DirectMessages
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.full_size import FullSizeContent
+from bot.messages.gallery_posts import GalleryPosts, GalleryWithdrawals
 from bot.messages.job_messages import JobMessages
 from bot.messages.message_client import MessageClient
 from bot.messages.response_sender import ResponseSender
@@ -28,6 +29,7 @@ from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
 from bot.services.display_versions import DisplayVersions
 from bot.services.family import FamilyFinder
+from bot.services.gallery import Gallery
 from bot.services.input_files import InputFiles
 from bot.services.inputs import InputService
 from bot.services.job_finder import JobFinder
@@ -38,13 +40,13 @@ from bot.services.moderation import ModerationService
 from bot.services.notifier import Notifier, Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
-from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
 from bot.services.scheduler import JobScheduler
 from bot.services.uploaded_recipes import UploadedRecipes
+from bot.services.voting import VotingService
 from bot.settings import Settings, sandbox_environment
 from bot.storage import FileStorage
 
@@ -80,18 +82,17 @@ def build(
     full_size = FullSizeContent(
         db.jobs, storage, displays, channels, message_client.upload_limits, views, engine
     )
-    outbox = _outbox(client, db, storage, message_client, full_size, notifier, clock)
+    senders = _senders(client, db, storage, message_client, channels, displays, full_size, clock)
+    outbox = Outbox(db.jobs, db.deliveries, {**senders, DeliveryKind.RESULT: notifier}, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
     files = InputFiles(db.jobs, db.lineage, storage)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    preferences = PreferenceService(db.preferences, clock=clock)
     admission = AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock)
     job_service = JobService(
         db.jobs,
         db.guild_settings,
-        preferences,
         engine,
         admission,
         QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
@@ -105,7 +106,7 @@ def build(
     presets = PresetService(db.presets, clock)
     services = Services(
         job_service=job_service,
-        planner=_planner(db, preferences, presets, engine, files, fetcher, storage, limits),
+        planner=_planner(db, presets, engine, files, fetcher, storage, limits),
         job_finder=JobFinder(db.jobs, db.deliveries),
         moderation=_moderation(db, limits, clock),
         presets=presets,
@@ -113,16 +114,16 @@ def build(
         status_reporter=status_reporter,
         message_client=message_client,
         outbox=outbox,
-        retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
+        gallery=Gallery(db.deliveries, outbox, clock),
+        votes=VotingService(db.votes, clock),
+        retention=_retention(settings, db, storage, job_service, tasks, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
-        preferences=preferences,
     )
     return Parts(services, notifier, dispatcher, tasks)
 
 
 def _planner(
     db: Database,
-    preferences: PreferenceService,
     presets: PresetService,
     engine: EngineClient,
     files: InputFiles,
@@ -130,17 +131,8 @@ def _planner(
     storage: FileStorage,
     limits: Limits,
 ) -> Planner:
-    return Planner(
-        db.jobs,
-        db.lineage,
-        db.guild_settings,
-        preferences,
-        presets,
-        engine,
-        files,
-        UploadedRecipes(fetcher, db.job_inputs, storage),
-        limits,
-    )
+    uploaded = UploadedRecipes(fetcher, db.job_inputs, storage)
+    return Planner(db.jobs, db.lineage, db.guild_settings, presets, engine, files, uploaded, limits)
 
 
 def _runner(
@@ -171,7 +163,6 @@ def _retention(
     storage: FileStorage,
     job_service: JobService,
     tasks: JobTasks,
-    preferences: PreferenceService,
     clock: Clock,
 ) -> Retention:
     policy = RetentionPolicy(
@@ -180,33 +171,36 @@ def _retention(
     return Retention(
         db.jobs,
         db.erasure,
+        db.votes,
         db.file_deletions,
         storage,
         job_service,
         tasks,
-        preferences,
         policy=policy,
         clock=clock,
     )
 
 
-def _outbox(
+def _senders(
     client: Client,
     db: Database,
     storage: FileStorage,
     messages: MessageClient,
+    channels: ChannelResolver,
+    displays: DisplayVersions,
     full_size: FullSizeContent,
-    notifier: JobMessages,
     clock: Clock,
-) -> Outbox:
-    """With a sender for each kind of delivery that can be undelivered."""
-    senders: dict[DeliveryKind, Sender] = {
-        DeliveryKind.RESULT: notifier,
+) -> dict[DeliveryKind, Sender]:
+    """One for each kind of delivery that can be undelivered, besides results."""
+    return {
         DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
         DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, clock),
         DeliveryKind.CARD: CardSender(client),
+        DeliveryKind.GALLERY: GalleryPosts(
+            client, messages, db.jobs, db.deliveries, storage, displays, channels
+        ),
+        DeliveryKind.WITHDRAWAL: GalleryWithdrawals(messages),
     }
-    return Outbox(db.jobs, db.deliveries, senders, clock)
 
 
 def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:

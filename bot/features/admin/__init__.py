@@ -8,9 +8,11 @@ from discord import app_commands
 from bot.features.admin import (
     audit,
     blocks,
+    gallery,
     limits,
     mod_channel,
     nsfw,
+    settings,
     styles,
     wildcards,
     words,
@@ -29,10 +31,11 @@ def _group() -> app_commands.Group:
         ),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-    for module in (limits, words, blocks, audit, mod_channel, nsfw, styles, wildcards):
+    modules = limits, words, blocks, audit, mod_channel, gallery, nsfw, settings, styles, wildcards
+    for module in modules:
         for command in module.commands:
             group.add_command(command)
     return group
 
 
-exports: Final = Exports(commands=(_group(),), is_always_allowed=True)
+exports: Final = Exports(commands=(_group(),))

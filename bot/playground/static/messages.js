@@ -5,7 +5,7 @@ import { element, plainText, relative, render } from "./markdown.js";
 import { pollNodes } from "./polls.js";
 import { isSelect, selectNode, valuesOf } from "./selects.js";
 
-const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "❌", "✉️"];
+const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "🔄", "👍", "⭐", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
 const NEAR_END = 160; // pixels from the end within which the list scrolls to new messages
 

@@ -1,0 +1,39 @@
+"""/admin gallery: the channel or forum that pictures with a ⭐ are posted to."""
+
+from typing import Final
+
+import discord
+from discord import app_commands
+
+from bot.context import Interaction, services
+from bot.domain.guild_settings import set_gallery_channel
+from bot.errors import Refused
+from bot.features.exports import GroupCommand
+from bot.features.permissions import check_can_show, moderated_guild
+from bot.features.responses import respond_ephemeral
+
+
+@app_commands.command(name="gallery", description="Choose where pictures with a ⭐ are posted")
+@app_commands.describe(channel="A text channel, or a forum; without it, there is no gallery")
+async def command(
+    interaction: Interaction, channel: discord.TextChannel | discord.ForumChannel | None = None
+) -> None:
+    """Refuses a channel that the bot may not post pictures in."""
+    guild_id = moderated_guild(interaction)
+    if channel is not None:
+        try:
+            check_can_show(channel.permissions_for(channel.guild.me), channel)
+        except Refused as error:
+            raise Refused(f"{error} I changed nothing.") from None
+    await services(interaction).moderation.change(
+        guild_id,
+        set_gallery_channel(None if channel is None else channel.id),
+        actor_id=interaction.user.id,
+    )
+    response = "Pictures with a ⭐ are no longer posted. What was posted stays."
+    if channel is not None:
+        response = f"Pictures with a ⭐ are now posted in <#{channel.id}>."
+    await respond_ephemeral(interaction, response)
+
+
+commands: Final[tuple[GroupCommand, ...]] = (command,)

@@ -1,0 +1,81 @@
+"""/breed: cross the favourites of a channel, chosen by 👍, into a new generation."""
+
+from typing import Final
+
+from discord import app_commands
+
+from bot.context import Interaction, services
+from bot.domain import rules
+from bot.domain.kinds import blend, breed
+from bot.domain.kinds.imagine import parse
+from bot.domain.votes import Favourite
+from bot.errors import Refused
+from bot.features import model_option
+from bot.features.changing import start
+from bot.features.exports import Exports
+from bot.features.imagine import Count, PromptText, Seed
+from bot.features.responses import request_context
+
+_PARENTS: Final = 2
+"""By default."""
+_MAX_DAYS: Final = 7
+
+
+@app_commands.command(
+    name="breed", description="Cross this channel's favourites, chosen by 👍, into new pictures"
+)
+@app_commands.describe(
+    favourites="How many favourites to cross; by default two",
+    days="How many days the votes may be old; by default one",
+    prompt="What the new pictures should show",
+    seed="The same seed and favourites make the same pictures again; -1 is any seed",
+    count="How many pictures to make",
+    model="The model that paints",
+)
+@app_commands.autocomplete(model=model_option.autocomplete)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(
+    interaction: Interaction,
+    favourites: app_commands.Range[int, breed.MIN_PARENTS, breed.MAX_PARENTS] = _PARENTS,
+    days: app_commands.Range[int, 1, _MAX_DAYS] = 1,
+    prompt: PromptText | None = None,
+    seed: Seed | None = None,
+    count: Count | None = None,
+    model: str | None = None,
+) -> None:
+    """Ranges are checked again, because only Discord's own clients check them."""
+    _check_range("favourites", favourites, breed.MIN_PARENTS, breed.MAX_PARENTS)
+    _check_range("days", days, 1, _MAX_DAYS)
+    options = parse(
+        prompt=rules.strip_invisible(prompt or "") or blend.PROMPT,
+        seed=seed,
+        count=count,
+        model=model,
+    )
+    request = request_context(interaction)
+    channel_id = interaction.channel_id or 0
+    best = await services(interaction).votes.favourites(channel_id, days, favourites)
+    if len(best) < breed.MIN_PARENTS:
+        raise Refused(_too_few(best, days))
+    context = await services(interaction).planner.context(request, [item.picture for item in best])
+    votes = tuple(item.votes for item in best)
+    plan = breed.plan(breed.BreedRequest(options=options, votes=votes), context)
+    await start(interaction, breed.KIND, plan)
+
+
+def _check_range(name: str, value: int, least: int, most: int) -> None:
+    if not least <= value <= most:
+        raise Refused(f"The option {name} is {value}; it must be {least} to {most}.")
+
+
+def _too_few(best: list[Favourite], days: int) -> str:
+    time = "the last 24 hours" if days == 1 else f"the last {days} days"
+    number = "one favourite" if best else "no favourites"
+    return (
+        f"This channel has {number} of {time}, and it takes two. React with 👍 to pictures that "
+        "you like, such as those that U buttons show, and try again."
+    )
+
+
+exports: Final = Exports(commands=(command,))
