@@ -77,6 +77,22 @@ def test_a_result_says_how_many_words_were_left_out() -> None:
     assert captions.full_size(pictures[2]).splitlines()[2] == text.splitlines()[2]
 
 
+def test_a_result_says_what_was_changed_in_the_request() -> None:
+    """Escaped, cut, and below all else; not where the words of the prompt are blocked."""
+    notes = ("The steps *400* were lowered to 150.", "x" * 300, *("more",) * 9)
+    noted = job(status=Status.DONE, plan=PlanDetails(notes=notes))
+    lines = captions.ending(noted, [picture()]).splitlines()[2:]
+    assert lines == [
+        r"The steps \*400\* were lowered to 150.",
+        "x" * 199 + "…",
+        "more",
+        "more",
+    ]
+    assert "lowered" not in captions.ending(noted, [picture()], has_prompt=False)
+    failed = job(status=Status.CANCELLED, plan=PlanDetails(notes=notes))
+    assert "lowered" not in captions.ending(failed, [])
+
+
 def test_a_result_says_that_its_negative_prompt_had_no_effect() -> None:
     """That is so without guidance; some pictures of a matrix may have guidance."""
     with_guidance = picture(nth=1, recipe=recipe(negative="fog"))

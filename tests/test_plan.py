@@ -39,7 +39,7 @@ def test_a_matrix_has_one_recipe_for_each_cell() -> None:
 @pytest.mark.parametrize("layout", [Grid(), Matrix(NOTHING, STEPS), Film()])
 def test_details_are_stored_without_recipes(layout: Layout) -> None:
     """They are the same when they are read again."""
-    plan = Plan(recipes=(recipe(), recipe()), layout=layout, prompt="a house")
+    plan = Plan(recipes=(recipe(), recipe()), layout=layout, prompt="a house", notes=("Lowered.",))
     text = msgspec.json.encode(plan.details)
     assert msgspec.json.decode(text, type=PlanDetails) == plan.details
     assert b"recipes" not in text

@@ -112,6 +112,9 @@ class PlanDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The user's own words, for messages; empty for the prompt of the first recipe."""
     full_recipes: tuple[Recipe, ...] = ()
     """Of a draft: what ✅ Finish paints, in the order of its pictures."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about values of the request that were changed, for the message of the
+    result."""
 
 
 class Plan(PlanDetails, frozen=True, kw_only=True, omit_defaults=True):

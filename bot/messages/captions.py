@@ -51,6 +51,9 @@ _MAX_SEEDS: Final = 400
 _MAX_VARIANTS: Final = 300
 """Characters of the pictures' own words in a message."""
 _MAX_ALT_TEXT: Final = 1000
+_MAX_NOTES: Final = 4
+_MAX_NOTE: Final = 200
+"""Of a sentence about a value of the request that was changed."""
 _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
 """Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
 _INVITE: Final = re.compile(r"discord(?:app)?\.(?:gg|com)(?=/)", re.IGNORECASE)
@@ -100,7 +103,9 @@ def ending(
     headline = _headline(job, has_prompt)
     if job.status is Status.DONE:
         variants = _variants(job, pictures) if has_prompt else ""
-        return "\n".join(filter(None, [headline, variants, _result(job, pictures, models)]))
+        notes = _request_notes(job) if has_prompt else []
+        lines = [headline, variants, *_result(job, pictures, models), *notes]
+        return "\n".join(filter(None, lines))
     if job.status is Status.CANCELLED:
         return f"{headline}\nCancelled."
     return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
@@ -159,13 +164,18 @@ def _variants(job: Job, pictures: Sequence[Picture]) -> str:
     return _fitting(texts, " · ", _MAX_VARIANTS)
 
 
-def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) -> str:
+def _request_notes(job: Job) -> list[str]:
+    """What was changed in the request; it may have words of the prompt."""
+    return [escape(note, _MAX_NOTE) for note in job.plan.notes[:_MAX_NOTES]]
+
+
+def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) -> list[str]:
     recipes = [picture.recipe for picture in pictures]
     parts = _axes(job.plan.layout), _model(recipes, models), settings(recipes)
     lines = [" · ".join(part for part in parts if part), *_notes(pictures)]
     unavailable = sorted((p for p in pictures if p.unavailable_reason), key=_reason)
     lines += [_unavailable(reason, list(group)) for reason, group in groupby(unavailable, _reason)]
-    return "\n".join(lines)
+    return lines
 
 
 def _notes(pictures: Sequence[Picture]) -> list[str]:
