@@ -75,18 +75,24 @@ def test_a_grid_lists_how_its_pictures_differ() -> None:
     assert content.endswith("```\n2: seed 8\n3: seed 9\n```")
 
 
+def test_the_command_has_the_size() -> None:
+    """As an aspect, or else in pixels."""
+    assert "aspect:wide seed:7" in described(recipe(width=88))[0]
+    assert "a red house width:200 height:64 seed:7" in described(recipe(width=200))[0]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {"subseeds": (Subseed(3, 0.15),)},
         {"changes": (Change(step=2, prompt="a dog"),)},
         {"source": Img2Img("b" * 64, 0.5)},
-        {"width": 200},
+        {"prompt": "a --cat"},
         {"revision": "1" * 40},
     ],
 )
 def test_a_recipe_that_no_command_paints_needs_its_file(changes: dict[str, object]) -> None:
-    """/imagine has no option for it."""
+    """/imagine has no option for it, or reads the prompt otherwise."""
     content, needs_file = described(recipe(**changes))
     assert needs_file and "/imagine" not in content
     assert decode_recipes(recipe_texts.recipe_file([recipe(**changes)])) == (recipe(**changes),)

@@ -258,7 +258,7 @@ def test_explore_steers_all_pictures_alike() -> None:
     assert [item.url for item in plan.inputs] == ["https://a/style", "https://a/like"]
 
 
-def compared(*models: object, **values: str) -> list[str]:
+def compared(*models: object, **values: Any) -> list[str]:
     """The models that are compared with a reference and a LoRA."""
     request = CompareRequest(
         options=parse(prompt="a house", loras="neon", count=1),

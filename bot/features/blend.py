@@ -5,12 +5,9 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import rules
 from bot.domain.kinds import blend
-from bot.domain.kinds.imagine import ASPECTS, parse
-from bot.features import loras_option, model_option
+from bot.features import loras_option, model_option, typed_options
 from bot.features.changing import start
 from bot.features.exports import Exports
 from bot.features.imagine import Count, LorasText, PromptText, Seed
@@ -32,8 +29,11 @@ from bot.features.responses import request_context
     loras="LoRAs, with commas between them: neon, pencil:0.8; /loras lists them",
     model="The model that paints",
 )
-@app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
-@app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
+@app_commands.autocomplete(
+    model=model_option.autocomplete,
+    loras=loras_option.autocomplete,
+    aspect=typed_options.autocomplete_aspect,
+)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -51,25 +51,16 @@ async def command(
     loras: LorasText | None = None,
     model: str | None = None,
 ) -> None:
-    """Ranges are checked again, because only Discord's own clients check them."""
+    """`typed_options` reads the other options, which these parameters declare."""
+    typed = typed_options.read(interaction, default_prompt=blend.PROMPT)
     pictures = [picture1, picture2, picture3, picture4, picture5]
-    uploads = [picture for picture in pictures if picture is not None]
-    for upload in uploads:
-        sanitize.check_size(upload.size)
-    options = parse(
-        prompt=rules.strip_invisible(prompt or "") or blend.PROMPT,
-        aspect=aspect,
-        seed=seed,
-        count=count,
-        loras=loras,
-        model=model,
+    request = blend.BlendRequest(
+        options=typed.imagine_options(),
+        picture_urls=tuple(picture.url for picture in pictures if picture is not None),
+        ratios=ratios or "",
+        notes=typed.notes,
     )
     context = await services(interaction).planner.context(request_context(interaction))
-    request = blend.BlendRequest(
-        options=options,
-        picture_urls=tuple(upload.url for upload in uploads),
-        ratios=ratios or "",
-    )
     await start(interaction, blend.KIND, blend.plan(request, context))
 
 

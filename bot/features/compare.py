@@ -5,15 +5,12 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import rules
 from bot.domain.kinds import compare
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds.compare import DEFAULT_COUNT, CompareRequest
-from bot.domain.kinds.imagine import parse
-from bot.domain.steering import References, words
-from bot.features import loras_option
+from bot.domain.steering import References
+from bot.features import loras_option, typed_options
 from bot.features.exports import Exports
 from bot.features.imagine import Guidance, LorasText, PromptText, Scale, Seed, Steps
 from bot.features.responses import defer_and_start, request_context
@@ -61,21 +58,9 @@ async def command(
     draft: bool = False,
     raw: bool | None = None,
 ) -> None:
-    """Ranges are checked again, because only Discord's own clients check them."""
-    for attachment in (style, like):
-        if attachment is not None:
-            sanitize.check_size(attachment.size)
-    options = parse(
-        prompt=words(rules.strip_invisible(prompt)),
-        negative=rules.strip_invisible(negative or ""),
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        count=count,
-        raw=raw,
-        reference_strength=reference_strength,
-        loras=loras,
-    )
+    """`typed_options` reads the other options, which these parameters declare."""
+    typed = typed_options.read(interaction)
+    options = typed.imagine_options()
     request = CompareRequest(
         options=options,
         models=models,
@@ -85,11 +70,12 @@ async def command(
             like_url=like.url if like else None,
             scale=options.reference_strength,
         ),
+        notes=typed.notes,
     )
     context = request_context(interaction)
     plan = compare.plan(request, await services(interaction).planner.context(context))
     kind = compare.KIND
-    if draft:
+    if typed.values.get("draft", False):
         kind, plan = drafts.KIND, drafts.drafts_of(plan)
     job = await services(interaction).job_service.submit(kind, plan, context)
     await defer_and_start(interaction, job)

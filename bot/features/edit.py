@@ -15,7 +15,7 @@ from bot.domain.kinds import edit
 from bot.domain.kinds.imagine import parse
 from bot.domain.numbers import parse_number
 from bot.errors import Refused
-from bot.features import model_option
+from bot.features import model_option, typed_options
 from bot.features.changing import check_form, is_changeable, picture_to_change, start
 from bot.features.exports import Action, Component, Exports
 from bot.features.imagine import Count, Guidance, PromptText, Seed, Steps
@@ -65,19 +65,15 @@ async def command(
     count: Count | None = None,
     model: str | None = None,
 ) -> None:
-    """Ranges are checked again, because only Discord's own clients check them."""
-    sanitize.check_size(picture.size)
-    options = parse(
-        prompt=rules.strip_invisible(instruction),
-        negative=rules.strip_invisible(negative or ""),
-        guidance=guidance,
-        seed=seed,
-        steps=steps,
-        count=count,
-        model=model,
-    )
+    """`typed_options` reads the other options, which these parameters declare."""
+    typed = typed_options.read(interaction, prompt_option="instruction")
     context = await services(interaction).planner.context(request_context(interaction))
-    request = edit.EditRequest(options=options, image_guidance=keep, picture_url=picture.url)
+    request = edit.EditRequest(
+        options=typed.imagine_options(),
+        image_guidance=keep,
+        picture_url=picture.url,
+        notes=typed.notes,
+    )
     await start(interaction, edit.KIND, edit.plan(request, context))
 
 

@@ -5,15 +5,13 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import rules
 from bot.domain.axes import MAX_TEXT
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds import explore
 from bot.domain.kinds.explore import PRESETS, ExploreRequest
-from bot.domain.steering import References, words
-from bot.features import loras_option, model_option
+from bot.domain.steering import References
+from bot.features import loras_option, model_option, typed_options
 from bot.features.exports import Exports
 from bot.features.imagine import LorasText, PromptText, Scale
 from bot.features.responses import defer_and_start, request_context
@@ -65,36 +63,29 @@ async def command(
     draft: bool = False,
     raw: bool = False,
 ) -> None:
-    """What the options mean, and whether it is allowed, is decided by the kind."""
-    for attachment in (sketch, style, like):
-        if attachment is not None:
-            sanitize.check_size(attachment.size)
-    typed = {
-        "steps": steps,
-        "guidance": guidance,
-        "sampler": sampler,
-        "strength": strength,
-        "seed": seed,
-    }
+    """`typed_options` reads the other options, which these parameters declare. What their values
+    mean, and whether they are allowed, is decided by the kind."""
+    typed = typed_options.read(interaction)
     request = ExploreRequest(
-        prompt=words(rules.strip_invisible(prompt)),
-        negative=rules.strip_invisible(negative or ""),
-        model=model,
-        raw=raw,
-        values={name: text for name, text in typed.items() if text is not None},
+        prompt=typed.values["prompt"],
+        negative=typed.values.get("negative"),
+        model=typed.values.get("model"),
+        raw=typed.values.get("raw", False),
+        values={name: typed.values[name] for name in explore.AXES if name in typed.values},
         preset=preset,
         sketch_url=sketch.url if sketch else None,
-        loras=loras,
+        loras=typed.values.get("loras"),
         references=References(
             style_url=style.url if style else None,
             like_url=like.url if like else None,
-            scale=reference_strength,
+            scale=typed.values.get("reference_strength"),
         ),
+        notes=typed.notes,
     )
     context = request_context(interaction)
     plan = explore.plan(request, await services(interaction).planner.context(context))
     kind = explore.KIND
-    if draft:
+    if typed.values.get("draft", False):
         kind, plan = drafts.KIND, drafts.drafts_of(plan)
     job = await services(interaction).job_service.submit(kind, plan, context)
     await defer_and_start(interaction, job)

@@ -6,22 +6,15 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import rules
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds import imagine
-from bot.domain.kinds.imagine import (
-    ASPECTS,
-    ImagineOptions,
-    ImagineRequest,
-    parse,
-    with_changes,
-)
+from bot.domain.kinds.imagine import ImagineRequest
 from bot.domain.loras import MAX_TEXT
-from bot.domain.steering import MODES, words
+from bot.domain.picture_size import MAX_TYPED
+from bot.domain.steering import MODES
 from bot.domain.styles import MAX_TEXT as MAX_STYLES_TEXT
-from bot.features import loras_option, model_option, styles_option
+from bot.features import loras_option, model_option, styles_option, typed_options
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, request_context
 from engine.contract import (
@@ -46,6 +39,7 @@ ClipSkip = app_commands.Range[int, 1, MAX_CLIP_SKIP]
 Strength = app_commands.Range[float, 0.0, MAX_SCALE]
 """Of a sketch that is painted over, at most 1."""
 Scale = app_commands.Range[float, 0.0, MAX_SCALE]
+Side = app_commands.Range[int, 1, MAX_TYPED]
 LorasText = app_commands.Range[str, 1, MAX_TEXT]
 StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
 
@@ -54,7 +48,7 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
 @app_commands.describe(
     prompt="What to show: {red, blue} paints both, __animals__ draws one; - for no words",
     negative="What the pictures should not show",
-    aspect="The aspect ratio of the pictures",
+    aspect="The aspect ratio of the pictures: a name, or width and height as 3:2",
     seed="The same seed and options make the same pictures again; -1 is any seed",
     steps="More steps give finer pictures and take longer",
     guidance="How closely to follow the prompt",
@@ -72,13 +66,15 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
     clip_skip="The text encoder's layer, counted from the last one; with Stable Diffusion 1 and 2",
     styles="Styles, with commas between them: neon, watercolor; - for none",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
+    width="In pixels, rounded to what the model paints; without height, that of the aspect",
+    height="In pixels, rounded to what the model paints; without width, that of the aspect",
 )
-@app_commands.choices(aspect=[app_commands.Choice(name=name, value=name) for name in ASPECTS])
 @app_commands.choices(mode=[app_commands.Choice(name=name, value=name) for name in MODES])
 @app_commands.autocomplete(
     model=model_option.autocomplete,
     loras=loras_option.autocomplete,
     styles=styles_option.autocomplete,
+    aspect=typed_options.autocomplete_aspect,
 )
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
@@ -104,39 +100,22 @@ async def command(
     clip_skip: ClipSkip | None = None,
     raw: bool | None = None,
     styles: StylesText | None = None,
+    width: Side | None = None,
+    height: Side | None = None,
 ) -> None:
-    """Ranges are checked again, because only Discord's own clients check them."""
-    for attachment in (sketch, style, like):
-        if attachment is not None:
-            sanitize.check_size(attachment.size)
-    options = parse(
-        prompt=prompt,
-        negative=negative,
-        aspect=aspect,
-        seed=seed,
-        steps=steps,
-        guidance=guidance,
-        sampler=sampler,
-        count=count,
-        mode=mode,
-        strength=strength,
-        reference_strength=reference_strength,
-        loras=loras,
-        model=model,
-        clip_skip=clip_skip,
-        raw=raw,
-        styles=styles,
-    )
-    options = _without_invisible_characters(options)
-    context = request_context(interaction)
+    """`typed_options` reads the options, which these parameters declare."""
+    typed = typed_options.read(interaction)
     request = ImagineRequest(
-        options=options,
+        options=typed.imagine_options(),
         sketch_url=sketch.url if sketch else None,
         style_url=style.url if style else None,
         like_url=like.url if like else None,
+        notes=typed.notes,
     )
+    context = request_context(interaction)
     plan_context = await services(interaction).planner.context(context)
-    kind, plan = (drafts.KIND, drafts.plan) if draft else (imagine.KIND, imagine.plan)
+    is_draft = typed.values.get("draft", False)
+    kind, plan = (drafts.KIND, drafts.plan) if is_draft else (imagine.KIND, imagine.plan)
     job = await services(interaction).job_service.submit(kind, plan(request, plan_context), context)
     await defer_and_start(interaction, job)
 
@@ -145,15 +124,6 @@ def offer_samplers(samplers: Sequence[Sampler]) -> None:
     """Make these the choices of the option `sampler`, before the commands are registered."""
     choices = [app_commands.Choice(name=name.value, value=name.value) for name in samplers]
     app_commands.choices(sampler=choices)(command)
-
-
-def _without_invisible_characters(options: ImagineOptions) -> ImagineOptions:
-    prompt, negative = options.prompt, options.negative or ""
-    return with_changes(
-        options,
-        prompt=words(rules.strip_invisible(prompt)),
-        negative=rules.strip_invisible(negative),
-    )
 
 
 exports: Final = Exports(commands=(command,))

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from bot.domain import loras
-from bot.domain.kinds.imagine import ASPECTS
 from bot.domain.model_names import short_names
+from bot.domain.picture_size import ASPECTS
+from bot.domain.prompt_flags import has_flags
 from bot.domain.prompt_template import escaped
 from bot.domain.recipe_diff import recipe_changes
 from engine.contract import ModelCard, PromptFormat, Recipe, Work
@@ -95,13 +96,17 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
     )
     is_plain = first.prompt_format is PromptFormat.PLAIN
     has_own_skip = first.negative_clip_skip != (1 if is_plain else first.clip_skip)
-    if aspect is None or first.subseeds or first.changes or first.images or has_own_skip:
+    if first.subseeds or first.changes or first.images or has_own_skip:
+        return None
+    if has_flags(first.prompt):  # they were words when it was painted
         return None
     prompt = " ".join(first.prompt.split())
     options = {
         "prompt": prompt if is_plain else escaped(prompt),
         "negative": " ".join(first.negative.split()),
-        "aspect": "" if aspect == "square" else aspect,
+        "aspect": "" if aspect in (None, "square") else aspect,
+        "width": f"{first.width}" if aspect is None else "",
+        "height": f"{first.height}" if aspect is None else "",
         "seed": f"{first.seed}",
         "steps": f"{first.steps}",
         "guidance": f"{first.guidance:g}",

@@ -9,6 +9,7 @@ from bot.domain import loras
 from bot.domain.axes import MAX_TEXT
 from bot.domain.job_input import InputRole, PlanInput, pending_image
 from bot.domain.kinds.imagine import ImagineOptions, size_of
+from bot.domain.lowering import lowered
 from bot.domain.numbers import parse_number
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext
 from bot.domain.repainting import COUNT, model_that
@@ -36,6 +37,8 @@ class BlendRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The addresses of the pictures."""
     ratios: str = ""
     """How much of each, such as `2:1`; as much of each if it is empty."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
 
 def can_blend(card: ModelCard) -> bool:
@@ -70,10 +73,12 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
             f"{MAX_PICTURES} can be blended."
         )
     card = model_that(can_blend, context.models, NO_BLENDER, options.model, LACK)
-    most = context.limits.max_pictures
     count = COUNT if options.count is None else options.count
-    if not 1 <= count <= most:
-        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+    if count < 1:
+        raise Refused(f"The count is {count}; it must be 1 to {context.limits.max_pictures}.")
+    options = msgspec.structs.replace(options, count=count)
+    options, notes = lowered(options, card, context.limits)
+    size = size_of(card, options)
     try:
         references = [
             card.reference(
@@ -82,9 +87,9 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
             for nth, share in enumerate(shares(request.ratios, len(urls)), start=1)
         ]
         recipes = make_recipes(
-            msgspec.structs.replace(options, count=count),
+            options,
             card,
-            size=size_of(card, options),
+            size=size.size,
             seed=context.seed,
             adapters=loras.parse(options.loras, card, context.models),
             references=references,
@@ -95,6 +100,7 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
         recipes=recipes,
         prompt=_shown(options, recipes[0].prompt, urls),
         inputs=_inputs(urls, keep_size=options.aspect is not None),
+        notes=(*request.notes, *notes, *size.notes),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 from bot.domain import loras
 from bot.domain.kinds.imagine import ImagineOptions
 from bot.domain.limits import check_pictures
+from bot.domain.lowering import lowered_count, lowered_settings
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
@@ -37,6 +38,8 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
     samplers: str | None = None
     """Names, separated by commas."""
     references: References = References()
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
     def steered(self, model: ModelCard, models: Sequence[ModelCard]) -> dict[str, Any]:
         """What `make_recipes` takes beside the options. Raises Refused."""
@@ -62,13 +65,17 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
     count = DEFAULT_COUNT if request.options.count is None else request.options.count
     if count < 1:
         raise Refused(f"The count is {count}; it must be at least 1.")
-    check_pictures(len(rows) * count, context.limits)
+    most = context.limits.max_pictures // len(rows)
+    check_pictures(len(rows) * min(count, max(most, 1)), context.limits)
+    count, notes = lowered_count(count, most, "that there may be in a row")
     seed = _first_seed(request.options, context)
-    recipes = [
-        _recipe(request, row, context.models, (seed + nth) % SEED_LIMIT)
-        for row in rows
-        for nth in range(count)
-    ]
+    recipes, lowerings = list[Recipe](), list[str]()
+    for row in rows:
+        options, row_notes = _row_options(request, row)
+        lowerings += row_notes
+        for nth in range(count):
+            cell = msgspec.structs.replace(options, seed=(seed + nth) % SEED_LIMIT)
+            recipes.append(_recipe(request, cell, row.model, context.models))
     seeds = tuple(str(recipe.seed) for recipe in recipes[:count])
     prompt = request.options.prompt
     return Plan(
@@ -79,7 +86,15 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
             columns=Axis(SEED_AXIS, seeds),
         ),
         inputs=request.references.inputs,
+        notes=tuple(dict.fromkeys((*request.notes, *notes, *lowerings))),
     )
+
+
+def _row_options(request: CompareRequest, row: _Row) -> tuple[ImagineOptions, tuple[str, ...]]:
+    """The options of a row's pictures, as far as its model takes them, and what was lowered."""
+    sampler = row.sampler or request.options.sampler
+    options = msgspec.structs.replace(request.options, count=1, sampler=sampler)
+    return lowered_settings(options, row.model)
 
 
 def _first_seed(options: ImagineOptions, context: PlanContext) -> int:
@@ -152,13 +167,17 @@ def _axis_name(request: CompareRequest) -> str:
     return _label(*names)
 
 
-def _recipe(request: CompareRequest, row: _Row, models: Sequence[ModelCard], seed: int) -> Recipe:
-    options, steered = request.options, request.steered(row.model, models)
-    changes = {"seed": seed, "count": 1, "sampler": row.sampler or options.sampler}
+def _recipe(
+    request: CompareRequest, options: ImagineOptions, model: ModelCard, models: Sequence[ModelCard]
+) -> Recipe:
     try:
-        size = row.model.size_for_aspect(1.0)
-        cell = msgspec.structs.replace(options, **changes)
-        return make_recipes(cell, row.model, size=size, seed=seed, **steered)[0]
+        return make_recipes(
+            options,
+            model,
+            size=model.size_for_aspect(1.0),
+            seed=options.seed or 0,
+            **request.steered(model, models),
+        )[0]
     except ValueError as error:
         raise Refused(str(error)) from error
 

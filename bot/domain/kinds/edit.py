@@ -6,6 +6,7 @@ import msgspec
 
 from bot.domain.job_input import InputRole, PlanInput, pending_image
 from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain.lowering import lowered
 from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import COUNT, edges, model_that, only_parent, picture_input
@@ -29,6 +30,8 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
     """How closely to keep the picture; by default that of the model's card."""
     picture_url: str | None = None
     """The address of the attachment; None for the parent."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
 
 def editor(context: PlanContext, name: str | None = None) -> ModelCard:
@@ -42,10 +45,11 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
     card = editor(context, request.options.model)
     if not request.options.prompt.strip():
         raise Refused(NO_INSTRUCTION)
-    most = context.limits.max_pictures
     count = COUNT if request.options.count is None else request.options.count
-    if not 1 <= count <= most:
-        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+    if count < 1:
+        raise Refused(f"The count is {count}; it must be 1 to {context.limits.max_pictures}.")
+    options = msgspec.structs.replace(request.options, count=count)
+    options, notes = lowered(options, card, context.limits)
     parent = only_parent(context) if request.picture_url is None else None
     guidance = card.image_guidance if request.image_guidance is None else request.image_guidance
     size = card.size_for_aspect(1.0)
@@ -53,7 +57,7 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
         size = card.size_for_init_image(*parent.recipe.size)
     try:
         recipes = make_recipes(
-            msgspec.structs.replace(request.options, count=count),
+            options,
             card,
             size=size,
             seed=context.seed,
@@ -66,7 +70,8 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
         recipes=recipes,
         prompt=prompt if prompt != recipes[0].prompt else "",
         inputs=(_input(request, parent),),
-        edges=() if parent is None else edges(parent, Relation.EDIT, count),
+        edges=() if parent is None else edges(parent, Relation.EDIT, len(recipes)),
+        notes=(*request.notes, *notes),
     )
 
 

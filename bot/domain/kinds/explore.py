@@ -58,6 +58,8 @@ class ExploreRequest(msgspec.Struct, frozen=True, kw_only=True):
     loras: str | None = None
     """As `loras.parse` reads them."""
     references: References = References()
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
 
 def plan(request: ExploreRequest, context: PlanContext) -> Plan:
@@ -92,6 +94,7 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
             *sketch_inputs(request.sketch_url, keep_size=False),
             *request.references.inputs,
         ),
+        notes=request.notes,
     )
 
 

@@ -6,7 +6,9 @@ import msgspec
 
 from bot.domain import loras, steering, styles
 from bot.domain.job_input import PENDING_IMAGE, InputRole, PlanInput
+from bot.domain.lowering import lowered
 from bot.domain.model_names import find_model
+from bot.domain.picture_size import ChosenSize, chosen_size
 from bot.domain.plan import (
     PICTURE_ACTIONS,
     JobKind,
@@ -18,21 +20,15 @@ from bot.domain.variants import make_variants
 from bot.errors import Refused
 from engine.contract import ModelCard, PictureOptions
 
-ASPECTS: Final = {
-    "square": 1.0,
-    "portrait": 2 / 3,
-    "landscape": 3 / 2,
-    "tall": 9 / 16,
-    "wide": 16 / 9,
-}
-"""Width / height by the choices of the option."""
-
 
 class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
     """The options of /imagine."""
 
     aspect: str | None = None
-    """One of ASPECTS; None for square, or for that of the sketch."""
+    """As `parse_aspect` reads it; None for square, or for that of the sketch."""
+    width: int | None = None
+    """In pixels, as the user gave it."""
+    height: int | None = None
     model: str | None = None
     """The short or whole name of a loaded model; None for the default."""
     mode: str | None = None
@@ -55,6 +51,8 @@ class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The address of a reference for the style, if there is one."""
     like_url: str | None = None
     """The address of a reference for content and style, if there is one."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
     @property
     def follows_lines(self) -> bool:
@@ -78,11 +76,6 @@ def parse(**options: object) -> ImagineOptions:
         raise Refused(f"One of the options is not valid: {error}.") from error
 
 
-def with_changes(options: ImagineOptions, **changes: str) -> ImagineOptions:
-    """The options with some values replaced."""
-    return msgspec.structs.replace(options, **changes)
-
-
 def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     """The plan with seeds seed, seed + 1, …; recipes name placeholders of its attachments.
 
@@ -90,17 +83,19 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     """
     options = request.options
     model = find_model(options.model, context.models)
-    most = context.limits.max_pictures
-    if options.count is not None and not 1 <= options.count <= most:
+    if options.count is not None and options.count < 1:
+        most = context.limits.max_pictures
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
+    options, notes = lowered(options, model, context.limits)
     size = size_of(model, options)
     named = styles.parse(options.styles, context.presets.styles)
-    options, _ = styles.apply(options, [context.presets.styles[name] for name in named], model)
+    presets = [context.presets.styles[name] for name in named]
+    options, style_notes = styles.apply(options, presets, model)
     steered = _steering(request, model, context, options.prompt)
     if request.follows_lines:
         options = msgspec.structs.replace(options, strength=None)  # it is the control's scale
     try:
-        recipes = make_variants(options, model, context, size=size, steered=steered)
+        recipes = make_variants(options, model, context, size=size.size, steered=steered)
     except ValueError as error:
         raise Refused(str(error)) from error
     prompt = request.options.prompt
@@ -108,6 +103,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
         prompt=prompt if prompt != recipes[0].prompt else "",
         recipes=recipes,
         inputs=_inputs(request),
+        notes=(*request.notes, *notes, *style_notes, *size.notes),
     )
 
 
@@ -130,7 +126,8 @@ def _steering(
 
 def _inputs(request: ImagineRequest) -> tuple[PlanInput, ...]:
     role = InputRole.CONTROL if request.follows_lines else InputRole.SKETCH
-    keep_size = request.options.aspect is not None
+    options = request.options
+    keep_size = any(side is not None for side in (options.aspect, options.width, options.height))
     return (
         *sketch_inputs(request.sketch_url, keep_size=keep_size, role=role),
         *request.references.inputs,
@@ -146,18 +143,10 @@ def sketch_inputs(
     return (PlanInput(role=role, url=url, keep_size=keep_size),)
 
 
-def size_of(model: ModelCard, options: ImagineOptions) -> tuple[int, int]:
-    """The width and height in pixels of the pictures of a request. Raises Refused if there is no
-    such aspect."""
-    return model.size_for_aspect(_ratio(options.aspect))
-
-
-def _ratio(aspect: str | None) -> float:
-    if aspect is None:
-        return 1.0
-    if aspect not in ASPECTS:
-        raise Refused(f"There is no aspect “{aspect[:50]}”. Choose one of: {', '.join(ASPECTS)}.")
-    return ASPECTS[aspect]
+def size_of(model: ModelCard, options: ImagineOptions) -> ChosenSize:
+    """The width and height in pixels of the pictures of a request. Raises Refused if the options do
+    not say one."""
+    return chosen_size(model, aspect=options.aspect, width=options.width, height=options.height)
 
 
 KIND: Final = JobKind(name="imagine", plan=plan, actions=PICTURE_ACTIONS)
