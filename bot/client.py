@@ -13,7 +13,13 @@ from bot.context import BotClient, Interaction, Services
 from bot.features import FEATURES
 from bot.features.exports import Component, Exports, ReactionClear
 from bot.features.job_buttons import job_components
-from bot.features.responses import CommandTree, handle_errors, reset_menu, respond_ephemeral
+from bot.features.responses import (
+    CommandTree,
+    handle_errors,
+    keep_private,
+    reset_menu,
+    respond_ephemeral,
+)
 from bot.gateway.identify_limit import IDENTIFY_SECONDS
 
 READY_SECONDS: Final = 0.05
@@ -182,6 +188,7 @@ async def _handle(interaction: Interaction, components: Sequence[Component], unk
         match = re.fullmatch(component.pattern, custom_id)
         if match is not None:
             async with handle_errors(interaction):
+                await keep_private(interaction, match.groupdict().get("job"))
                 await component.on_use(interaction, match)
             await reset_menu(interaction)
             return

@@ -158,3 +158,5 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     """The user's roles in the guild."""
     is_token_only: bool = False
     """Whether the bot can respond by the interaction's token alone: it is no member there."""
+    is_private: bool = False
+    """Whether only the user may see the result; then too, the token alone can show it."""

@@ -21,6 +21,12 @@ MAX_QUEUE: Final = 800
 each start of a job, which takes about 0.05 s for 1,000 jobs."""
 OUT_OF_TIME: Final = f"This took too long. {_NOT_A_MEMBER}"
 """Why a job fails whose message can soon no longer be edited."""
+_PRIVATE: Final = (
+    "Discord gives me only 15 minutes for a message that you alone can see. Ask again later, or "
+    "without the option private."
+)
+PRIVATE_OUT_OF_TIME: Final = f"This took too long. {_PRIVATE}"
+"""The same of a job whose result is private."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,13 +216,14 @@ def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = Non
         )
 
 
-def check_token_life(seconds: float | None) -> None:
+def check_token_life(seconds: float | None, *, is_private: bool = False) -> None:
     """Raise Refused if a job that is expected to end after `seconds` may end too late to be shown.
 
     This is for jobs that can be shown by an interaction token alone.
     """
     if seconds is not None and seconds > MAX_TOKEN_WAIT:
-        raise Refused(f"This would take {naturaldelta(seconds)}. {_NOT_A_MEMBER}")
+        reason = _PRIVATE if is_private else _NOT_A_MEMBER
+        raise Refused(f"This would take {naturaldelta(seconds)}. {reason}")
 
 
 def _jobs(count: int) -> str:

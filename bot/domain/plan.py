@@ -112,6 +112,8 @@ class PlanDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The user's own words, for messages; empty for the prompt of the first recipe."""
     full_recipes: tuple[Recipe, ...] = ()
     """Of a draft: what ✅ Finish paints, in the order of its pictures."""
+    is_private: bool = False
+    """Whether only its user may see the result, which an interaction token alone can show."""
     notes: tuple[str, ...] = ()
     """Sentences for the user about values of the request that were changed, for the message of the
     result."""

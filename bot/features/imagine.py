@@ -16,7 +16,7 @@ from bot.domain.steering import MODES
 from bot.domain.styles import MAX_TEXT as MAX_STYLES_TEXT
 from bot.features import loras_option, model_option, styles_option, typed_options
 from bot.features.exports import Exports
-from bot.features.responses import defer_and_start, request_context
+from bot.features.responses import defer_and_start, make_private, request_context
 from engine.contract import (
     MAX_CLIP_SKIP,
     MAX_GUIDANCE,
@@ -68,6 +68,7 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
     width="In pixels, rounded to what the model paints; without height, that of the aspect",
     height="In pixels, rounded to what the model paints; without width, that of the aspect",
+    private="Show the result to you alone, until you close Discord",
 )
 @app_commands.choices(mode=[app_commands.Choice(name=name, value=name) for name in MODES])
 @app_commands.autocomplete(
@@ -102,6 +103,7 @@ async def command(
     styles: StylesText | None = None,
     width: Side | None = None,
     height: Side | None = None,
+    private: bool = False,
 ) -> None:
     """`typed_options` reads the options, which these parameters declare."""
     typed = typed_options.read(interaction)
@@ -112,6 +114,8 @@ async def command(
         like_url=like.url if like else None,
         notes=typed.notes,
     )
+    if typed.values.get("private", False):
+        make_private(interaction)
     context = request_context(interaction)
     plan_context = await services(interaction).planner.context(context)
     is_draft = typed.values.get("draft", False)

@@ -31,6 +31,7 @@ from engine.log import log_context
 _MAX_CONTENT: Final = 2000
 _ATTEMPTS: Final = 2
 _PRIVATE: Final = "is_deferred_privately"
+_IS_PRIVATE: Final = "is_private"
 """Among the `extras` of an interaction."""
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,23 @@ def request_context(interaction: Interaction) -> RequestContext:
         target=response_target(interaction),
         role_ids=role_ids(interaction.user),
         is_token_only=channels.is_token_only(interaction.client, interaction.guild_id),
+        is_private=_IS_PRIVATE in interaction.extras,
     )
+
+
+def make_private(interaction: Interaction) -> None:
+    """Let only the user see what is requested, and the response to it."""
+    interaction.extras[_IS_PRIVATE] = True
+
+
+async def keep_private(interaction: Interaction, job_id: str | None) -> None:
+    """Make a request private that comes from the private result of the job of this id."""
+    message = interaction.message
+    if job_id is None or message is None or not message.flags.ephemeral:
+        return
+    job = await services(interaction).job_finder.by_button(job_id)
+    if job.plan.is_private:
+        make_private(interaction)
 
 
 async def check_not_blocked(interaction: Interaction) -> None:
@@ -129,7 +146,8 @@ async def defer_privately(interaction: Interaction) -> None:
 
 
 async def defer(interaction: Interaction) -> int | None:
-    """Defer a public response; return its message id, or None if Discord has no response.
+    """Defer a public response, or a private one of a private request; return its message id, or
+    None if Discord has no response.
 
     A failed defer may still have reached Discord, so this looks for the original response before
     it retries.
@@ -155,7 +173,8 @@ async def defer(interaction: Interaction) -> int | None:
 async def _defer(interaction: Interaction) -> int | None:
     """The message id, if Discord's reply contains it."""
     try:
-        callback = await interaction.response.defer(thinking=True)
+        is_private = _IS_PRIVATE in interaction.extras
+        callback = await interaction.response.defer(thinking=True, ephemeral=is_private)
     except EMPTY_RESPONSE_ERRORS as error:
         log.warning("The callback of interaction %s has no body: %r", interaction.id, error)
         return None

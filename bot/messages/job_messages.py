@@ -276,8 +276,15 @@ class JobMessages:
             await retry_until_written(lambda: self._jobs.set_message(job.id, message_id))
 
     def _target(self, job: Job) -> ResponseTarget:
-        """How the message of the job can be reached now."""
-        return job.target if self._token_valid(job) else without_token(job.target)
+        """How the message of the job can be reached now.
+
+        Raises MessageGone for a private one without a valid token: the channel must not show it.
+        """
+        if self._token_valid(job):
+            return job.target
+        if job.plan.is_private:
+            raise MessageGone("The token of the private message has expired.")
+        return without_token(job.target)
 
     def _token_valid(self, job: Job) -> bool:
         is_recent = self._clock() < job.created_at + TOKEN_SECONDS
@@ -286,9 +293,10 @@ class JobMessages:
     def is_out_of_time(self, job: Job) -> bool:
         """Whether the message of an unfinished job can soon, or already, not be edited.
 
-        So it is LAST_WORD_SECONDS before the token expires, if the bot is no member of the guild.
+        So it is LAST_WORD_SECONDS before the token expires, if the bot is no member of the guild,
+        or if the message is private.
         """
-        if not self._channels.is_token_only(job.target.guild_id):
+        if not (job.plan.is_private or self._channels.is_token_only(job.target.guild_id)):
             return False
         end = job.created_at + TOKEN_SECONDS - LAST_WORD_SECONDS
         return job.target.token is None or self._clock() >= end

@@ -25,7 +25,7 @@ from bot.domain.job import (
     RequestContext,
     Status,
 )
-from bot.domain.limits import OUT_OF_TIME
+from bot.domain.limits import OUT_OF_TIME, PRIVATE_OUT_OF_TIME
 from bot.domain.plan import JobKind, Plan
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
@@ -89,6 +89,7 @@ class JobService:
         )
         rules.check_models(plan.recipes, self._engine.models)
         await self._inputs.check(plan)
+        plan = msgspec.structs.replace(plan, is_private=context.is_private)
         settings = await self._guild_settings.get(context.channel.guild_id)
         policy = nsfw.nsfw_policy(context.channel, settings.nsfw)
         async with self._accepting:  # the quota counts the jobs that are stored
@@ -106,7 +107,7 @@ class JobService:
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
             )
-            if context.is_token_only:
+            if context.is_token_only or context.is_private:
                 await self._quota.check_token_life(job)
             if not await self._jobs.add(job, inputs=plan.inputs, edges=plan.edges):
                 return None
@@ -220,13 +221,12 @@ class JobService:
             await asyncio.sleep(_CHECK_SECONDS)
             for job in await retry_until_written(self._jobs.all_unfinished):
                 if self._notifier.is_out_of_time(job):
-                    self._tasks.start(job.id, self._fail_out_of_time(job.id))
+                    self._tasks.start(job.id, self._fail_out_of_time(job))
 
-    async def _fail_out_of_time(self, job_id: str) -> None:
-        self._dispatcher.waive_charge(job_id)  # first: the engine may end the job at any moment
-        failed = await retry_until_written(
-            lambda: self._jobs.fail(job_id, OUT_OF_TIME, self._clock())
-        )
+    async def _fail_out_of_time(self, job: Job) -> None:
+        self._dispatcher.waive_charge(job.id)  # first: the engine may end the job at any moment
+        reason = PRIVATE_OUT_OF_TIME if job.plan.is_private else OUT_OF_TIME
+        failed = await retry_until_written(lambda: self._jobs.fail(job.id, reason, self._clock()))
         if failed is not None:
             self.announce(failed)
             await self._dispatcher.stop(failed)
