@@ -37,6 +37,15 @@ async def test_flags_of_a_prompt_set_the_options(harness: BotHarness, engine: Fa
     assert (again.prompt, again.steps, again.size) == ("a cat", 9, (88, 64))
 
 
+async def test_flags_name_styles(harness: BotHarness, engine: FakeEngine) -> None:
+    """`--style` is that of Midjourney's users; the option `style` is a picture."""
+    message = await harness.imagine(prompt="a cat --style neon")
+    assert recipes(engine)[0].prompt.startswith("a cat, ")
+    assert message.content.startswith("**a cat** · ")
+    refused = await harness.ada.slash("imagine", prompt="a cat --style nothing")
+    assert "There is no style “nothing”" in await harness.refusal(refused)
+
+
 async def test_a_flag_makes_a_draft(harness: BotHarness, engine: FakeEngine) -> None:
     """As the option does."""
     message = await harness.imagine(prompt="a cat --draft --steps 30 --count 1")

@@ -258,12 +258,12 @@ def test_explore_steers_all_pictures_alike() -> None:
     assert [item.url for item in plan.inputs] == ["https://a/style", "https://a/like"]
 
 
-def compared(*models: object, **values: Any) -> list[str]:
+def compared(*models: object, **values: str) -> list[str]:
     """The models that are compared with a reference and a LoRA."""
     request = CompareRequest(
         options=parse(prompt="a house", loras="neon", count=1),
         references=steering.References(like_url="https://a/like"),
-        **values,
+        **values,  # type: ignore[arg-type] # any options
     )
     plan = compare.plan(request, PlanContext(models=tuple(models), seed=5))  # type: ignore[arg-type]
     assert [item.url for item in plan.inputs] == ["https://a/like"]
