@@ -11,9 +11,9 @@ from PIL import Image
 
 from engine.contract import Img2Img, Recipe, Sampler, StepRounding, sha256
 from engine.contract.images.encode import encode_png
+from engine.contract.images.fit import resize_and_crop
 from engine.contract.samplers import FLOW_SAMPLERS
 from engine.core.engine_core import EngineCore
-from engine.imaging.init_image import resize_and_crop
 from tests import test_stable_diffusion_3, test_z_image
 from tests.diffusers_pipeline import assert_alike, diffusers_image, unchecked_pipeline
 from tests.engine_parts import IMG2IMG_STEPS, job, recipe, rendered_images, sketch

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from engine.contract.images.fit import resize_and_crop
 from engine.contract.images.refusals import InvalidImage
 from engine.core.process import quiet_libraries
-from engine.imaging.init_image import decode, resize_and_crop
+from engine.imaging.init_image import decode
 from tests.engine_parts import sketch
 
 

@@ -37,6 +37,10 @@ class Files:
         self.fetched[url] += 1
         return self.files[url]
 
+    def is_allowed(self, url: str) -> bool:
+        """Whether there is such a file."""
+        return url in self.files
+
 
 class Models:
     """The part of an engine that is needed here."""

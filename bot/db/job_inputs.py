@@ -10,12 +10,14 @@ import msgspec
 from bot.db import rows
 from bot.db.store import Erasure, Store
 from bot.domain.job_input import InputRole, PlanInput
+from engine.contract.images.fit import Fit
 
 
 class _Options(msgspec.Struct, frozen=True, omit_defaults=True):
     """The column `options`."""
 
     keep_size: bool = False
+    fit: Fit = Fit.COVER
     nth: int = 1
     """Among those of its role."""
 
@@ -91,8 +93,9 @@ def _input(row: sqlite3.Row) -> PlanInput:
         url=row["url"],
         nth=options.nth,
         keep_size=options.keep_size,
+        fit=options.fit,
     )
 
 
 def _options(item: PlanInput) -> _Options:
-    return _Options(keep_size=item.keep_size, nth=item.nth)
+    return _Options(keep_size=item.keep_size, fit=item.fit, nth=item.nth)

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from engine.contract.images.fit import Fit
+
 PENDING_IMAGE: Final = "0" * 64
 """The digest in recipes of a sketch that was not fetched yet."""
 _PENDING: Final = "pending:"
@@ -56,6 +58,8 @@ class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
     """Its number among the inputs of its role in a plan."""
     keep_size: bool = False
     """The user chose the size of the pictures, so the image does not determine it."""
+    fit: Fit = Fit.COVER
+    """How it is brought to the size of the pictures."""
 
     @property
     def placeholder(self) -> str:

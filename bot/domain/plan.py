@@ -67,6 +67,8 @@ class Relation(StrEnum):
     """The full recipe of a draft."""
     UPSCALE = "upscale"
     DETAIL = "detail"
+    SKETCH = "sketch"
+    """It is painted over, or its lines are followed."""
     EDIT = "edit"
     """Changed by an instruction."""
     REGION = "region"
@@ -82,7 +84,7 @@ class Relation(StrEnum):
 
 
 CHANGED: Final = frozenset(
-    {Relation.EDIT, Relation.REGION, Relation.ZOOM, Relation.PAN, Relation.BLEND}
+    {Relation.SKETCH, Relation.EDIT, Relation.REGION, Relation.ZOOM, Relation.PAN, Relation.BLEND}
 )
 """Relations of a picture that has its parent as an input image."""
 INHERITED: Final = frozenset({Relation.VARIATION, *CHANGED})

@@ -101,9 +101,7 @@ def _completed(recipe: Recipe, models: Sequence[ModelCard], item: FetchedInput) 
     placeholder, image = item.plan_input.placeholder, item.image
     if placeholder not in recipe.images:
         return recipe
-    size = recipe.size
-    if item.plan_input.role.has_size and not item.plan_input.keep_size:
-        size = card_for(recipe, models).size_for_init_image(*item.size)
+    size = _completed_size(recipe, models, item.plan_input, item.size)
     return msgspec.structs.replace(
         recipe,
         source=_source(recipe.source, placeholder, image),
@@ -114,6 +112,28 @@ def _completed(recipe: Recipe, models: Sequence[ModelCard], item: FetchedInput) 
         width=size[0],
         height=size[1],
     )
+
+
+def fitted_size(
+    recipes: Sequence[Recipe],
+    models: Sequence[ModelCard],
+    plan_input: PlanInput,
+    size: tuple[int, int],
+) -> tuple[int, int]:
+    """The size, in pixels, of the pictures for which an image of this size is an input.
+
+    The first of these decides it. Raises ValueError if its model is not offered any more.
+    """
+    recipe = next(recipe for recipe in recipes if plan_input.placeholder in recipe.images)
+    return _completed_size(recipe, models, plan_input, size)
+
+
+def _completed_size(
+    recipe: Recipe, models: Sequence[ModelCard], plan_input: PlanInput, size: tuple[int, int]
+) -> tuple[int, int]:
+    if not plan_input.role.has_size or plan_input.keep_size:
+        return recipe.size
+    return card_for(recipe, models).size_for_init_image(*size)
 
 
 def _source(source: Source, placeholder: str, image: str) -> Source:

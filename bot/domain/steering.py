@@ -70,8 +70,13 @@ def follows_lines(mode: str | None, *, has_sketch: bool) -> bool:
     return mode == FOLLOW_LINES
 
 
-def line_control(model: ModelCard, models: Sequence[ModelCard], scale: float | None) -> Control:
-    """What follows the lines of a sketch that was not fetched yet.
+def line_control(
+    model: ModelCard,
+    models: Sequence[ModelCard],
+    scale: float | None,
+    image: str = pending_image(InputRole.CONTROL),
+) -> Control:
+    """What follows the lines of a sketch that was not fetched yet, whose placeholder is `image`.
 
     Raises Refused, which names the models that can.
     """
@@ -84,7 +89,7 @@ def line_control(model: ModelCard, models: Sequence[ModelCard], scale: float | N
     try:
         return model.control(
             card.kind,
-            pending_image(InputRole.CONTROL),
+            image,
             preprocessor=card.preprocessors[0],
             scale=1.0 if scale is None else scale,
         )
@@ -130,6 +135,11 @@ def reference(
 def reference_input(role: ReferenceRole, url: str) -> PlanInput:
     """The attachment of a reference."""
     return PlanInput(role=InputRole(role.value), url=url)
+
+
+def can_follow_lines(model: ModelCard) -> bool:
+    """Whether the model has a control that follows the lines of a sketch."""
+    return _line_card(model) is not None
 
 
 def _line_card(model: ModelCard) -> ControlCard | None:

@@ -14,7 +14,13 @@ from bot.domain.loras import MAX_TEXT
 from bot.domain.picture_size import MAX_TYPED
 from bot.domain.steering import MODES
 from bot.domain.styles import MAX_TEXT as MAX_STYLES_TEXT
-from bot.features import loras_option, model_option, styles_option, typed_options
+from bot.features import (
+    loras_option,
+    model_option,
+    strength_option,
+    styles_option,
+    typed_options,
+)
 from bot.features.exports import Exports
 from bot.features.responses import defer_and_start, make_private, request_context
 from engine.contract import (
@@ -27,6 +33,7 @@ from engine.contract import (
     SEED_LIMIT,
     Sampler,
 )
+from engine.contract.images.fit import Fit
 
 MAX_COUNT: Final = 100
 """No operator allows more pictures; fewer are, by default, and then a refusal says how many."""
@@ -56,6 +63,7 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
     count="How many pictures to make",
     sketch="A picture to start from: PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF, up to 10 MiB",
     mode="Paint over the sketch (the default), or follow its lines",
+    fit="A sketch of another aspect ratio: contain all of it, cover (the default) or stretch",
     strength="Painting over: how much to change, up to 1; following lines: how closely, up to 2",
     style="A picture whose style and colours to take",
     like="A picture to take things and their style from",
@@ -71,12 +79,14 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
     private="Show the result to you alone, until you close Discord",
 )
 @app_commands.choices(mode=[app_commands.Choice(name=name, value=name) for name in MODES])
+@app_commands.choices(fit=[app_commands.Choice(name=fit.value, value=fit.value) for fit in Fit])
 @app_commands.autocomplete(
     model=model_option.autocomplete,
     loras=loras_option.autocomplete,
     styles=styles_option.autocomplete,
     aspect=typed_options.autocomplete_aspect,
 )
+@app_commands.autocomplete(strength=strength_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(
@@ -91,6 +101,7 @@ async def command(
     count: Count | None = None,
     sketch: discord.Attachment | None = None,
     mode: str | None = None,
+    fit: str | None = None,
     strength: Strength | None = None,
     style: discord.Attachment | None = None,
     like: discord.Attachment | None = None,

@@ -40,6 +40,10 @@ class AttachmentFetcher:
                 raise
         return await self._downloader.fetch(new_url)
 
+    def is_allowed(self, url: str) -> bool:
+        """Whether attachments may be downloaded from this URL."""
+        return self._downloader.is_allowed(url)
+
     async def _refreshed(self, url: str) -> str | None:
         """A new address of the file; None if Discord gives none."""
         try:

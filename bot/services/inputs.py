@@ -4,11 +4,14 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 from bot.attachments import sanitize
 from bot.attachments.cell_mask import cell_mask
+from bot.attachments.fit import fit_pixels
 from bot.attachments.sandbox import Sandbox
+from bot.attachments.sanitize import SanitizedImage
 from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.job_inputs import JobInputStore
@@ -17,7 +20,7 @@ from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.plan import Edge, Plan
-from bot.domain.plan_inputs import FetchedInput, edges_to_uploads, with_inputs
+from bot.domain.plan_inputs import FetchedInput, edges_to_uploads, fitted_size, with_inputs
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, Refused
 from bot.services.input_files import InputFiles
@@ -25,8 +28,11 @@ from bot.services.uploaded_recipes import recipe_in
 from bot.storage import FileStorage
 from engine.contract import Recipe, Work, sha256
 from engine.contract.images.decode_result import DecodeResult
+from engine.contract.images.fit import Fit
 from engine.contract.images.nouns import as_subject
 
+_ATTACHMENT_PATHS: Final = ("/attachments/", "/ephemeral-attachments/")
+"""Other files on the same hosts are copies of pictures on foreign ones."""
 log = logging.getLogger(__name__)
 
 
@@ -35,6 +41,9 @@ class AttachmentFetcher(Protocol):
 
     async def fetch(self, url: str) -> bytes:
         """The file at this address. Raises BotError, with a sentence for the user."""
+
+    def is_allowed(self, url: str) -> bool:
+        """Whether files may be downloaded from this address."""
 
 
 class OwnPicture(NamedTuple):
@@ -90,6 +99,25 @@ class InputService:
         gone."""
         await self._files.check(plan)
 
+    def is_attachment(self, url: str) -> bool:
+        """Whether this is the address of a file that was uploaded to Discord."""
+        path = urlsplit(url).path
+        return self._fetcher.is_allowed(url) and path.startswith(_ATTACHMENT_PATHS)
+
+    async def preview(self, plan: Plan, user_id: int) -> SanitizedImage:
+        """What the model will see of the sketch of a plan, which has one, at the size of its
+        pictures.
+
+        Nothing is stored. Raises BotError, with a sentence for the user.
+        """
+        plan_input = next(item for item in plan.inputs if item.role.has_size)
+        decoded, _ = await self._downloaded(user_id, plan_input)
+        recipes = [recipe for recipe in plan.recipes if isinstance(recipe, Recipe)]
+        own_size = decoded.width, decoded.height
+        size = fitted_size(recipes, self._engine.models, plan_input, own_size)
+        fitted = await asyncio.to_thread(fit_pixels, decoded, size, plan_input.fit)
+        return await sanitize.picture(fitted)
+
     async def resolve(self, job: Job) -> ResolvedInputs:
         """The recipes of a job, completed with its inputs, which are fetched.
 
@@ -99,37 +127,58 @@ class InputService:
         if not pending:
             return ResolvedInputs(job.recipes)
         rules.check_models(job.recipes, self._engine.models)
+        painted = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
         fetched: dict[PlanInput, FetchedInput] = {}
         region_masks = {plan_input for plan_input in pending if plan_input.cells}
         for url in dict.fromkeys(item.url for item in pending if item not in region_masks):
             inputs = [plan_input for plan_input in pending if plan_input.url == url]
-            fetched |= await self._fetch(job, inputs)
+            fetched |= await self._fetch(job.user_id, painted, inputs)
         for mask in region_masks:
             size = next(item.size for item in fetched.values() if item.plan_input.role.has_size)
             decoded = await asyncio.to_thread(cell_mask, size, mask.cells)
             fetched[mask] = await self._stored(mask, decoded)
-        painted = [recipe for recipe in job.recipes if isinstance(recipe, Recipe)]
         completed = [fetched[plan_input] for plan_input in pending]
         recipes = with_inputs(painted, self._engine.models, completed)
         digests = tuple(item.image for item in completed)
         return ResolvedInputs(recipes, digests, tuple(edges_to_uploads(recipes, completed)))
 
     async def _fetch(
-        self, job: Job, inputs: Sequence[PlanInput]
+        self, user_id: int, recipes: Sequence[Recipe], inputs: Sequence[PlanInput]
     ) -> Mapping[PlanInput, FetchedInput]:
         """Store what inputs of one address need."""
-        user_lock = self._user_locks.setdefault(job.user_id, asyncio.Lock())
+        decoded, own_picture = await self._downloaded(user_id, inputs[0])
+        fetched = {}
+        for plan_input in inputs:
+            fitted = await self._fitted(plan_input, decoded, recipes)
+            stored = await self._stored(plan_input, fitted, own_picture)
+            fetched[plan_input] = stored._replace(size=(decoded.width, decoded.height))
+        return fetched
+
+    async def _downloaded(
+        self, user_id: int, plan_input: PlanInput
+    ) -> tuple[DecodeResult, OwnPicture]:
+        user_lock = self._user_locks.setdefault(user_id, asyncio.Lock())
         async with user_lock, self._downloads:
-            data = await self._read(inputs[0])
-            decoded = await self._decoded(inputs[0], data)
-        if inputs[0].picture_id is None:
-            own_picture = await self._own_picture(data, decoded)
-        else:
-            own_picture = await self._stored_picture(inputs[0])
-        return {
-            plan_input: await self._stored(plan_input, decoded, own_picture)
-            for plan_input in inputs
-        }
+            data = await self._read(plan_input)
+            decoded = await self._decoded(plan_input, data)
+        if plan_input.picture_id is None:
+            return decoded, await self._own_picture(data, decoded)
+        return decoded, await self._stored_picture(plan_input)
+
+    async def _fitted(
+        self, plan_input: PlanInput, decoded: DecodeResult, recipes: Sequence[Recipe]
+    ) -> DecodeResult:
+        """The pixels at the size of the pictures, unless the engine crops them to it."""
+        if plan_input.fit is Fit.COVER:
+            return decoded
+        size = fitted_size(
+            recipes, self._engine.models, plan_input, (decoded.width, decoded.height)
+        )
+        placeholder = plan_input.placeholder
+        has_lines = any(item.image == placeholder for each in recipes for item in each.controls)
+        return await asyncio.to_thread(
+            fit_pixels, decoded, size, plan_input.fit, is_detailed=has_lines
+        )
 
     async def _own_picture(self, data: bytes, decoded: DecodeResult) -> OwnPicture:
         """The picture of this bot that an upload shows. Raises Refused if it was removed."""

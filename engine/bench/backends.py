@@ -28,6 +28,7 @@ from engine.contract import (
     Recipe,
     pixels_sha256,
 )
+from engine.contract.images.fit import resize_and_crop
 from engine.core.batch_cost import BatchCostModel
 from engine.core.engine_core import EngineCore
 from engine.core.flexible_batches import FlexibleBatches, default_group
@@ -38,7 +39,6 @@ from engine.core.row_class_chooser import RowClassChooser
 from engine.core.worker import Worker
 from engine.device import Device
 from engine.errors import EngineError
-from engine.imaging.init_image import resize_and_crop
 from engine.models.base import DiffusionModel
 from engine.models.latent_diffusion import LatentDiffusion
 from engine.models.loading import denoiser_name, denoiser_of

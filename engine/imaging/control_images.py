@@ -12,9 +12,9 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from engine.contract import Preprocessor
+from engine.contract.images.fit import resize_and_crop
 from engine.imaging.edges import canny
 from engine.imaging.grey_morphology import closed, opened
-from engine.imaging.init_image import resize_and_crop
 
 _Pixels = NDArray[np.uint8]
 _MAX_PIXELS: Final = 1024 * 1024

@@ -4,7 +4,7 @@ from typing import Final
 
 from PIL import Image
 
-from engine.imaging.init_image import resize_and_crop
+from engine.contract.images.fit import resize_and_crop
 
 THRESHOLD: Final = 128
 """Latents are painted from this level of the mask on, as in diffusers' pipelines."""

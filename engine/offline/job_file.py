@@ -25,11 +25,11 @@ from engine.contract import (
     Source,
     make_recipes,
 )
+from engine.contract.images.fit import resize_and_crop
 from engine.contract.sizes import check_size
 from engine.core.job_files import JobWithFiles
 from engine.errors import UsageError
 from engine.imaging.control_images import is_control_image
-from engine.imaging.init_image import resize_and_crop
 from engine.imaging.masks import EMPTY_MASK, fit_mask, is_empty
 from engine.offline.job_inputs import (
     InputFiles,

@@ -17,11 +17,12 @@ from engine.contract import (
     sha256,
 )
 from engine.contract.images.encode import encode_png
+from engine.contract.images.fit import resize_and_crop
 from engine.contract.images.refusals import InvalidImage
 from engine.contract.wire import MAX_FRAME_BYTES
 from engine.core.job_files import NO_FILES, JobWithFiles
 from engine.errors import UsageError
-from engine.imaging.init_image import decode_mask, decode_source, resize_and_crop
+from engine.imaging.init_image import decode_mask, decode_source
 from engine.imaging.masks import fit_mask
 
 JOB_ID: Final = "recipes"

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 
 from engine.contract import Edit, Inpaint, Outpaint, Recipe
+from engine.contract.images.fit import resize_and_crop
 from engine.errors import InvalidJob
-from engine.imaging.init_image import resize_and_crop
 from engine.imaging.masks import EMPTY_MASK, fit_mask, is_empty
 from engine.imaging.outpainting import canvas, canvas_mask
 from engine.models.base import IMAGE_CHANNELS, Conditioning, DiffusionModel

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from bot.domain import loras, steering, styles
-from bot.domain.job_input import PENDING_IMAGE, InputRole, PlanInput
+from bot.domain.job_input import InputRole, PlanInput, pending_image
 from bot.domain.lowering import lowered
 from bot.domain.model_names import find_model
 from bot.domain.picture_size import ChosenSize, chosen_size
@@ -14,11 +14,14 @@ from bot.domain.plan import (
     JobKind,
     Plan,
     PlanContext,
+    Relation,
 )
+from bot.domain.repainting import edges
 from bot.domain.steering import References
 from bot.domain.variants import make_variants
 from bot.errors import Refused
 from engine.contract import ModelCard, PictureOptions
+from engine.contract.images.fit import Fit
 
 
 class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
@@ -33,6 +36,8 @@ class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
     """The short or whole name of a loaded model; None for the default."""
     mode: str | None = None
     """One of `steering.MODES`; None for painting over the sketch."""
+    fit: str | None = None
+    """One of `Fit`: how the sketch is brought to the size of the pictures; None for cover."""
     reference_strength: float | None = None
     """The scale of all references; None for the default of each."""
     loras: str | None = None
@@ -46,7 +51,8 @@ class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     options: ImagineOptions
     sketch_url: str | None = None
-    """The address of the sketch, if there is one."""
+    """The address of the sketch, if there is one: that of an attachment, or `picture_url` of the
+    only parent of the context."""
     style_url: str | None = None
     """The address of a reference for the style, if there is one."""
     like_url: str | None = None
@@ -102,7 +108,12 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     return Plan(
         prompt=prompt if prompt != recipes[0].prompt else "",
         recipes=recipes,
-        inputs=_inputs(request),
+        inputs=_inputs(request, context),
+        edges=tuple(
+            edge
+            for parent in context.parents
+            for edge in edges(parent, Relation.SKETCH, len(recipes))
+        ),
         notes=(*request.notes, *notes, *style_notes, *size.notes),
     )
 
@@ -114,33 +125,58 @@ def _steering(
     models, options = context.models, request.options
     is_followed = request.follows_lines
     references = request.references.pending(model, models, prompt=prompt)
-    controls = [steering.line_control(model, models, options.strength)] if is_followed else []
+    image = pending_image(_sketch_role(request, context))
+    controls = []
+    if is_followed:
+        controls = [steering.line_control(model, models, options.strength, image)]
     is_painted_over = request.sketch_url is not None and not is_followed
     return {
-        "source": PENDING_IMAGE if is_painted_over else None,
+        "source": image if is_painted_over else None,
         "adapters": loras.parse(options.loras, model, models),
         "controls": controls,
         "references": references,
     }
 
 
-def _inputs(request: ImagineRequest) -> tuple[PlanInput, ...]:
-    role = InputRole.CONTROL if request.follows_lines else InputRole.SKETCH
+def _sketch_role(request: ImagineRequest, context: PlanContext) -> InputRole:
+    """An earlier picture has the role of those that are changed, and is removed as they are."""
+    if context.parents:
+        return InputRole.PICTURE
+    return InputRole.CONTROL if request.follows_lines else InputRole.SKETCH
+
+
+def _inputs(request: ImagineRequest, context: PlanContext) -> tuple[PlanInput, ...]:
+    role, fit = _sketch_role(request, context), _fit(request)
     options = request.options
     keep_size = any(side is not None for side in (options.aspect, options.width, options.height))
     return (
-        *sketch_inputs(request.sketch_url, keep_size=keep_size, role=role),
+        *sketch_inputs(request.sketch_url, keep_size=keep_size, role=role, fit=fit),
         *request.references.inputs,
     )
 
 
+def _fit(request: ImagineRequest) -> Fit:
+    name = request.options.fit
+    if name is None:
+        return Fit.COVER
+    if name not in [fit.value for fit in Fit]:
+        raise Refused(f"There is no fit “{name[:50]}”. Choose one of: {', '.join(Fit)}.")
+    if request.sketch_url is None:
+        raise Refused("The fit says how to use a sketch, so it needs a sketch.")
+    return Fit(name)
+
+
 def sketch_inputs(
-    url: str | None, *, keep_size: bool, role: InputRole = InputRole.SKETCH
+    url: str | None,
+    *,
+    keep_size: bool,
+    role: InputRole = InputRole.SKETCH,
+    fit: Fit = Fit.COVER,
 ) -> tuple[PlanInput, ...]:
     """The sketch at this address as an input; none without an address."""
     if url is None:
         return ()
-    return (PlanInput(role=role, url=url, keep_size=keep_size),)
+    return (PlanInput(role=role, url=url, keep_size=keep_size, fit=fit),)
 
 
 def size_of(model: ModelCard, options: ImagineOptions) -> ChosenSize:
