@@ -11,6 +11,7 @@ from bot.messages.family_trees import FamilyTrees
 from bot.messages.message_client import MessageClient
 from bot.monitoring.status import StatusReporter
 from bot.services.gallery import Gallery
+from bot.services.inputs import InputService
 from bot.services.job_finder import JobFinder
 from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
@@ -28,6 +29,7 @@ class Services(msgspec.Struct, frozen=True):
     job_service: JobService
     planner: Planner
     job_finder: JobFinder
+    inputs: InputService
     moderation: ModerationService
     presets: PresetService
     reports: ReportService

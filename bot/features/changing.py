@@ -1,13 +1,16 @@
 """What the buttons that change a picture have in common."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot.context import Interaction, services
-from bot.domain.job import Job
+from bot.domain import rules
+from bot.domain.job import Job, ShownJob
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan, PlanContext
+from bot.errors import Refused
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
+from bot.messages.action_views import picture_menu_view
 
 
 def is_changeable(picture: Picture) -> bool:
@@ -29,6 +32,33 @@ async def check_form(interaction: Interaction) -> None:
     """Raise Refused before a form is shown if its user may not send it."""
     await check_not_blocked(interaction)
     request_context(interaction)
+
+
+async def ask_which_picture(
+    interaction: Interaction,
+    result: ShownJob,
+    ask: Callable[[Interaction, Job, int], Awaitable[None]],
+    *,
+    menu: str,
+    placeholder: str,
+    question: str,
+    refusal: str,
+) -> None:
+    """Ask about the only picture of a result, or show a private menu of those that can be changed.
+
+    `menu` is the action of the menu. Raises Refused, with this refusal if there is no picture.
+    """
+    pictures = await services(interaction).job_finder.pictures(result)
+    rules.check_not_removed(pictures)
+    rules.check_any_finished(result.job, pictures)
+    if len(pictures) == 1:
+        await ask(interaction, result.job, pictures[0].nth)
+        return
+    numbers = [picture.nth for picture in pictures if is_changeable(picture)]
+    if not numbers:
+        raise Refused(refusal)
+    view = picture_menu_view(menu, result.job, numbers, placeholder)
+    await interaction.response.send_message(question, view=view, ephemeral=True)
 
 
 async def start(interaction: Interaction, kind: JobKind, plan: Plan) -> None:

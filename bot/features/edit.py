@@ -10,18 +10,24 @@ from discord import app_commands
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import rules
-from bot.domain.job import Job, ShownJob
+from bot.domain.job import Job
 from bot.domain.kinds import edit
 from bot.domain.kinds.imagine import parse
 from bot.domain.numbers import parse_number
 from bot.errors import Refused
 from bot.features import model_option, typed_options
-from bot.features.changing import check_form, is_changeable, picture_to_change, start
+from bot.features.changing import (
+    ask_which_picture,
+    check_form,
+    is_changeable,
+    picture_to_change,
+    start,
+)
 from bot.features.exports import Action, Component, Exports
 from bot.features.imagine import Count, Guidance, PromptText, Seed, Steps
 from bot.features.responses import check_not_blocked, request_context
 from bot.messages import components, message_parser
-from bot.messages.action_views import ActionScope, picture_menu_view
+from bot.messages.action_views import ActionScope
 from engine.contract import MAX_GUIDANCE, MAX_PROMPT_CHARS
 
 MENU: Final = "editof"
@@ -86,26 +92,20 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
     finder = services(interaction).job_finder
     result = await finder.by_message(message.id)
     if result is not None:
-        await _ask_about_result(interaction, result)
+        await ask_which_picture(
+            interaction,
+            result,
+            ask,
+            menu=MENU,
+            placeholder="Edit…",
+            question="Edit which picture?",
+            refusal=_NO_PICTURE,
+        )
         return
     deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
     if deleted_job is not None:
         rules.check_not_deleted(deleted_job)
     await _offer_uploads(interaction, message.attachments)
-
-
-async def _ask_about_result(interaction: Interaction, result: ShownJob) -> None:
-    pictures = await services(interaction).job_finder.pictures(result)
-    rules.check_not_removed(pictures)
-    rules.check_any_finished(result.job, pictures)
-    if len(pictures) == 1:
-        await ask(interaction, result.job, pictures[0].nth)
-        return
-    numbers = [picture.nth for picture in pictures if is_changeable(picture)]
-    if not numbers:
-        raise Refused(_NO_PICTURE)
-    view = picture_menu_view(MENU, result.job, numbers, "Edit…")
-    await interaction.response.send_message("Edit which picture?", view=view, ephemeral=True)
 
 
 async def ask(interaction: Interaction, job: Job, nth: int) -> None:

@@ -72,8 +72,7 @@ def build(
     """All objects between the client and the database, each with what it depends on."""
     limits, storage = _limits(settings), _storage(settings)
     channels, message_client = ChannelResolver(client, db.guild_settings), MessageClient(client)
-    views = ActionViews(ACTIONS)
-    fetcher = AttachmentFetcher(downloader, client)
+    views, fetcher = ActionViews(ACTIONS), AttachmentFetcher(downloader, client)
     captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
     displays = DisplayVersions(db.jobs, engine, storage)
     notifier = JobMessages(
@@ -89,14 +88,14 @@ def build(
     files = InputFiles(db.jobs, db.lineage, storage)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    admission = AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock)
+    inputs = _input_service(db, engine, storage, files, fetcher)
     job_service = JobService(
         db.jobs,
         db.guild_settings,
         engine,
-        admission,
+        AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock),
         QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
-        _input_service(db, engine, storage, files, fetcher),
+        inputs,
         dispatcher,
         tasks,
         outbox,
@@ -108,6 +107,7 @@ def build(
         job_service=job_service,
         planner=_planner(db, presets, engine, files, fetcher, storage, limits),
         job_finder=JobFinder(db.jobs, db.deliveries),
+        inputs=inputs,
         moderation=_moderation(db, limits, clock),
         presets=presets,
         reports=_reports(db, storage, job_service, clock),

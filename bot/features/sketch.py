@@ -1,0 +1,298 @@
+"""Use as sketch, in the Apps menu of messages: paint over a picture, or follow its lines."""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import discord
+import msgspec
+from discord import app_commands
+
+from bot.attachments import sanitize
+from bot.context import Interaction, services
+from bot.domain import rules, sketches, steering
+from bot.domain.job import Job
+from bot.domain.job_input import picture_url
+from bot.domain.kinds import imagine
+from bot.domain.kinds.imagine import ImagineRequest, parse
+from bot.domain.plan import Plan, PlanContext
+from bot.domain.repainting import only_parent, words_of
+from bot.domain.sketches import LINES
+from bot.errors import BotError, Refused
+from bot.features.changing import ask_which_picture, check_form, picture_to_change, start
+from bot.features.exports import Action, Component, Exports
+from bot.features.responses import (
+    defer_and_start,
+    defer_privately,
+    request_context,
+    respond_ephemeral,
+)
+from bot.messages import components, message_parser, sketch_forms
+from bot.messages.action_views import ActionScope
+from bot.messages.sketch_forms import OWN_ASPECT, SketchPreview
+
+MENU: Final = "sketchmenu"
+"""Part of the custom ids of the menus in which the picture is chosen."""
+_MODAL: Final = "sketchof"
+_NTH_MODAL: Final = f"{components.VERSION}:sketchnthby"
+_NTH_BUTTON: Final = f"{components.VERSION}:sketchnth"
+_MAX_UPLOADS: Final = 10
+"""Of a message."""
+_QUESTION: Final = "Use which picture as a sketch?"
+_NO_PICTURE: Final = "There is no picture in this message that I could use as a sketch."
+_FOREIGN: Final = (
+    "This picture is on another website, from which I load nothing. Save it, send it here as a "
+    "file, and use that as a sketch."
+)
+_GONE: Final = "The sketch of this message is gone. Choose Use as sketch in the Apps menu again."
+_PAINTED: Final = (
+    "You have started this one already. Press 🔄 below its pictures to paint it again."
+)
+
+
+@app_commands.context_menu(name="Use as sketch")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def menu_command(interaction: Interaction, message: discord.Message) -> None:
+    """In the Apps menu of a message of anybody; of several pictures, the user chooses one."""
+    await check_form(interaction)
+    finder = services(interaction).job_finder
+    result = await finder.by_message(message.id)
+    if result is not None:
+        await ask_which_picture(
+            interaction,
+            result,
+            ask,
+            menu=MENU,
+            placeholder="Use as sketch…",
+            question=_QUESTION,
+            refusal=_NO_PICTURE,
+        )
+        return
+    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
+    if deleted_job is not None:
+        rules.check_not_deleted(deleted_job)
+    urls = _urls(interaction, message)
+    custom_id = sketch_forms.address_custom_id(urls[0]) if len(urls) == 1 else None
+    if custom_id is None:
+        await _offer(interaction, urls)
+    else:
+        await _send_modal(interaction, custom_id)
+
+
+async def ask(interaction: Interaction, job: Job, nth: int) -> None:
+    """Respond with a modal: what to paint over this picture of a job."""
+    await check_form(interaction)
+    context = await picture_to_change(interaction, job, nth)
+    await _send_modal(interaction, components.custom_id(_MODAL, job.id, nth), words_of(context))
+
+
+async def _send_modal(interaction: Interaction, custom_id: str, words: str = "") -> None:
+    models = await services(interaction).planner.models_in(interaction.guild_id)
+    can_follow_lines = steering.can_follow_lines(models[0])
+    form = sketch_forms.modal(custom_id, words, can_follow_lines=can_follow_lines)
+    await interaction.response.send_modal(form)
+
+
+# The pictures of a message
+
+
+def _urls(interaction: Interaction, message: discord.Message) -> list[str]:
+    """The addresses of the pictures in a message, or in the message that it forwards.
+
+    Raises Refused if there is none that could be used.
+    """
+    contents: list[discord.Message | discord.MessageSnapshot] = [message]
+    contents += message.message_snapshots
+    uploads = [
+        upload
+        for content in contents
+        for upload in content.attachments
+        if (upload.content_type or "").startswith("image/")
+    ]
+    embedded = list(dict.fromkeys(url for content in contents for url in _embedded(content.embeds)))
+    inputs = services(interaction).inputs
+    urls = [
+        *(upload.url for upload in uploads),
+        *(url for url in embedded if inputs.is_attachment(url)),
+    ]
+    if not urls:
+        raise Refused(_FOREIGN if embedded else _NO_PICTURE)
+    if len(uploads) == len(urls) == 1:
+        sanitize.check_size(uploads[0].size)
+    return list({url.partition("?")[0]: url for url in reversed(urls)}.values())[::-1]
+
+
+def _embedded(embeds: Sequence[discord.Embed]) -> Iterator[str]:
+    for embed in embeds:
+        for url in (embed.image.url, embed.thumbnail.url):
+            if url:
+                yield url
+
+
+async def _offer(interaction: Interaction, urls: Sequence[str]) -> None:
+    """Show the pictures in private, each with a button; this message is the state of the form."""
+    urls = urls[:_MAX_UPLOADS]
+    labels = [f"Picture {nth}" for nth in range(1, len(urls) + 1)]
+    if len(urls) == 1:
+        labels = ["Use as sketch…"]
+    buttons = [
+        components.button(label, f"{_NTH_BUTTON}:{nth}", row=nth // 5)
+        for nth, label in enumerate(labels)
+    ]
+    await interaction.response.send_message(
+        "Use this picture as a sketch?" if len(urls) == 1 else _QUESTION,
+        embeds=[discord.Embed().set_image(url=url) for url in urls],
+        view=components.stateless_view(buttons),
+        ephemeral=True,
+    )
+
+
+async def ask_about_nth(interaction: Interaction, match: re.Match[str]) -> None:
+    """Respond with a modal about the nth picture of a message that offers several."""
+    await check_form(interaction)
+    await _send_modal(interaction, f"{_NTH_MODAL}:{match['nth']}")
+
+
+# Forms
+
+
+async def on_picture_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """The form about a picture of a job."""
+    await _on_submit(interaction, picture=(match["job"], int(match["nth"])))
+
+
+async def on_address_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """The form about the only picture of a message."""
+    await _on_submit(interaction, url=sketch_forms.address_of(match))
+
+
+async def on_nth_submit(interaction: Interaction, match: re.Match[str]) -> None:
+    """The form about one of several pictures of a message."""
+    embeds = [] if interaction.message is None else interaction.message.embeds
+    urls = [embed.image.url for embed in embeds if embed.image.url]
+    nth = int(match["nth"])
+    if nth >= len(urls):
+        raise Refused(_GONE)
+    await _on_submit(interaction, url=urls[nth])
+
+
+async def _on_submit(
+    interaction: Interaction, *, url: str | None = None, picture: tuple[str, int] | None = None
+) -> None:
+    sketch = SketchPreview(
+        prompt=rules.strip_invisible(components.submitted_text(interaction, sketch_forms.PROMPT)),
+        settings=sketch_forms.submitted_settings(interaction),
+        size=(0, 0),
+        url=url,
+        picture=picture,
+    )
+    plan = await _plan(interaction, sketch)
+    is_preview = components.submitted_text(interaction, sketch_forms.FIRST) == sketch_forms.PREVIEW
+    if is_preview:
+        await defer_privately(interaction)
+        await _show(interaction, sketch, plan)
+    else:
+        await start(interaction, imagine.KIND, plan)
+
+
+async def _plan(interaction: Interaction, sketch: SketchPreview) -> Plan:
+    """The plan of a job that paints over a sketch. Raises Refused, with a sentence for the user."""
+    if sketch.picture is None:
+        context = await services(interaction).planner.context(request_context(interaction))
+        url = sketch.url or ""
+    else:
+        job_id, nth = sketch.picture
+        job = await services(interaction).job_finder.by_button(job_id)
+        context = await picture_to_change(interaction, job, nth)
+        url = picture_url(only_parent(context).id)
+    return imagine.plan(_request(sketch, url, context), context)
+
+
+def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRequest:
+    settings = sketch.settings
+    if settings.strength not in (LINES, *sketches.STRENGTHS):
+        raise Refused(
+            f"There is no strength “{settings.strength[:50]}”. Choose one of: "
+            f"{', '.join(sketches.STRENGTHS)}."
+        )
+    mode, strength = steering.FOLLOW_LINES, None
+    if settings.strength != LINES:
+        mode = steering.PAINT_OVER
+        strength = sketches.strength_of(settings.strength, context.models[0])
+    options = parse(
+        prompt=steering.words(sketch.prompt),
+        aspect=None if settings.aspect == OWN_ASPECT else settings.aspect,
+        mode=mode,
+        strength=strength,
+        fit=settings.fit,
+    )
+    return ImagineRequest(options=options, sketch_url=url)
+
+
+# Previews
+
+
+async def _show(interaction: Interaction, sketch: SketchPreview, plan: Plan) -> None:
+    """Show what the model will see in the private response, which was deferred."""
+    image = await services(interaction).inputs.preview(plan, interaction.user.id)
+    shown = sketch._replace(size=(image.width, image.height))
+    await interaction.edit_original_response(
+        embed=sketch_forms.preview_embed(shown),
+        attachments=[discord.File(io.BytesIO(image.png), sketch_forms.FILE_NAME)],
+        view=sketch_forms.preview_view(shown),
+    )
+
+
+def _shown(interaction: Interaction, match: re.Match[str]) -> SketchPreview:
+    """The sketch of the preview of this interaction. Raises Refused if it is gone."""
+    shown = sketch_forms.shown_preview(interaction.message)
+    picture = (match["job"], int(match["nth"])) if match["job"] else None
+    if shown is None or (shown[1] is None and picture is None):
+        raise Refused(_GONE)
+    prompt, url = shown
+    settings = sketch_forms.settings_of(match)
+    return SketchPreview(prompt, settings, (0, 0), url if picture is None else None, picture)
+
+
+async def show_other_fit(interaction: Interaction, match: re.Match[str]) -> None:
+    """Change the preview to another fit; it stays as it is if that is not possible."""
+    sketch = _shown(interaction, match)
+    plan = await _plan(interaction, sketch)
+    await interaction.response.defer()
+    try:
+        await _show(interaction, sketch, plan)
+    except BotError as error:
+        await interaction.followup.send(str(error), ephemeral=True)
+
+
+async def paint(interaction: Interaction, match: re.Match[str]) -> None:
+    """Start the job of the preview, once for each fit."""
+    sketch = _shown(interaction, match)
+    plan = await _plan(interaction, sketch)
+    message_id = 0 if interaction.message is None else interaction.message.id
+    context = msgspec.structs.replace(
+        request_context(interaction), idempotency_key=f"sketch:{message_id}:{match['fit']}"
+    )
+    job = await services(interaction).job_service.submit(imagine.KIND, plan, context)
+    if job is None:
+        await respond_ephemeral(interaction, _PAINTED)
+    else:
+        await defer_and_start(interaction, job)
+
+
+exports: Final = Exports(
+    commands=(menu_command,),
+    actions=(Action(name=MENU, label="Use as sketch…", scope=ActionScope.PICTURE, handler=ask),),
+    components=(
+        Component(rf"{_NTH_BUTTON}:(?P<nth>[0-9])", ask_about_nth),
+        Component(sketch_forms.PAINT_PATTERN, paint),
+        Component(sketch_forms.REFIT_PATTERN, show_other_fit),
+    ),
+    modals=(
+        Component(components.job_pattern(_MODAL), on_picture_submit),
+        Component(rf"{_NTH_MODAL}:(?P<nth>[0-9])", on_nth_submit),
+        Component(sketch_forms.ADDRESS_PATTERN, on_address_submit),
+    ),
+)
