@@ -93,6 +93,7 @@ async def run(
             await enter(parts.notifier)
             await enter(parts.tasks)
             await enter(parts.services.message_client.temporary_replies)
+            await parts.services.preferences.load()
             imagine.offer_samplers(model_option.all_samplers(engine.models))
             await cancel_on(stop, login(client, token))
             await parts.dispatcher.resume()

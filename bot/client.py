@@ -20,20 +20,22 @@ from bot.features.responses import (
     reset_menu,
     respond_ephemeral,
 )
+from bot.features.restrictions import command_names, restricted
 from bot.gateway.identify_limit import IDENTIFY_SECONDS
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
-ACTIONS: Final = tuple(action for feature in FEATURES for action in feature.actions)
+_RESTRICTED: Final = tuple(map(restricted, FEATURES))
+ACTIONS: Final = tuple(action for feature in _RESTRICTED for action in feature.actions)
 """The actions of all features."""
 COMPONENTS: Final = (
-    *(component for feature in FEATURES for component in feature.components),
+    *(component for feature in _RESTRICTED for component in feature.components),
     job_components(ACTIONS),
 )
 """The buttons and menus of all features."""
 _CANCEL_SECONDS: Final = 1.0
 """For cancelled handlers to clean up, while the connection to Discord is still open."""
-_MODALS: Final = tuple(modal for feature in FEATURES for modal in feature.modals)
+_MODALS: Final = tuple(modal for feature in _RESTRICTED for modal in feature.modals)
 log = logging.getLogger(__name__)
 
 
@@ -72,6 +74,12 @@ class Client(BotClient):
         self._start_up = asyncio.Lock()
         self._start_up_waits = False
         self.handlers = set()
+        self.restrictable_commands = tuple(
+            name
+            for feature in features
+            if not feature.is_always_allowed
+            for name in command_names(feature)
+        )
         self.tree = CommandTree(self)
         for feature in self._features:
             for command in feature.commands:

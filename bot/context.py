@@ -17,6 +17,7 @@ from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
@@ -40,12 +41,15 @@ class Services(msgspec.Struct, frozen=True):
     votes: VotingService
     retention: Retention
     family_trees: FamilyTrees
+    preferences: PreferenceService
 
 
 class BotClient(ShardedClient):
     """What features use of the client; `services` is set before the first event arrives."""
 
     services: Services
+    restrictable_commands: tuple[str, ...]
+    """Names of the commands that a guild may forbid."""
     handlers: set[asyncio.Task[Any]]
     """The tasks that handle events."""
 

@@ -205,6 +205,13 @@ CREATE TABLE "pictures" (
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
+CREATE TABLE preferences (
+    layer TEXT NOT NULL CHECK (layer IN ('guild', 'channel', 'user')),
+    owner INTEGER NOT NULL, -- the id of the guild, channel or user
+    name TEXT NOT NULL,
+    value TEXT NOT NULL CHECK (json_valid(value)), -- null is a choice, too: automatic
+    PRIMARY KEY (layer, owner, name)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE presets (
     guild INTEGER NOT NULL,
     kind TEXT NOT NULL, -- style or wildcard

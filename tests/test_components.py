@@ -15,8 +15,11 @@ from bot.domain.job import Job
 from bot.domain.kinds import KINDS, kind_named, steps
 from bot.domain.picture import Picture
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
+from bot.domain.preference_settings import SETTINGS
+from bot.domain.preferences import NO_PREFERENCES, Layer
+from bot.domain.setting_values import Offer
 from bot.features import FEATURES, edit, film, fork, privacy, recipe, region, report, report_cards
-from bot.messages import components
+from bot.messages import components, settings_panel
 from bot.messages.action_views import (
     ActionButton,
     ActionScope,
@@ -24,11 +27,18 @@ from bot.messages.action_views import (
     picture_menu_view,
 )
 from engine.contract import Capture, Phase, Sampler
+from tests.fake_engine import MODEL
 from tests.samples import job, picture
 from tests.samples import recipe as sample_recipe
 
 LONGEST_JOB_ID = "z" * 24
 LARGEST_SNOWFLAKE = 2**64 - 1
+OFFER = Offer(
+    models=(MODEL,),
+    aspects=("wide",),
+    commands=tuple(f"c{n}" for n in range(30)),
+    max_count=16,
+)
 PHASE = Phase(3, "a red house", "", 5.0, Sampler.EULER)
 PATTERNS = [
     *(component.pattern for component in COMPONENTS),
@@ -77,6 +87,7 @@ def all_custom_ids() -> list[str]:
         report_cards.deleted_case_view(LONGEST_JOB_ID, is_open=True),
         privacy.confirmation_view(),
         edit.upload_view(10),
+        *settings_views(),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
     modals = [
@@ -85,8 +96,21 @@ def all_custom_ids() -> list[str]:
         edit.modal(edit.custom_id(LONGEST_JOB_ID, 100), 1.5),
         edit.modal(edit.upload_custom_id(9), 1.5),
         region.modal(LONGEST_JOB_ID, 100, "a red house"),
+        settings_panel.modal(SETTINGS["styles"], Layer.CHANNEL, "", OFFER),
     ]
     return [*ids, *(modal.custom_id for modal in modals), recipe.PAINT_ID]
+
+
+def settings_views() -> list[discord.ui.View]:
+    """The panels of /settings for a server."""
+    layers = [Layer.USER, Layer.CHANNEL, Layer.GUILD]
+    overview = settings_panel.overview(
+        Layer.CHANNEL, layers, NO_PREFERENCES, OFFER, is_in_guild=True
+    )
+    editors = [
+        settings_panel.editor(setting, Layer.CHANNEL, {}, OFFER) for setting in SETTINGS.values()
+    ]
+    return [overview.view, *(editor.view for editor in editors)]
 
 
 def steps_job(name: str) -> Job:

@@ -10,7 +10,6 @@ import pytest
 from bot.db import migrations
 from bot.db.database import FILENAME, Database
 from bot.domain.guild_settings import (
-    SETTINGS,
     Change,
     GuildSettings,
     change_role_limit,
@@ -22,7 +21,6 @@ from bot.domain.limits import RoleLimit
 from bot.domain.moderation import AuditAction
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from tests.bot_harness import query
-from tests.fake_engine import MODEL
 
 BEFORE = 11
 """A version with the old tables."""
@@ -59,11 +57,9 @@ async def test_a_setting_has_an_audit_entry(db: Database) -> None:
 
 async def test_only_what_differs_from_the_defaults_is_stored(db: Database, tmp_path: Path) -> None:
     """A default that a later version changes applies to all who have not chosen another value."""
-    await change(db, 1, SETTINGS["display_scale"].change("4", [MODEL]))
     await change(db, 1, set_mod_channel(12))
     stored = query(tmp_path, "SELECT name, value FROM guild_settings")
-    assert dict(map(tuple, stored)) == {"display_scale": "4", "mod_channel_id": "12"}
-    await change(db, 1, SETTINGS["display_scale"].change("automatic", [MODEL]))
+    assert dict(map(tuple, stored)) == {"mod_channel_id": "12"}
     await change(db, 1, set_mod_channel(None))
     assert query(tmp_path, "SELECT * FROM guild_settings") == []
 
@@ -81,7 +77,7 @@ async def test_settings_of_a_newer_version_are_ignored(db: Database) -> None:
         "(1, 'nsfw', '')",
         "(1, 'role_limits', '{}')",
         "(1, 'mod_channel_id', '\"here\"')",
-        "(NULL, 'display_scale', '4')",
+        "(NULL, 'mood', '4')",
     ],
 )
 async def test_the_schema_rejects_invalid_values(db: Database, row: str) -> None:

@@ -287,7 +287,7 @@ async def test_pictures_that_would_be_too_large_are_shown_as_they_are(
     """The scale of a server may be more than the largest size allows."""
     boss = harness.discord.person("Boss", admin=True)
     options: dict[str, Value] = {"setting": "display_scale", "value": "4"}
-    await harness.refusal(await boss.invoke("admin settings", options))
+    await harness.refusal(await boss.invoke("settings", options))
     result = await harness.imagine(count=1)
     await eventually(
         lambda: not harness.query("SELECT 1 FROM deliveries WHERE delivered_at IS NULL")

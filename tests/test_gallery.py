@@ -237,7 +237,7 @@ async def test_without_a_gallery_a_star_says_so(harness: BotHarness) -> None:
         "Pictures with a ⭐ are no longer posted. What was posted stays."
     )
     entries = harness.query("SELECT detail FROM audit_log ORDER BY id")
-    assert entries[-1]["detail"] == "no gallery"
+    assert entries[-1]["detail"] == "gallery channel: none"
 
 
 async def test_closed_direct_messages_get_a_short_reply(harness: BotHarness) -> None:

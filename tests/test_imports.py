@@ -25,6 +25,7 @@ PURE = {
     "bot.messages.message_parser",
     "bot.messages.moderation_cards",
     "bot.messages.privacy_text",
+    "bot.messages.settings_panel",
     "bot.prompt_filter",
 }
 HEAVY = {"torch", "diffusers", "transformers"}
@@ -88,7 +89,8 @@ LIBRARIES = {
         "bot.messages.discord_errors "
         "bot.messages.message_client bot.messages.message_content bot.messages.message_parser "
         "bot.messages.sketch_forms bot.messages.temporary_replies "
-        "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits"
+        "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits "
+        "bot.messages.settings_panel"
     ),
     "ncnn": "engine.upscale",
     "openvino": "engine.models.openvino_network engine.models.openvino_package",

@@ -49,9 +49,9 @@ async def test_a_server_has_a_default_of_its_own(harness: BotHarness, engine: Fa
     """All commands use it; one that names a model does not. If the model is gone, the settings say
     that the first one paints."""
     manager = harness.discord.person("Boss", admin=True)
-    chosen = {"setting": "default_model", "value": "round"}
-    changed = await harness.refusal(await manager.invoke("admin settings", chosen, checked=False))
-    assert changed.startswith("Default model: **Round**.") and "(automatic, flat, Round)" in changed
+    chosen = {"setting": "default_model", "value": "round", "for": "guild"}
+    changed = await harness.refusal(await manager.invoke("settings", chosen, checked=False))
+    assert changed.startswith("Default model: now **Round** for this server.")
     grid = await harness.imagine(count=1)
     options = {"prompt": "a red house", "guidance": "3,5"}
     await harness.result(await harness.ada.invoke("explore", options))
@@ -65,8 +65,8 @@ async def test_a_server_has_a_default_of_its_own(harness: BotHarness, engine: Fa
     await harness.stop()
     engine.models = (MODEL,)
     await harness.start()
-    shown = await harness.refusal(await manager.invoke("admin settings", {}, checked=False))
-    assert "Default model: **hub/Round**. It is not offered now, so flat is used." in shown
+    shown = await harness.refusal(await manager.invoke("settings", {}, checked=False))
+    assert "**hub/Round** · this server. It is not offered now, so flat is used." in shown
     await harness.imagine(count=1)
     assert engine.paints[-1].recipes[0].model == "flat"
 

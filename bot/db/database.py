@@ -15,6 +15,7 @@ from bot.db.job_inputs import JobInputStore
 from bot.db.jobs import JobStore, OnTransition
 from bot.db.lineage import LineageStore
 from bot.db.moderation import ModerationStore
+from bot.db.preferences import PreferenceStore
 from bot.db.presets import PresetStore
 from bot.db.reports import ReportStore
 from bot.db.stats import StatsStore
@@ -47,6 +48,7 @@ class Database:
         self.moderation = ModerationStore(self._connection)
         self.audit_log = AuditLog(self._connection)
         self.guild_settings = GuildSettingsStore(self._connection)
+        self.preferences = PreferenceStore(self._connection)
         self.presets = PresetStore(self._connection)
         self.votes = VoteStore(self._connection)
         self.file_deletions = FileDeletionStore(self._connection)

@@ -65,6 +65,8 @@ class ErasureStore(Store):
             "WHERE jobs.person = :person) AS input_pictures, "
             "(SELECT count(*) FROM pictures JOIN jobs ON jobs.id = job "
             "WHERE jobs.person = :person AND path IS NOT NULL) AS pictures, "
+            "(SELECT count(*) FROM preferences WHERE layer = 'user' AND owner = :person) "
+            "AS settings, "
             "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "
             "AS audit_entries, "
             "(SELECT count(*) FROM votes WHERE votes.person = :person) AS votes "
@@ -80,6 +82,7 @@ class ErasureStore(Store):
             audit_entries=row["audit_entries"],
             votes=row["votes"],
             oldest_at=row["oldest_at"],
+            settings=row["settings"],
         )
 
     async def jobs(self, user_id: int) -> AsyncIterator[StoredJob]:

@@ -48,6 +48,18 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind, self.job_id, self.request
 
 
+def direct_copy(job: Job, *, now: float) -> Delivery:
+    """The delivery of a job's pictures to its user; a second one is the same."""
+    return Delivery(
+        kind=DeliveryKind.DIRECT,
+        job_id=job.id,
+        request=f"copy:{job.id}",
+        recipient_id=job.user_id,
+        target=ResponseTarget(channel_id=0),
+        created_at=now,
+    )
+
+
 def result_of(job: Job) -> Delivery:
     """The delivery of a job's result."""
     return Delivery(

@@ -12,6 +12,7 @@ import msgspec
 from bot.domain.job_input import PlanInput
 from bot.domain.limits import LIMITS, Limits
 from bot.domain.picture import Picture
+from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import BUILT_IN, Presets
 from engine.contract import Capture, ModelCard, Recipe, UpscalerCard, Work
 
@@ -163,6 +164,8 @@ class PlanContext(msgspec.Struct, frozen=True, kw_only=True):
     words: str = ""
     """What the only parent shows, if its prompt is an instruction; empty if its prompt says it."""
     limits: Limits = LIMITS
+    preferences: Preferences = NO_PREFERENCES
+    """What counts for the user in the channel."""
     presets: Presets = BUILT_IN
     """The styles and wildcards of the guild."""
 

@@ -31,6 +31,13 @@ class UserDataSummary(msgspec.Struct, frozen=True, kw_only=True):
     """For pictures."""
     oldest_at: float | None
     """When the oldest job was created; None if there is none."""
+    settings: int = 0
+    """That the user has set."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that the user could delete."""
+        return not self.jobs and not self.settings and not self.votes
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):

@@ -126,5 +126,8 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
 
 
 exports: Final = Exports(
-    commands=(remove_command,), components=(Component(PATTERN, on_click),), on_ready=(catch_up,)
+    commands=(remove_command,),
+    components=(Component(PATTERN, on_click),),
+    on_ready=(catch_up,),
+    is_always_allowed=True,
 )

@@ -40,6 +40,8 @@ class Action(ActionButton, frozen=True, kw_only=True):
     """
 
     handler: Callable[[Interaction, Job, int], Awaitable[None]]
+    is_always_allowed: bool = False
+    """Whether it works where the guild does not allow the bot."""
 
 
 class Exports(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,3 +58,5 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
     on_ban: tuple[BanHandler, ...] = ()
     on_ready: tuple[StartupWork, ...] = ()
     """Run after each connection to Discord."""
+    is_always_allowed: bool = False
+    """Whether a guild can neither forbid its commands nor the channels where they are used."""

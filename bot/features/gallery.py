@@ -25,6 +25,7 @@ from bot.features.reaction_events import (
     idempotency_key,
     is_by_bot,
 )
+from bot.features.restrictions import check_reaction
 from bot.messages import channels
 
 _STAR: Final = "⭐"
@@ -65,8 +66,9 @@ async def _post(client: BotClient, reaction: Reaction, shown: ShownJob) -> None:
     guild = client.get_guild(reaction.guild_id or 0)
     if guild is None:
         raise Refused(_NO_GUILD)
+    check_reaction(client, reaction)
     await client.services.moderation.check_not_blocked(guild.id, reaction.user_id)
-    gallery = await _gallery(client, guild)
+    gallery = _gallery(client, guild)
     place = guild.get_channel_or_thread(reaction.channel_id)
     if gallery.id in (reaction.channel_id, getattr(place, "parent_id", None)):
         return  # everybody sees it there
@@ -92,9 +94,9 @@ async def _post(client: BotClient, reaction: Reaction, shown: ShownJob) -> None:
     await client.services.gallery.post(delivery, refuse)
 
 
-async def _gallery(client: BotClient, guild: discord.Guild) -> discord.abc.GuildChannel:
+def _gallery(client: BotClient, guild: discord.Guild) -> discord.abc.GuildChannel:
     """Raises Refused if the guild has none."""
-    settings = await client.services.moderation.settings(guild.id)
+    settings = client.services.preferences.of(guild.id, None, None)
     if settings.gallery_channel_id is None:
         raise Refused(_NO_GALLERY)
     channel = guild.get_channel(settings.gallery_channel_id)

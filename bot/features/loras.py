@@ -7,6 +7,7 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.features import model_option
 from bot.features.exports import Exports
+from bot.features.preferences import preferences_of
 from bot.features.responses import respond_ephemeral
 from bot.messages import lora_texts
 
@@ -25,7 +26,7 @@ Page = app_commands.Range[int, 1, 1000]
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, model: str | None = None, page: Page = 1) -> None:
     """The response is private."""
-    models = await services(interaction).planner.models_in(interaction.guild_id)
+    models = services(interaction).planner.models_for(preferences_of(interaction))
     await respond_ephemeral(interaction, lora_texts.listing(models, model, page))
 
 

@@ -49,11 +49,14 @@ def moderated_guild(interaction: Interaction) -> int:
     return interaction.guild_id
 
 
+def can_manage(permissions: discord.Permissions) -> bool:
+    """Whether these permissions allow changing the settings of a guild."""
+    return permissions.manage_guild or permissions.administrator
+
+
 def managed_guild(interaction: Interaction) -> int:
-    """The guild of an /admin command. Raises Refused for users who do not manage it."""
-    permissions = interaction.permissions
-    may_manage = permissions.manage_guild or permissions.administrator
-    if interaction.guild_id is None or not may_manage:
+    """The guild of a command. Raises Refused for users who do not manage it."""
+    if interaction.guild_id is None or not can_manage(interaction.permissions):
         raise Refused("Only members with the permission Manage Server can do this.")
     return interaction.guild_id
 

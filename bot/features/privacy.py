@@ -25,7 +25,7 @@ async def show_command(interaction: Interaction) -> None:
     retention, user_id = services(interaction).retention, interaction.user.id
     summary = await retention.summary(user_id)
     files = []
-    if summary.jobs or summary.votes:
+    if not summary.is_empty:
         limit = min(interaction.filesize_limit, REQUEST_LIMIT)
         name, data = await retention.export_file(user_id, limit)
         files = [OutgoingFile(name, data).as_file()]
@@ -38,7 +38,7 @@ async def delete_command(interaction: Interaction) -> None:
     """Asks for confirmation."""
     await defer_privately(interaction)
     summary = await services(interaction).retention.summary(interaction.user.id)
-    if not (summary.jobs or summary.votes):
+    if summary.is_empty:
         await interaction.edit_original_response(content=privacy_text.NOTHING)
         return
     await interaction.edit_original_response(
@@ -94,4 +94,8 @@ def _group() -> app_commands.Group:
     return group
 
 
-exports: Final = Exports(commands=(_group(),), components=(Component(_PATTERN, on_click),))
+exports: Final = Exports(
+    commands=(_group(),),
+    components=(Component(_PATTERN, on_click),),
+    is_always_allowed=True,
+)

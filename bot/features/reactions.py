@@ -24,6 +24,7 @@ from bot.features.reaction_events import (
     reply_temporarily,
     request_context,
 )
+from bot.features.restrictions import check_reaction
 from bot.messages import message_parser
 
 _VARY: Final = "🔁"
@@ -33,6 +34,8 @@ _DM: Final = "✉"
 _REPORT: Final = "🚩"
 _NUMBERS: Final = {f"{n}\u20e3": n for n in range(1, 10)} | {"\U0001f51f": 10}
 """The keycap emoji, of which the last is 🔟; a reaction cannot name later pictures."""
+_ALWAYS_ALLOWED: Final = frozenset({_DELETE, _REPORT})
+"""Where the guild does not allow the bot, too."""
 _EMOJI: Final = frozenset({_VARY, _REROLL, _DELETE, _DM, _REPORT, *_NUMBERS})
 
 
@@ -43,6 +46,8 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
         return
     result = await client.services.job_finder.by_message(reaction.message_id)
     async with handle_errors(client, reaction):
+        if emoji not in _ALWAYS_ALLOWED:
+            check_reaction(client, reaction)
         if result is None:
             await _handle_on_deleted(client, reaction, emoji)
         else:

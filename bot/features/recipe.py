@@ -15,6 +15,7 @@ from bot.domain.kinds import recipe
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features.exports import Component, Exports
+from bot.features.preferences import preferences_of
 from bot.features.responses import (
     check_not_blocked,
     defer,
@@ -67,8 +68,7 @@ async def command(interaction: Interaction, file: discord.Attachment) -> None:
 
 async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:
     recipes = [picture.recipe.recipe for picture in pictures]
-    models = await services(interaction).planner.models_in(interaction.guild_id)
-    text = recipe_texts.describe(recipes, [picture.nth for picture in pictures], models)
+    text = _describe(interaction, recipes, [picture.nth for picture in pictures])
     files = _files(recipes) if text.needs_file else []
     await interaction.response.send_message(text.content, files=files, ephemeral=True)
 
@@ -79,15 +79,26 @@ async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> 
     metadata = await services(interaction).planner.uploaded_recipes.read_picture(upload.url)
     offer = await _offer(interaction, metadata)
     recipes = [recipe.recipe for recipe in offer.plan.recipes]
-    numbers = range(1, len(recipes) + 1)
-    models = await services(interaction).planner.models_in(interaction.guild_id)
-    text = recipe_texts.describe(recipes, numbers, models, offer.notes)
+    text = _describe(interaction, recipes, range(1, len(recipes) + 1), offer.notes)
     paint = components.button("🎨 Paint", PAINT_ID)
     await interaction.edit_original_response(
         content=text.content,
         attachments=_files(recipes),
         view=components.stateless_view([paint]),
     )
+
+
+def _describe(
+    interaction: Interaction,
+    recipes: Sequence[Work],
+    numbers: Sequence[int],
+    notes: Sequence[str] = (),
+) -> recipe_texts.RecipeText:
+    """The /imagine in the text paints the recipes, whatever the user's settings are."""
+    preferences = preferences_of(interaction)
+    models = services(interaction).planner.models_for(preferences)
+    aspect = preferences.aspect
+    return recipe_texts.describe(recipes, numbers, models, notes, default_aspect=aspect)
 
 
 async def _offer(interaction: Interaction, metadata: Metadata) -> recipe_offer.Offer:

@@ -84,4 +84,8 @@ async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEven
     await report_cards.show(client, job_id)
 
 
-exports: Final = Exports(commands=(command,), modals=(Component(_MODAL_PATTERN, on_modal_submit),))
+exports: Final = Exports(
+    commands=(command,),
+    modals=(Component(_MODAL_PATTERN, on_modal_submit),),
+    is_always_allowed=True,
+)

@@ -13,7 +13,8 @@ from discord import app_commands
 from bot.context import BotClient, Interaction, services
 from bot.domain.delivery import Delivery
 from bot.domain.job import Job, RequestContext, ResponseTarget
-from bot.errors import INTERNAL_ERROR, BotError
+from bot.errors import INTERNAL_ERROR, BotError, Refused
+from bot.features import restrictions
 from bot.features.permissions import check_can_respond
 from bot.gateway.command_tree import LargeCommandTree
 from bot.messages import channels
@@ -229,8 +230,19 @@ class CommandTree(LargeCommandTree[BotClient]):
     """The commands; `respond_to_error` handles their errors."""
 
     async def interaction_check(self, interaction: Interaction) -> bool:
-        """Allow all commands, and make the client wait for this one at shutdown."""
+        """Allow the commands that the guild allows, and make the client wait for this one at
+        shutdown."""
         interaction.client.track_current_task()
+        data: dict[str, Any] = dict(interaction.data or {})
+        name = str(data.get("name"))
+        is_typing = interaction.type is discord.InteractionType.autocomplete
+        if is_typing or name not in interaction.client.restrictable_commands:
+            return True
+        try:
+            restrictions.check(interaction, (name,))
+        except Refused as error:
+            await respond_ephemeral(interaction, str(error))
+            return False
         return True
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:

@@ -109,6 +109,12 @@ exports: Final = Exports(
             is_on_picture=lambda _: True,
             handler=reroll,
         ),
-        Action(name=components.CANCEL, label="✖ Cancel", scope=ActionScope.JOB, handler=cancel),
+        Action(
+            name=components.CANCEL,
+            label="✖ Cancel",
+            scope=ActionScope.JOB,
+            handler=cancel,
+            is_always_allowed=True,
+        ),
     ),
 )

@@ -22,6 +22,7 @@ from bot.domain.sketches import LINES
 from bot.errors import BotError, Refused
 from bot.features.changing import ask_which_picture, check_form, picture_to_change, start
 from bot.features.exports import Action, Component, Exports
+from bot.features.preferences import preferences_of
 from bot.features.responses import (
     defer_and_start,
     defer_privately,
@@ -89,7 +90,7 @@ async def ask(interaction: Interaction, job: Job, nth: int) -> None:
 
 
 async def _send_modal(interaction: Interaction, custom_id: str, words: str = "") -> None:
-    models = await services(interaction).planner.models_in(interaction.guild_id)
+    models = services(interaction).planner.models_for(preferences_of(interaction))
     can_follow_lines = steering.can_follow_lines(models[0])
     form = sketch_forms.modal(custom_id, words, can_follow_lines=can_follow_lines)
     await interaction.response.send_modal(form)

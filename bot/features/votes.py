@@ -9,6 +9,7 @@ from bot.context import BotClient
 from bot.errors import BotError
 from bot.features.exports import Exports, ReactionClear
 from bot.features.reaction_events import Reaction, emoji_of, is_by_bot
+from bot.features.restrictions import check_reaction
 
 _VOTE: Final = "👍"
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
 async def _add(client: BotClient, reaction: Reaction) -> None:
     shown = await client.services.job_finder.by_message(reaction.message_id)
     if shown is not None:
+        check_reaction(client, reaction)
         moderation = client.services.moderation
         await moderation.check_not_blocked(reaction.guild_id, reaction.user_id)
         await client.services.votes.add(shown, reaction.message_id, reaction.user_id)

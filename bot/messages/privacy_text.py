@@ -16,6 +16,7 @@ _MESSAGES: Final = (
 _USAGE: Final = (
     "To share the engine fairly, I store how many engine seconds you used, for 24 hours."
 )
+_JOB: Final = " A job has your prompt, its settings, your user ID and the channel."
 _INPUTS: Final = (
     " Input pictures are what you uploaded for a job, such as sketches, masks and references, and "
     "copies of pictures that you had changed."
@@ -52,24 +53,26 @@ def _under_review(data: UserDataSummary) -> str:
 
 
 def _stored(data: UserDataSummary) -> str:
-    if data.oldest_at is None and data.votes:
-        return f"I store {_amount(data)} of yours. `/privacy delete` deletes it."
-    if data.oldest_at is None:
+    if data.is_empty:
         return "I store no jobs and no pictures of yours."
+    since = "" if data.oldest_at is None else f", since <t:{int(data.oldest_at)}:D>"
     inputs = _INPUTS if data.input_pictures else ""
     return (
-        f"I store {_amount(data)} of yours, since <t:{int(data.oldest_at)}:D>. A job has your "
-        f"prompt, its settings, your user ID and the channel.{inputs} "
+        f"I store {_amount(data)} of yours{since}.{_JOB if data.jobs else ''}{inputs} "
         "The file has all of this except the pictures. `/privacy delete` deletes it."
     )
 
 
 def _amount(data: UserDataSummary) -> str:
-    parts = [_count(data.jobs, "job"), _count(data.pictures, "picture")]
+    parts = []
+    if data.jobs or data.is_empty:
+        parts += [_count(data.jobs, "job"), _count(data.pictures, "picture")]
     if data.votes:
         parts.append(_count(data.votes, "vote"))
     if data.input_pictures:
         parts.append(_count(data.input_pictures, "input picture"))
+    if data.settings:
+        parts.append(_count(data.settings, "setting"))
     return enumeration(parts)
 
 
@@ -108,8 +111,9 @@ def result(before: UserDataSummary, after: UserDataSummary, is_complete: bool) -
         pictures=max(0, before.pictures - after.pictures),
         input_pictures=max(0, before.input_pictures - after.input_pictures),
         votes=max(0, before.votes - after.votes),
+        settings=max(0, before.settings - after.settings),
     )
-    if not deleted.jobs and not deleted.votes and not after.under_review and is_complete:
+    if deleted.is_empty and not after.under_review and is_complete:
         return NOTHING
     rest = "" if is_complete else " Files that are in use are deleted as soon as possible."
     return f"Deleted: {_amount(deleted)}.{_under_review(after)}{rest}\n{_MESSAGES}"

@@ -36,12 +36,16 @@ def describe(
     numbers: Sequence[int],
     models: Sequence[ModelCard],
     notes: Sequence[str] = (),
+    *,
+    default_aspect: str | None = None,
 ) -> RecipeText:
     """The recipes of the pictures with these numbers: the first, and how the others differ.
 
-    `models` are those that are loaded.
+    `models` are those that are loaded; `default_aspect` is what /imagine has without the option,
+    by default square.
     """
-    command, others = _command(recipes, models), _others(recipes, numbers)
+    command = _command(recipes, models, default_aspect or "square")
+    others = _others(recipes, numbers)
     parts = [
         code_block(write_infotext(recipes[0], is_flow=_is_flow(recipes[0], models))),
         *([] if command is None else [code_block(command)]),
@@ -78,7 +82,9 @@ def _is_flow(work: Work, models: Sequence[ModelCard]) -> bool:
     return any(model.is_flow for model in models if model.revision == work.recipe.revision)
 
 
-def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None:
+def _command(
+    recipes: Sequence[Work], models: Sequence[ModelCard], default_aspect: str
+) -> str | None:
     """The /imagine that paints these recipes; None if it lacks an option that they need."""
     first, count = recipes[0], len(recipes)
     if not isinstance(first, Recipe):
@@ -104,7 +110,7 @@ def _command(recipes: Sequence[Work], models: Sequence[ModelCard]) -> str | None
     options = {
         "prompt": prompt if is_plain else escaped(prompt),
         "negative": " ".join(first.negative.split()),
-        "aspect": "" if aspect in (None, "square") else aspect,
+        "aspect": "" if aspect in (None, default_aspect) else aspect,
         "width": f"{first.width}" if aspect is None else "",
         "height": f"{first.height}" if aspect is None else "",
         "seed": f"{first.seed}",

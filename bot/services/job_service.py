@@ -18,7 +18,6 @@ from bot.db.jobs import JobStore
 from bot.domain import nsfw, rules
 from bot.domain.clock import Clock
 from bot.domain.display import display_scale
-from bot.domain.guild_settings import GuildSettings
 from bot.domain.job import (
     Job,
     Progress,
@@ -27,6 +26,7 @@ from bot.domain.job import (
 )
 from bot.domain.limits import OUT_OF_TIME, PRIVATE_OUT_OF_TIME
 from bot.domain.plan import JobKind, Plan
+from bot.domain.preferences import Preferences
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
 from bot.services.admission import AdmissionPolicy
@@ -35,6 +35,7 @@ from bot.services.inputs import InputService, ResolvedInputs
 from bot.services.job_tasks import JobTasks
 from bot.services.notifier import Notifier
 from bot.services.outbox import Outbox
+from bot.services.preferences import PreferenceService
 from bot.services.quota_service import QuotaService
 
 _CHECK_SECONDS: Final = 5.0
@@ -48,6 +49,7 @@ class JobService:
         self,
         jobs: JobStore,
         guild_settings: GuildSettingsStore,
+        preferences: PreferenceService,
         engine: EngineClient,
         admission: AdmissionPolicy,
         quota: QuotaService,
@@ -61,6 +63,7 @@ class JobService:
     ) -> None:
         self._jobs = jobs
         self._guild_settings = guild_settings
+        self._preferences = preferences
         self._engine = engine
         self._admission = admission
         self._quota = quota
@@ -102,7 +105,7 @@ class JobService:
                 user_id=context.user_id,
                 target=context.target,
                 recipes=plan.recipes,
-                plan=self._displayed(plan, settings).details,
+                plan=self._displayed(plan, self._preferences.of_request(context)).details,
                 include_flagged=policy is not nsfw.NsfwPolicy.BLOCK,
                 created_at=self._clock(),
                 max_concurrent=limits.max_running,
@@ -114,10 +117,10 @@ class JobService:
             self._unacknowledged.add(job.id)  # before another task can find it in the database
             return job
 
-    def _displayed(self, plan: Plan, settings: GuildSettings) -> Plan:
+    def _displayed(self, plan: Plan, preferences: Preferences) -> Plan:
         """The plan, with the scale at which its pictures are shown."""
         models, upscalers = self._engine.models, self._engine.upscalers
-        scale = display_scale(plan, models, upscalers, settings.display_scale)
+        scale = display_scale(plan, models, upscalers, preferences.display_scale)
         return msgspec.structs.replace(plan, display_scale=scale)
 
     async def resume(self) -> None:

@@ -19,7 +19,7 @@ from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.deliveries import DeliveryStore
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
-from bot.domain.delivery import Delivery, DeliveryKind, result_of
+from bot.domain.delivery import Delivery, DeliveryKind, direct_copy, result_of
 from bot.domain.job import Job, Status
 from bot.errors import INTERNAL_ERROR, NETWORK_ERRORS, DeliveryFailed, FatalError, Refused
 from bot.services.notifier import Sender
@@ -42,7 +42,8 @@ class Outbox:
     """A transactional outbox: what must arrive is stored first, so a restart loses nothing.
 
     Each kind of delivery has a sender, which makes one attempt to write its message. `run` must be
-    running: it delivers what a crash or a failed attempt has left.
+    running: it delivers what a crash or a failed attempt has left. A result for which `wants_copy`
+    is true is sent to its user as a direct message, too.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Outbox:
         senders: Mapping[DeliveryKind, Sender],
         clock: Clock,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
+        wants_copy: Callable[[Job], bool] = lambda _: False,
     ) -> None:
         self._jobs = jobs
         self._deliveries = deliveries
         self._senders = senders
         self._clock = clock
         self._retry_seconds = retry_seconds
+        self._wants_copy = wants_copy
         self._in_progress: set[tuple[str, str, str | None]] = set()
         """The keys of the deliveries that this process is attempting."""
         self._wake = asyncio.Event()
@@ -214,7 +217,12 @@ class Outbox:
             )
             return
         job = await retry_until_written(lambda: self._jobs.job(delivery.job_id))
-        refund = not is_shown and job is not None and job.status is Status.DONE
+        is_done = job is not None and job.status is Status.DONE
+        refund = is_done and not is_shown
+        if is_done and is_shown and job is not None and self._wants_copy(job):
+            copy = direct_copy(job, now=self._clock())
+            await retry_until_written(lambda: self._deliveries.add(copy))
+            self.wake()
         await retry_until_written(
             lambda: self._jobs.mark_delivered(delivery.job_id, now=self._clock(), refund=refund)
         )

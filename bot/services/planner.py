@@ -13,18 +13,19 @@ from bot.db.guild_settings import GuildSettingsStore
 from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import nsfw, rules
-from bot.domain.guild_settings import NO_SETTINGS, GuildSettings
 from bot.domain.job import Job, RequestContext
 from bot.domain.kinds import reroll
 from bot.domain.limits import Limits
 from bot.domain.model_names import with_default
 from bot.domain.picture import Picture, job_id_of
 from bot.domain.plan import REPAINTED, JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import BUILT_IN, Presets
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.services.input_files import InputFiles
+from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.uploaded_recipes import UploadedRecipes
 from engine.contract import MAX_PROMPT_CHARS, SEED_LIMIT, Edit, ModelCard, pixels_sha256
@@ -40,6 +41,7 @@ class Planner:
         jobs: JobStore,
         lineage: LineageStore,
         guild_settings: GuildSettingsStore,
+        preferences: PreferenceService,
         presets: PresetService,
         engine: EngineClient,
         input_files: InputFiles,
@@ -49,6 +51,7 @@ class Planner:
         self._jobs = jobs
         self._lineage = lineage
         self._guild_settings = guild_settings
+        self._preferences = preferences
         self._presets = presets
         self._engine = engine
         self._input_files = input_files
@@ -61,9 +64,9 @@ class Planner:
         """The loaded models; the first is the default."""
         return self._engine.models
 
-    async def models_in(self, guild_id: int | None) -> tuple[ModelCard, ...]:
-        """The loaded models; the first is the default of this guild."""
-        return self._models(await self._guild_settings.get(guild_id))
+    def models_for(self, preferences: Preferences) -> tuple[ModelCard, ...]:
+        """The loaded models; the first is the default of these preferences."""
+        return with_default(self._engine.models, preferences.default_model)
 
     async def context(
         self, request: RequestContext, pictures: Sequence[Picture] = ()
@@ -80,7 +83,7 @@ class Planner:
             rules.check_viewable(visible[0])
         parents = [picture for picture in visible if picture.unavailable_reason is None]
         presets = await self._presets.of(request.channel.guild_id)
-        return self._context(parents, settings, presets)
+        return self._context(parents, self._preferences.of_request(request), presets)
 
     async def visible(
         self, channel: nsfw.ChannelContext, pictures: Sequence[Picture]
@@ -175,17 +178,15 @@ class Planner:
             )
         return await self._jobs.picture(picture_id)
 
-    def _models(self, settings: GuildSettings) -> tuple[ModelCard, ...]:
-        return with_default(self._engine.models, settings.default_model)
-
     def _context(
         self,
         parents: Sequence[Picture] = (),
-        settings: GuildSettings = NO_SETTINGS,
+        preferences: Preferences = NO_PREFERENCES,
         presets: Presets = BUILT_IN,
     ) -> PlanContext:
         return PlanContext(
-            models=self._models(settings),
+            models=self.models_for(preferences),
+            preferences=preferences,
             upscalers=self._engine.upscalers,
             can_film=self._engine.can_film,
             seed=secrets.randbelow(SEED_LIMIT),

@@ -19,9 +19,11 @@ from bot.db.votes import VoteStore
 from bot.domain import user_data
 from bot.domain.clock import DAY, HOUR, Clock
 from bot.domain.job import Job
+from bot.domain.preferences import Layer, Owner
 from bot.domain.user_data import RetentionPolicy, UserDataSummary
 from bot.services.job_service import JobService
 from bot.services.job_tasks import JobTasks
+from bot.services.preferences import PreferenceService
 from bot.storage import FileStorage
 
 PASS_SECONDS: Final = 5.0
@@ -66,6 +68,7 @@ class Retention:
         storage: FileStorage,
         job_service: JobService,
         tasks: JobTasks,
+        preferences: PreferenceService,
         *,
         policy: RetentionPolicy,
         clock: Clock,
@@ -77,17 +80,19 @@ class Retention:
         self._storage = storage
         self._job_service = job_service
         self._tasks = tasks
+        self._preferences = preferences
         self.policy = policy
         self._clock = clock
         self._clock_check = ClockCheck()
         self._retry_soon = asyncio.Event()
 
     async def erase_user(self, user_id: int) -> bool:
-        """Cancel and delete all jobs of this user.
+        """Delete the settings of this user, and cancel and delete all jobs.
 
         False if not everything could be deleted; `run` then tries again.
         """
         cancelled: list[Job] = []
+        await self._preferences.erase_user(user_id)
         try:
             for job in await self._jobs.unfinished(user_id):
                 if await self._job_service.cancel(job, notify=False):
@@ -107,13 +112,15 @@ class Retention:
         return await self._erasure.summary(user_id, now=self._clock())
 
     async def export_file(self, user_id: int, limit: int) -> tuple[str, bytes]:
-        """Name and content of a file with all jobs and votes of this user.
+        """Name and content of a file with all jobs, votes and settings of this user.
 
         Compressed if it has more bytes than `limit`.
         """
         jobs = self._erasure.jobs(user_id)
         records = [user_data.export_record(*stored) async for stored in jobs]
         records += [user_data.vote_record(vote) for vote in await self._votes.of_user(user_id)]
+        if settings := self._preferences.values(Owner(Layer.USER, user_id)):
+            records.append({"settings": settings})
         return await asyncio.to_thread(user_data.export_file, records, limit)
 
     async def run(self, seconds: float = PASS_SECONDS) -> None:

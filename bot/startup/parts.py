@@ -40,6 +40,7 @@ from bot.services.moderation import ModerationService
 from bot.services.notifier import Notifier, Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
@@ -82,30 +83,24 @@ def build(
         db.jobs, storage, displays, channels, message_client.upload_limits, views, engine
     )
     senders = _senders(client, db, storage, message_client, channels, displays, full_size, clock)
-    outbox = Outbox(db.jobs, db.deliveries, {**senders, DeliveryKind.RESULT: notifier}, clock)
+    preferences = PreferenceService(db.preferences, clock=clock)
+    outbox = _outbox(db, senders, notifier, preferences, clock)
     tasks = JobTasks(outbox)
     scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
     files = InputFiles(db.jobs, db.lineage, storage)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
+    quota = QuotaService(
+        db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock
+    )
     inputs = _input_service(db, engine, storage, files, fetcher)
-    job_service = JobService(
-        db.jobs,
-        db.guild_settings,
-        engine,
-        AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock),
-        QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock),
-        inputs,
-        dispatcher,
-        tasks,
-        outbox,
-        notifier,
-        clock=clock,
+    job_service = _job_service(
+        db, preferences, engine, quota, inputs, dispatcher, tasks, outbox, notifier, clock
     )
     presets = PresetService(db.presets, clock)
     services = Services(
         job_service=job_service,
-        planner=_planner(db, presets, engine, files, fetcher, storage, limits),
+        planner=_planner(db, preferences, presets, engine, files, fetcher, storage, limits),
         job_finder=JobFinder(db.jobs, db.deliveries),
         inputs=inputs,
         moderation=_moderation(db, limits, clock),
@@ -116,14 +111,44 @@ def build(
         outbox=outbox,
         gallery=Gallery(db.deliveries, outbox, clock),
         votes=VotingService(db.votes, clock),
-        retention=_retention(settings, db, storage, job_service, tasks, clock),
+        retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
+        preferences=preferences,
     )
     return Parts(services, notifier, dispatcher, tasks)
 
 
+def _job_service(
+    db: Database,
+    preferences: PreferenceService,
+    engine: EngineClient,
+    quota: QuotaService,
+    inputs: InputService,
+    dispatcher: Dispatcher,
+    tasks: JobTasks,
+    outbox: Outbox,
+    notifier: Notifier,
+    clock: Clock,
+) -> JobService:
+    return JobService(
+        db.jobs,
+        db.guild_settings,
+        preferences,
+        engine,
+        AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock),
+        quota,
+        inputs,
+        dispatcher,
+        tasks,
+        outbox,
+        notifier,
+        clock=clock,
+    )
+
+
 def _planner(
     db: Database,
+    preferences: PreferenceService,
     presets: PresetService,
     engine: EngineClient,
     files: InputFiles,
@@ -131,8 +156,17 @@ def _planner(
     storage: FileStorage,
     limits: Limits,
 ) -> Planner:
-    uploaded = UploadedRecipes(fetcher, db.job_inputs, storage)
-    return Planner(db.jobs, db.lineage, db.guild_settings, presets, engine, files, uploaded, limits)
+    return Planner(
+        db.jobs,
+        db.lineage,
+        db.guild_settings,
+        preferences,
+        presets,
+        engine,
+        files,
+        UploadedRecipes(fetcher, db.job_inputs, storage),
+        limits,
+    )
 
 
 def _runner(
@@ -163,6 +197,7 @@ def _retention(
     storage: FileStorage,
     job_service: JobService,
     tasks: JobTasks,
+    preferences: PreferenceService,
     clock: Clock,
 ) -> Retention:
     policy = RetentionPolicy(
@@ -176,6 +211,7 @@ def _retention(
         storage,
         job_service,
         tasks,
+        preferences,
         policy=policy,
         clock=clock,
     )
@@ -201,6 +237,22 @@ def _senders(
         ),
         DeliveryKind.WITHDRAWAL: GalleryWithdrawals(messages),
     }
+
+
+def _outbox(
+    db: Database,
+    senders: dict[DeliveryKind, Sender],
+    notifier: JobMessages,
+    preferences: PreferenceService,
+    clock: Clock,
+) -> Outbox:
+    return Outbox(
+        db.jobs,
+        db.deliveries,
+        {**senders, DeliveryKind.RESULT: notifier},
+        clock,
+        wants_copy=preferences.wants_copy,
+    )
 
 
 def _moderation(db: Database, limits: Limits, clock: Clock) -> ModerationService:

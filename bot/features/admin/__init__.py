@@ -12,7 +12,6 @@ from bot.features.admin import (
     limits,
     mod_channel,
     nsfw,
-    settings,
     styles,
     wildcards,
     words,
@@ -31,11 +30,11 @@ def _group() -> app_commands.Group:
         ),
         allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
     )
-    modules = limits, words, blocks, audit, mod_channel, gallery, nsfw, settings, styles, wildcards
+    modules = limits, words, blocks, audit, mod_channel, gallery, nsfw, styles, wildcards
     for module in modules:
         for command in module.commands:
             group.add_command(command)
     return group
 
 
-exports: Final = Exports(commands=(_group(),))
+exports: Final = Exports(commands=(_group(),), is_always_allowed=True)

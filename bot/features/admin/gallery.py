@@ -6,7 +6,9 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.domain.guild_settings import set_gallery_channel
+from bot.domain.preference_settings import SETTINGS
+from bot.domain.preferences import Layer, Owner
+from bot.domain.setting_values import Offer
 from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import check_can_show, moderated_guild
@@ -25,9 +27,12 @@ async def command(
             check_can_show(channel.permissions_for(channel.guild.me), channel)
         except Refused as error:
             raise Refused(f"{error} I changed nothing.") from None
-    await services(interaction).moderation.change(
-        guild_id,
-        set_gallery_channel(None if channel is None else channel.id),
+    await services(interaction).preferences.set(
+        Owner(Layer.GUILD, guild_id),
+        SETTINGS["gallery_channel_id"],
+        None if channel is None else channel.id,
+        Offer(models=services(interaction).planner.models),
+        guild_id=guild_id,
         actor_id=interaction.user.id,
     )
     response = "Pictures with a ⭐ are no longer posted. What was posted stays."
