@@ -8,6 +8,7 @@ from bot.messages.message_client import TOKEN_SECONDS
 from bot.playground import Interaction, Message
 from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.fake_engine import FakeEngine
+from tests.test_fork import asked, steps_of
 
 
 async def private(harness: BotHarness) -> Interaction:
@@ -53,9 +54,11 @@ async def test_a_flag_makes_a_result_private(harness: BotHarness) -> None:
 async def test_a_modal_of_a_private_result_is_private(harness: BotHarness) -> None:
     """What it asks for too."""
     message = await harness.result(await private(harness))
-    single = await clicked(harness, message, "U1")
-    steps = await clicked(harness, single, "🕰 Fork")
-    assert steps.ephemeral
+    strip = await steps_of(harness, message)
+    assert strip.ephemeral
+    modal = await asked(harness, strip, 2)
+    forked = await harness.result(await harness.ada.submit(modal, {"prompt": "a boat"}))
+    assert forked.ephemeral and forked.content.startswith("Fork: ")
     assert harness.discord.messages() == []
 
 
