@@ -40,6 +40,7 @@ async def test_a_style_adds_words_and_settings(harness: BotHarness, engine: Fake
     assert recipe.negative.startswith("photo, 3d render, harsh lines, drawing")
     assert (recipe.steps, recipe.sampler) == (30, "dpmpp_2m_karras")
     assert message.content.startswith("**a red house** ·")
+    assert message.content.endswith("\nStyles: watercolor, photo.")
 
 
 async def test_what_the_user_gives_counts_before_the_style(
@@ -59,6 +60,16 @@ async def test_a_style_works_in_direct_messages(harness: BotHarness, engine: Fak
     )
     await harness.result(interaction)
     assert engine.paints[0].recipes[0].prompt == "a house, at night, under the stars"
+
+
+async def test_flags_name_styles_too(harness: BotHarness, engine: FakeEngine) -> None:
+    """Beside those of the option, and with permutations before them."""
+    message = await harness.imagine(prompt="a {red, blue} house --style night", styles="winter")
+    words = "in the snow, in winter, at night, under the stars"
+    prompts = [recipe.prompt for recipe in engine.paints[0].recipes]
+    assert prompts == [f"a red house, {words}", f"a blue house, {words}"]
+    assert "1: red · 2: blue" in message.content
+    assert message.content.startswith("**a {red, blue} house** ·")
 
 
 async def test_an_unknown_style_is_refused_privately(harness: BotHarness) -> None:

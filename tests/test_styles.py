@@ -12,7 +12,7 @@ from bot.domain.kinds import draft, imagine
 from bot.domain.kinds.imagine import ImagineRequest
 from bot.domain.plan import Plan, PlanContext
 from bot.domain.presets import BUILT_IN, Presets
-from bot.domain.styles import MAX_STYLES, Style, apply, parse, suggestions
+from bot.domain.styles import MAX_STYLES, Style, apply, chosen, parse, suggestions
 from bot.errors import Refused
 from engine.contract import Distilled, PictureOptions, Sampler
 from engine.starter.captions import all_words
@@ -119,6 +119,19 @@ def test_an_unknown_style_is_refused_with_similar_names() -> None:
         parse(",".join(list(STYLES)[:6]), STYLES)
 
 
+def test_the_styles_of_a_setting_are_used_without_the_option() -> None:
+    """Those that are none here are left out, with a note; `-` is none of them."""
+    assert chosen(None, "ink, big, ink", NAMED) == (("ink", "big"), ("Styles: ink, big.",))
+    assert chosen("big", "ink", NAMED) == (("big",), ("Style: big.",))
+    assert chosen("-", "ink", NAMED) == chosen(None, "", NAMED) == ((), ())
+    names, notes = chosen(" ", "gone, ink", NAMED)
+    assert names == ("ink",)
+    assert notes == ("Style: ink.", "Your setting styles names “gone”, which is no style here.")
+    assert len(chosen(None, ", ".join(STYLES), STYLES).names) == MAX_STYLES
+    with pytest.raises(Refused, match="no style “gone”"):
+        chosen("gone", "ink", NAMED)
+
+
 def test_the_last_name_is_completed() -> None:
     """With its words as a hint; names at whose beginning it stands come first."""
     labels = [(item.label, item.value) for item in suggestions("big, i", NAMED)]
@@ -220,10 +233,20 @@ def test_drafts_have_the_words_of_their_pictures() -> None:
     assert [work.prompt for work in plan.recipes] == [work.prompt for work in full.recipes]
 
 
+def test_the_count_is_lowered_to_what_all_permutations_may_have() -> None:
+    """With a sentence."""
+    plan = planned(prompt="{a, b, c, d, e} house", count=4)
+    assert len(plan.recipes) == 15
+    sentence = "Each of the 5 permutations has 3 pictures, because a request has at most 16."
+    assert plan.notes == (sentence,)
+    nine = planned(prompt="{a, b, c} {d, e, f}", count=2)
+    assert len(nine.recipes) == 9 and "has 1 picture, because" in nine.notes[0]
+    assert planned(prompt="{a, b} house", count=8).notes == ()
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"prompt": "{a, b, c} {d, e, f}", "count": 2}, "has 9 permutations with 2 pictures each"),
         ({"prompt": "{a, b, c, d, e} {f, g, h, i}"}, "has 20 permutations; at most 16 pictures"),
         ({"prompt": "{a, b}" * 100}, "has millions of permutations"),
         ({"prompt": "a __animal__"}, "no wildcard “animal”. Did you mean `__animals__`"),

@@ -82,6 +82,14 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return ", ".join(filter(None, (prompt.rstrip(_ENDS), self.prompt.strip(_ENDS))))
 
 
+class Chosen(NamedTuple):
+    """The styles of a request."""
+
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+    """Sentences for the user: which styles these are, and which of a setting are none."""
+
+
 class Suggestion(NamedTuple):
     """A choice for the option."""
 
@@ -100,6 +108,27 @@ def parse(text: str | None, styles: Mapping[str, Style]) -> tuple[str, ...]:
     if len(names) > MAX_STYLES:
         raise Refused(f"A request has at most {MAX_STYLES} styles; this one has {len(names)}.")
     return names
+
+
+def chosen(text: str | None, setting: str, styles: Mapping[str, Style]) -> Chosen:
+    """The styles that the option names or, without the option, those of the user's setting.
+
+    Names in the setting that are no styles, such as those of another guild, are left out. Raises
+    Refused for the option as `parse` does.
+    """
+    if text and text.strip():
+        names, missing = parse(text, styles), list[str]()
+    else:
+        items = [] if setting.strip() in NONE else list(_items(setting))
+        known = [name for name in map(normal_name, items) if name in styles]
+        names = tuple(dict.fromkeys(name for name in known if name))[:MAX_STYLES]
+        missing = [item for item in items if normal_name(item) not in styles]
+    notes = [
+        f"Your setting styles names “{item[:30]}”, which is no style here." for item in missing
+    ]
+    if names:
+        notes.insert(0, f"{'Style' if len(names) == 1 else 'Styles'}: {', '.join(names)}.")
+    return Chosen(names, tuple(notes))
 
 
 def apply(

@@ -1,13 +1,13 @@
 """The recipes of a request whose prompt stands for several; pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from bot.domain import wildcards
 from bot.domain.plan import PlanContext
-from bot.domain.prompt_template import Template, parse
+from bot.domain.prompt_template import parse
 from bot.errors import Refused
 from engine.contract import (
     DEFAULT_COUNT,
@@ -23,6 +23,32 @@ from engine.contract import (
 NO_WORDS: Final = "—"
 """Stands for a picture's own words if it has none."""
 _ENDS: Final = " ,"
+Options = TypeVar("Options", bound=PictureOptions)
+
+
+def with_fitting_count(options: Options, most: int) -> tuple[Options, tuple[str, ...]]:
+    """The options with the count of each permutation of their prompt, and a sentence if it is lower
+    than the user's, so that all have at most so many pictures.
+
+    Without a count, a permutation has one picture. Raises Refused if there are too many.
+    """
+    permutations = 1 if options.raw else parse(options.prompt).count
+    if permutations == 1:
+        return options, ()
+    if permutations > most:
+        raise Refused(
+            f"The prompt has {_number(permutations)} permutations; at most {most} pictures of a "
+            "request are allowed. The option raw takes braces as words."
+        )
+    count = 1 if options.count is None else min(options.count, most // permutations)
+    notes = []
+    if options.count is not None and count < options.count:
+        pictures = "1 picture" if count == 1 else f"{count} pictures"
+        notes.append(
+            f"Each of the {permutations} permutations has {pictures}, because a request has at "
+            f"most {most}."
+        )
+    return msgspec.structs.replace(options, count=count), tuple(notes)
 
 
 def make_variants(
@@ -35,9 +61,9 @@ def make_variants(
 ) -> tuple[Recipe, ...]:
     """The recipes of a request: of each permutation of its prompt as many as its count says.
 
-    Without a count, a permutation has one picture. All permutations have the same seeds, and each
-    picture has the words that its own seed draws. `steered` is what `make_recipes` takes beside
-    the options. Raises Refused or ValueError, with a sentence for the user.
+    All permutations have the same seeds, and each picture has the words that its own seed draws.
+    `steered` is what `make_recipes` takes beside the options. Raises Refused or ValueError, with a
+    sentence for the user.
     """
     template = parse(options.prompt)
     if options.raw or template.is_plain:
@@ -45,7 +71,7 @@ def make_variants(
         options = msgspec.structs.replace(options, prompt=words)
         return make_recipes(options, model, size=size, seed=context.seed, **steered)
     wildcards.check(template, context.presets.wildcards)
-    count = _count(template, options.count, context.limits.max_pictures)
+    count = DEFAULT_COUNT if options.count is None else options.count
     seed = context.seed if options.seed in (None, RANDOM_SEED) else options.seed
     check_seed("seed", seed)
     seeds = [(seed + nth) % SEED_LIMIT for nth in range(count)]
@@ -80,19 +106,6 @@ def _common(texts: Sequence[list[str]]) -> int:
     first, last = min(texts), max(texts)
     pairs = enumerate(zip(first, last, strict=False))
     return next((nth for nth, (a, b) in pairs if a != b), min(len(first), len(last)))
-
-
-def _count(template: Template, count: int | None, most: int) -> int:
-    """The number of pictures of each permutation. Raises Refused if all are too many."""
-    permutations = template.count
-    each = count or (DEFAULT_COUNT if permutations == 1 else 1)
-    if permutations * each > most:
-        times = f" with {each} pictures each" if each > 1 else ""
-        raise Refused(
-            f"The prompt has {_number(permutations)} permutations{times}; at most {most} pictures "
-            "of a request are allowed. The option raw takes braces as words."
-        )
-    return each
 
 
 def _number(count: int) -> str:

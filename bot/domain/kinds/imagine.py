@@ -18,7 +18,7 @@ from bot.domain.plan import (
 )
 from bot.domain.repainting import edges
 from bot.domain.steering import References
-from bot.domain.variants import make_variants
+from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
 from engine.contract import ModelCard, PictureOptions
 from engine.contract.images.fit import Fit
@@ -94,9 +94,10 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     options, notes = lowered(options, model, context.limits)
     size = size_of(model, options)
-    named = styles.parse(options.styles, context.presets.styles)
-    presets = [context.presets.styles[name] for name in named]
+    named = styles.chosen(options.styles, "", context.presets.styles)
+    presets = [context.presets.styles[name] for name in named.names]
     options, style_notes = styles.apply(options, presets, model)
+    options, count_notes = with_fitting_count(options, context.limits.max_pictures)
     steered = _steering(request, model, context, options.prompt)
     if request.follows_lines:
         options = msgspec.structs.replace(options, strength=None)  # it is the control's scale
@@ -114,7 +115,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
             for parent in context.parents
             for edge in edges(parent, Relation.SKETCH, len(recipes))
         ),
-        notes=(*request.notes, *notes, *style_notes, *size.notes),
+        notes=(*request.notes, *named.notes, *notes, *style_notes, *count_notes, *size.notes),
     )
 
 
