@@ -72,6 +72,18 @@ async def test_flags_name_styles_too(harness: BotHarness, engine: FakeEngine) ->
     assert message.content.startswith("**a {red, blue} house** ·")
 
 
+async def test_the_styles_of_a_setting_are_used(harness: BotHarness, engine: FakeEngine) -> None:
+    """Where the option names none; `-` is none of them."""
+    for values in ({"setting": "styles", "value": "night"},):
+        await harness.refusal(await harness.ada.invoke("settings", values, checked=False))
+    await harness.imagine()
+    await harness.imagine(styles="-")
+    await harness.imagine(styles="winter")
+    prompts = [paint.recipes[0].prompt for paint in engine.paints]
+    assert prompts[0] == "a red house, at night, under the stars"
+    assert prompts[1:] == ["a red house", "a red house, in the snow, in winter"]
+
+
 async def test_an_unknown_style_is_refused_privately(harness: BotHarness) -> None:
     """With similar names."""
     interaction = await harness.ada.slash("imagine", prompt="a house", styles="neno")

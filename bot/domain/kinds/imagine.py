@@ -94,7 +94,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     options, notes = lowered(options, model, context.limits)
     size = size_of(model, options)
-    named = styles.chosen(options.styles, "", context.presets.styles)
+    named = styles.chosen(options.styles, context.preferences.styles, context.presets.styles)
     presets = [context.presets.styles[name] for name in named.names]
     options, style_notes = styles.apply(options, presets, model)
     options, count_notes = with_fitting_count(options, context.limits.max_pictures)
