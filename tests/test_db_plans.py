@@ -106,7 +106,7 @@ async def test_what_shows_a_picture_again_is_removed_with_it(db: Database) -> No
     await delivered_job(db, "film2", edges=[Edge(1, "upscale-1", Relation.FILM)])
     removed = await db.reports.remove("j0", entry("j0"))
     same = {"detail", "film", "film2", "steps", "upscale"}
-    assert set(removed) == {"j0", *same, "edit", "region", "zoom", "pan"}
+    assert set(removed) == {"j0", *same, "sketch", "edit", "region", "zoom", "pan"}
 
 
 async def test_unfinished_jobs_of_removed_pictures_are_found(db: Database) -> None:

@@ -56,6 +56,16 @@ async def test_strengths_have_names(
     assert {recipe.strength for recipe in painted(engine)} == {strength}
 
 
+async def test_flags_work_in_the_form(harness: BotHarness, engine: FakeEngine) -> None:
+    """What the form sets counts, and the message says so."""
+    message = await said(harness, photo())
+    words = "a lighthouse —ar 1:1 --steps 3 --fit contain --seed 9"
+    result = await submitted(harness, message, prompt=words)
+    first = painted(engine)[0]
+    assert (first.prompt, first.seed, first.steps, first.size) == ("a lighthouse", 9, 3, (64, 64))
+    assert "The option fit counts, so --fit contain has no effect." in result.content
+
+
 async def test_a_photo_is_not_distorted(harness: BotHarness, engine: FakeEngine) -> None:
     """Its disc stays round in a square picture, unless the user wants it stretched."""
     message = await said(harness, photo(256, 128))

@@ -76,6 +76,18 @@ async def test_scales_of_lines_are_offered_by_the_same_names(harness: BotHarness
     assert [choice["value"] for choice in interaction.choices or []] == [1.5, 1.0, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("flags", "strength"), [("--strength keep", 0.4), ("--strength Free", 0.85), ("", 0.75)]
+)
+async def test_flags_take_names_of_strengths(
+    harness: BotHarness, engine: FakeEngine, flags: str, strength: float
+) -> None:
+    """And the fit of a sketch."""
+    await harness.imagine(prompt=f"a house {flags} --fit contain --ar 1:1", sketch=photo())
+    assert painted(engine)[0].strength == strength
+    assert disc_in(sketch_of(engine)) == (16, 16)
+
+
 def test_each_named_strength_runs_a_step() -> None:
     """Also where a model has one step alone."""
     for steps in (1, 2, 4, 50):

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
+from bot.domain import sketches
 from bot.errors import Refused
 from engine.contract.sampler_names import find_sampler
 
@@ -34,7 +35,11 @@ class _Type(Enum):
     SAMPLER = "the name of a sampler"
     INTEGER = "a whole number"
     NUMBER = "a number"
+    STRENGTH = "a number, or keep, balanced or free"
     SWITCH = "no value"
+
+
+_NUMBERS: Final = (_Type.INTEGER, _Type.NUMBER, _Type.STRENGTH)
 
 
 class _Flag(NamedTuple):
@@ -65,7 +70,8 @@ _FLAGS: Final = (
     _Flag("model", _Type.TEXT, "NAME"),
     _Flag("styles", _Type.JOINED, "neon", ("style",)),
     _Flag("loras", _Type.JOINED, "neon:0.8", ("lora",)),
-    _Flag("strength", _Type.NUMBER, "0.6"),
+    _Flag("strength", _Type.STRENGTH, "0.6"),
+    _Flag("fit", _Type.TEXT, "contain"),
     _Flag("reference_strength", _Type.NUMBER, "0.8"),
     _Flag("mode", _Type.TEXT, "follow the lines"),
     _Flag("clip_skip", _Type.INTEGER, "2"),
@@ -150,6 +156,10 @@ def merged(
         elif current != value:
             source = flagged.sources[option]
             notes.append(f"The option {option} counts, so {source} has no effect.")
+    named = sketches.values_in(values.get("mode"))
+    strength = values.get("strength")
+    if isinstance(strength, str) and strength in named:
+        values["strength"] = named[strength]
     return values, tuple(notes)
 
 
@@ -195,7 +205,9 @@ def _value(flag: _Flag, typed: str, *, is_text: bool) -> object:
             f"The flag --{flag.name} has no value; it takes {flag.type.value}, such as "
             f"--{flag.name} {flag.example}."
         )
-    if flag.type in (_Type.INTEGER, _Type.NUMBER) and not is_text:
+    if flag.type is _Type.STRENGTH and typed.lower() in sketches.STRENGTHS:
+        return typed.lower()
+    if flag.type in _NUMBERS and not is_text:
         return _number(flag, typed)
     quoted = _QUOTED.fullmatch(typed)
     text = typed if quoted is None or not quoted[1].strip() else quoted[1].strip()
@@ -206,7 +218,7 @@ def _number(flag: _Flag, typed: str) -> int | float:
     plain = unicodedata.normalize("NFKC", typed).strip()
     if flag.type is _Type.INTEGER and _INTEGER.fullmatch(plain):
         return int(plain)
-    if flag.type is _Type.NUMBER and _NUMBER.fullmatch(plain):
+    if flag.type is not _Type.INTEGER and _NUMBER.fullmatch(plain):
         return float(plain.replace(",", "."))
     raise Refused(
         f"The flag --{flag.name} has the value “{_shortened(typed)}”; it takes {flag.type.value}, "

@@ -28,5 +28,9 @@ def strength_of(name: str, model: ModelCard, steps: int | None = None) -> float:
 
 def suggestions(mode: str | None) -> Mapping[str, float]:
     """The values of the option `strength` for this mode, by their texts."""
-    values = LINE_SCALES if mode == FOLLOW_LINES else STRENGTHS
-    return {f"{name} ({value:g})": value for name, value in values.items()}
+    return {f"{name} ({value:g})": value for name, value in values_in(mode).items()}
+
+
+def values_in(mode: object) -> Mapping[str, float]:
+    """The values of the option `strength` for this mode, by their names."""
+    return LINE_SCALES if mode == FOLLOW_LINES else STRENGTHS

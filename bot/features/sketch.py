@@ -11,11 +11,11 @@ from discord import app_commands
 
 from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import rules, sketches, steering
+from bot.domain import prompt_flags, rules, sketches, steering
 from bot.domain.job import Job
 from bot.domain.job_input import picture_url
 from bot.domain.kinds import imagine
-from bot.domain.kinds.imagine import ImagineRequest, parse
+from bot.domain.kinds.imagine import ImagineOptions, ImagineRequest, parse
 from bot.domain.plan import Plan, PlanContext
 from bot.domain.repainting import only_parent, words_of
 from bot.domain.sketches import LINES
@@ -222,14 +222,13 @@ def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRe
     if settings.strength != LINES:
         mode = steering.PAINT_OVER
         strength = sketches.strength_of(settings.strength, context.models[0])
-    options = parse(
-        prompt=steering.words(sketch.prompt),
-        aspect=None if settings.aspect == OWN_ASPECT else settings.aspect,
-        mode=mode,
-        strength=strength,
-        fit=settings.fit,
-    )
-    return ImagineRequest(options=options, sketch_url=url)
+    given: dict[str, object] = {"mode": mode, "strength": strength, "fit": settings.fit}
+    if settings.aspect != OWN_ASPECT:
+        given["aspect"] = settings.aspect
+    flagged = prompt_flags.read(sketch.prompt, ImagineOptions.__struct_fields__)
+    values, notes = prompt_flags.merged(given, flagged)
+    options = parse(**{**values, "prompt": steering.words(flagged.prompt)})
+    return ImagineRequest(options=options, sketch_url=url, notes=notes)
 
 
 # Previews
