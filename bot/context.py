@@ -8,6 +8,7 @@ import msgspec
 
 from bot.gateway.sharded_client import ShardedClient
 from bot.messages.family_trees import FamilyTrees
+from bot.messages.history_pages import HistoryPages
 from bot.messages.message_client import MessageClient
 from bot.monitoring.status import StatusReporter
 from bot.services.gallery import Gallery
@@ -42,6 +43,7 @@ class Services(msgspec.Struct, frozen=True):
     retention: Retention
     family_trees: FamilyTrees
     preferences: PreferenceService
+    history: HistoryPages
 
 
 class BotClient(ShardedClient):

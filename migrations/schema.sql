@@ -55,7 +55,9 @@ CREATE TABLE "cases" (
 CREATE TABLE "deliveries" (
     id INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (
-        kind IN ('result', 'picture', 'direct', 'superseded', 'card', 'gallery', 'withdrawal')
+        kind IN (
+            'result', 'picture', 'shown', 'direct', 'superseded', 'card', 'gallery', 'withdrawal'
+        )
     ),
     job TEXT NOT NULL REFERENCES jobs (id),
     nth INTEGER CHECK (nth >= 1), -- of a picture; NULL for the whole job
@@ -71,6 +73,7 @@ CREATE TABLE "deliveries" (
     delivered_at REAL,
     CHECK (kind != 'picture' OR nth IS NOT NULL),
     CHECK (kind NOT IN ('result', 'superseded', 'card') OR (nth IS NULL AND request IS NULL)),
+    CHECK (kind != 'shown' OR nth IS NULL),
     CHECK (kind NOT IN ('superseded', 'withdrawal') OR message IS NOT NULL),
     CHECK (kind != 'gallery' OR guild IS NOT NULL),
     CHECK (recipient IS NULL OR kind IN ('direct', 'gallery')),
@@ -94,6 +97,14 @@ CREATE TABLE guild_settings (
     CHECK (name != 'nsfw' OR json_extract(value, '$.guild') IN ('block', 'spoiler', 'allow')),
     CHECK (name != 'role_limits' OR json_type(value) = 'array'),
     CHECK (name != 'mod_channel_id' OR json_type(value) = 'integer')
+) STRICT, WITHOUT ROWID;
+CREATE TABLE history (
+    person INTEGER NOT NULL,
+    created_at REAL NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id),
+    models TEXT NOT NULL, -- the name of each, between line feeds
+    words TEXT NOT NULL, -- of the prompts, in lower case
+    PRIMARY KEY (person, created_at, job)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE job_images (
     job TEXT NOT NULL REFERENCES jobs (id),
@@ -258,6 +269,7 @@ WHERE kind = 'gallery';
 CREATE INDEX deliveries_of_job ON deliveries (job);
 CREATE UNIQUE INDEX deliveries_result ON deliveries (job) WHERE kind = 'result';
 CREATE INDEX deliveries_undelivered ON deliveries (created_at) WHERE delivered_at IS NULL;
+CREATE INDEX history_of_job ON history (job);
 CREATE INDEX job_images_by_digest ON job_images (sha256);
 CREATE INDEX job_inputs_pending ON job_inputs (job) WHERE url IS NOT NULL;
 CREATE INDEX jobs_aging ON jobs (ended_at) WHERE erased IS NULL AND delivered_at IS NOT NULL;

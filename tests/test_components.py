@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.client import ACTIONS, COMPONENTS
+from bot.domain.history import HistoryFilter, HistoryPage
 from bot.domain.job import Job
 from bot.domain.kinds import KINDS, kind_named, steps
 from bot.domain.picture import Picture
@@ -19,7 +20,7 @@ from bot.domain.preference_settings import SETTINGS
 from bot.domain.preferences import NO_PREFERENCES, Layer
 from bot.domain.setting_values import Offer
 from bot.features import FEATURES, edit, film, fork, privacy, recipe, region, report, report_cards
-from bot.messages import components, settings_panel
+from bot.messages import components, history_texts, settings_panel
 from bot.messages.action_views import (
     ActionButton,
     ActionScope,
@@ -32,6 +33,7 @@ from tests.samples import job, picture
 from tests.samples import recipe as sample_recipe
 
 LONGEST_JOB_ID = "z" * 24
+LONGEST_SEARCH = HistoryFilter(words="x" * 48, model="m", since=4e9, until=4e9)
 LARGEST_SNOWFLAKE = 2**64 - 1
 OFFER = Offer(
     models=(MODEL,),
@@ -88,6 +90,9 @@ def all_custom_ids() -> list[str]:
         privacy.confirmation_view(),
         edit.upload_view(10),
         *settings_views(),
+        history_texts.page_view(
+            HistoryPage(jobs=(job(LONGEST_JOB_ID),), number=99999, count=10**6), LONGEST_SEARCH
+        ),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
     modals = [

@@ -19,6 +19,9 @@ from bot.messages.channels import ChannelResolver
 from bot.messages.job_messages import EDIT_SECONDS, JobMessages
 from bot.messages.message_client import MessageClient
 from bot.messages.message_content import MessageContent
+from bot.messages.replayed import ReplayNotes
+from bot.messages.result_content import ResultContent
+from bot.messages.upload_limits import UploadLimits
 from bot.playground import Fault
 from bot.services.display_versions import DisplayVersions
 from bot.storage import FileStorage
@@ -225,6 +228,19 @@ class BannedMessages(MessageClient):
         raise DeliveryFailed("429", retry_after=60.0)
 
 
+def results(data: Path, db: Database, client: discord.Client) -> ResultContent:
+    """What results show."""
+    storage = FileStorage(data)
+    return ResultContent(
+        storage,
+        CapturedFiles(db.artifacts, db.jobs, db.lineage, storage),
+        ReplayNotes(db.jobs, db.lineage, storage),
+        ChannelResolver(client, db.guild_settings),
+        ActionViews([]),
+        UploadLimits(client),
+    )
+
+
 async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Database) -> None:
     """The jobs together, because it is this machine's address that is banned."""
     client, time = discord.Client(intents=discord.Intents.none()), ManualTime()
@@ -235,11 +251,9 @@ async def test_progress_waits_as_long_as_discord_asks(tmp_path: Path, db: Databa
     async with JobMessages(
         messages,
         db.jobs,
-        FileStorage(tmp_path),
-        CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
+        results(tmp_path, db, client),
         DisplayVersions(db.jobs, SocketEngineClient(), FileStorage(tmp_path)),
         channels,
-        ActionViews([]),
         clock=lambda: 1.0,
         monotonic=time.clock,
         sleep=time.sleep,
@@ -263,11 +277,9 @@ async def test_no_task_is_left_after_the_exit(tmp_path: Path, db: Database) -> N
     delivery = JobMessages(
         MessageClient(client),
         db.jobs,
-        FileStorage(tmp_path),
-        CapturedFiles(db.artifacts, db.jobs, db.lineage, FileStorage(tmp_path)),
+        results(tmp_path, db, client),
         DisplayVersions(db.jobs, SocketEngineClient(), FileStorage(tmp_path)),
         ChannelResolver(client, db.guild_settings),
-        ActionViews([]),
         clock=lambda: 1.0,
         sleep=time.sleep,
     )

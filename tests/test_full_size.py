@@ -29,9 +29,10 @@ async def test_u_posts_the_stored_picture(
     assert len(engine.paints) == 1
 
 
-async def test_a_missing_file_is_reported(harness: BotHarness) -> None:
-    """The placeholder is deleted."""
+async def test_a_missing_file_is_reported(harness: BotHarness, engine: FakeEngine) -> None:
+    """If it cannot be painted. The placeholder is deleted."""
     grid = await harness.imagine()
+    engine.failure = "Broken."
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
     interaction = await harness.ada.click(grid, "U1")
@@ -49,9 +50,11 @@ async def test_a_missing_file_is_reported(harness: BotHarness) -> None:
     )
 
 
-async def test_an_interrupted_refusal_is_shown_after_a_restart(harness: BotHarness) -> None:
+async def test_an_interrupted_refusal_is_shown_after_a_restart(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
     """It replaces the placeholder."""
-    grid = await harness.imagine()
+    grid, engine.failure = await harness.imagine(), "Broken."
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
     harness.discord.faults.next("POST", "/webhooks/", Fault(delay=60.0))
@@ -206,7 +209,7 @@ async def test_an_interrupted_response_is_completed_after_a_restart(
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ("UPDATE pictures SET path = 'pictures/none.png'", "file is gone"),
+        ("UPDATE pictures SET path = 'pictures/none.png', sha256 = file_sha256", "file is gone"),
         ("DELETE FROM pictures", "That picture no longer exists"),
         ("UPDATE pictures SET blocked = 1, path = NULL", "withheld by the safety check"),
     ],

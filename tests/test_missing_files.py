@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.kinds import film
 from bot.playground import Message
-from bot.services.input_files import INPUT_GONE, PICTURE_GONE
+from bot.services.input_files import INPUT_GONE
 from engine.contract import Ready
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL, FakeEngine
@@ -64,14 +64,24 @@ async def test_a_draft_needs_its_sketch(harness: BotHarness) -> None:
     await check_refused(harness, draft, "✅ Finish", INPUT_GONE)
 
 
-async def test_without_its_file_a_picture_is_not_enlarged(
+async def test_without_its_file_a_picture_is_painted_again_to_be_enlarged(
     harness: BotHarness, single: Message
 ) -> None:
-    """But it is painted again."""
-    delete_files(harness, "pictures")
+    """Silently."""
     for button in OF_ENLARGEMENTS:
-        await check_refused(harness, single, button, PICTURE_GONE)
-    await harness.result(await harness.ada.click(single, "🎬 Film"))
+        delete_files(harness, "pictures")
+        result = await harness.result(await harness.ada.click(single, button))
+        assert result.attachments and "gone" not in result.content
+
+
+async def test_a_picture_that_cannot_be_painted_is_not_enlarged(
+    harness: BotHarness, single: Message
+) -> None:
+    """The job says why."""
+    delete_files(harness, "pictures")
+    delete_files(harness, "sources")
+    result = await harness.result(await harness.ada.click(single, "⬆ 2x"))
+    assert "is gone from the data folder" in result.content
 
 
 async def test_without_an_encoder_there_are_no_films(

@@ -11,6 +11,7 @@ from bot.db.deliveries import DeliveryStore
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletionStore
 from bot.db.guild_settings import GuildSettingsStore
+from bot.db.history import HistoryStore
 from bot.db.job_inputs import JobInputStore
 from bot.db.jobs import JobStore, OnTransition
 from bot.db.lineage import LineageStore
@@ -38,6 +39,7 @@ class Database:
     def __init__(self, path: Path, on_transition: OnTransition = lambda _: None) -> None:
         self._connection = SqliteConnection(path)
         self.jobs = JobStore(self._connection, on_transition)
+        self.history = HistoryStore(self._connection)
         self.lineage = LineageStore(self._connection)
         self.job_inputs = JobInputStore(self._connection)
         self.artifacts = ArtifactStore(self._connection)

@@ -1,6 +1,11 @@
-"""SQL that deletes the user's data of jobs."""
+"""Deletes the user's data of jobs, in transactions of the job store."""
 
 from typing import Final
+
+import aiosqlite
+
+from bot.db import rows
+from bot.db.store import Erasure
 
 
 def _erased(recipe: str) -> str:
@@ -21,7 +26,7 @@ _ERASED_WORK: Final = (
     f"json_set(work.value, '$.picture', json({_erased(_FIRST_RECIPE)}), '$.image', '{'0' * 64}'))"
 )
 """In SQL: `work.value`, which is a recipe or an enlargement, without the user's data."""
-ERASE: Final = (
+_ERASE: Final = (
     "UPDATE jobs SET erased = :reason, person = 0, "  # noqa: S608 # ours
     "request = 'erased:' || id, plan = '{}', "
     "reveal = 0, seats = NULL, "
@@ -32,3 +37,21 @@ ERASE: Final = (
     "WHERE id IN (SELECT value FROM json_each(:job_ids))"
 )
 """For the jobs of the parameter :job_ids."""
+
+
+async def erase(db: aiosqlite.Connection, erasure: Erasure, *, oldest: float) -> None:
+    """Make the rows of jobs anonymous.
+
+    Of those that were created after `oldest`, a digest of the idempotency key stays.
+    """
+    values = {"job_ids": erasure.job_ids, "reason": erasure.reason.value, "oldest": oldest}
+    recent = await db.execute_fetchall(
+        "SELECT id, request FROM jobs "
+        "WHERE id IN (SELECT value FROM json_each(:job_ids)) AND created_at > :oldest",
+        values,
+    )
+    await db.execute(_ERASE, values)
+    await db.executemany(
+        "UPDATE jobs SET request = ? WHERE id = ?",
+        [(rows.deleted_request_digest(row["request"]), row["id"]) for row in recent],
+    )

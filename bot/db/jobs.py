@@ -11,6 +11,8 @@ from bot.db import (
     artifacts,
     deliveries,
     file_deletions,
+    history,
+    job_erasure,
     job_images,
     job_inputs,
     job_log,
@@ -21,7 +23,6 @@ from bot.db import (
 )
 from bot.db.connection import SqliteConnection
 from bot.db.file_deletions import FileDeletion, FileKind
-from bot.db.job_erasure import ERASE
 from bot.db.store import Erasure, Store
 from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
@@ -175,6 +176,8 @@ class JobStore(Store):
             if usage_record is not None:
                 await usage.add(db, usage_record)
             job = await _job(db, job_id)
+            if job is not None:
+                await history.add(db, job)
         self._report("job ended", ended)
         return job
 
@@ -198,6 +201,7 @@ class JobStore(Store):
                 )
                 if usage_record is not None:
                     await usage.add(db, usage_record)
+                await history.add(db, job)
                 job = await _job(db, job_id)
         if not ended:
             return await self.finish_without_pictures(job_id, Status.FAILED, now, reason=reason)
@@ -367,24 +371,15 @@ class JobStore(Store):
 
         For a day, a digest of the idempotency key stays too.
         """
-        values = {"job_ids": erasure.job_ids, "reason": erasure.reason.value}
         await file_deletions.mark_files_of_jobs(db, erasure)
-        recent = await db.execute_fetchall(
-            "SELECT id, request FROM jobs "
-            "WHERE id IN (SELECT value FROM json_each(:job_ids)) AND created_at > :oldest",
-            values | {"oldest": erasure.now - REPLAY_SECONDS},
-        )
+        values = {"job_ids": erasure.job_ids}
         await db.execute(
             "DELETE FROM pictures WHERE job IN (SELECT value FROM json_each(:job_ids))", values
         )
         await db.execute(
             "DELETE FROM job_images WHERE job IN (SELECT value FROM json_each(:job_ids))", values
         )
-        await db.execute(ERASE, values)
-        await db.executemany(
-            "UPDATE jobs SET request = ? WHERE id = ?",
-            [(rows.deleted_request_digest(row["request"]), row["id"]) for row in recent],
-        )
+        await job_erasure.erase(db, erasure, oldest=erasure.now - REPLAY_SECONDS)
 
     async def expire(self, db: aiosqlite.Connection, now: float) -> None:
         """Delete digests of idempotency keys that are too old."""

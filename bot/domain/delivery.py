@@ -14,6 +14,8 @@ class DeliveryKind(StrEnum):
     """How a job ended, and before that its progress. Each job has one."""
     PICTURE = "picture"
     """One picture of a job at full size."""
+    SHOWN = "shown"
+    """A result once more, as an interaction asked for it."""
     DIRECT = "direct"
     """Pictures of a job in the direct messages of a user."""
     SUPERSEDED = "superseded"

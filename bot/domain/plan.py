@@ -64,6 +64,8 @@ class Relation(StrEnum):
     """The same recipe, with a video of its steps."""
     STEPS = "steps"
     """The same recipe, with frames of its steps to fork at one of them."""
+    REPLAY = "replay"
+    """The same recipe, to compare the pixels."""
     FINISH = "finish"
     """The full recipe of a draft."""
     UPSCALE = "upscale"

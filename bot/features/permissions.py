@@ -127,6 +127,17 @@ def check_can_respond(interaction: Interaction) -> None:
     check_can_post(permissions, in_thread=in_thread)
 
 
+def check_author_can_post(interaction: Interaction) -> None:
+    """Raise Refused if the user may not write where the interaction comes from."""
+    permissions = interaction.permissions
+    if interaction.guild_id is None or permissions.administrator:
+        return
+    in_thread = isinstance(interaction.channel, discord.Thread)
+    name = "send_messages_in_threads" if in_thread else "send_messages"
+    if not getattr(permissions, name):
+        raise Refused("You may not write in this channel, so nothing is shown here.")
+
+
 def _cached_permissions(interaction: Interaction) -> discord.Permissions | None:
     """The bot's permissions as far as the client knows; an event without them looks like none."""
     guild = interaction.guild

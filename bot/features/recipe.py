@@ -1,4 +1,4 @@
-"""Show recipe and /recipe: the recipe of a message's pictures, or of an uploaded PNG."""
+"""Show recipe and /recipe: the recipe of pictures, by a message or an id, or of a PNG."""
 
 import io
 import re
@@ -14,6 +14,7 @@ from bot.domain import recipe_offer, rules
 from bot.domain.kinds import recipe
 from bot.domain.picture import Picture
 from bot.errors import Refused
+from bot.features import picture_option
 from bot.features.exports import Component, Exports
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
@@ -28,6 +29,9 @@ from engine.contract import Work
 from engine.contract.metadata import Metadata
 
 PAINT_ID: Final = f"{components.VERSION}:recipe:paint"
+_ONE_OPTION: Final = (
+    "Give either `picture`, an id or the link of a message, or `file`, a PNG with a recipe inside."
+)
 _NO_RECIPE: Final = "That message shows no picture whose recipe I know."
 
 
@@ -55,15 +59,28 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
 
 
 @app_commands.command(
-    name="recipe", description="Read the recipe inside of a picture, and paint it"
+    name="recipe", description="Show the recipe of a picture, or read it from a file and paint it"
 )
-@app_commands.describe(file="A PNG picture of this bot or of AUTOMATIC1111's web UI")
+@app_commands.describe(
+    picture="One of your latest pictures, the id of a picture or job, or the link of a message",
+    file="A PNG picture of this bot or of AUTOMATIC1111's web UI",
+)
+@app_commands.autocomplete(picture=picture_option.complete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
-async def command(interaction: Interaction, file: discord.Attachment) -> None:
+async def command(
+    interaction: Interaction,
+    picture: str | None = None,
+    file: discord.Attachment | None = None,
+) -> None:
     """The response is private."""
     await check_not_blocked(interaction)
-    await _show_upload(interaction, file)
+    if (picture is None) == (file is None):
+        raise Refused(_ONE_OPTION)
+    if file is not None:
+        await _show_upload(interaction, file)
+    elif picture is not None:
+        await _show_pictures(interaction, await picture_option.find_pictures(interaction, picture))
 
 
 async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:

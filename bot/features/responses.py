@@ -146,6 +146,12 @@ async def defer_privately(interaction: Interaction) -> None:
     await interaction.response.defer(ephemeral=True, thinking=True)
 
 
+async def defer_update(interaction: Interaction) -> None:
+    """Say that the private message of a button will be edited; an error takes the place of it."""
+    interaction.extras[_PRIVATE] = True
+    await interaction.response.defer()
+
+
 async def defer(interaction: Interaction) -> int | None:
     """Defer a public response, or a private one of a private request; return its message id, or
     None if Discord has no response.

@@ -21,6 +21,7 @@ from bot.messages import captions, picture_files
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_refusal, meaning
 from bot.messages.message_client import retry_once
 from bot.messages.message_content import OutgoingFile
+from bot.services.input_files import InputFiles
 from bot.storage import FileStorage
 from engine.contract import sha256
 
@@ -37,12 +38,14 @@ class DirectMessages:
         jobs: JobStore,
         deliveries: DeliveryStore,
         storage: FileStorage,
+        input_files: InputFiles,
         clock: Clock,
     ) -> None:
         self._client = client
         self._jobs = jobs
         self._deliveries = deliveries
         self._storage = storage
+        self._input_files = input_files
         self._clock = clock
 
     async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
@@ -75,6 +78,7 @@ class DirectMessages:
 
     async def _send(self, delivery: Delivery, recipient_id: int) -> None:
         visible = visible_in(await self._pictures(delivery), NsfwPolicy.BLOCK)
+        await self._input_files.restore(visible.pictures)
         files = await self._files(visible)
         dm = await self._client.create_dm(discord.Object(recipient_id))
         content: str | None = captions.direct_message(visible.pictures)

@@ -15,6 +15,7 @@ from bot.messages.channels import ChannelResolver
 from bot.messages.message_content import MessageContent, OutgoingFile
 from bot.messages.upload_limits import UploadLimits
 from bot.services.display_versions import DisplayVersions
+from bot.services.input_files import InputFiles
 from bot.storage import FileStorage
 
 
@@ -25,6 +26,7 @@ class FullSizeContent:
         self,
         jobs: JobStore,
         storage: FileStorage,
+        files: InputFiles,
         display_versions: DisplayVersions,
         channels: ChannelResolver,
         upload_limits: UploadLimits,
@@ -33,6 +35,7 @@ class FullSizeContent:
     ) -> None:
         self._jobs = jobs
         self._storage = storage
+        self._files = files
         self._display_versions = display_versions
         self._channels = channels
         self._upload_limits = upload_limits
@@ -48,6 +51,8 @@ class FullSizeContent:
         if not pictures or job is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         [picture], models = pictures, self._engine.models
+        if picture.unavailable_reason is None:
+            await self._files.picture_file(picture)  # painted again if it is gone
         await self._display_versions.make(job, picture.nth)
         return MessageContent(
             content=captions.full_size(picture, models=models),

@@ -15,19 +15,16 @@ from bot.domain.clock import Clock
 from bot.domain.delivery import Delivery
 from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
-from bot.engine_client.base import EngineClient
 from bot.errors import DeliveryFailed
-from bot.messages import captions, components, picture_files
-from bot.messages.action_views import ActionViews
-from bot.messages.captured import CapturedFiles
+from bot.messages import captions, components
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
 from bot.messages.message_client import TOKEN_SECONDS, MessageClient
 from bot.messages.message_content import MessageContent, OutgoingFile
+from bot.messages.result_content import ResultContent
 from bot.messages.throttle import NotShown, Throttle
 from bot.messages.token_fallback import with_token_fallback, without_token
 from bot.services.display_versions import DisplayVersions
-from bot.storage import FileMissing, FileStorage
 from engine.log import log_context
 
 EDIT_SECONDS: Final = 2.0
@@ -47,12 +44,9 @@ class JobMessages:
         self,
         messages: MessageClient,
         jobs: JobStore,
-        storage: FileStorage,
-        captured: CapturedFiles,
+        results: ResultContent,
         display_versions: DisplayVersions,
         channels: ChannelResolver,
-        views: ActionViews,
-        engine: EngineClient | None = None,
         *,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
@@ -60,13 +54,10 @@ class JobMessages:
     ) -> None:
         self._messages = messages
         self._jobs = jobs
-        self._storage = storage
-        self._captured = captured
+        self._results = results
         self._display_versions = display_versions
         self._channels = channels
-        self._views = views
         self._clock = clock
-        self._engine = engine
         self._monotonic = monotonic
         self._sleep = sleep
         self._progress_throttles: dict[str, Throttle[Progress]] = {}
@@ -187,7 +178,7 @@ class JobMessages:
             self._privately_informed.discard(job.id)
         else:
             missing = await self._display_versions.missing(job)
-            await self._upsert_result(job, await self._result_content(job, pictures))
+            await self._upsert_result(job, await self._content(job, pictures))
             if missing:  # nobody has to wait for the enlargement
                 await self._enlarge(job, pictures, missing)
             current = await retry_until_written(lambda: self._jobs.job(job.id))
@@ -205,7 +196,7 @@ class JobMessages:
         target = msgspec.structs.replace(job.target, message_id=current.target.message_id)
         current = msgspec.structs.replace(current, target=target)
         try:
-            await self._upsert(current, await self._result_content(current, pictures))
+            await self._upsert(current, await self._content(current, pictures))
         except (MessageGone, ContentRejected, TokenExpired) as error:
             log.info("the result is not shown enlarged", extra={"reason": str(error)})
 
@@ -224,35 +215,8 @@ class JobMessages:
         if job.target.message_id is not None or self._token_valid(job):
             await self._upsert(job, MessageContent(content=reason.message))
 
-    async def _result_content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
-        pictures = await self._captured.with_flags(job, pictures)
-        visible = await self._channels.visible_in(pictures, job.target.channel_id)
-        models = self._engine.models if self._engine else ()
-        content = captions.ending(job, visible.pictures, models=models)
-        without_prompt = captions.ending(job, visible.pictures, has_prompt=False, models=models)
-        if job.status is not Status.DONE:
-            return MessageContent(content=content, without_prompt=without_prompt)
-        view = self._views.result_view(job, visible.pictures)
-        limit = self._messages.upload_limits.limit(self._target(job))
-        alt_text = captions.alt_text(pictures)
-        captured = await self._captured.find(job, visible, limit, alt_text)
-        notes, files = list(captured.notes), [captured.file] if captured.file else []
-        if captured.file is None:
-            try:
-                suffix, data = await asyncio.to_thread(
-                    picture_files.grid_file, self._storage, visible, limit, job.plan.layout
-                )
-            except FileMissing as error:
-                notes.append(str(error))
-            else:
-                name = f"{job.id}.{suffix}"
-                files.append(OutgoingFile(name, data, alt_text, visible.needs_spoiler))
-        return MessageContent(
-            content="\n".join([content, *notes]),
-            without_prompt="\n".join([without_prompt, *notes]),
-            view=view,
-            files=files,
-        )
+    async def _content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
+        return await self._results.build(job, pictures, self._target(job))
 
     async def _upsert_result(self, job: Job, content: MessageContent) -> None:
         """If Discord rejects the grid, say so: the pictures can still be shown one by one.

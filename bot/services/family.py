@@ -13,6 +13,8 @@ from bot.domain.plan import Relation
 
 _MAX_EXPLORED: Final = 200
 """Pictures whose relatives are looked up."""
+_REPEATED: Final = frozenset({Relation.STEPS, Relation.REPLAY})
+"""Relations of pictures that show nothing new."""
 
 
 class Relatives(msgspec.Struct, frozen=True):
@@ -41,7 +43,7 @@ class FamilyFinder:
         """The relatives up to one generation further away than `max_distance`.
 
         Of a picture that was made from several, one parent counts. Pictures that are not painted
-        yet are left out, and those that only show the steps of another one.
+        yet are left out, and those that only repeat another one.
         """
         relatives = Relatives({}, {})
         distances, queue = {picture_id: 0}, deque([picture_id])
@@ -62,7 +64,7 @@ class FamilyFinder:
         parents = [] if has_parent else await self._lineage.parents(picture_id)
         children = await self._lineage.painted_children(picture_id)
         new = [child for child in children if child.child not in relatives.parents]
-        return [*parents[:1], *(child for child in new if child.relation is not Relation.STEPS)]
+        return [*parents[:1], *(child for child in new if child.relation not in _REPEATED)]
 
     async def member(self, picture_id: str) -> FamilyMember:
         """The picture of this id."""

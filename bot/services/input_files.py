@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 from bot.db.connection import retry_until_written
@@ -11,7 +12,8 @@ from bot.domain import rules
 from bot.domain.picture import Picture
 from bot.domain.plan import Plan, Relation
 from bot.errors import Refused
-from bot.storage import FileStorage
+from bot.services.restoration import PictureRestorer
+from bot.storage import FileMissing, FileStorage
 from engine.contract import Recipe, Work, input_images, sha256
 
 ENLARGING: Final = frozenset({Relation.UPSCALE, Relation.DETAIL})
@@ -22,12 +24,19 @@ PICTURE_GONE: Final = "The picture's file is gone from my data folder, so I cann
 
 
 class InputFiles:
-    """Reads files; writes nothing."""
+    """Reads files. With a restorer, a picture whose file is gone is painted again."""
 
-    def __init__(self, jobs: JobStore, lineage: LineageStore, storage: FileStorage) -> None:
+    def __init__(
+        self,
+        jobs: JobStore,
+        lineage: LineageStore,
+        storage: FileStorage,
+        restorer: PictureRestorer | None = None,
+    ) -> None:
         self._jobs = jobs
         self._lineage = lineage
         self._storage = storage
+        self._restorer = restorer
 
     async def read(self, job_id: str, works: Sequence[Work]) -> dict[str, bytes]:
         """The input images of this work of a job, by their digests.
@@ -68,7 +77,8 @@ class InputFiles:
             if edge.relation in ENLARGING:
                 picture = await self._jobs.picture(edge.parent)
                 path = "" if picture is None else picture.path or ""
-                if not await asyncio.to_thread(self._storage.has_picture, path):
+                is_stored = await asyncio.to_thread(self._storage.has_picture, path)
+                if not is_stored and self._restorer is None:
                     raise Refused(PICTURE_GONE)
 
     async def picture_of_id(self, picture_id: str) -> bytes:
@@ -86,4 +96,17 @@ class InputFiles:
         if picture is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         rules.check_viewable(picture)
-        return await asyncio.to_thread(self._storage.picture, picture.path or "")
+        path = picture.path or ""
+        is_stored = await asyncio.to_thread(self._storage.has_picture, path)
+        if is_stored or self._restorer is None:
+            return await asyncio.to_thread(self._storage.picture, path)
+        files = await self.read(picture.job_id, [picture.recipe])
+        return await self._restorer.restore(picture, files)
+
+    async def restore(self, pictures: Sequence[Picture]) -> None:
+        """Paint those of these pictures again whose files are gone. Pictures that cannot be painted
+        any more stay without a file; why is in the log."""
+        for picture in pictures:
+            if picture.unavailable_reason is None:
+                with suppress(Refused, FileMissing):
+                    await self.picture_file(picture)

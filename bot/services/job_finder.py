@@ -27,6 +27,17 @@ class JobFinder:
         """What this message shows; None if it shows no job, or a deleted one."""
         return await self._deliveries.find(message_id)
 
+    async def by_id(self, job_id: str, nth: int | None) -> ShownJob | None:
+        """The job of this id, or its nth picture; None if there is no such job.
+
+        Raises Refused if it was deleted.
+        """
+        job = await self._jobs.job(job_id)
+        if job is None:
+            return None
+        rules.check_not_deleted(job)
+        return ShownJob(job, nth)
+
     async def deleted_job(self, job_id: str | None) -> Job | None:
         """The job of this id if it was deleted."""
         job = None if job_id is None else await self._jobs.job(job_id)

@@ -117,6 +117,11 @@ class JobService:
             self._unacknowledged.add(job.id)  # before another task can find it in the database
             return job
 
+    async def check_shown(self, job: Job, context: RequestContext) -> None:
+        """Raise PolicyViolation if the user is blocked where a result is to be shown once more, or
+        its prompts are forbidden there."""
+        await self._admission.check_prompts(job.recipes, context, shown=job.plan.prompt)
+
     def _displayed(self, plan: Plan, preferences: Preferences) -> Plan:
         """The plan, with the scale at which its pictures are shown."""
         models, upscalers = self._engine.models, self._engine.upscalers

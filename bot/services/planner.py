@@ -14,7 +14,7 @@ from bot.db.jobs import JobStore
 from bot.db.lineage import LineageStore
 from bot.domain import nsfw, rules
 from bot.domain.job import Job, RequestContext
-from bot.domain.kinds import reroll
+from bot.domain.kinds import replay, reroll
 from bot.domain.limits import Limits
 from bot.domain.model_names import with_default
 from bot.domain.picture import Picture, job_id_of
@@ -24,7 +24,7 @@ from bot.domain.presets import BUILT_IN, Presets
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
-from bot.services.input_files import InputFiles
+from bot.services.input_files import ENLARGING, InputFiles
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.uploaded_recipes import UploadedRecipes
@@ -165,6 +165,18 @@ class Planner:
             if edge.relation in REPAINTED:
                 return await self._jobs.picture(edge.parent)
         return None
+
+    async def replay_request(self, picture: Picture) -> replay.ReplayRequest:
+        """What a replay of this picture needs beside it: that which it enlarges."""
+        edges = [
+            edge
+            for edge in await self._lineage.edges(picture.job_id)
+            if edge.child == picture.nth and edge.relation in ENLARGING
+        ]
+        return replay.ReplayRequest(
+            origins=tuple(edge.parent for edge in edges),
+            relation=edges[0].relation if edges else None,
+        )
 
     async def finished_drafts(self, pictures: Sequence[Picture]) -> Mapping[str, bool]:
         """Those of these pictures that were finished (True), or are being finished (False)."""

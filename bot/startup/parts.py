@@ -21,9 +21,12 @@ from bot.messages.direct_messages import DirectMessages
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.full_size import FullSizeContent
 from bot.messages.gallery_posts import GalleryPosts, GalleryWithdrawals
+from bot.messages.history_pages import HistoryPages
 from bot.messages.job_messages import JobMessages
 from bot.messages.message_client import MessageClient
+from bot.messages.replayed import ReplayNotes
 from bot.messages.response_sender import ResponseSender
+from bot.messages.result_content import ResultContent, ShownResult
 from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
@@ -44,6 +47,7 @@ from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
+from bot.services.restoration import PictureRestorer
 from bot.services.retention import Retention
 from bot.services.scheduler import JobScheduler
 from bot.services.uploaded_recipes import UploadedRecipes
@@ -74,30 +78,32 @@ def build(
     limits, storage = _limits(settings), _storage(settings)
     channels, message_client = ChannelResolver(client, db.guild_settings), MessageClient(client)
     views, fetcher = ActionViews(ACTIONS), AttachmentFetcher(downloader, client)
-    captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
-    displays = DisplayVersions(db.jobs, engine, storage)
-    notifier = JobMessages(
-        message_client, db.jobs, storage, captured, displays, channels, views, engine, clock=clock
+    files, displays = _input_files(db, engine, storage), DisplayVersions(db.jobs, engine, storage)
+    results = _results(db, engine, storage, channels, message_client, views)
+    notifier = JobMessages(message_client, db.jobs, results, displays, channels, clock=clock)
+    senders = _senders(
+        client,
+        db,
+        storage,
+        message_client,
+        channels,
+        displays,
+        results,
+        files,
+        views,
+        engine,
+        clock,
     )
-    full_size = FullSizeContent(
-        db.jobs, storage, displays, channels, message_client.upload_limits, views, engine
-    )
-    senders = _senders(client, db, storage, message_client, channels, displays, full_size, clock)
     preferences = PreferenceService(db.preferences, clock=clock)
     outbox = _outbox(db, senders, notifier, preferences, clock)
-    tasks = JobTasks(outbox)
-    scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
-    files = InputFiles(db.jobs, db.lineage, storage)
+    tasks, scheduler = JobTasks(outbox), JobScheduler(db.jobs, db.usage, engine, limits)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    quota = QuotaService(
-        db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock
-    )
+    quota, presets = _quota(db, scheduler, limits, clock), PresetService(db.presets, clock)
     inputs = _input_service(db, engine, storage, files, fetcher)
     job_service = _job_service(
         db, preferences, engine, quota, inputs, dispatcher, tasks, outbox, notifier, clock
     )
-    presets = PresetService(db.presets, clock)
     services = Services(
         job_service=job_service,
         planner=_planner(db, preferences, presets, engine, files, fetcher, storage, limits),
@@ -114,6 +120,7 @@ def build(
         retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
         preferences=preferences,
+        history=HistoryPages(db.history, db.jobs, storage),
     )
     return Parts(services, notifier, dispatcher, tasks)
 
@@ -224,13 +231,21 @@ def _senders(
     messages: MessageClient,
     channels: ChannelResolver,
     displays: DisplayVersions,
-    full_size: FullSizeContent,
+    results: ResultContent,
+    files: InputFiles,
+    views: ActionViews,
+    engine: EngineClient,
     clock: Clock,
 ) -> dict[DeliveryKind, Sender]:
     """One for each kind of delivery that can be undelivered, besides results."""
+    full_size = FullSizeContent(
+        db.jobs, storage, files, displays, channels, messages.upload_limits, views, engine
+    )
+    shown = ShownResult(db.jobs, results, files, displays)
     return {
         DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
-        DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, clock),
+        DeliveryKind.SHOWN: ResponseSender(messages, db.deliveries, shown),
+        DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, files, clock),
         DeliveryKind.CARD: CardSender(client),
         DeliveryKind.GALLERY: GalleryPosts(
             client, messages, db.jobs, db.deliveries, storage, displays, channels
@@ -279,6 +294,29 @@ def _reports(
         job_service,
         clock,
     )
+
+
+def _quota(db: Database, scheduler: JobScheduler, limits: Limits, clock: Clock) -> QuotaService:
+    return QuotaService(db.jobs, db.usage, db.guild_settings, scheduler, limits=limits, clock=clock)
+
+
+def _results(
+    db: Database,
+    engine: EngineClient,
+    storage: FileStorage,
+    channels: ChannelResolver,
+    messages: MessageClient,
+    views: ActionViews,
+) -> ResultContent:
+    captured = CapturedFiles(db.artifacts, db.jobs, db.lineage, storage)
+    replay_notes = ReplayNotes(db.jobs, db.lineage, storage)
+    return ResultContent(
+        storage, captured, replay_notes, channels, views, messages.upload_limits, engine
+    )
+
+
+def _input_files(db: Database, engine: EngineClient, storage: FileStorage) -> InputFiles:
+    return InputFiles(db.jobs, db.lineage, storage, PictureRestorer(db.jobs, engine, storage))
 
 
 def _input_service(

@@ -1,0 +1,39 @@
+"""/replay: paint a picture again from its recipe, and say whether it has the same pixels."""
+
+from typing import Final
+
+from discord import app_commands
+
+from bot.context import Interaction, services
+from bot.domain.kinds import replay
+from bot.domain.picture import Picture
+from bot.features import picture_option
+from bot.features.exports import Exports
+from bot.features.responses import defer_and_start, request_context
+
+
+@app_commands.command(
+    name="replay", description="Paint a picture again and say whether it is the same to the bit"
+)
+@app_commands.describe(
+    picture="One of your latest pictures, the id of a picture or job, or the link of a message"
+)
+@app_commands.autocomplete(picture=picture_option.complete)
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def command(interaction: Interaction, picture: str) -> None:
+    """Of several pictures, the first one that was painted."""
+    pictures = await picture_option.find_pictures(interaction, picture)
+    available = [item for item in pictures if item.unavailable_reason is None]
+    await _start(interaction, [*available, *pictures][0])
+
+
+async def _start(interaction: Interaction, picture: Picture) -> None:
+    context, planner = request_context(interaction), services(interaction).planner
+    plan_context = await planner.context(context, [picture])
+    plan = replay.plan(await planner.replay_request(picture), plan_context)
+    job = await services(interaction).job_service.submit(replay.KIND, plan, context)
+    await defer_and_start(interaction, job)
+
+
+exports: Final = Exports(commands=(command,))
