@@ -9,6 +9,7 @@ from bot.playground.model.permissions import EVERYONE
 from tests.bot_harness import BotHarness, eventually
 from tests.deletion import delete
 from tests.fake_engine import FakeEngine
+from tests.nsfw_watch import choose as choose_policy
 from tests.reporting import response_text
 
 STAR = "⭐"
@@ -268,3 +269,83 @@ async def test_age_restricted_pictures_stay_where_they_are(
     await harness.ada.unreact(result, STAR)
     await harness.ada.react(result, STAR)
     await post(harness, gallery)
+
+
+async def test_flagged_pictures_follow_the_rule_of_the_gallery(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """One that only its own channel may show is refused; another is posted as a spoiler."""
+    engine.flagged = {1}
+    gallery = await new_gallery(harness, nsfw=True)
+    await choose_policy(harness, "spoiler", harness.discord.restricted)
+    interaction = await harness.ada.slash(
+        "imagine", prompt="a house", count=1, where=harness.discord.restricted
+    )
+    result = await harness.result(interaction)
+    await harness.ada.react(result, STAR)
+    assert "was withheld by the safety check" in await private_reason(harness, harness.ada)
+    assert posts(harness, gallery) == []
+    await choose_policy(harness, "spoiler", gallery)
+    await harness.discord.person("Ben").react(result, STAR)
+    message = await post(harness, gallery)
+    assert message.attachments[0].filename.startswith("SPOILER_")
+
+
+@pytest.mark.parametrize("kind", [ChannelType.TEXT, ChannelType.FORUM])
+async def test_blocked_words_are_left_out(harness: BotHarness, kind: ChannelType) -> None:
+    """The picture is posted without the prompt, which is not in the title either."""
+    gallery = await new_gallery(harness, kind)
+    result = await harness.imagine(prompt="a quokka", count=1)
+    harness.discord.world.blocked_word = "quokka"
+    await harness.ada.react(result, STAR)
+    message = await post(harness, gallery)
+    assert "quokka" not in f"{message.content} {message.channel.name}"
+    assert message.attachments[0].description is None
+
+
+async def test_an_attempt_that_discord_fails_is_repeated(harness: BotHarness) -> None:
+    """Nobody hears of it; another star meanwhile makes no second post."""
+    gallery = await new_gallery(harness)
+    result = await harness.imagine(count=1)
+    for _ in range(2):
+        harness.discord.faults.next("POST", f"/{gallery.id}/messages", Fault(status=503))
+    await harness.ada.react(result, STAR)
+    await eventually(lambda: harness.query(ROWS))
+    await harness.discord.person("Ben").react(result, STAR)
+    await handled(harness)
+    await harness.stop()
+    await harness.start()
+    assert await post(harness, gallery)
+    assert harness.discord.dms(harness.ada) == []
+
+
+async def test_a_gallery_that_was_deleted_is_said(harness: BotHarness) -> None:
+    """And a star in direct messages, where there is none."""
+    gallery = await new_gallery(harness)
+    result = await harness.imagine(count=1)
+    harness.discord.delete_channel(gallery)
+    await handled(harness)
+    await harness.ada.react(result, STAR)
+    assert "was deleted, or I cannot see it" in await private_reason(harness, harness.ada)
+    ben = harness.discord.person("Ben")
+    direct = await ben.slash("imagine", prompt="a house", count=1, where=ben.dm)
+    await ben.react(await harness.result(direct), STAR)
+    await harness.discord.until(
+        lambda: any("belongs to a server" in m.content for m in harness.discord.dms(ben)),
+        why="the reason",
+    )
+
+
+async def test_an_unfinished_job_is_not_posted(harness: BotHarness, engine: FakeEngine) -> None:
+    """The user who gave the star learns why."""
+    await new_gallery(harness)
+    engine.gate.clear()
+    interaction = await harness.ada.slash("imagine", prompt="a house")
+    await harness.discord.until(
+        lambda: interaction.response and interaction.response.buttons, why="a button"
+    )
+    assert interaction.response is not None
+    await harness.ada.react(interaction.response, STAR)
+    assert "no finished picture yet" in await private_reason(harness, harness.ada)
+    engine.gate.set()
+    await harness.result(interaction)
