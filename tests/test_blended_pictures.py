@@ -195,6 +195,15 @@ async def blended(harness: BotHarness, **options: Any) -> Message:  # noqa: ANN4
     return await harness.result(await harness.ada.invoke("blend", options))
 
 
+async def test_flags_of_a_blend(harness: BotHarness, engine: FakeEngine) -> None:
+    """They work without any words, too."""
+    pictures = {"picture1": upload("red"), "picture2": upload("blue")}
+    result = await blended(harness, **pictures, prompt="--ar 2:1 --count 1 --seed 5")
+    assert result.content.startswith("Blended: **2 pictures** · <@")
+    [first] = painted(engine)
+    assert first.seed == 5 and first.width > first.height
+
+
 async def test_pictures_are_blended(harness: BotHarness, engine: FakeEngine) -> None:
     """Without a prompt, the message has their number; the engine gets each picture."""
     pictures = {"picture1": upload("red"), "picture2": upload("blue"), "picture5": upload("green")}

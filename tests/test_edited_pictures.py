@@ -209,6 +209,18 @@ async def test_a_message_without_a_picture_has_nothing_to_edit(harness: BotHarne
     assert "no picture in this message" in refusal
 
 
+async def test_an_instruction_has_flags(harness: BotHarness, engine: FakeEngine) -> None:
+    """Those of the options of /edit."""
+    upload = Upload("a.png", png(Image.new("RGB", (64, 64), "red")))
+    text = "add snow --seed 3 --count 40"
+    result = await harness.result(await harness.ada.slash("edit", picture=upload, instruction=text))
+    assert result.content.startswith("Edited: **add snow**")
+    assert "The count 40 was lowered to 16" in result.content
+    assert [recipe.seed for recipe in painted(engine)] == list(range(3, 19))
+    refused = await harness.ada.slash("edit", picture=upload, instruction="add snow --ar 3:2")
+    assert "There is no flag --ar here." in await harness.refusal(refused)
+
+
 async def test_the_command_edits_an_attachment(harness: BotHarness, engine: FakeEngine) -> None:
     """Its options are those of the recipes; only models that edit are offered, and only here."""
     upload = Upload("a.png", png(Image.new("RGB", (64, 64), "red")))

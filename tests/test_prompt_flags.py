@@ -12,7 +12,7 @@ from bot.errors import Refused
 OPTIONS = (
     *("prompt", "negative", "aspect", "seed", "steps", "guidance", "sampler", "count", "mode"),
     *("strength", "reference_strength", "loras", "model", "draft", "clip_skip", "raw"),
-    *("width", "height", "style"),
+    *("width", "height", "style", "fit"),
 )
 """Those of /imagine; `style` is an attachment."""
 
@@ -98,7 +98,7 @@ def test_phones_write_other_dashes(dash: str) -> None:
         ("a --no cars --no “rain”", {"negative": "cars, rain"}),
         ('a --no "', {"negative": '"'}),
         ("a --lora neon:0.8 --lora pencil", {"loras": "neon:0.8, pencil"}),
-        ("a --clip-skip 2", {"clip_skip": 2}),
+        ("a --clip-skip 2 --fit contain", {"clip_skip": 2, "fit": "contain"}),
         ("a --seed 7 --seed 7", {"seed": 7}),
         ("--seed 7", {"seed": 7}),
         ("a\n--seed 7\n--draft", {"seed": 7, "draft": True}),
