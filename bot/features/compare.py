@@ -9,6 +9,7 @@ from bot.context import Interaction, services
 from bot.domain.kinds import compare
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds.compare import DEFAULT_COUNT, CompareRequest
+from bot.domain.preferred_plan import preferred_plan
 from bot.domain.steering import References
 from bot.features import loras_option, typed_options
 from bot.features.exports import Exports
@@ -73,7 +74,8 @@ async def command(
         notes=typed.notes,
     )
     context = request_context(interaction)
-    plan = compare.plan(request, await services(interaction).planner.context(context))
+    plan_context = await services(interaction).planner.context(context)
+    plan = preferred_plan(compare.plan, request, plan_context, compare.with_preference)
     kind = compare.KIND
     if typed.values.get("draft", False):
         kind, plan = drafts.KIND, drafts.drafts_of(plan)

@@ -10,6 +10,7 @@ from bot.domain.axes import MAX_TEXT
 from bot.domain.kinds import draft as drafts
 from bot.domain.kinds import explore
 from bot.domain.kinds.explore import PRESETS, ExploreRequest
+from bot.domain.preferred_plan import preferred_plan
 from bot.domain.steering import References
 from bot.features import loras_option, model_option, typed_options
 from bot.features.exports import Exports
@@ -83,7 +84,8 @@ async def command(
         notes=typed.notes,
     )
     context = request_context(interaction)
-    plan = explore.plan(request, await services(interaction).planner.context(context))
+    plan_context = await services(interaction).planner.context(context)
+    plan = preferred_plan(explore.plan, request, plan_context, explore.with_preference)
     kind = explore.KIND
     if typed.values.get("draft", False):
         kind, plan = drafts.KIND, drafts.drafts_of(plan)

@@ -12,6 +12,7 @@ from bot.domain.kinds import imagine
 from bot.domain.kinds.imagine import ImagineRequest
 from bot.domain.loras import MAX_TEXT
 from bot.domain.picture_size import MAX_TYPED
+from bot.domain.preferred_plan import preferred_plan
 from bot.domain.steering import MODES
 from bot.domain.styles import MAX_TEXT as MAX_STYLES_TEXT
 from bot.features import (
@@ -130,8 +131,9 @@ async def command(
     context = request_context(interaction)
     plan_context = await services(interaction).planner.context(context)
     is_draft = typed.values.get("draft", False)
-    kind, plan = (drafts.KIND, drafts.plan) if is_draft else (imagine.KIND, imagine.plan)
-    job = await services(interaction).job_service.submit(kind, plan(request, plan_context), context)
+    kind, planned = (drafts.KIND, drafts.plan) if is_draft else (imagine.KIND, imagine.plan)
+    plan = preferred_plan(planned, request, plan_context, imagine.with_preference)
+    job = await services(interaction).job_service.submit(kind, plan, context)
     await defer_and_start(interaction, job)
 
 

@@ -97,6 +97,18 @@ def _row_options(request: CompareRequest, row: _Row) -> tuple[ImagineOptions, tu
     return lowered_settings(options, row.model)
 
 
+def with_preference(
+    request: CompareRequest, name: str, value: object, _: PlanContext
+) -> CompareRequest:
+    """The request with a value of an option that was not given."""
+    is_axis = name == "sampler" and request.samplers is not None
+    is_used = name in ("steps", "sampler") and not is_axis
+    if not is_used or getattr(request.options, name) is not None:
+        return request
+    options = msgspec.structs.replace(request.options, **{name: value})
+    return msgspec.structs.replace(request, options=options)
+
+
 def _first_seed(options: ImagineOptions, context: PlanContext) -> int:
     if options.seed is None or options.seed == RANDOM_SEED:
         return context.seed

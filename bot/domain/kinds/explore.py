@@ -30,6 +30,7 @@ AXES: Final = (STEPS_AXIS, "guidance", "strength", SEED_AXIS, "sampler")
 """The options that can differ; the first of two is the one of the columns."""
 STEPS_PRESET: Final = ("12", "24", "38", "50")
 PRESETS: Final = ("steps", "samplers")
+_PRESET_OPTIONS: Final = {"steps": "steps", "samplers": "sampler"}
 _MAX_AXES: Final = 2
 _OTHER_AXIS: Final = Axis("", ("",))
 _CONVERSIONS: Final[Mapping[str, Callable[[str, Sequence[str]], Sequence[object]]]] = {
@@ -98,6 +99,18 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     )
 
 
+def with_preference(
+    request: ExploreRequest, name: str, value: object, _: PlanContext
+) -> ExploreRequest:
+    """The request with a value of an option that was not given."""
+    if name == "model" and request.model is None:
+        return msgspec.structs.replace(request, model=str(value))
+    is_preset = request.preset is not None and _PRESET_OPTIONS.get(request.preset) == name
+    if name not in ("steps", "sampler") or name in request.values or is_preset:
+        return request
+    return msgspec.structs.replace(request, values={**request.values, name: str(value)})
+
+
 def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
     """The values of each option, with those of the preset."""
     typed = dict(request.values)
@@ -106,14 +119,14 @@ def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
     if request.preset is None:
         return typed
     presets = {
-        "steps": ("steps", ",".join(_preset_steps(model))),
-        "samplers": ("sampler", ",".join(model.samplers)),
+        "steps": ",".join(_preset_steps(model)),
+        "samplers": ",".join(model.samplers),
     }
     if request.preset not in presets:
         raise Refused(
             f"There is no preset “{request.preset[:50]}”. Choose one of: {', '.join(PRESETS)}."
         )
-    option, text = presets[request.preset]
+    option, text = _PRESET_OPTIONS[request.preset], presets[request.preset]
     if option in typed:
         raise Refused(
             f"The preset {request.preset} has values for the option {option}, which you set too. "

@@ -167,6 +167,28 @@ def _fit(request: ImagineRequest) -> Fit:
     return Fit(name)
 
 
+def with_preference(
+    request: ImagineRequest, name: str, value: object, context: PlanContext
+) -> ImagineRequest:
+    """The request with a value of an option that was not given.
+
+    A sketch has its own aspect, and styles that were given may have their own settings. Raises
+    Refused for styles that do not exist.
+    """
+    options = request.options
+    if getattr(options, name) is not None:
+        return request
+    sides = (request.sketch_url, options.width, options.height)
+    if name == "aspect" and any(side is not None for side in sides):
+        return request
+    if name in ("steps", "sampler"):
+        named = styles.parse(options.styles, context.presets.styles)
+        if any(getattr(context.presets.styles[style], name) is not None for style in named):
+            return request
+    changed = msgspec.structs.replace(options, **{name: value})
+    return msgspec.structs.replace(request, options=changed)
+
+
 def sketch_inputs(
     url: str | None,
     *,
