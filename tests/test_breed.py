@@ -165,7 +165,7 @@ async def test_votes_are_exported_and_deleted(harness: BotHarness, ben: Person) 
     grid = await harness.imagine()
     await vote(harness, grid, ben)
     response = await ephemeral_response(await ben.slash("privacy show"))
-    assert "0 jobs, 0 pictures and 1 vote of yours" in response.content
+    assert "I store 1 vote of yours." in response.content
     [record] = json.loads(response.attachments[0].data)
     [row] = harness.query(VOTES)
     assert (record["vote_for"], record["message"]) == (row["job"], str(grid.id))
