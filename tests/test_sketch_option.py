@@ -7,12 +7,13 @@ from bot.domain.kinds import imagine
 from bot.domain.kinds.imagine import ImagineRequest, parse
 from bot.domain.plan import PlanContext
 from bot.errors import Refused
+from bot.playground import Upload
 from bot.playground.client.options import Value
 from engine.contract.images.fit import Fit
 from tests.bot_harness import BotHarness
 from tests.changing import painted
 from tests.fake_engine import MODEL, FakeEngine
-from tests.sketching import disc_in, photo, sketch_of
+from tests.sketching import disc_in, photo, private, sketch_of
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,18 @@ async def test_a_fitted_sketch_waits_for_a_restart(harness: BotHarness, engine: 
     await harness.start()
     await harness.discord.until(lambda: len(engine.paints) == 2, why="it is painted again")
     assert engine.paints[0].recipes == engine.paints[1].recipes
+
+
+async def test_the_recipe_of_a_fitted_sketch_needs_no_fit(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Painted again from the file, it has the same recipe and the same sketch, to the byte."""
+    result = await harness.imagine(sketch=photo(), aspect="square", fit="contain", count=1)
+    first, sketch = painted(engine), sketch_of(engine)
+    file = Upload("a.png", result.attachments[0].data, "image/png")
+    offered = await private(harness, await harness.ada.slash("recipe", file=file))
+    await harness.result(await harness.ada.click(offered, "🎨 Paint"))
+    assert (painted(engine), sketch_of(engine)) == (first, sketch)
 
 
 @pytest.mark.parametrize(
