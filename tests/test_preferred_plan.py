@@ -143,6 +143,8 @@ async def test_styles_are_used_like_other_settings(harness: BotHarness, engine: 
     options = {"setting": "styles", "value": "neon"}
     await ephemeral_response(await harness.ada.invoke("settings", options))
     await harness.imagine(count=1)
-    await harness.imagine(count=1, styles="-")
+    result = await harness.imagine(count=1, styles="-")
     styled, plain = (paint.recipes[0].recipe.prompt for paint in engine.paints)
+    text = await harness.refusal(await harness.ada.use("Show recipe", result))
+    assert "styles:-" in text
     assert plain == "a red house" and styled.startswith(plain) and "neon" in styled

@@ -114,8 +114,7 @@ def _describe(
     """The /imagine in the text paints the recipes, whatever the user's settings are."""
     preferences = preferences_of(interaction)
     models = services(interaction).planner.models_for(preferences)
-    aspect = preferences.aspect
-    return recipe_texts.describe(recipes, numbers, models, notes, default_aspect=aspect)
+    return recipe_texts.describe(recipes, numbers, models, notes, preferences=preferences)
 
 
 async def _offer(interaction: Interaction, metadata: Metadata) -> recipe_offer.Offer:

@@ -7,9 +7,11 @@ from typing import Final, NamedTuple
 from bot.domain import loras
 from bot.domain.model_names import short_names
 from bot.domain.picture_size import ASPECTS
+from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.prompt_flags import has_flags
 from bot.domain.prompt_template import escaped
 from bot.domain.recipe_diff import recipe_changes
+from bot.domain.styles import NONE
 from engine.contract import ModelCard, PromptFormat, Recipe, Work
 from engine.contract.infotext import write_infotext
 from engine.contract.metadata import encode_recipes
@@ -37,14 +39,14 @@ def describe(
     models: Sequence[ModelCard],
     notes: Sequence[str] = (),
     *,
-    default_aspect: str | None = None,
+    preferences: Preferences = NO_PREFERENCES,
 ) -> RecipeText:
     """The recipes of the pictures with these numbers: the first, and how the others differ.
 
-    `models` are those that are loaded; `default_aspect` is what /imagine has without the option,
-    by default square.
+    `models` are those that are loaded; `preferences` are what /imagine uses for options that are
+    not given.
     """
-    command = _command(recipes, models, default_aspect or "square")
+    command = _command(recipes, models, preferences)
     others = _others(recipes, numbers)
     parts = [
         code_block(write_infotext(recipes[0], is_flow=_is_flow(recipes[0], models))),
@@ -83,7 +85,7 @@ def _is_flow(work: Work, models: Sequence[ModelCard]) -> bool:
 
 
 def _command(
-    recipes: Sequence[Work], models: Sequence[ModelCard], default_aspect: str
+    recipes: Sequence[Work], models: Sequence[ModelCard], preferences: Preferences
 ) -> str | None:
     """The /imagine that paints these recipes; None if it lacks an option that they need."""
     first, count = recipes[0], len(recipes)
@@ -110,7 +112,7 @@ def _command(
     options = {
         "prompt": prompt if is_plain else escaped(prompt),
         "negative": " ".join(first.negative.split()),
-        "aspect": "" if aspect in (None, default_aspect) else aspect,
+        "aspect": "" if aspect in (None, preferences.aspect or "square") else aspect,
         "width": f"{first.width}" if aspect is None else "",
         "height": f"{first.height}" if aspect is None else "",
         "seed": f"{first.seed}",
@@ -121,6 +123,7 @@ def _command(
         "model": "" if model is models[0] else name,
         "clip_skip": f"{first.clip_skip}" if first.clip_skip > 1 else "",
         "loras": loras.text_of(first.adapters),
+        "styles": NONE[0] if preferences.styles else "",
         "raw": "True" if is_plain else "",
     }
     return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)
