@@ -43,6 +43,7 @@ def _intents() -> discord.Intents:
     intents = discord.Intents.none()
     intents.guilds = True
     intents.moderation = True  # bans
+    intents.guild_messages = intents.dm_messages = True  # replies that mention the bot
     intents.guild_reactions = True
     intents.dm_reactions = True
     return intents
@@ -156,6 +157,13 @@ class Client(BotClient):
             await _handle(interaction, _MODALS, "That form no longer works. Please open it again.")
         elif interaction.type is discord.InteractionType.component:
             await _handle(interaction, COMPONENTS, "That button no longer works. Try /imagine.")
+
+    async def on_message(self, message: discord.Message) -> None:
+        """Somebody sent a message."""
+        self.track_current_task()
+        for feature in self._features:
+            for handle in feature.on_message:
+                await handle(self, message)
 
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """A user reacted to a message."""

@@ -25,7 +25,7 @@ from tests.new_database import create_database
 
 RETENTION_SECONDS = 0.5
 """Between two deletions of what has expired, which is shorter than in the bot itself."""
-ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
+ALL_BUTTONS = ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4", "✏️"]
 """The buttons of a job of four pictures."""
 
 

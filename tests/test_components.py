@@ -12,15 +12,29 @@ from hypothesis import strategies as st
 
 from bot.client import ACTIONS, COMPONENTS
 from bot.domain.history import HistoryFilter, HistoryPage
-from bot.domain.job import Job
+from bot.domain.job import Job, ShownJob
 from bot.domain.kinds import KINDS, kind_named, steps
+from bot.domain.kinds.remix import Noise
 from bot.domain.picture import Picture
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
 from bot.domain.preference_settings import SETTINGS
 from bot.domain.preferences import NO_PREFERENCES, Layer
+from bot.domain.remix_form import FormTexts
 from bot.domain.setting_values import Offer
-from bot.features import FEATURES, edit, film, fork, privacy, recipe, region, report, report_cards
-from bot.messages import components, history_texts, settings_panel
+from bot.features import (
+    FEATURES,
+    change,
+    edit,
+    film,
+    fork,
+    privacy,
+    recipe,
+    region,
+    remix,
+    report,
+    report_cards,
+)
+from bot.messages import components, history_texts, remix_forms, settings_panel
 from bot.messages.action_views import (
     ActionButton,
     ActionScope,
@@ -93,6 +107,7 @@ def all_custom_ids() -> list[str]:
         history_texts.page_view(
             HistoryPage(jobs=(job(LONGEST_JOB_ID),), number=99999, count=10**6), LONGEST_SEARCH
         ),
+        remix.correction_view(LONGEST_JOB_ID, 100, Noise.VARY),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
     modals = [
@@ -100,6 +115,10 @@ def all_custom_ids() -> list[str]:
         fork.modal(LONGEST_JOB_ID, 149, PHASE, tuple(Sampler)),
         edit.modal(edit.custom_id(LONGEST_JOB_ID, 100), 1.5),
         edit.modal(edit.upload_custom_id(9), 1.5),
+        change.modal(ShownJob(job(LONGEST_JOB_ID), 100), pictures(1)),
+        remix_forms.modal(
+            remix.form_id(LONGEST_JOB_ID, 100, Noise.SAME), FormTexts(), models=(), samplers=()
+        ),
         region.modal(LONGEST_JOB_ID, 100, "a red house"),
         settings_panel.modal(SETTINGS["styles"], Layer.CHANNEL, "", OFFER),
     ]
@@ -127,7 +146,7 @@ def steps_job(name: str) -> Job:
 
 async def test_steps_have_a_menu_of_up_to_25() -> None:
     """They are those of the frames, evenly spaced."""
-    [menu] = VIEWS.result_view(steps_job("j1"), pictures(1)).children
+    menu, *_ = VIEWS.result_view(steps_job("j1"), pictures(1)).children
     assert isinstance(menu, discord.ui.Select)
     assert menu.custom_id == "v1:forkstep:j1:0"
     options = [option.label for option in menu.options]
@@ -147,7 +166,7 @@ async def test_the_modal_has_the_settings_of_the_step() -> None:
 
 async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
     """U1 to U4 and re-roll above V1 to V4."""
-    assert await rows(4) == [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4"]]
+    assert await rows(4) == [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4", "✏️"]]
 
 
 async def test_the_only_picture_of_a_result_has_all_buttons() -> None:
@@ -155,7 +174,7 @@ async def test_the_only_picture_of_a_result_has_all_buttons() -> None:
     assert await rows(1) == [
         ["U1", "V1", "V subtle", "V strong", "🔄"],
         ["⬆ 2x", "⬆ 4x", "✨ Detail", "🎬 Film", "🕰 Fork"],
-        ["✏️ Edit…", "🖌 Vary region", "🌳 Family"],
+        ["✏️ Remix", "✏️ Edit…", "🖌 Vary region", "🌳 Family"],
         ["More…"],
     ]
     shown = [label for row in labels(VIEWS.picture_view(picture(), job())) for label in row]
@@ -189,7 +208,7 @@ async def test_the_only_picture_of_several_keeps_its_number() -> None:
 async def test_a_withheld_picture_has_the_buttons_of_its_result_alone() -> None:
     """Nothing can be made from it but other pictures of its prompt."""
     withheld = msgspec.structs.replace(picture(), path=None, is_withheld=True)
-    assert labels(VIEWS.result_view(job(), [withheld])) == [["U1", "V1", "🔄"]]
+    assert labels(VIEWS.result_view(job(), [withheld])) == [["U1", "V1", "🔄", "✏️ Remix"]]
 
 
 async def test_actions_without_a_button_are_in_one_menu() -> None:
@@ -216,7 +235,7 @@ async def test_actions_without_a_button_are_in_one_menu() -> None:
 async def test_many_pictures_have_menus_in_place_of_buttons(count: int, menus: int) -> None:
     """Each menu has up to 25 of them, in order; Discord allows no more options."""
     view = VIEWS.result_view(job(), pictures(count))
-    assert labels(view) == [*[["Open picture…"]] * menus, ["🔄"]]
+    assert labels(view) == [*[["Open picture…"]] * menus, ["🔄", "✏️"]]
     selects = [item for item in view.children if isinstance(item, discord.ui.Select)]
     assert max(len(select.options) for select in selects) <= 25
     options = [option for select in selects for option in select.options]

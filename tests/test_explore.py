@@ -42,7 +42,7 @@ async def test_a_matrix_is_one_message_with_a_menu(harness: BotHarness, engine: 
     options = {"prompt": "a red house", "steps": "2,3", "sampler": "euler,ddim", "seed": "9"}
     result = await harness.result(await harness.ada.invoke("explore", options))
     assert "Explored: **a red house**" in result.content
-    assert result.buttons == ["🔄"]
+    assert result.buttons == ["🔄", "✏️"]
     (paint,) = engine.paints
     assert [(recipe.sampler, recipe.steps) for recipe in paint.recipes] == [
         ("euler", 2),
@@ -103,7 +103,7 @@ async def test_a_matrix_of_drafts_is_finished(
         numbers = {name: str(number) for name, number in numbers.items()}
     options = {"prompt": "a [red:blue:0.5] house", "raw": True, **numbers, **axis}
     draft = await harness.result(await harness.ada.invoke(command, {**options, "draft": True}))
-    assert draft.buttons == ["✅ Finish", "🔄"] and menus(draft)
+    assert draft.buttons == ["✅ Finish", "🔄", "✏️"] and menus(draft)
     finished = await harness.result(await harness.ada.click(draft, "✅ Finish"))
     assert menus(finished) and "✅ Finish" not in finished.buttons
     await harness.result(await harness.ada.invoke(command, options))
@@ -118,7 +118,7 @@ async def test_a_matrix_of_drafts_is_finished(
 async def test_many_pictures_have_a_menu(harness: BotHarness, engine: FakeEngine) -> None:
     """Also after a restart; of 17, 16 are painted."""
     result = await harness.imagine(count=16)
-    assert result.buttons == ["🔄"]
+    assert result.buttons == ["🔄", "✏️"]
     assert len(engine.paints[0].recipes) == 16
     await harness.stop()
     await harness.start()

@@ -15,7 +15,7 @@ from PIL import Image
 from bot.domain.limits import LIMITS
 from bot.playground import Fault, Playground, Upload
 from engine.contract import Sampler
-from tests.bot_harness import BotHarness, eventually
+from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.fake_engine import MODEL, FakeEngine, flat
 from tests.samples import encoded
 
@@ -26,7 +26,7 @@ async def test_a_prompt_makes_four_pictures(harness: BotHarness, engine: FakeEng
     """One message shows a cancel button first, then the grid and all buttons."""
     interaction = await harness.ada.slash("imagine", prompt="a red house", seed=7)
     message = await harness.result(interaction)
-    assert message.buttons == ["U1", "U2", "U3", "U4", "🔄", "V1", "V2", "V3", "V4"]
+    assert message.buttons == ALL_BUTTONS
     assert "a red house" in message.content and "seeds 7–10" in message.content
     assert len(harness.discord.messages()) == 1
     grid = Image.open(BytesIO(message.attachments[0].data))

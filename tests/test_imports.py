@@ -25,6 +25,7 @@ PURE = {
     "bot.messages.message_parser",
     "bot.messages.moderation_cards",
     "bot.messages.privacy_text",
+    "bot.messages.remix_forms",
     "bot.messages.settings_panel",
     "bot.prompt_filter",
 }
@@ -86,7 +87,7 @@ LIBRARIES = {
         "bot.messages.captions "
         "bot.messages.action_views "
         "bot.messages.channels bot.messages.components bot.messages.direct_messages "
-        "bot.messages.discord_errors bot.messages.history_texts "
+        "bot.messages.discord_errors bot.messages.history_texts bot.messages.remix_forms "
         "bot.messages.message_client bot.messages.message_content bot.messages.message_parser "
         "bot.messages.sketch_forms bot.messages.temporary_replies "
         "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits "

@@ -72,6 +72,19 @@ class DeliveryStore(Store):
         )
         return next(map(_from_row, deliveries), None)
 
+    async def earlier(self, delivery: Delivery) -> Delivery | None:
+        """The last delivery of the same picture to the same channel that was stored before this
+        one; its message may have been deleted since."""
+        stored = await self._connection.fetch_all(
+            "SELECT * FROM deliveries WHERE kind = :kind AND job = :job AND nth IS :nth "
+            "AND channel = :channel AND id < (SELECT max(id) FROM deliveries "
+            "WHERE kind = :kind AND job = :job AND request = :request) ORDER BY id DESC LIMIT 1",
+            **_key(delivery),
+            nth=delivery.nth,
+            channel=delivery.target.channel_id,
+        )
+        return next(map(_from_row, stored), None)
+
     async def set_message(self, delivery: Delivery, message_id: int) -> None:
         """Record the message of a delivery, even of one that could not be added.
 

@@ -82,6 +82,8 @@ class Relation(StrEnum):
     """What is beside it is painted."""
     BLEND = "blend"
     """Mixed of several."""
+    REMIX = "remix"
+    """The same with other words or settings."""
     CELL = "cell"
     """A cell of a matrix whose other cells have other settings."""
 

@@ -20,6 +20,8 @@ ReactionClear: TypeAlias = discord.RawReactionClearEvent | discord.RawReactionCl
 ClearHandler: TypeAlias = Callable[[BotClient, ReactionClear], Awaitable[None]]
 BanHandler: TypeAlias = Callable[[BotClient, int, int], Awaitable[None]]
 """Takes the ids of the guild and of the user."""
+MessageHandler: TypeAlias = Callable[[BotClient, discord.Message], Awaitable[None]]
+"""Gets all messages, but the content only of those that mention the bot, and of direct messages."""
 StartupWork: TypeAlias = Callable[[BotClient], Awaitable[None]]
 
 
@@ -42,6 +44,8 @@ class Action(ActionButton, frozen=True, kw_only=True):
     handler: Callable[[Interaction, Job, int], Awaitable[None]]
     is_always_allowed: bool = False
     """Whether it works where the guild does not allow the bot."""
+    is_marked: bool = True
+    """Whether its button shows that it was pressed."""
 
 
 class Exports(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +59,7 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
     on_reaction_add: tuple[ReactionHandler, ...] = ()
     on_reaction_remove: tuple[ReactionHandler, ...] = ()
     on_reaction_clear: tuple[ClearHandler, ...] = ()
+    on_message: tuple[MessageHandler, ...] = ()
     on_ban: tuple[BanHandler, ...] = ()
     on_ready: tuple[StartupWork, ...] = ()
     """Run after each connection to Discord."""

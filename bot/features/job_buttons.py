@@ -9,6 +9,7 @@ import discord
 from bot.context import Interaction, services
 from bot.errors import Refused
 from bot.features.exports import Action, Component
+from bot.features.responses import show_pressed
 from bot.messages.components import MORE, job_pattern
 
 _UNKNOWN: Final = "That option no longer works. Press U below the result to get a new menu."
@@ -16,7 +17,7 @@ _UNKNOWN: Final = "That option no longer works. Press U below the result to get 
 
 def job_components(actions: Sequence[Action]) -> Component:
     """The buttons and menus of these actions."""
-    handlers = {action.name: action.handler for action in actions}
+    by_name = {action.name: action for action in actions}
 
     async def on_use(interaction: Interaction, match: re.Match[str]) -> None:
         job = await services(interaction).job_finder.by_button(match["job"])
@@ -25,11 +26,13 @@ def job_components(actions: Sequence[Action]) -> Component:
             name = _choice(interaction)
         elif not _is_button(interaction):
             nth = _chosen_number(interaction)
-        if name not in handlers:
+        if name not in by_name:
             raise Refused(_UNKNOWN)
-        await handlers[name](interaction, job, nth)
+        await by_name[name].handler(interaction, job, nth)
+        if by_name[name].is_marked and _is_button(interaction):
+            await show_pressed(interaction)
 
-    return Component(job_pattern("|".join(sorted([*handlers, MORE]))), on_use)
+    return Component(job_pattern("|".join(sorted([*by_name, MORE]))), on_use)
 
 
 def _is_button(interaction: Interaction) -> bool:

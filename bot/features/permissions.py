@@ -149,8 +149,13 @@ def _cached_permissions(interaction: Interaction) -> discord.Permissions | None:
 
 def check_can_reply(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
     """Raise CannotReply unless the bot may post pictures as a reply to a reaction's message."""
-    guild = client.get_guild(reaction.guild_id or 0)
-    channel = guild.get_channel_or_thread(reaction.channel_id) if guild else None
+    check_can_reply_in(client, reaction.guild_id, reaction.channel_id)
+
+
+def check_can_reply_in(client: BotClient, guild_id: int | None, channel_id: int) -> None:
+    """Raise CannotReply unless the bot may post pictures as replies in this channel."""
+    guild = client.get_guild(guild_id or 0)
+    channel = guild.get_channel_or_thread(channel_id) if guild else None
     if guild is None or channel is None or guild.me is None:
         return
     is_thread = isinstance(channel, discord.Thread)

@@ -1,7 +1,7 @@
 """First responses to interactions, within Discord's three seconds, and the handling of errors."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final
@@ -207,15 +207,38 @@ async def defer_and_start(
         await services(interaction).job_service.acknowledge(job, message_id)
 
 
-async def respond_with_file(interaction: Interaction, delivery: Delivery) -> None:
-    """Respond with what is stored already, such as a picture; a restart does not lose it."""
+async def respond_with_file(
+    interaction: Interaction,
+    delivery: Delivery,
+    link: Callable[[Delivery], Awaitable[bool]] | None = None,
+) -> None:
+    """Respond with what is stored already, such as a picture; a restart does not lose it.
+
+    If the same is shown here already, `link` is called with that, and its response replaces this
+    one unless it returns False.
+    """
     outbox = services(interaction).outbox
     async with outbox.adding(delivery):
+        earlier = None if link is None else await outbox.earlier(delivery)
+        if link is not None and earlier is not None and await link(earlier):
+            await outbox.withdraw(delivery)
+            return
         message_id = await defer(interaction)
         if message_id is not None:
             target = msgspec.structs.replace(delivery.target, message_id=message_id)
             current = msgspec.structs.replace(delivery, target=target)
             await outbox.deliver_now(current, partial(respond_ephemeral, interaction))
+
+
+async def show_pressed(interaction: Interaction) -> None:
+    """Colour the button of a public message that was pressed."""
+    data: dict[str, Any] = dict(interaction.data or {})
+    message = interaction.message
+    if message is None or message.flags.ephemeral or not message.components:
+        return
+    if not channels.is_token_only(interaction.client, interaction.guild_id):
+        messages = services(interaction).message_client
+        await messages.mark_pressed(message, str(data.get("custom_id")))
 
 
 async def reset_menu(interaction: Interaction) -> None:

@@ -31,15 +31,22 @@ def check(interaction: Interaction, commands: Collection[str]) -> None:
 
 
 def check_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
+    """As `check_channel`, for the channel of a reaction."""
+    check_channel(client, reaction.guild_id, reaction.channel_id)
+
+
+def check_channel(
+    client: BotClient, guild_id: int | None, channel_id: int, commands: Collection[str] = ()
+) -> None:
     """Raise CannotReply, whose sentence is for a direct message, if the guild does not allow the
-    bot in the channel of a reaction."""
-    guild = client.get_guild(reaction.guild_id or 0)
+    bot in this channel, or none of these commands, if there are any."""
+    guild = client.get_guild(guild_id or 0)
     if guild is None:
         return
-    channel = guild.get_channel_or_thread(reaction.channel_id)
+    channel = guild.get_channel_or_thread(channel_id)
     preferences = client.services.preferences.of(guild.id, None, None)
     try:
-        check_allowed(preferences, settings_channel_id(channel, reaction.channel_id), ())
+        check_allowed(preferences, settings_channel_id(channel, channel_id), commands)
     except Refused as error:
         raise CannotReply(str(error)) from None
 

@@ -6,10 +6,13 @@ from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.kinds import variation
+from bot.domain.kinds.remix import Noise
 from bot.errors import Refused
+from bot.features import remix
 from bot.features.exports import Action, Exports
 from bot.features.full_size import show_full_size
 from bot.features.permissions import is_moderator
+from bot.features.preferences import preferences_of
 from bot.features.responses import (
     defer_and_start,
     request_context,
@@ -21,20 +24,25 @@ from bot.messages.action_views import ActionScope
 
 async def vary(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations of this picture."""
-    await _vary(interaction, job, nth, variation.VARIATION_STRENGTH)
+    await _vary(interaction, job, nth, variation.VARIATION_STRENGTH, Noise.VARY)
 
 
 async def vary_subtle(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations that hardly differ from this picture."""
-    await _vary(interaction, job, nth, variation.SUBTLE)
+    await _vary(interaction, job, nth, variation.SUBTLE, Noise.SUBTLE)
 
 
 async def vary_strong(interaction: Interaction, job: Job, nth: int) -> None:
     """Start a job of variations that differ clearly from this picture."""
-    await _vary(interaction, job, nth, variation.STRONG)
+    await _vary(interaction, job, nth, variation.STRONG, Noise.STRONG)
 
 
-async def _vary(interaction: Interaction, job: Job, nth: int, strength: float) -> None:
+async def _vary(
+    interaction: Interaction, job: Job, nth: int, strength: float, noise: Noise
+) -> None:
+    if preferences_of(interaction).remix:
+        await remix.ask(interaction, job, nth, noise)
+        return
     picture = await services(interaction).job_finder.picture(job, nth)
     context = request_context(interaction)
     plan_context = await services(interaction).planner.context(context, [picture])
@@ -45,6 +53,9 @@ async def _vary(interaction: Interaction, job: Job, nth: int, strength: float) -
 
 async def reroll(interaction: Interaction, job: Job, nth: int) -> None:
     """Start the same job, or its nth picture alone, with another seed."""
+    if preferences_of(interaction).remix:
+        await remix.ask(interaction, job, nth, Noise.NEW)
+        return
     context = request_context(interaction)
     kind, plan = await services(interaction).planner.replan(job, context, nth or None)
     again = await services(interaction).job_service.submit(kind, plan, context)
@@ -115,6 +126,7 @@ exports: Final = Exports(
             scope=ActionScope.JOB,
             handler=cancel,
             is_always_allowed=True,
+            is_marked=False,
         ),
     ),
 )

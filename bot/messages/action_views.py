@@ -49,6 +49,8 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     """Part of custom ids, so it stays; lower-case letters and digits."""
     label: str
     scope: ActionScope
+    short_label: str = ""
+    """Below a result of several pictures; empty for the label."""
     initial: str = ""
     """Before the number of each picture in a result of up to four; empty for no such buttons."""
     menu: Callable[[Job], Sequence[MenuOption]] | None = None
@@ -93,7 +95,7 @@ class ActionViews:
         if of_pictures and len(pictures) == 1:
             return _view([*menus, *self._below_only(pictures[0], job, named)])
         whole = [
-            button(action.label, custom_id(action.name, job.id))
+            button(action.short_label or action.label, custom_id(action.name, job.id))
             for action in named
             if action.scope is ActionScope.JOB
         ]

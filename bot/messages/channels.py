@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import discord
 
 from bot.db.guild_settings import GuildSettingsStore
+from bot.domain.job import ResponseTarget
 from bot.domain.nsfw import (
     UNKNOWN_CHANNEL,
     ChannelContext,
@@ -66,6 +67,12 @@ def is_token_only(client: discord.Client, guild_id: int | None) -> bool:
     until then, no guild is known.
     """
     return guild_id is not None and client.is_ready() and client.get_guild(guild_id) is None
+
+
+def message_url(target: ResponseTarget) -> str:
+    """The address of a message, which Discord's clients show as a link to it."""
+    guild = "@me" if target.guild_id is None else target.guild_id
+    return f"https://discord.com/channels/{guild}/{target.channel_id}/{target.message_id}"
 
 
 class ChannelResolver:

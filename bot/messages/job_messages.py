@@ -196,7 +196,8 @@ class JobMessages:
         target = msgspec.structs.replace(job.target, message_id=current.target.message_id)
         current = msgspec.structs.replace(current, target=target)
         try:
-            await self._upsert(current, await self._content(current, pictures))
+            content = await self._content(current, pictures)
+            await self._upsert(current, msgspec.structs.replace(content, keeps_view=True))
         except (MessageGone, ContentRejected, TokenExpired) as error:
             log.info("the result is not shown enlarged", extra={"reason": str(error)})
 

@@ -1,9 +1,11 @@
 """Create, edit and delete messages of ours: by interaction token, or else in the channel."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import discord
 from discord.http import Route
@@ -42,6 +44,12 @@ _PLACEHOLDER: Final = "…"
 """The content of a public response that is about to be deleted."""
 ORIGINAL_RESPONSE: Final = cast("int", _OriginalResponse())
 """The message id of an original response in webhook routes; discord.py only formats it."""
+_LOOK_SECONDS: Final = 1.0
+"""To look whether a message exists, while Discord waits three seconds for a response."""
+_MAX_PRESSED: Final = 500
+"""Messages whose pressed buttons are remembered."""
+Components: TypeAlias = list[Any]
+"""As Discord's JSON has them."""
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -62,6 +70,8 @@ class MessageClient:
         self._client = client
         self.upload_limits = UploadLimits(client)
         self.temporary_replies = TemporaryReplies(client, self.delete)
+        self._pressed: OrderedDict[int, set[str]] = OrderedDict()
+        """The custom ids of buttons that were pressed lately, by message."""
 
     async def upsert(self, target: ResponseTarget, content: MessageContent, *, nonce: str) -> int:
         """Edit the message at this target, or send a new one; return its id.
@@ -206,13 +216,41 @@ class MessageClient:
         A client of Discord sends the same choice of a menu again only after its message was edited
         (discord-api-docs, issues 3441 and 4801).
         """
+        components = [component.to_dict() for component in message.components]
+        await self._edit_components(message, components)
+
+    async def _edit_components(self, message: discord.Message, components: Components) -> None:
         path = "/channels/{channel_id}/messages/{message_id}"
         route = Route("PATCH", path, channel_id=message.channel.id, message_id=message.id)
-        components = [component.to_dict() for component in message.components]
         try:
             await self._client.http.request(route, json={"components": components})
         except DISCORD_ERRORS as error:
-            log.info("menus keep their choice", extra={"reason": describe(error)})
+            log.info("components are not changed", extra={"reason": describe(error)})
+
+    async def mark_pressed(self, message: discord.Message, custom_id: str) -> None:
+        """Colour a button of a public message of ours; failures are logged.
+
+        What was pressed a moment ago may not be in `message` yet.
+        """
+        pressed = self._pressed.setdefault(message.id, set())
+        self._pressed.move_to_end(message.id)
+        if len(self._pressed) > _MAX_PRESSED:
+            self._pressed.popitem(last=False)
+        pressed.add(custom_id)
+        components = [component.to_dict() for component in message.components]
+        if _colour(components, pressed):
+            await self._edit_components(message, components)
+
+    async def exists(self, channel_id: int, message_id: int) -> bool:
+        """False if there is no such message of ours now; True if that cannot be told quickly."""
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await self._partial_message(channel_id, message_id).fetch()
+        except TimeoutError:
+            return True
+        except DISCORD_ERRORS as error:
+            return meaning(error) is not Meaning.GONE
+        return True
 
     async def _in_open_thread(self, channel_id: int, act: Callable[[], Awaitable[object]]) -> None:
         """Act, and once more after opening the thread if it is archived."""
@@ -275,7 +313,7 @@ class MessageClient:
             message = await self._webhook(target).edit_message(
                 ORIGINAL_RESPONSE,
                 content=content.content,
-                view=content.view,
+                view=_view(content),
                 attachments=attachments,
             )
         return message.id
@@ -285,7 +323,7 @@ class MessageClient:
         attachments = _attachments(content)
         with _empty_responses():
             message = await channel.get_partial_message(message_id).edit(
-                content=content.content, view=content.view, attachments=attachments
+                content=content.content, view=_view(content), attachments=attachments
             )
         return message.id
 
@@ -315,6 +353,23 @@ class MessageClient:
             nonce=nonce,
             **options,
         )
+
+
+def _colour(components: Components, pressed: Collection[str]) -> bool:
+    """Make these buttons blue; whether one of them was not."""
+    changed = False
+    for row in components:
+        for item in row.get("components", ()):
+            is_button = item["type"] == discord.ComponentType.button.value
+            if is_button and item.get("custom_id") in pressed:
+                changed |= item["style"] != discord.ButtonStyle.primary.value
+                item["style"] = discord.ButtonStyle.primary.value
+    return changed
+
+
+def _view(content: MessageContent) -> discord.ui.View | None:
+    """Of an existing message."""
+    return discord.utils.MISSING if content.keeps_view else content.view
 
 
 def _attachments(content: MessageContent) -> list[discord.Attachment | discord.File]:

@@ -30,10 +30,12 @@ class MessageContent(msgspec.Struct, frozen=True, kw_only=True):
     without_prompt: str | None = None
     """Instead of `content` if the server blocks the text; if None, the message is rejected."""
     view: discord.ui.View | None = None
+    keeps_view: bool = False
+    """An existing message keeps its components, some of which may have been pressed."""
     files: Sequence[OutgoingFile] | None = ()
     """None leaves the files of an existing message as they are."""
 
     def with_prompt_hidden(self, text: str) -> "MessageContent":
         """The content with this text, and files without alt texts, which contain the prompt."""
         files = self.files and [msgspec.structs.replace(f, description=None) for f in self.files]
-        return MessageContent(content=text, view=self.view, files=files)
+        return msgspec.structs.replace(self, content=text, without_prompt=None, files=files)

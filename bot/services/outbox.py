@@ -116,6 +116,15 @@ class Outbox:
                 log.warning("the interaction could not be stored", extra=extra)
             yield
 
+    async def earlier(self, delivery: Delivery) -> Delivery | None:
+        """What shows the same picture in the same channel, or is about to, and was requested before
+        this delivery, which is being added. Its message may be gone."""
+        return await self._deliveries.earlier(delivery)
+
+    async def withdraw(self, delivery: Delivery) -> None:
+        """Forget a delivery that has no message, because an earlier one shows the same."""
+        await self._complete(delivery)
+
     async def deliver_now(self, delivery: Delivery, refuse: Refuse) -> bool:
         """Make one attempt, while the user waits for it; False if nobody can see the message.
 

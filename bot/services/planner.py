@@ -18,7 +18,7 @@ from bot.domain.kinds import replay, reroll
 from bot.domain.limits import Limits
 from bot.domain.model_names import with_default
 from bot.domain.picture import Picture, job_id_of
-from bot.domain.plan import REPAINTED, JobKind, Plan, PlanContext, PlannedJob, Relation
+from bot.domain.plan import REPAINTED, Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.preferences import NO_PREFERENCES, Preferences
 from bot.domain.presets import BUILT_IN, Presets
 from bot.domain.visibility import VisiblePictures, visible_in
@@ -158,6 +158,10 @@ class Planner:
             context = await self.context(request, [parent for parent in parents if parent])
             return job.kind, job.kind.replan(planned, context)
         return reroll.KIND, reroll.plan(planned, self._context())
+
+    async def edges(self, job: Job) -> tuple[Edge, ...]:
+        """What the pictures of the job were made from."""
+        return await self._lineage.edges(job.id)
 
     async def original(self, job: Job) -> Picture | None:
         """The picture that this job paints again; None if there is none, or it was deleted."""

@@ -124,12 +124,20 @@ class Page:
             channel = self._channel(person, form.fields.get("channel"))
             text = form.fields.get("text", "")
             if not text.startswith("/"):
-                await person.say(form.message_text(), *form.message_files(), where=channel)
+                await self._say(person, channel, form)
                 return _success()
             interaction = await self._slash(person, channel, text, form)
         except (PlaygroundError, ApiError) as error:
             return _failure(str(error))
         return await _interaction_response(interaction, "The application did not respond")
+
+    async def _say(self, person: Person, channel: Channel, form: Form) -> None:
+        """Send a message or a reply; `@` and the bot's name mention it, as in Discord's client."""
+        bot = self._playground.world.bot
+        text = form.message_text().replace(f"@{bot.name}", f"<@{bot.id}>")
+        replied = form.fields.get("reply")
+        reply_to = self._message({"message": replied}) if replied else None
+        await person.say(text, *form.message_files(), where=channel, reply_to=reply_to)
 
     async def _slash(self, person: Person, channel: Channel, text: str, form: Form) -> Interaction:
         parsed_command = parse_command(person.available_commands(channel), text)

@@ -23,6 +23,8 @@ export class Composer {
     this.hints = form.querySelector("#hints");
     this.picker = form.querySelector("#picker");
     this.notice = form.querySelector("#notice");
+    this.replyLine = form.querySelector("#reply");
+    this.repliedMessage = null; // the id of the message that the next one replies to
     this.listen();
   }
 
@@ -38,6 +40,7 @@ export class Composer {
     this.text.addEventListener("keydown", (event) => this.onKey(event));
     this.form.querySelector("#attach").addEventListener("click", () => this.pick(null));
     this.form.querySelector("#draw").addEventListener("click", () => this.drawFile(null));
+    this.replyLine.querySelector("button").addEventListener("click", () => this.replyTo(null));
     this.picker.addEventListener("change", () => {
       const files = [...this.picker.files];
       this.picker.value = "";
@@ -53,6 +56,14 @@ export class Composer {
     if (files.length === 0) return;
     event.preventDefault();
     files.forEach((file) => this.attach(file));
+  }
+
+  // Makes the next message a reply to this one, or to none.
+  replyTo(message) {
+    this.repliedMessage = message?.id ?? null;
+    this.replyLine.hidden = !message;
+    this.replyLine.querySelector("span").textContent = message ? `↩ Reply to ${message.name}` : "";
+    if (message) this.text.focus();
   }
 
   pick(option) {
@@ -118,8 +129,9 @@ export class Composer {
     this.busy = true;
     const draft = { text: this.text.value, files: this.uploads.take() };
     this.setText("");
-    const error = await this.send(text, draft.files);
+    const error = await this.send(text, draft.files, this.repliedMessage);
     this.busy = false;
+    if (!error) this.replyTo(null);
     this.showError(error);
     if (error && !this.text.value && this.uploads.entries.length === 0) {
       this.setText(draft.text);

@@ -10,11 +10,13 @@ const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "li
 const NEAR_END = 160; // pixels from the end within which the list scrolls to new messages
 
 export class Messages {
-  // `act` sends an action to the server; `drawOn` opens the drawing pad with a picture.
-  constructor(list, scroll, act, drawOn) {
+  // `act` sends an action to the server; `reply` begins a reply to a message; `drawOn` opens the
+  // drawing pad with a picture.
+  constructor(list, scroll, act, reply, drawOn) {
     this.list = list;
     this.scroll = scroll;
     this.act = act;
+    this.reply = reply;
     this.drawOn = drawOn;
     this.names = {};
     this.candidates = {};
@@ -274,7 +276,16 @@ function footer(message, list) {
   if (message.loading) return chips;
   const apps = list.messageCommands.length ? [appsMenu(message, list)] : [];
   const clear = list.moderates && chips.length ? [clearButton(message, list)] : [];
-  return [...chips, reactionMenu(message, list), ...clear, ...apps];
+  return [...chips, reactionMenu(message, list), replyButton(message, list), ...clear, ...apps];
+}
+
+function replyButton(message, list) {
+  const node = element("button", "plain", "↩");
+  node.type = "button";
+  node.title = "Reply";
+  node.setAttribute("aria-label", "Reply");
+  node.addEventListener("click", () => list.reply(message));
+  return node;
 }
 
 function clearButton(message, list) {

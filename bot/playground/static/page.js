@@ -18,8 +18,9 @@ const byId = (id) => document.getElementById(id);
 const state = { person: "", channel: "", channels: [], stream: null };
 
 const pad = new Pad(byId("pad"));
+const reply = (message) => composer.replyTo(message);
 const act = (action, data) => post(action, JSON.stringify({ as: state.person, ...data }), data.message);
-const messages = new Messages(byId("messages"), byId("scroll"), act, async (picture) => {
+const messages = new Messages(byId("messages"), byId("scroll"), act, reply, async (picture) => {
   const file = await drawOn(picture);
   if (file) composer.attach(file);
 });
@@ -27,11 +28,12 @@ const composer = new Composer(byId("composer"), { send, complete, draw, drawOn }
 const conditions = new ConditionPanel(byId("conditions"), byId("bad-days"), byId("banner"), act);
 
 // Resolves to an error message, or null. Each file is for an option, or for none.
-function send(text, files) {
+function send(text, files, repliedMessage) {
   const form = new FormData();
   form.append("as", state.person);
   form.append("channel", state.channel);
   form.append("text", text);
+  if (repliedMessage) form.append("reply", repliedMessage);
   for (const { file, option } of files) form.append(option ? `option:${option}` : "file", file, file.name);
   messages.followEnd();
   return post("send", form);
@@ -124,6 +126,7 @@ function select(changes) {
     item.setAttribute("aria-checked", String(item.value === state.person));
   }
   composer.showError(null);
+  composer.replyTo(null);
   openStream();
 }
 
