@@ -81,6 +81,16 @@ async def test_what_cannot_be_replayed_is_refused(harness: BotHarness, command: 
     assert "Moderators removed this" in await harness.refusal(interaction)
 
 
+async def test_the_apps_menu_replays_what_a_message_shows(harness: BotHarness) -> None:
+    """A message without a picture is refused privately."""
+    grid = await harness.imagine()
+    single = await harness.result(await harness.ada.click(grid, "U3"))
+    message = await harness.result(await harness.ada.use("Replay", single))
+    assert "✅ Identical, to the bit." in message.content and "seed 9" in message.content
+    other = await harness.ada.use("Replay", await harness.ada.say("hello"))
+    assert "That is no picture of mine." in await harness.refusal(other)
+
+
 async def test_a_recipe_is_shown_by_id_and_by_link(harness: BotHarness) -> None:
     """Of one picture, or of all pictures of a message."""
     grid = await harness.imagine()

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
@@ -23,9 +24,22 @@ from bot.features.responses import defer_and_start, request_context
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, picture: str) -> None:
     """Of several pictures, the first one that was painted."""
-    pictures = await picture_option.find_pictures(interaction, picture)
+    await _start(interaction, await _first(interaction, picture))
+
+
+@app_commands.context_menu(name="Replay")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+@app_commands.allowed_installs(guilds=True, users=False)
+async def menu(interaction: Interaction, message: discord.Message) -> None:
+    """In the Apps menu of a message; of several pictures, the first one."""
+    await _start(interaction, await _first(interaction, message.jump_url))
+
+
+async def _first(interaction: Interaction, text: str) -> Picture:
+    """The first picture that a text names and that was painted. Raises Refused."""
+    pictures = await picture_option.find_pictures(interaction, text)
     available = [item for item in pictures if item.unavailable_reason is None]
-    await _start(interaction, [*available, *pictures][0])
+    return next(iter([*available, *pictures]))
 
 
 async def _start(interaction: Interaction, picture: Picture) -> None:
@@ -36,4 +50,4 @@ async def _start(interaction: Interaction, picture: Picture) -> None:
     await defer_and_start(interaction, job)
 
 
-exports: Final = Exports(commands=(command,))
+exports: Final = Exports(commands=(command, menu))
