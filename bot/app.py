@@ -28,6 +28,7 @@ from bot.engine_client.supervisor import Launch
 from bot.errors import ExitCode, FatalError
 from bot.features import imagine, model_option
 from bot.gateway.identify_limit import IDENTIFY_SECONDS
+from bot.messages.presence import PRESENCE_SECONDS, PresenceUpdater
 from bot.monitoring.http_metrics import trace_config
 from bot.monitoring.http_server import MetricsServer
 from bot.monitoring.metrics import Metrics
@@ -55,11 +56,12 @@ async def run(
     clock: Clock = time.time,
     retention_seconds: float = PASS_SECONDS,
     identify_interval: float = IDENTIFY_SECONDS,
+    presence_seconds: float = PRESENCE_SECONDS,
 ) -> None:
     """Run the bot until `stop` is set, and up to `grace` seconds longer while jobs are running.
 
-    `clock` returns the seconds since 1970. `identify_interval` is in seconds, see
-    `IDENTIFY_SECONDS`. Raises FatalError, or the error of the part that failed.
+    `clock` returns the seconds since 1970; the intervals are in seconds, see their defaults.
+    Raises FatalError, or the error of the part that failed.
     """
     data = settings.imagine_data
     environment = settings.engine_environment()
@@ -90,21 +92,20 @@ async def run(
             )
             await enter(client)  # the tasks of jobs need it until they end
             parts = build(settings, client, db, engine, downloader, status_reporter, clock)
-            await enter(parts.notifier)
-            await enter(parts.tasks)
-            await enter(parts.services.message_client.temporary_replies)
+            for part in (parts.notifier, parts.tasks, parts.temporary_replies):
+                await enter(part)
             await parts.services.preferences.load()
             imagine.offer_samplers(model_option.all_samplers(engine.models))
             await cancel_on(stop, login(client, token))
             await parts.dispatcher.resume()
             await parts.services.job_service.resume()
-            if playground is not None:
-                _welcome(playground.url)
+            _welcome(playground)
             await run_until(
                 _shutdown(stop, parts.dispatcher, client, grace),
                 supervisor.run(),
                 serve(client, parts.services),
                 *_background_work(parts, retention_seconds),
+                PresenceUpdater(client, engine, status_reporter).run(presence_seconds),
             )
 
 
@@ -117,6 +118,7 @@ def _background_work(
         parts.services.job_service.cancel_gone(parts.notifier.gone),
         parts.services.job_service.fail_out_of_time(),
         parts.tasks.watch(),
+        parts.notifier.end_overdue(),
         parts.services.retention.run(retention_seconds),
         parts.services.outbox.run(parts.tasks.start),
     )
@@ -165,9 +167,12 @@ def _local_hosts(api: str) -> frozenset[str]:
     return frozenset() if api == DISCORD or host is None else frozenset({host})
 
 
-def _welcome(url: str) -> None:
+def _welcome(playground: Playground | None) -> None:
+    """Say where the playground is, if there is one."""
+    if playground is None:
+        return
     sys.stdout.write(
-        f"\nThe playground, a local Discord: {url}\n"
+        f"\nThe playground, a local Discord: {playground.url}\n"
         "Open it and type /imagine a red house at night\n"
         "To use the real Discord, create an application with a bot on\n"
         "https://discord.com/developers/applications and put its token into .env:\n"

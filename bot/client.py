@@ -82,6 +82,8 @@ class Client(BotClient):
             for name in command_names(feature)
         )
         self.tree = CommandTree(self)
+        self.actions = [action for feature in features for action in feature.actions]
+        self.reactions = {e: text for feature in features for e, text in feature.reactions.items()}
         for feature in self._features:
             for command in feature.commands:
                 self.tree.add_command(command)

@@ -1,12 +1,15 @@
 """What features depend on: the client's type, its interactions, and the services."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import discord
 import msgspec
+from discord import app_commands
 
 from bot.gateway.sharded_client import ShardedClient
+from bot.messages.action_views import ActionButton
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.history_pages import HistoryPages
 from bot.messages.message_client import MessageClient
@@ -20,6 +23,7 @@ from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
+from bot.services.queue_view import QueueView
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
 from bot.services.voting import VotingService
@@ -44,6 +48,9 @@ class Services(msgspec.Struct, frozen=True):
     family_trees: FamilyTrees
     preferences: PreferenceService
     history: HistoryPages
+    queue_view: QueueView
+    source_url: str | None
+    """Where the operator publishes the source."""
 
 
 class BotClient(ShardedClient):
@@ -52,6 +59,12 @@ class BotClient(ShardedClient):
     services: Services
     restrictable_commands: tuple[str, ...]
     """Names of the commands that a guild may forbid."""
+    tree: app_commands.CommandTree[Any]
+    """The commands of all features."""
+    actions: Sequence[ActionButton]
+    """The buttons and menus of all features below pictures and results."""
+    reactions: Mapping[str, str]
+    """What the reactions of all features do, by emoji."""
     handlers: set[asyncio.Task[Any]]
     """The tasks that handle events."""
 

@@ -104,6 +104,8 @@ class Settings(BaseSettings):
     """Roles may get up to so many times the default limits."""
     imagine_retention_days: int | None = Field(default=None, ge=1, le=36500)
     """Finished jobs and their pictures are deleted after so many days; None is never."""
+    imagine_source_url: str | None = Field(default=None, pattern=r"^https?://[^\s<>]{1,200}$")
+    """Where the source of this bot is, for /about."""
     imagine_log: Literal["text", "json"] = "text"
     """Log lines as key=value, or as JSON objects."""
     imagine_log_level: Literal["debug", "info", "warning", "error"] = "info"

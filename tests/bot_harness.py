@@ -56,6 +56,8 @@ class BotHarness:
         self.retention_days: int | None = None
         self.identify_interval = IDENTIFY_SECONDS
         """Seconds between two gateway sessions that start in one bucket."""
+        self.presence_seconds = 20.0
+        """Seconds between two changes of the bot's presence."""
         self.grace = 0.1
         """Seconds that running jobs may take to finish when the bot stops."""
         self.clock_offset = 0.0
@@ -94,6 +96,7 @@ class BotHarness:
                     clock=self.now,
                     retention_seconds=RETENTION_SECONDS,
                     identify_interval=self.identify_interval,
+                    presence_seconds=self.presence_seconds,
                 )
             )
             ready = asyncio.create_task(self._until_ready(is_connected))

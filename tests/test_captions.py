@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bot.domain.job import Progress, Status
 from bot.domain.kinds import variation
 from bot.domain.plan import Axis, Matrix, PlanDetails
-from bot.messages import captions
+from bot.messages import alt_texts, captions
 from engine.contract import (
     Adapter,
     Change,
@@ -240,6 +240,9 @@ def test_progress_is_a_queue_position_or_a_percentage() -> None:
         (Progress(percent=40), "Painting… 40 %"),
         (Progress(percent=0, pictures=4), "Painting… 0 %"),
         (Progress(percent=45, done=7, pictures=16), "Painting… 45 % · 7 of 16 done"),
+        (Progress(jobs_ahead=3, ends_at=60), "Waiting: 3 ahead of you · ready <t:60:R>"),
+        (Progress(jobs_ahead=0, ends_at=60), "Next in line… · ready <t:60:R>"),
+        (Progress(percent=40, ends_at=60), "Painting… 40 % · ready <t:60:R>"),
     ):
         assert captions.progress(job(), progress) == f"**a red house** · <@1>\n{stage}"
 
@@ -275,7 +278,7 @@ def test_every_message_fits_into_discords_limit(prompt: str, negative: str) -> N
     assert len(captions.direct_message(pictures)) <= 2000
     assert len(captions.full_size(pictures[0])) <= 2000
     assert len(captions.progress(long_job, Progress(percent=1))) <= 2000
-    assert len(captions.alt_text(pictures)) <= 1024
+    assert len(alt_texts.of_pictures(pictures)) <= 1024
 
 
 def test_many_seeds_are_cut() -> None:

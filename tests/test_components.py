@@ -43,6 +43,7 @@ from bot.messages.action_views import (
 )
 from engine.contract import Capture, Phase, Sampler
 from tests.fake_engine import MODEL
+from tests.panel_views import panel_views
 from tests.samples import job, picture
 from tests.samples import recipe as sample_recipe
 
@@ -103,7 +104,7 @@ def all_custom_ids() -> list[str]:
         report_cards.deleted_case_view(LONGEST_JOB_ID, is_open=True),
         privacy.confirmation_view(),
         edit.upload_view(10),
-        *settings_views(),
+        *(*settings_views(), *panel_views(LONGEST_JOB_ID)),
         history_texts.page_view(
             HistoryPage(jobs=(job(LONGEST_JOB_ID),), number=99999, count=10**6), LONGEST_SEARCH
         ),

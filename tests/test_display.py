@@ -80,10 +80,10 @@ def test_grids_have_the_display_versions(
     """A picture without one is enlarged plainly, so all cells have one size."""
     pictures = tuple(stored(storage, nth, side) for nth, side in enumerate(sides, start=1))
     visible = VisiblePictures(pictures, needs_spoiler=False)
-    _, data = grid_file(storage, visible)
+    _, data, _ = grid_file(storage, visible)
     with Image.open(BytesIO(data)) as image:
         assert image.size == (expected, 256)
-    _, data = picture_file(storage, visible)
+    _, data, _ = picture_file(storage, visible)
     with Image.open(BytesIO(data)) as image:
         assert image.size == (256, 256)
 

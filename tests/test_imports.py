@@ -15,16 +15,20 @@ PURE = {
     "bot.db.rows",
     "bot.db.tables",
     "bot.domain",
+    "bot.messages.about_text",
     "bot.messages.action_views",
+    "bot.messages.alt_texts",
     "bot.messages.captions",
     "bot.messages.components",
     "bot.messages.family_layout",
     "bot.messages.family_tree",
     "bot.messages.gallery_text",
     "bot.messages.grid",
+    "bot.messages.help_pages",
     "bot.messages.message_parser",
     "bot.messages.moderation_cards",
     "bot.messages.privacy_text",
+    "bot.messages.queue_panel",
     "bot.messages.remix_forms",
     "bot.messages.settings_panel",
     "bot.prompt_filter",
@@ -91,7 +95,8 @@ LIBRARIES = {
         "bot.messages.message_client bot.messages.message_content bot.messages.message_parser "
         "bot.messages.sketch_forms bot.messages.temporary_replies "
         "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits "
-        "bot.messages.settings_panel"
+        "bot.messages.settings_panel "
+        "bot.messages.help_pages bot.messages.presence bot.messages.queue_panel"
     ),
     "ncnn": "engine.upscale",
     "openvino": "engine.models.openvino_network engine.models.openvino_package",

@@ -10,6 +10,7 @@ from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
 from bot.domain.plan import Axis, Matrix
 from bot.domain.visibility import visible_in
+from bot.errors import Refused
 from bot.messages import picture_files
 from bot.messages.message_content import OutgoingFile
 from bot.storage import FileMissing, FileStorage
@@ -27,19 +28,50 @@ def noise(side: int) -> Image.Image:
 def test_a_small_picture_is_a_lossless_png() -> None:
     """No lossy format is needed."""
     picture = noise(64)
-    ending, data = picture_files.encode_within(picture)
-    assert ending == "png"
+    ending, data, note = picture_files.encode_within(picture)
+    assert (ending, note) == ("png", "")
     assert Image.open(BytesIO(data)).tobytes() == picture.tobytes()
 
 
+def colours(side: int) -> Image.Image:
+    """An image that WebP stores in less than a PNG, and JPEG in even less."""
+    channels = [Image.effect_noise((side, side), 90)] * 3
+    return Image.merge("RGB", channels)
+
+
+def test_a_picture_that_fits_no_png_is_a_lossless_webp() -> None:
+    """No pixel is changed, and the message says so."""
+    picture = colours(256)
+    ending, data, note = picture_files.encode_within(picture, limit=66_000)
+    assert ending == "webp" and len(data) <= 66_000
+    assert Image.open(BytesIO(data)).convert("RGB").tobytes() == picture.tobytes()
+    assert note == "Sent as lossless WebP: a PNG would exceed the 64.5 KiB of a file here."
+
+
 def test_a_large_picture_is_made_to_fit() -> None:
-    """It is converted to JPEG, and scaled down if it is still too large."""
+    """It is converted to JPEG, and scaled down if it is still too large; the message says so."""
     picture = noise(256)
-    ending, data = picture_files.encode_within(picture, limit=60_000)
+    ending, data, note = picture_files.encode_within(picture, limit=60_000)
     assert ending == "jpg" and len(data) <= 60_000
     assert Image.open(BytesIO(data)).size == (256, 256)
-    _, tiny = picture_files.encode_within(picture, limit=10_000)
+    assert note.startswith("Sent as JPEG, with some loss: ") and "58.6 KiB" in note
+    _, tiny, note = picture_files.encode_within(picture, limit=10_000)
     assert len(tiny) <= 10_000
+    width, height = Image.open(BytesIO(tiny)).size
+    assert f"JPEG of {width}x{height}: " in note
+
+
+def test_a_picture_that_fits_no_file_is_refused() -> None:
+    """The sentence has the limit."""
+    with pytest.raises(Refused, match=r"at most 0\.977 KiB are allowed"):
+        picture_files.encode_within(noise(256), limit=1000)
+
+
+def test_a_picture_that_is_too_wide_for_webp_is_a_jpeg() -> None:
+    """WebP has at most 16,383 pixels in a row."""
+    wide = Image.effect_noise((16_400, 8), 90).convert("RGB")
+    ending, _, _ = picture_files.encode_within(wide, limit=120_000)
+    assert ending == "jpg"
 
 
 def test_a_job_is_one_grid(tmp_path: Path) -> None:
@@ -47,7 +79,7 @@ def test_a_job_is_one_grid(tmp_path: Path) -> None:
     archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(Image.new("RGB", (64, 64), "red")))
     pictures = [picture(path=path), picture(nth=2, path=None, is_withheld=True)]
-    ending, data = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
+    ending, data, _ = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
     grid = Image.open(BytesIO(data))
     assert (ending, grid.size, grid.getpixel((5, 5))) == ("png", (128, 64), (255, 0, 0))
 
@@ -59,7 +91,7 @@ def test_a_matrix_has_labels(tmp_path: Path) -> None:
     pictures = [picture(path=path), picture(nth=2, path=path)]
     layout = Matrix(Axis("", ("",)), Axis("steps", ("4", "8")))
     visible = visible_in(pictures, NsfwPolicy.BLOCK)
-    _, data = picture_files.grid_file(archive, visible, layout=layout)
+    _, data, _ = picture_files.grid_file(archive, visible, layout=layout)
     image = Image.open(BytesIO(data))
     assert image.width > 128 and image.height > 64
     counts = dict((colour, count) for count, colour in image.getcolors() or [])
@@ -70,13 +102,13 @@ def test_one_picture_is_the_stored_file_with_its_recipe(tmp_path: Path) -> None:
     """Only its texts are changed, once."""
     archive = FileStorage(tmp_path)
     shown = picture(path=archive.save_picture("j1", 1, encoded(noise(64))))
-    suffix, data = picture_files.picture_file(archive, visible_in([shown], NsfwPolicy.BLOCK))
+    suffix, data, _ = picture_files.picture_file(archive, visible_in([shown], NsfwPolicy.BLOCK))
     assert suffix == "png"
     assert Image.open(BytesIO(data)).tobytes() == noise_pixels(archive, shown)
     assert read_metadata(data).recipes == (shown.recipe,)
     again = picture(path=archive.save_picture("j1", 1, data))
     sent = picture_files.picture_file(archive, visible_in([again], NsfwPolicy.BLOCK))
-    assert sent == ("png", data)
+    assert sent == ("png", data, "")
 
 
 def noise_pixels(archive: FileStorage, shown: Picture) -> bytes:
@@ -89,7 +121,7 @@ def test_a_grid_has_the_recipes_of_its_pictures(tmp_path: Path) -> None:
     archive = FileStorage(tmp_path)
     path = archive.save_picture("j1", 1, encoded(noise(64)))
     pictures = [picture(nth=1, path=None, is_withheld=True), picture(nth=2, path=path)]
-    _, data = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
+    _, data, _ = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK))
     assert read_metadata(data).recipes == (pictures[1].recipe,)
 
 
@@ -101,7 +133,7 @@ def test_the_schedule_of_a_model_with_flow_matching_stays(tmp_path: Path) -> Non
     for is_flow, schedule in ((False, "Uniform"), (True, "Simple")):
         path = archive.save_picture("j1", 1, with_metadata(png, [work], is_flow=is_flow))
         visible = visible_in([picture(path=path, recipe=work)], NsfwPolicy.BLOCK)
-        for _, data in (
+        for _, data, _ in (
             picture_files.picture_file(archive, visible),
             picture_files.grid_file(archive, visible),
         ):

@@ -15,7 +15,7 @@ from bot.domain.kinds.imagine import parse
 from bot.domain.kinds.zoom import ZoomRequest
 from bot.domain.plan import PlanContext
 from bot.errors import Refused
-from bot.messages import captions
+from bot.messages import alt_texts
 from bot.playground import Message, Upload
 from bot.playground.client.options import Value
 from engine.contract import (
@@ -92,8 +92,8 @@ def test_the_alt_text_says_what_there_is() -> None:
     """In place of the prompt."""
     wordless = picture(recipe=recipe(prompt="", controls=(SCRIBBLE,), references=(REFERENCE,)))
     parts = "follows a scribble image, like a picture"
-    assert captions.alt_text([wordless]) == f"A picture without words: {parts}"
-    assert captions.alt_text([wordless] * 4) == f"4 pictures without words: {parts}"
+    assert alt_texts.of_pictures([wordless]) == f"A picture without words: {parts}"
+    assert alt_texts.of_pictures([wordless] * 4) == f"4 pictures without words: {parts}"
 
 
 def enlarged(**parts: object) -> Detail:

@@ -145,6 +145,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """The number of pictures that were requested."""
     preview: bytes | None = None
     """A small JPEG."""
+    ends_at: float | None = None
+    """When it is expected to end, in seconds since 1970; None if that is unknown."""
 
 
 class RequestContext(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """What a feature registers with the client."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import discord
@@ -56,6 +56,8 @@ class Exports(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[Component, ...] = ()
     """Buttons and menus beside those of the actions; they also work after a restart."""
     modals: tuple[Component, ...] = ()
+    reactions: Mapping[str, str] = {}
+    """What a reaction to a result does, by emoji, for /help."""
     on_reaction_add: tuple[ReactionHandler, ...] = ()
     on_reaction_remove: tuple[ReactionHandler, ...] = ()
     on_reaction_clear: tuple[ClearHandler, ...] = ()

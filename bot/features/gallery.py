@@ -113,4 +113,6 @@ def _check_age_restriction(place: object, gallery: discord.abc.GuildChannel) -> 
         raise Refused(_AGE_RESTRICTED)
 
 
-exports: Final = Exports(on_reaction_add=(on_add,))
+exports: Final = Exports(
+    reactions={_STAR: "Post it to the gallery of the server"}, on_reaction_add=(on_add,)
+)

@@ -122,13 +122,11 @@ async def _sheet(interaction: Interaction, page: HistoryPage) -> discord.File:
         HistoryEntry(job, tuple(item for item in visible.pictures if item.job_id == job.id))
         for job in page.jobs
     ]
-    suffix, data = await history.sheet(
-        entries, page.number * PAGE_SIZE + 1, interaction.filesize_limit
-    )
+    sheet = await history.sheet(entries, page.number * PAGE_SIZE + 1, interaction.filesize_limit)
     alt_text = "; ".join(history_texts.label(job) for job in page.jobs)
     return discord.File(
-        io.BytesIO(data),
-        f"history.{suffix}",
+        io.BytesIO(sheet.data),
+        f"history.{sheet.suffix}",
         spoiler=visible.needs_spoiler,
         description=alt_text[:1000],
     )

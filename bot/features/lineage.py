@@ -15,7 +15,7 @@ from bot.features import picture_option
 from bot.features.exports import Action, Exports
 from bot.features.picture_option import can_view
 from bot.features.responses import check_not_blocked, defer_privately
-from bot.messages import captions, channels
+from bot.messages import alt_texts, captions, channels
 from bot.messages.action_views import ActionScope
 from bot.messages.family_trees import FamilyPictures
 
@@ -69,11 +69,16 @@ async def _file(interaction: Interaction, family: FamilyPictures) -> discord.Fil
     viewable = family.pictures(lambda job: can_view(interaction, job))
     channel = channels.from_interaction(interaction)
     visible = await services(interaction).planner.visible(channel, viewable)
-    suffix, data = await services(interaction).family_trees.draw(
+    tree = await services(interaction).family_trees.draw(
         family, {picture.id: picture for picture in visible.pictures}, interaction.filesize_limit
     )
     return discord.File(
-        io.BytesIO(data), f"family-{family.picture_id}.{suffix}", spoiler=visible.needs_spoiler
+        io.BytesIO(tree.data),
+        f"family-{family.picture_id}.{tree.suffix}",
+        spoiler=visible.needs_spoiler,
+        description=alt_texts.of_family(
+            family.members[family.picture_id].picture, len(family.members)
+        ),
     )
 
 

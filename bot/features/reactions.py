@@ -158,5 +158,15 @@ async def _handle_on_deleted(client: BotClient, reaction: Reaction, emoji: str) 
 
 
 exports: Final = Exports(
-    on_reaction_add=(on_add,), on_reaction_remove=(on_remove,), on_reaction_clear=(on_clear,)
+    reactions={
+        _VARY: "Vary all pictures",
+        "1️⃣ – 🔟": "Vary this picture",
+        _REROLL: "Paint the same again with other seeds",
+        "✉️": "Get the pictures by direct message",
+        _DELETE: "Delete the message, for its author and for moderators",
+        _REPORT: "Report the pictures to the moderators",
+    },
+    on_reaction_add=(on_add,),
+    on_reaction_remove=(on_remove,),
+    on_reaction_clear=(on_clear,),
 )

@@ -55,5 +55,8 @@ def _base(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
 
 
 exports: Final = Exports(
-    on_reaction_add=(on_add,), on_reaction_remove=(on_remove,), on_reaction_clear=(on_clear,)
+    reactions={_VOTE: "Vote for it; /breed crosses the favourites of a day"},
+    on_reaction_add=(on_add,),
+    on_reaction_remove=(on_remove,),
+    on_reaction_clear=(on_clear,),
 )

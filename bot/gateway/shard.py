@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from typing import Final
 
 import aiohttp
@@ -46,6 +47,8 @@ class Shard:
         self.connected = asyncio.Event()
         """Set when the first connection has begun."""
         self.is_ready = False
+        self._presence: tuple[object, ...] = ()
+        """What the newest session shows of the bot, with its id."""
         self._client = client
         self._limit = limit
         self._is_first = is_first
@@ -59,6 +62,20 @@ class Shard:
     def mark_ready(self) -> None:
         """The session has begun or was resumed; the connection may be lost again already."""
         self.is_ready, self._failures = self.ws is not None and self.ws.open, 0
+
+    async def show_presence(self, activity: discord.BaseActivity, status: discord.Status) -> None:
+        """Show what the bot does, unless the session shows it already.
+
+        A new session shows nothing. A connection that fails meanwhile is left to `run`.
+        """
+        if self.ws is None or not self.is_ready:
+            return
+        presence = self.ws.session_id, activity.to_dict(), status
+        if presence == self._presence:
+            return
+        with suppress(discord.ConnectionClosed, *CONNECTION_ERRORS):
+            await self.ws.change_presence(activity=activity, status=str(status))
+            self._presence = presence
 
     async def close(self) -> None:
         """End the session."""

@@ -90,6 +90,11 @@ class ShardedClient(discord.AutoShardedClient):
         """The session of a shard has begun, or goes on after an interruption."""
         self._shards_by_id[shard_id].mark_ready()
 
+    async def show_presence(self, activity: discord.BaseActivity, status: discord.Status) -> None:
+        """Show on all shards what the bot does; those that are not ready show it the next time."""
+        for shard in list(self._shards_by_id.values()):
+            await shard.show_presence(activity, status)
+
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Do not wait: a shard has waited before it connected."""
 

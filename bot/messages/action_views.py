@@ -51,6 +51,8 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     scope: ActionScope
     short_label: str = ""
     """Below a result of several pictures; empty for the label."""
+    summary: str = ""
+    """What it does, for /help."""
     initial: str = ""
     """Before the number of each picture in a result of up to four; empty for no such buttons."""
     menu: Callable[[Job], Sequence[MenuOption]] | None = None

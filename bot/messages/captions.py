@@ -50,7 +50,6 @@ _MAX_SEEDS: Final = 400
 """Characters of the seeds on a card for moderators."""
 _MAX_VARIANTS: Final = 300
 """Characters of the pictures' own words in a message."""
-_MAX_ALT_TEXT: Final = 1000
 _MAX_NOTES: Final = 4
 _MAX_NOTE: Final = 200
 """Of a sentence about a value of the request that was changed."""
@@ -76,12 +75,18 @@ def escape(text: str, limit: int) -> str:
 
 def progress(job: Job, progress: Progress, *, has_prompt: bool = True) -> str:
     """The message of an unfinished job."""
-    return f"{_headline(job, has_prompt)}\n{_stage(progress)}"
+    return f"{_headline(job, has_prompt)}\n{stage(progress)}"
 
 
-def _stage(progress: Progress) -> str:
+def stage(progress: Progress) -> str:
+    """How far an unfinished job is, and when it is expected to end: Discord counts down to it."""
     if progress.engine_down:
         return "The engine is restarting. Your job keeps its place in the queue."
+    until = "" if progress.ends_at is None else f" · ready <t:{int(progress.ends_at)}:R>"
+    return f"{_position(progress)}{until}"
+
+
+def _position(progress: Progress) -> str:
     if progress.percent is not None:
         done = f" · {progress.done} of {progress.pictures} done" if progress.done else ""
         return f"Painting… {progress.percent} %{done}"
@@ -111,10 +116,15 @@ def ending(
     return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
 
 
-def _headline(job: Job, has_prompt: bool) -> str:
+def title(job: Job, *, has_prompt: bool = True) -> str:
+    """What a job paints, in one line."""
     prompt = job.plan.prompt
     words = _words(prompt, has_prompt) if prompt else _recipe_words(job.recipes[0], has_prompt)
-    return f"{job.kind.title}{words} · <@{job.user_id}>"
+    return f"{job.kind.title}{words}"
+
+
+def _headline(job: Job, has_prompt: bool) -> str:
+    return f"{title(job, has_prompt=has_prompt)} · <@{job.user_id}>"
 
 
 def _recipe_words(work: Work, has_prompt: bool) -> str:
@@ -340,23 +350,13 @@ def full_size(
     return "\n".join(filter(None, [headline, " · ".join(details), *_notes([picture])]))
 
 
-def direct_message(pictures: Sequence[Picture]) -> str:
-    """The text of a DM with the pictures and, as far as they fit, their seeds; the files have all
-    of them."""
+def direct_message(pictures: Sequence[Picture], notes: Sequence[str] = ()) -> str:
+    """The text of a DM with the pictures, notes on the files and, as far as they fit, the seeds;
+    the files have all of them."""
     first = pictures[0].recipe
     lines = [_words(first.prompt, has_prompt=True), _shared([p.recipe for p in pictures])]
     for picture in pictures:
         note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
         lines.append(f"{picture.nth}: seed `{picture.recipe.seed_text}`{note}")
-    return _fitting(lines, "\n", _MAX_CONTENT)
-
-
-def alt_text(pictures: Sequence[Picture]) -> str:
-    """The alt text of a picture or of a grid."""
-    first, count = pictures[0].recipe, len(pictures)
-    if not first.prompt.strip():
-        noun = f"{count} pictures" if count > 1 else "A picture"
-        parts = filter(None, (_controls(first), _references(first)))
-        return f"{noun} without words: {', '.join(parts)}"[:_MAX_ALT_TEXT]
-    prefix = f"{count} pictures of: " if count > 1 else ""
-    return (prefix + first.prompt)[:_MAX_ALT_TEXT]
+    end = "".join(f"\n{note}" for note in notes)
+    return _fitting(lines, "\n", _MAX_CONTENT - len(end)) + end

@@ -16,7 +16,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import REPAINTED
 from bot.domain.visibility import VisiblePictures
-from bot.messages import picture_files
+from bot.messages import alt_texts, picture_files
 from bot.messages.message_content import OutgoingFile
 from bot.storage import FileMissing, FileStorage
 from engine.contract import ArtifactRole, pixels_sha256
@@ -67,7 +67,7 @@ class CapturedFiles:
             for picture in pictures
         ]
 
-    async def find(self, job: Job, visible: VisiblePictures, limit: int, alt_text: str) -> Captured:
+    async def find(self, job: Job, visible: VisiblePictures, limit: int) -> Captured:
         """What is shown in a channel where the pictures are visible like this, and where a file
         may have so many bytes."""
         role = role_of(job)
@@ -86,6 +86,7 @@ class CapturedFiles:
         if suffix == "png":
             is_flow = await asyncio.to_thread(picture_files.has_flow_model, self._storage, picture)
             data = with_metadata(data, [picture.recipe], is_flow=is_flow)
+        alt_text = alt_texts.of_pictures([picture], NAMES[role].capitalize())
         file = OutgoingFile(f"{job.id}.{suffix}", data, alt_text, visible.needs_spoiler)
         return Captured(file, notes)
 

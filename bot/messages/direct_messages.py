@@ -17,10 +17,11 @@ from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import DeliveryFailed, Refused
-from bot.messages import captions, picture_files
+from bot.messages import alt_texts, captions, picture_files
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_refusal, meaning
 from bot.messages.message_client import retry_once
 from bot.messages.message_content import OutgoingFile
+from bot.messages.upload_limits import UploadLimits
 from bot.services.input_files import InputFiles
 from bot.storage import FileStorage
 from engine.contract import sha256
@@ -39,6 +40,7 @@ class DirectMessages:
         deliveries: DeliveryStore,
         storage: FileStorage,
         input_files: InputFiles,
+        upload_limits: UploadLimits,
         clock: Clock,
     ) -> None:
         self._client = client
@@ -46,6 +48,7 @@ class DirectMessages:
         self._deliveries = deliveries
         self._storage = storage
         self._input_files = input_files
+        self._upload_limits = upload_limits
         self._clock = clock
 
     async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
@@ -79,9 +82,9 @@ class DirectMessages:
     async def _send(self, delivery: Delivery, recipient_id: int) -> None:
         visible = visible_in(await self._pictures(delivery), NsfwPolicy.BLOCK)
         await self._input_files.restore(visible.pictures)
-        files = await self._files(visible)
+        files, notes = await self._files(visible, self._upload_limits.limit(delivery.target))
         dm = await self._client.create_dm(discord.Object(recipient_id))
-        content: str | None = captions.direct_message(visible.pictures)
+        content: str | None = captions.direct_message(visible.pictures, notes)
         for index, batch in enumerate(picture_files.batch_by_size(files)):
             nonce = _nonce(delivery.request or "", index)
             message = await retry_once(partial(_send_files, dm, content, batch, nonce))
@@ -99,16 +102,20 @@ class DirectMessages:
         pictures = await self._jobs.pictures(delivery.job_id)
         return [picture for picture in pictures if delivery.nth in (None, picture.nth)]
 
-    async def _files(self, visible: VisiblePictures) -> list[OutgoingFile]:
-        files = []
+    async def _files(
+        self, visible: VisiblePictures, limit: int
+    ) -> tuple[list[OutgoingFile], list[str]]:
+        """With what the message says of their formats."""
+        files, notes = [], dict[str, None]()
         for index, picture in enumerate(visible.pictures):
             if picture.unavailable_reason is None:
-                suffix, data = await asyncio.to_thread(
-                    picture_files.picture_file, self._storage, visible, index
+                fitted = await asyncio.to_thread(
+                    picture_files.picture_file, self._storage, visible, index, limit
                 )
-                alt_text = captions.alt_text([picture])
-                files.append(OutgoingFile(f"{picture.id}.{suffix}", data, alt_text))
-        return files
+                name, alt_text = f"{picture.id}.{fitted.suffix}", alt_texts.of_pictures([picture])
+                files.append(OutgoingFile(name, fitted.data, alt_text))
+                notes |= {fitted.note: None} if fitted.note else {}
+        return files, list(notes)
 
 
 async def _send_files(

@@ -13,6 +13,7 @@ from bot.messages import family_tree, picture_files
 from bot.messages.family_layout import MAX_DISTANCE, Family, nearest
 from bot.messages.family_tree import THUMBNAIL, Member
 from bot.messages.grid import Cell
+from bot.messages.picture_files import FittedFile
 from bot.services.family import FamilyFinder, FamilyMember, Relatives
 from bot.storage import FileMissing, FileStorage
 
@@ -66,13 +67,13 @@ class FamilyTrees:
 
     async def draw(
         self, pictures: FamilyPictures, visible: Mapping[str, Picture], limit: int
-    ) -> tuple[str, bytes]:
-        """The tree as a file: extension and data. Only visible pictures are shown."""
+    ) -> FittedFile:
+        """The tree as a file. Only visible pictures are shown."""
         return await asyncio.to_thread(self._draw, pictures, visible, limit)
 
     def _draw(
         self, pictures: FamilyPictures, visible: Mapping[str, Picture], limit: int
-    ) -> tuple[str, bytes]:
+    ) -> FittedFile:
         members = {
             name: Member(self._cell(name, pictures, visible), _label(name, pictures, visible))
             for name in pictures.family.parents

@@ -9,7 +9,7 @@ from bot.domain.job import ResponseTarget
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
-from bot.messages import captions, picture_files
+from bot.messages import alt_texts, captions, picture_files
 from bot.messages.action_views import ActionViews
 from bot.messages.channels import ChannelResolver
 from bot.messages.message_content import MessageContent, OutgoingFile
@@ -54,26 +54,29 @@ class FullSizeContent:
         if picture.unavailable_reason is None:
             await self._files.picture_file(picture)  # painted again if it is gone
         await self._display_versions.make(job, picture.nth)
+        file, note = await self._file(picture, target)
+        end = f"\n{note}" if note else ""
         return MessageContent(
-            content=captions.full_size(picture, models=models),
-            without_prompt=captions.full_size(picture, has_prompt=False, models=models),
+            content=captions.full_size(picture, models=models) + end,
+            without_prompt=captions.full_size(picture, has_prompt=False, models=models) + end,
             view=self._views.picture_view(picture, job),
-            files=[await self._file(picture, target)],
+            files=[file],
         )
 
     async def check_not_removed(self, delivery: Delivery) -> None:
         """Raise Refused if moderators have removed the picture."""
         rules.check_not_removed(await self._pictures(delivery))
 
-    async def _file(self, picture: Picture, target: ResponseTarget) -> OutgoingFile:
+    async def _file(self, picture: Picture, target: ResponseTarget) -> tuple[OutgoingFile, str]:
+        """With what the message says of its format."""
         visible = await self._channels.visible_in([picture], target.channel_id)
         rules.check_viewable(visible.pictures[0])
         limit = self._upload_limits.limit(target)
-        suffix, data = await asyncio.to_thread(
+        fitted = await asyncio.to_thread(
             picture_files.picture_file, self._storage, visible, limit=limit
         )
-        alt_text = captions.alt_text([picture])
-        return OutgoingFile(f"{picture.id}.{suffix}", data, alt_text, visible.needs_spoiler)
+        name, alt_text = f"{picture.id}.{fitted.suffix}", alt_texts.of_pictures([picture])
+        return OutgoingFile(name, fitted.data, alt_text, visible.needs_spoiler), fitted.note
 
     async def _pictures(self, delivery: Delivery) -> list[Picture]:
         """The requested picture, if it exists."""

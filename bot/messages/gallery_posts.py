@@ -15,7 +15,7 @@ from bot.domain.delivery import Delivery
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.picture import Picture, picture_id
 from bot.errors import Refused
-from bot.messages import captions, gallery_text, picture_files
+from bot.messages import alt_texts, gallery_text, picture_files
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import (
     ContentRejected,
@@ -121,30 +121,33 @@ class GalleryPosts:
         job, pictures = shown
         guild_id = delivery.target.guild_id or 0
         await self._displays.make(job, delivery.nth)
+        file, note = await self._file(delivery, shown)
+        end = f"\n{note}" if note else ""
         return MessageContent(
-            content=gallery_text.post(job, pictures, guild_id),
-            without_prompt=gallery_text.post(job, pictures, guild_id, has_prompt=False),
-            files=[await self._file(delivery, shown)],
+            content=gallery_text.post(job, pictures, guild_id) + end,
+            without_prompt=gallery_text.post(job, pictures, guild_id, has_prompt=False) + end,
+            files=[file],
         )
 
-    async def _file(self, delivery: Delivery, shown: _Shown) -> OutgoingFile:
+    async def _file(self, delivery: Delivery, shown: _Shown) -> tuple[OutgoingFile, str]:
+        """With what the message says of its format."""
         job, pictures = shown
         visible = await self._channels.visible_in(pictures, delivery.target.channel_id)
         if all(picture.unavailable_reason is not None for picture in visible.pictures):
             rules.check_viewable(visible.pictures[0])
         limit = self._messages.upload_limits.limit(delivery.target)
-        alt_text = captions.alt_text(pictures)
+        alt_text = alt_texts.of_pictures(visible.pictures)
         if len(pictures) == 1:
-            suffix, data = await asyncio.to_thread(
+            fitted = await asyncio.to_thread(
                 picture_files.picture_file, self._storage, visible, limit=limit
             )
-            name = f"{pictures[0].id}.{suffix}"
+            name = f"{pictures[0].id}.{fitted.suffix}"
         else:
-            suffix, data = await asyncio.to_thread(
+            fitted = await asyncio.to_thread(
                 picture_files.grid_file, self._storage, visible, limit, job.plan.layout
             )
-            name = f"{job.id}.{suffix}"
-        return OutgoingFile(name, data, alt_text, visible.needs_spoiler)
+            name = f"{job.id}.{fitted.suffix}"
+        return OutgoingFile(name, fitted.data, alt_text, visible.needs_spoiler), fitted.note
 
     async def _channel(self, delivery: Delivery) -> object:
         channel_id = delivery.target.channel_id

@@ -13,6 +13,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.messages import picture_files
 from bot.messages.grid import STYLE, Cell
+from bot.messages.picture_files import FittedFile
 from bot.storage import FileMissing, FileStorage
 from engine.contract.images import grid, labels
 
@@ -49,13 +50,11 @@ class HistoryPages:
 
     async def sheet(
         self, entries: Sequence[HistoryEntry], first_number: int, limit: int
-    ) -> tuple[str, bytes]:
-        """An image with a numbered thumbnail of each job: extension and data."""
+    ) -> FittedFile:
+        """An image with a numbered thumbnail of each job."""
         return await asyncio.to_thread(self._sheet, entries, first_number, limit)
 
-    def _sheet(
-        self, entries: Sequence[HistoryEntry], first_number: int, limit: int
-    ) -> tuple[str, bytes]:
+    def _sheet(self, entries: Sequence[HistoryEntry], first_number: int, limit: int) -> FittedFile:
         columns = min(_COLUMNS, len(entries))
         rows, step = -(-len(entries) // columns), _THUMBNAIL + _GAP
         image = Image.new("RGB", (columns * step - _GAP, rows * step - _GAP), STYLE.background)

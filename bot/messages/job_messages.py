@@ -15,8 +15,9 @@ from bot.domain.clock import Clock
 from bot.domain.delivery import Delivery
 from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
+from bot.domain.waits import Waits
 from bot.errors import DeliveryFailed
-from bot.messages import captions, components
+from bot.messages import alt_texts, captions, components
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
 from bot.messages.message_client import TOKEN_SECONDS, MessageClient
@@ -29,6 +30,8 @@ from engine.log import log_context
 
 EDIT_SECONDS: Final = 2.0
 """Between two edits of a message; Discord limits the rate of edits in a channel."""
+OVERDUE_SECONDS: Final = 5.0
+"""Between two searches for expected ends that have passed."""
 LAST_WORD_SECONDS: Final = 30.0
 """Before a token expires without which the message cannot be edited."""
 log = logging.getLogger(__name__)
@@ -60,6 +63,8 @@ class JobMessages:
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
+        self.waits = Waits()
+        """What the messages of unfinished jobs show."""
         self._progress_throttles: dict[str, Throttle[Progress]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._privately_informed: set[str] = set()
@@ -90,7 +95,15 @@ class JobMessages:
             task = asyncio.create_task(self._run(job.id, throttle))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        throttle.put(progress)
+        throttle.put(self.waits.update(job.id, progress, self._clock()))
+
+    async def end_overdue(self) -> None:
+        """Leave expected ends out of messages once they have passed; runs until it is cancelled."""
+        while True:
+            await self._sleep(OVERDUE_SECONDS)
+            for job_id, progress in self.waits.end_overdue(self._clock()).items():
+                if job_id in self._progress_throttles:
+                    self._progress_throttles[job_id].put(progress)
 
     async def _run(self, job_id: str, throttle: Throttle[Progress]) -> None:
         with log_context(job=job_id):
@@ -136,6 +149,7 @@ class JobMessages:
     def _forget(self, job_id: str) -> Throttle[Progress] | None:
         """The throttle of a job that shows no more progress."""
         self._without_previews.discard(job_id)
+        self.waits.remove(job_id)
         return self._progress_throttles.pop(job_id, None)
 
     async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:  # a Sender's
@@ -301,5 +315,9 @@ def _progress_content(job: Job, progress: Progress) -> MessageContent:
         content=captions.progress(job, progress),
         without_prompt=captions.progress(job, progress, has_prompt=False),
         view=components.cancel_view(job.id),
-        files=None if preview is None else [OutgoingFile("preview.jpg", preview)],
+        files=None if preview is None else [_preview_file(job, preview)],
     )
+
+
+def _preview_file(job: Job, preview: bytes) -> OutgoingFile:
+    return OutgoingFile("preview.jpg", preview, alt_texts.of_preview(job))

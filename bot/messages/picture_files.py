@@ -4,26 +4,45 @@ import struct
 import zlib
 from collections.abc import Sequence
 from io import BytesIO
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image
 
 from bot.domain.picture import Picture
 from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.visibility import VisiblePictures
+from bot.errors import Refused
 from bot.messages import grid
 from bot.messages.message_content import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Work
 from engine.contract.images import matrix
-from engine.contract.images.encode import encode_jpeg, encode_picture, encode_png
+from engine.contract.images.encode import (
+    MAX_WEBP_SIDE,
+    encode_jpeg,
+    encode_picture,
+    encode_png,
+    encode_webp,
+)
 from engine.contract.images.png_text import BadText
 from engine.contract.metadata import has_flow_schedule, with_metadata
 from engine.contract.samplers import FLOW_SAMPLERS
 
 _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
+_MIN_SHRINK: Final = 0.25
+"""The least width of a JPEG, as a part of the picture's."""
+_WEBP: Final = "Sent as lossless WebP: a PNG would exceed the {limit} of a file here."
+_JPEG: Final = (
+    "Sent as JPEG, with some loss: a lossless file would exceed the {limit} of a file here."
+)
+_SMALLER_JPEG: Final = (
+    "Sent as JPEG of {width}x{height}: the whole picture would exceed the {limit} of a file here."
+)
+_NOTHING_FITS: Final = "The picture fits no file that I may send here: at most {limit} are allowed."
+_MIB: Final = 2**20
+_KIB: Final = 2**10
 _MAX_FILES: Final = 10
 """Attachments of one message."""
 _GRID: Final = Grid()
@@ -32,16 +51,24 @@ _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.erro
 """What Pillow raises for a damaged PNG."""
 
 
+class FittedFile(NamedTuple):
+    """A picture as a file that a message may have."""
+
+    suffix: str
+    """The extension of its name."""
+    data: bytes
+    note: str = ""
+    """What the message says of its format; empty for a PNG."""
+
+
 def grid_file(
     storage: FileStorage,
     visible: VisiblePictures,
     limit: int = BYTES_LIMIT,
     layout: Layout = _GRID,
-) -> tuple[str, bytes]:
-    """The pictures of a job as one grid or matrix: file extension and data. Slow.
-
-    Raises FileMissing.
-    """
+) -> FittedFile:
+    """The pictures of a job as one grid or matrix. Slow. Raises FileMissing, or as `encode_within`
+    does."""
     cells = [p.unavailable_reason or _decode(_shown(storage, p)) for p in visible.pictures]
     images = [cell for cell in cells if isinstance(cell, Image.Image)]
     size = max((cell.size for cell in images), default=visible.pictures[0].recipe.size)
@@ -91,8 +118,9 @@ def _compose(cells: Sequence[grid.Cell], size: tuple[int, int], layout: Layout) 
 
 def picture_file(
     storage: FileStorage, visible: VisiblePictures, index: int = 0, limit: int = BYTES_LIMIT
-) -> tuple[str, bytes]:
-    """One picture with its recipe, unchanged if it is small enough. Slow. Raises FileMissing.
+) -> FittedFile:
+    """One picture with its recipe, unchanged if it is small enough. Slow. Raises FileMissing, or as
+    `encode_within` does.
 
     It is the stored file or, if there is one, its enlarged version.
     """
@@ -102,7 +130,9 @@ def picture_file(
         data = with_metadata(stored, [picture.recipe], is_flow=has_flow_model(storage, picture))
     except BadText as error:
         raise FileMissing(_DAMAGED) from error
-    return ("png", data) if len(data) <= limit else encode_within(_decode(stored), limit)
+    if len(data) <= limit:
+        return FittedFile("png", data)
+    return encode_within(_decode(stored), limit)
 
 
 def thumbnail(storage: FileStorage, picture: Picture, side: int) -> Image.Image:
@@ -118,19 +148,36 @@ def encode_within(
     recipes: Sequence[Work] = (),
     *,
     is_flow: bool = False,
-) -> tuple[str, bytes]:
-    """PNG with these recipes if it fits, else JPEG, else a smaller JPEG.
+) -> FittedFile:
+    """PNG with these recipes if it fits, else lossless WebP, else JPEG, else a smaller JPEG.
 
-    `is_flow` says that the model of the first recipe is one with flow matching.
+    `is_flow` says that the model of the first recipe is one with flow matching. Raises Refused,
+    with a sentence for everybody, if not even a JPEG of a quarter of its width fits.
     """
     for encode in (encode_picture, encode_png):
         data = with_metadata(encode(image), recipes, is_flow=is_flow)
         if len(data) <= limit:
-            return "png", data
-    while len(data := encode_jpeg(image, _JPEG_QUALITY)) > limit:
-        size = (int(image.width * _SHRINK_FACTOR), int(image.height * _SHRINK_FACTOR))
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    return "jpg", data
+            return FittedFile("png", data)
+    webp = encode_webp(image) if max(image.size) <= MAX_WEBP_SIDE else None
+    if webp is not None and len(webp) <= limit:
+        return FittedFile("webp", webp, _WEBP.format(limit=_size(limit)))
+    return _lossy(image, limit)
+
+
+def _lossy(image: Image.Image, limit: int) -> FittedFile:
+    shown, note = image, _JPEG
+    while len(data := encode_jpeg(shown, _JPEG_QUALITY)) > limit:
+        width, height = round(shown.width * _SHRINK_FACTOR), round(shown.height * _SHRINK_FACTOR)
+        if width < image.width * _MIN_SHRINK or not height:
+            raise Refused(_NOTHING_FITS.format(limit=_size(limit)))
+        shown = image.resize((width, height), Image.Resampling.LANCZOS)
+        note = _SMALLER_JPEG.format(width=width, height=height, limit="{limit}")
+    return FittedFile("jpg", data, note.format(limit=_size(limit)))
+
+
+def _size(limit: int) -> str:
+    """An upload limit in words."""
+    return f"{limit / _MIB:.3g} MiB" if limit >= _MIB else f"{limit / _KIB:.3g} KiB"
 
 
 def batch_by_size(

@@ -10,7 +10,7 @@ from bot.domain.job import Job, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
-from bot.messages import captions, picture_files
+from bot.messages import alt_texts, captions, picture_files
 from bot.messages.action_views import ActionViews
 from bot.messages.captured import CapturedFiles
 from bot.messages.channels import ChannelResolver
@@ -59,20 +59,21 @@ class ResultContent:
             return MessageContent(content=content, without_prompt=without_prompt)
         view = self._views.result_view(job, visible.pictures)
         limit = self._upload_limits.limit(target)
-        alt_text = captions.alt_text(pictures)
-        captured = await self._captured.find(job, visible, limit, alt_text)
+        captured = await self._captured.find(job, visible, limit)
         notes, files = list(captured.notes), [captured.file] if captured.file else []
         notes += await self._replay_notes.of(job, visible.pictures)
         if captured.file is None:
             try:
-                suffix, data = await asyncio.to_thread(
+                fitted = await asyncio.to_thread(
                     picture_files.grid_file, self._storage, visible, limit, job.plan.layout
                 )
-            except FileMissing as error:
+            except (FileMissing, Refused) as error:
                 notes.append(str(error))
             else:
-                name = f"{job.id}.{suffix}"
-                files.append(OutgoingFile(name, data, alt_text, visible.needs_spoiler))
+                notes += [fitted.note] if fitted.note else []
+                alt_text = alt_texts.of_pictures(visible.pictures)
+                name = f"{job.id}.{fitted.suffix}"
+                files.append(OutgoingFile(name, fitted.data, alt_text, visible.needs_spoiler))
         return MessageContent(
             content="\n".join([content, *notes]),
             without_prompt="\n".join([without_prompt, *notes]),

@@ -186,6 +186,11 @@ class Playground(Administration):
         return self.gateway.online
 
     @property
+    def presences(self) -> dict[int, str]:
+        """What the bot shows of itself, by shard."""
+        return self.gateway.presences
+
+    @property
     def people(self) -> list[Person]:
         """All users, in order of creation."""
         return list(self._people.values())

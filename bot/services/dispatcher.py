@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from bot.aio import run_until
@@ -18,6 +21,8 @@ from bot.services.outbox import Outbox
 from bot.services.scheduler import JobScheduler
 
 _RETRY_SECONDS: Final = 5.0
+_REFRESH_SECONDS: Final = 10.0
+"""Time after which the expected ends of waiting jobs are estimated again."""
 log = logging.getLogger(__name__)
 
 
@@ -45,6 +50,8 @@ class Dispatcher:
         self._clock = clock
         self._backlog = BacklogReporter(engine, scheduler, clock)
         self._wake = asyncio.Event()
+        self._is_queue_shown = False
+        """Whether messages show positions in the queue."""
         self.is_draining = False
         engine.subscribe(self.wake)
 
@@ -69,7 +76,13 @@ class Dispatcher:
             except DatabaseUnavailable as error:
                 log.error("No job can be started: %s", error)  # noqa: TRY400 # the traceback says nothing
                 asyncio.get_running_loop().call_later(_RETRY_SECONDS, self.wake)
-            await self._wake.wait()
+            await self._next_wake()
+
+    async def _next_wake(self) -> None:
+        """Wait until something changes; while jobs wait, not for ever, because time passes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_REFRESH_SECONDS if self._is_queue_shown else None):
+                await self._wake.wait()
 
     async def drain(self, seconds: float) -> None:
         """Start no more jobs, and wait up to `seconds` for those that are running.
@@ -94,6 +107,7 @@ class Dispatcher:
         queue = await self._scheduler.ordered_queue()
         engine = self._engine.status
         if not engine.is_available:
+            self._is_queue_shown = False
             self._backlog.update(queue)
             for job in queue:
                 self._notifier.show(job, Progress(engine_down=True))
@@ -105,14 +119,24 @@ class Dispatcher:
                 self._scheduler.start(claimed)
                 self._tasks.start(claimed.id, self._run_job(claimed))
         self._backlog.update(queue)
-        for ahead, job in enumerate(queue, start=self._scheduler.running):
-            self._notifier.show(job, Progress(jobs_ahead=ahead))
+        self._show_queue(queue)
+
+    def _show_queue(self, queue: Sequence[Job]) -> None:
+        """Show waiting jobs how many go before them, and when they are expected to end."""
+        self._is_queue_shown, now = bool(queue), self._clock()
+        positions = enumerate(queue, start=self._scheduler.running)
+        for (ahead, job), seconds in zip(positions, self._scheduler.ends(queue), strict=True):
+            ends_at = None if seconds is None else now + seconds
+            self._notifier.show(job, Progress(jobs_ahead=ahead, ends_at=ends_at))
 
     async def _run_job(self, job: Job) -> None:
         result = None
         try:
             prior_seconds = self._scheduler.virtual_time(job.user_id)
-            result = await self._runner.run(job, prior_seconds=prior_seconds)
+            set_painted = partial(self._scheduler.set_painted, job.id)
+            result = await self._runner.run(
+                job, prior_seconds=prior_seconds, on_painted=set_painted
+            )
         finally:
             self._scheduler.end(job, 0.0 if result is None else result.engine_seconds)
             self.wake()

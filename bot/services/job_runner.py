@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -42,7 +42,12 @@ from engine.contract import (
 
 _FIRST_DELAY: Final = 0.5
 _LONGEST_DELAY: Final = 30.0
+OnPainted: TypeAlias = Callable[[float], None]
 log = logging.getLogger(__name__)
+
+
+def _ignore(_: float) -> None:
+    pass
 
 
 class JobResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,27 +87,30 @@ class JobRunner:
         self._uncharged: set[str] = set()
         """Ids of running jobs for which nobody pays if they end without pictures."""
 
-    async def run(self, job: Job, *, prior_seconds: float) -> JobResult:
+    async def run(
+        self, job: Job, *, prior_seconds: float, on_painted: OnPainted = _ignore
+    ) -> JobResult:
         """Run a claimed job on the engine and store the result.
 
-        `prior_seconds` is the recent engine time of its user. If the engine dies, or this call is
-        cancelled before the engine has finished, the job is queued again.
+        `prior_seconds` is the recent engine time of its user. `on_painted` is called with the share
+        of the job that is painted. If the engine dies, or this call is cancelled before the engine
+        has finished, the job is queued again.
         """
         self._running.add(job.id)
         try:
-            return await self._run(job, prior_seconds)
+            return await self._run(job, prior_seconds, on_painted)
         finally:
             self._running.discard(job.id)
             self._uncharged.discard(job.id)
 
-    async def _run(self, job: Job, prior_seconds: float) -> JobResult:
+    async def _run(self, job: Job, prior_seconds: float, on_painted: OnPainted) -> JobResult:
         stored = await retry_until_written(lambda: self._jobs.stored_pictures(job.id))
         artifacts = await retry_until_written(lambda: self._artifacts.of_job(job.id))
         attempt = _Attempt(job, stored, artifacts)
         saver = PictureSaver(self._jobs, self._artifacts, self._storage, job, attempt.missing)
         try:
             async with saver:
-                ending = await self._paint(attempt, saver, prior_seconds)
+                ending = await self._paint(attempt, saver, prior_seconds, on_painted)
         except EngineDied as error:
             await self._requeue(job, crashed=error.crashed)
             return JobResult(engine_seconds=0.0, ended=None)
@@ -142,7 +150,11 @@ class JobRunner:
             await self._delete_pictures(job)
 
     async def _paint(
-        self, attempt: "_Attempt", saver: PictureSaver, prior_seconds: float
+        self,
+        attempt: "_Attempt",
+        saver: PictureSaver,
+        prior_seconds: float,
+        on_painted: OnPainted,
     ) -> Ending:
         """Have the engine paint the missing pictures. Raises BotError if it cannot."""
         job = attempt.job
@@ -172,7 +184,9 @@ class JobRunner:
             elif isinstance(event, ArtifactDone):
                 saver.add_artifact(event)
             elif isinstance(event, Stepped) and event.step < event.steps:
-                self._notifier.show(job, attempt.progress(event))
+                progress = attempt.progress(event)
+                on_painted((progress.percent or 0) / 100)
+                self._notifier.show(job, progress)
 
         current = await retry_until_written(lambda: self._jobs.job(job.id))
         if current is None or current.has_ended:  # before the engine could be asked to stop it

@@ -22,6 +22,8 @@ class Schedule:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._running: dict[str, Job] = {}
+        self._painted: dict[str, float] = {}
+        """How much of each running job is painted, from 0 to 1."""
         self._virtual_times = VirtualTimes()
         self._active_users: frozenset[int] = frozenset()
         self.samples: Sequence[cost_model.Sample] = ()
@@ -53,9 +55,15 @@ class Schedule:
     def end(self, job: Job, engine_seconds: float) -> None:
         """Count a job as no longer running, and charge its user."""
         del self._running[job.id]
+        self._painted.pop(job.id, None)
         users = self._active_users | {job.user_id}
         seconds = max(cost_model.LEAST, engine_seconds)
         self._virtual_times = fair_queue.charge(self._virtual_times, job.user_id, seconds, users)
+
+    def set_painted(self, job_id: str, share: float) -> None:
+        """How much of a running job is painted, from 0 to 1."""
+        if job_id in self._running:
+            self._painted[job_id] = share
 
     def virtual_time(self, user_id: int) -> float:
         """Engine seconds of this user, comparable with those of other users only."""
@@ -102,6 +110,21 @@ class Schedule:
         total = sum(map(self.cost, [*running, *until_job]))
         return fair_queue.until_end(self.cost(job), total, replicas) / batches
 
+    def seconds_to_ends(
+        self, queue: Sequence[Job], batches: int, replicas: int = 1
+    ) -> list[float | None]:
+        """After how many seconds each job of the ordered queue will have ended; None before a job
+        has been measured. `batches` and `replicas` are those of `estimate_wait`."""
+        if not self.samples:
+            return [None] * len(queue)
+        running = self._running.values()
+        total = sum(self.cost(job) * (1 - self._painted.get(job.id, 0.0)) for job in running)
+        ends: list[float | None] = []
+        for cost in map(self.cost, queue):
+            total += cost
+            ends.append(fair_queue.until_end(cost, total, replicas) / batches)
+        return ends
+
 
 class JobScheduler(Schedule):
     """A schedule whose queue and costs come from the database."""
@@ -139,6 +162,12 @@ class JobScheduler(Schedule):
             return None
         queued, last_started = await self._jobs.queued(), await self._jobs.last_started()
         return self.estimate_end(job, queued, last_started, self._batches, self.replicas)
+
+    def ends(self, queue: Sequence[Job]) -> list[float | None]:
+        """As `seconds_to_ends`, with the engine as it is now."""
+        if not self._engine.models:
+            return [None] * len(queue)
+        return self.seconds_to_ends(queue, self._batches, self.replicas)
 
     @property
     def replicas(self) -> int:

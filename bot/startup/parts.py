@@ -27,6 +27,7 @@ from bot.messages.message_client import MessageClient
 from bot.messages.replayed import ReplayNotes
 from bot.messages.response_sender import ResponseSender
 from bot.messages.result_content import ResultContent, ShownResult
+from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
@@ -45,6 +46,7 @@ from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
+from bot.services.queue_view import QueueView
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
 from bot.services.restoration import PictureRestorer
@@ -63,6 +65,11 @@ class Parts(msgspec.Struct, frozen=True):
     notifier: JobMessages
     dispatcher: Dispatcher
     tasks: JobTasks
+
+    @property
+    def temporary_replies(self) -> TemporaryReplies:
+        """Those of the client for messages."""
+        return self.services.message_client.temporary_replies
 
 
 def build(
@@ -121,6 +128,8 @@ def build(
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
         preferences=preferences,
         history=HistoryPages(db.history, db.jobs, storage),
+        queue_view=QueueView(db.jobs, notifier.waits),
+        source_url=settings.imagine_source_url,
     )
     return Parts(services, notifier, dispatcher, tasks)
 
@@ -245,7 +254,9 @@ def _senders(
     return {
         DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
         DeliveryKind.SHOWN: ResponseSender(messages, db.deliveries, shown),
-        DeliveryKind.DIRECT: DirectMessages(client, db.jobs, db.deliveries, storage, files, clock),
+        DeliveryKind.DIRECT: DirectMessages(
+            client, db.jobs, db.deliveries, storage, files, messages.upload_limits, clock
+        ),
         DeliveryKind.CARD: CardSender(client),
         DeliveryKind.GALLERY: GalleryPosts(
             client, messages, db.jobs, db.deliveries, storage, displays, channels

@@ -109,6 +109,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By picture size, smallest first."""
     fingerprint: str
     """Software and hardware in one line. Equal recipes and fingerprints give equal bits."""
+    licence: str = ""
+    """As the model's own files name it, such as `mit`; empty if they do not."""
 
     @property
     def backend(self) -> Backend:

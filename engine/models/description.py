@@ -81,7 +81,7 @@ def describe(files: ModelFiles) -> Description:
         _guidance(files, family) if distillation is None else distillation.guidance,
         native_size(denoiser, config, family, scale_factor),
         read_scheduler_config(files),
-        _readme(files).licence,
+        licence_of(files),
         _fitting_embeddings(files, family),
         ("edit",) if is_editor(config) else family.abilities,
     )
@@ -293,6 +293,11 @@ def latent_pixels(
         raise ValueError(f"the sample_size of the {denoiser} is {sample_size!r}")
     height, width = sides
     return int(height * width)
+
+
+def licence_of(files: ModelFiles) -> str | None:
+    """The licence of a model as its files name it; None if they do not."""
+    return _readme(files).licence
 
 
 def _readme(files: ModelFiles) -> Readme:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Final
 
+import msgspec
 import torch
 
 from engine.device import Device
@@ -21,7 +22,7 @@ from engine.models.defaults import (
     Z_IMAGE,
     FamilyDefaults,
 )
-from engine.models.description import family_of
+from engine.models.description import family_of, licence_of
 from engine.models.offload_setting import is_offloaded
 from engine.models.storage_setting import stored_bytes
 from engine.safety import BUILTIN, Checker
@@ -115,6 +116,7 @@ def _load(
     with model_errors(name):
         _check_memory(files, device)
         model = family.load(files, device, classifiers, use_builtin_checker=use_builtin_checker)
+    model.card = msgspec.structs.replace(model.card, licence=licence_of(files) or "")
     model.offer_adapters(find_loras(lora_folders(files.name)))
     return model
 

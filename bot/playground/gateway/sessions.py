@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from bot.playground.errors import Json
+from bot.playground.gateway.presences import Presence
 from bot.playground.gateway.shards import Shard, parse_shard
 from bot.playground.model.guild import Guild
 from bot.playground.model.intents import ALL_INTENTS, Intent
@@ -84,6 +85,7 @@ class Session:
     large_threshold: int = LARGE_THRESHOLD
     seq: int = 0
     disconnected_at: float = 0.0
+    presence: Presence = field(default_factory=Presence)
     log: deque[Json] = field(default_factory=lambda: deque(maxlen=REPLAY_LIMIT))
 
     def dispatch(self, name: str, data: Json) -> None:
@@ -198,6 +200,25 @@ class Gateway:
         session.dispatch("RESUMED", {"_trace": []})
         self._world.changes.notify()
         return session
+
+    @property
+    def presences(self) -> dict[int, str]:
+        """What the bot shows of itself, by shard; of connected sessions only."""
+        return {
+            session.shard.id: session.presence.text
+            for session in self._sessions.values()
+            if session.transport
+        }
+
+    def update_presence(self, session: Session, data: Json) -> CloseCode | None:
+        """Show what a session says; return the code to close its connection with, if any."""
+        if not session.presence.update(data, self._world.clock.now()):
+            return CloseCode.DECODE_ERROR
+        if session.presence.is_too_frequent:
+            self._world.violations.append(f"GATEWAY opcode 3: shard {session.shard.id} too often")
+            return CloseCode.RATE_LIMITED
+        self._world.changes.notify()
+        return None
 
     def _is_valid_token(self, token: object) -> bool:
         is_right = token in (self._token, f"Bot {self._token}")

@@ -137,6 +137,10 @@ class Connection:
             self.close(CloseCode.DECODE_ERROR)
         elif op == Opcode.REQUEST_GUILD_MEMBERS:
             self._member_requests.respond(self._session, data)
+        elif op == Opcode.PRESENCE_UPDATE:
+            code = self._gateway.update_presence(self._session, data)
+            if code is not None:
+                self.close(code)
 
     def _set_session(self, result: Session | CloseCode | None) -> None:
         if result is None:

@@ -83,6 +83,7 @@ class PageStream:
         return {
             "online": self._playground.online,
             "bot": world.bot.name,
+            "presence": next(iter(self._playground.presences.values()), ""),
             "commands": self._slash_commands(),
             "channels": channel_list(world, self._person),
             "message_commands": [command["name"] for command in message_commands],

@@ -22,6 +22,10 @@ class PlaygroundFacade(Protocol):
         """Whether a bot is connected."""
 
     @property
+    def presences(self) -> dict[int, str]:
+        """What the bot shows of itself, by shard."""
+
+    @property
     def people(self) -> list[Person]:
         """All users, in order of creation."""
 

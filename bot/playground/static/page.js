@@ -106,7 +106,8 @@ function showOverview(data) {
   composer.setCommands(data.commands, data.candidates);
   messages.setContext(data);
   conditions.setActive(data.conditions);
-  showStatus(data.online, data.online ? `${data.bot} is online` : "Waiting for the bot…");
+  const presence = data.presence ? ` · ${data.presence}` : "";
+  showStatus(data.online, data.online ? `${data.bot} is online${presence}` : "Waiting for the bot…");
 }
 
 function showStatus(online, text) {

@@ -1,0 +1,74 @@
+"""The text of /about; pure."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bot.domain.model_names import short_names
+from bot.domain.user_data import RetentionPolicy
+from bot.messages import captions
+from bot.monitoring.software import Package
+from engine.contract import ModelCard
+
+MAX_MODELS: Final = 10
+_MAX_NAME: Final = 60
+_MAX_CHARS: Final = 2000
+_UNKNOWN: Final = "licence not named"
+_SUMMARY: Final = (
+    "I paint pictures with Stable Diffusion. Every picture can be painted again from its recipe."
+)
+
+
+def about(
+    version: str,
+    models: Sequence[ModelCard],
+    packages: Sequence[Package],
+    retention: RetentionPolicy,
+    source_url: str | None,
+) -> str:
+    """Who the bot is, what it is made of, and what it stores; the default model is the first."""
+    own, *others = packages or (Package("imagine-bot", version, ""),)
+    parts = [
+        f"**{own.name} {version}**{_licence(own.licence)}. {_SUMMARY}",
+        _models(models),
+        _privacy(retention),
+        *([f"Source: <{source_url}>"] if source_url else []),
+    ]
+    text = "\n".join(parts)
+    software = _software(others)
+    return f"{text}\n{software}" if software and len(text) + len(software) < _MAX_CHARS else text
+
+
+def _models(models: Sequence[ModelCard]) -> str:
+    if not models:
+        return "Model: none is loaded at the moment."
+    names = list(short_names(models).items())
+    texts = [
+        f"{captions.escape(name, _MAX_NAME)} ({_licence_of(card)})"
+        for name, card in names[:MAX_MODELS]
+    ]
+    more = len(names) - len(texts)
+    rest = f" and {more} more" if more else ""
+    noun = "Model" if len(names) == 1 else "Models, the default first"
+    return f"{noun}: {', '.join(texts)}{rest}."
+
+
+def _licence_of(card: ModelCard) -> str:
+    return captions.escape(card.licence, _MAX_NAME) or _UNKNOWN
+
+
+def _privacy(retention: RetentionPolicy) -> str:
+    stored = "until you delete it" if retention.days is None else f"for {retention.days} days"
+    return (
+        f"Privacy: I store your requests, your user ID and the pictures {stored}, and I read no "
+        "messages but those that you give me. `/privacy show` shows all of it, `/privacy delete` "
+        "deletes it."
+    )
+
+
+def _software(packages: Sequence[Package]) -> str:
+    named = [f"{package.name} ({package.licence})" for package in packages if package.licence]
+    return f"Made with {', '.join(named)}." if named else ""
+
+
+def _licence(licence: str) -> str:
+    return f", licence {licence}" if licence else ""
