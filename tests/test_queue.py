@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from bot.domain.job import Progress
+from bot.domain.plan import PlanDetails
 from bot.messages import queue_panel
 from bot.messages.queue_panel import PAGE_JOBS, Scope
 from bot.playground import Interaction, Message, Person
@@ -135,3 +136,12 @@ def test_a_long_queue_has_pages() -> None:
     assert [page.count("\n") for page in pages] == [PAGE_JOBS, PAGE_JOBS, 1]
     assert pages[2].splitlines()[1].startswith("11. ") and "page 3 of 3" in pages[2]
     assert all(len(page) <= 2000 for page in pages)
+
+
+def test_moderators_do_not_see_private_prompts() -> None:
+    """They can cancel such a job all the same; its author sees the prompt."""
+    private = job(plan=PlanDetails(prompt="a secret", is_private=True))
+    queue = Queue(jobs=(QueuedJob(private, Progress(percent=5)),), total=1)
+    text = queue_panel.content(queue, Scope.SERVER, 0)
+    assert "a secret" not in text and "1. *in private* · <@1> · Painting… 5 %" in text
+    assert "a secret" in queue_panel.content(queue, Scope.MINE, 0)

@@ -37,7 +37,7 @@ async def command(interaction: Interaction) -> None:
 
 async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
     """Show a page, after the job of the button, if it has one, is cancelled."""
-    notice = await _cancel(interaction, match["job"]) if match["job"] else ""
+    notice = await _cancel(interaction, match["queued"]) if match["queued"] else ""
     scope = Scope(match["scope"]) if is_moderator(interaction) else Scope.MINE
     queue = await _queue(interaction, scope)
     page = min(int(match["page"]), queue_panel.page_count(queue) - 1)

@@ -13,6 +13,8 @@ from bot.services.queue_view import Queue, QueuedJob
 PAGE_JOBS: Final = 5
 """Jobs of a page: as many as buttons in a row."""
 _NO_JOBS: Final = "You have no jobs that wait or are painted. /imagine starts one."
+_PRIVATE: Final = "*in private*"
+"""Stands for the prompt of a private job, which moderators do not see either."""
 _NONE_HERE: Final = "No jobs of this server wait or are painted."
 
 
@@ -26,7 +28,9 @@ class Scope(StrEnum):
 def pattern() -> str:
     """Matches the custom ids of the buttons: a job to cancel, if any, the scope and the page."""
     scopes = "|".join(Scope)
-    return rf"{VERSION}:queue:(?P<job>[0-9a-z]{{0,24}}):(?P<scope>{scopes}):(?P<page>[0-9]{{1,4}})"
+    return (
+        rf"{VERSION}:queue:(?P<queued>[0-9a-z]{{0,24}}):(?P<scope>{scopes}):(?P<page>[0-9]{{1,4}})"
+    )
 
 
 def custom_id(scope: Scope, page: int, job_id: str = "") -> str:
@@ -81,10 +85,12 @@ def _heading(queue: Queue, scope: Scope, page: int) -> str:
 
 def _line(queued: QueuedJob, scope: Scope) -> str:
     job = queued.job
-    parts = [captions.title(job), captions.stage(queued.progress)]
+    is_hidden = job.plan.is_private and scope is Scope.SERVER
+    title = f"{job.kind.title}{_PRIVATE}" if is_hidden else captions.title(job)
+    parts = [title, captions.stage(queued.progress)]
     if scope is Scope.SERVER:
         parts.insert(1, f"<@{job.user_id}>")
-    return " · ".join([*parts, *_link(job.target)])
+    return " · ".join([*parts, *([] if job.plan.is_private else _link(job.target))])
 
 
 def _link(target: ResponseTarget) -> list[str]:
