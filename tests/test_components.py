@@ -18,7 +18,7 @@ from bot.domain.kinds.remix import Noise
 from bot.domain.picture import Picture
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
 from bot.domain.preference_settings import SETTINGS
-from bot.domain.preferences import NO_PREFERENCES, Layer
+from bot.domain.preferences import Layer
 from bot.domain.remix_form import FormTexts
 from bot.domain.setting_values import Offer
 from bot.features import (
@@ -43,7 +43,7 @@ from bot.messages.action_views import (
 )
 from engine.contract import Capture, Phase, Sampler
 from tests.fake_engine import MODEL
-from tests.panel_views import panel_views
+from tests.panel_views import panel_views, settings_views, sketch_form_ids
 from tests.samples import job, picture
 from tests.samples import recipe as sample_recipe
 
@@ -104,7 +104,7 @@ def all_custom_ids() -> list[str]:
         report_cards.deleted_case_view(LONGEST_JOB_ID, is_open=True),
         privacy.confirmation_view(),
         edit.upload_view(10),
-        *(*settings_views(), *panel_views(LONGEST_JOB_ID)),
+        *(*settings_views(OFFER), *panel_views(LONGEST_JOB_ID)),
         history_texts.page_view(
             HistoryPage(jobs=(job(LONGEST_JOB_ID),), number=99999, count=10**6), LONGEST_SEARCH
         ),
@@ -123,19 +123,8 @@ def all_custom_ids() -> list[str]:
         region.modal(LONGEST_JOB_ID, 100, "a red house"),
         settings_panel.modal(SETTINGS["styles"], Layer.CHANNEL, "", OFFER),
     ]
-    return [*ids, *(modal.custom_id for modal in modals), recipe.PAINT_ID]
-
-
-def settings_views() -> list[discord.ui.View]:
-    """The panels of /settings for a server."""
-    layers = [Layer.USER, Layer.CHANNEL, Layer.GUILD]
-    overview = settings_panel.overview(
-        Layer.CHANNEL, layers, NO_PREFERENCES, OFFER, is_in_guild=True
-    )
-    editors = [
-        settings_panel.editor(setting, Layer.CHANNEL, {}, OFFER) for setting in SETTINGS.values()
-    ]
-    return [overview.view, *(editor.view for editor in editors)]
+    forms = [*(modal.custom_id for modal in modals), *sketch_form_ids(LONGEST_JOB_ID)]
+    return [*ids, *forms, recipe.PAINT_ID]
 
 
 def steps_job(name: str) -> Job:

@@ -28,4 +28,4 @@ async def command(interaction: Interaction) -> None:
     await interaction.edit_original_response(content=text)
 
 
-exports: Final = Exports(commands=(command,))
+exports: Final = Exports(commands=(command,), is_always_allowed=True)

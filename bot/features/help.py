@@ -77,4 +77,5 @@ def _contents(interaction: Interaction) -> Contents:
 exports: Final = Exports(
     commands=(command,),
     components=(Component(help_pages.PATTERN, on_use),),
+    is_always_allowed=True,
 )

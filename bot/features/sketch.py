@@ -135,19 +135,30 @@ def _embedded(embeds: Sequence[discord.Embed]) -> Iterator[str]:
 async def _offer(interaction: Interaction, urls: Sequence[str]) -> None:
     """Show the pictures in private, each with a button; this message is the state of the form."""
     urls = urls[:_MAX_UPLOADS]
-    labels = [f"Picture {nth}" for nth in range(1, len(urls) + 1)]
-    if len(urls) == 1:
-        labels = ["Use as sketch…"]
-    buttons = [
-        components.button(label, f"{_NTH_BUTTON}:{nth}", row=nth // 5)
-        for nth, label in enumerate(labels)
-    ]
     await interaction.response.send_message(
         "Use this picture as a sketch?" if len(urls) == 1 else _QUESTION,
         embeds=[discord.Embed().set_image(url=url) for url in urls],
-        view=components.stateless_view(buttons),
+        view=offer_view(len(urls)),
         ephemeral=True,
     )
+
+
+def offer_view(count: int) -> discord.ui.View:
+    """A button for each of so many pictures, up to ten."""
+    labels = [f"Picture {nth}" for nth in range(1, count + 1)]
+    if count == 1:
+        labels = ["Use as sketch…"]
+    return components.stateless_view(
+        [
+            components.button(label, f"{_NTH_BUTTON}:{nth}", row=nth // 5)
+            for nth, label in enumerate(labels)
+        ]
+    )
+
+
+def modal_ids(job_id: str, nth: int) -> list[str]:
+    """The custom ids of the forms about a picture of a job and about the last one of a message."""
+    return [components.custom_id(_MODAL, job_id, nth), f"{_NTH_MODAL}:{_MAX_UPLOADS - 1}"]
 
 
 async def ask_about_nth(interaction: Interaction, match: re.Match[str]) -> None:
