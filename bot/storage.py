@@ -94,8 +94,9 @@ class FileStorage:
         return self._read(path, "The picture's file")
 
     def has_picture(self, path: str) -> bool:
-        """Whether there is a file at this path."""
-        return (self._folder / path).is_file()
+        """Whether there is a file at this path, of any type."""
+        file = self._folder / path
+        return file.exists() and not file.is_dir()
 
     def source(self, sha256: str) -> bytes:
         """The PNG of an init image. Raises FileMissing."""

@@ -106,14 +106,15 @@ async def test_a_removed_picture_is_not_enlarged(harness: BotHarness, engine: Fa
     assert len(engine.paints) == 1
 
 
-async def test_the_file_of_an_enlarged_picture_must_be_there(harness: BotHarness) -> None:
-    """The job fails with a sentence."""
+async def test_the_pixels_of_an_enlarged_picture_must_be_the_same(harness: BotHarness) -> None:
+    """Its file is gone, and its recipe gives other pixels: the job fails with a sentence."""
     shown = await single(harness)
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
+    harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
     interaction = await harness.ada.click(shown, "⬆ 4x")
     await harness.discord.until(
-        lambda: interaction.response and "file is gone" in interaction.response.content,
+        lambda: interaction.response and "other pixels" in interaction.response.content,
         why="the reason",
     )
 

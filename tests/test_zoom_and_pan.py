@@ -310,14 +310,27 @@ async def test_without_a_model_for_it_the_menu_says_so(
     assert await harness.refusal(refused) == NO_INPAINTER
 
 
-async def test_a_zoom_of_a_deleted_file_says_so(harness: BotHarness, engine: FakeEngine) -> None:
-    """The message is private, and the job's own message is gone."""
+async def test_a_zoom_of_a_deleted_file_paints_it_again(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """Its picture is painted from its recipe before the zoom."""
     shown = await single(harness)
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
+    await harness.result(await harness.ada.choose(shown, menu_of(harness), "zoom20"))
+    assert [len(paint.recipes) for paint in engine.paints] == [4, 1, 4]
+    assert engine.paints[1].recipes[0] in engine.paints[0].recipes
+
+
+async def test_a_zoom_of_a_lost_picture_says_so(harness: BotHarness, engine: FakeEngine) -> None:
+    """If other pixels come of its recipe; the message is private, and the job's own is gone."""
+    shown = await single(harness)
+    for path in (harness.data / "pictures").rglob("*.png"):
+        path.unlink()
+    harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
     interaction = await harness.ada.choose(shown, menu_of(harness), "zoom20")
     await harness.discord.until(
-        lambda: any("gone" in message.content for message in interaction.ephemerals),
+        lambda: any("other pixels" in message.content for message in interaction.ephemerals),
         why="the reason",
     )
-    assert len(engine.paints) == 1
+    assert len(engine.paints) == 2
