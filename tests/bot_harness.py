@@ -150,8 +150,11 @@ class BotHarness:
         """Rows of the database, read while the bot may run."""
         return query(self.data, sql)
 
-    def execute(self, sql: str, *values: object) -> None:
-        """Change the database; call it in a thread if the bot may hold a lock."""
+    async def execute(self, sql: str, *values: object) -> None:
+        """Change the database; not in the event loop's thread, where the bot may hold a lock."""
+        await asyncio.to_thread(self._execute, sql, values)
+
+    def _execute(self, sql: str, values: tuple[object, ...]) -> None:
         connection = sqlite3.connect(self.data / FILENAME)
         with connection:
             connection.execute(sql, values)

@@ -54,7 +54,7 @@ async def test_without_token_and_message_id_a_new_message_is_sent(
     )
     await eventually(lambda: harness.query("SELECT * FROM deliveries WHERE message IS NOT NULL"))
     await asyncio.to_thread(make_older, harness.data / FILENAME)
-    await asyncio.to_thread(harness.execute, "UPDATE deliveries SET message = NULL")
+    await harness.execute("UPDATE deliveries SET message = NULL")
     engine.gate.set()
     await harness.discord.until(lambda: len(harness.discord.messages()) == 2, why="a new message")
     assert "U1" in harness.discord.messages()[-1].buttons

@@ -1,6 +1,5 @@
 """✏️ Edit: the button, the Apps menu and /edit."""
 
-import asyncio
 from io import BytesIO
 from typing import Any
 
@@ -298,7 +297,7 @@ async def test_an_upload_of_a_removed_picture_is_refused(
     single_picture = await harness.imagine(count=1)
     with Image.open(BytesIO(single_picture.attachments[0].data)) as image:
         copy = Upload("copy.webp", encoded(image.convert("RGB"), "WEBP", lossless=True))
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     interaction = await harness.ada.slash("edit", picture=copy, instruction="add snow")
     await harness.discord.until(
         lambda: any("Moderators removed" in answer.content for answer in interaction.ephemerals),
@@ -358,7 +357,7 @@ async def test_a_picture_that_is_removed_meanwhile_is_not_edited(
     """Neither if the form was open before, nor if the job was accepted."""
     shown = await single(harness)
     asked = await form(harness, await harness.ada.click(shown, "✏️ Edit…"))
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     assert "removed" in await harness.refusal(await harness.ada.submit(asked, NIGHT))
     assert "removed" in await harness.refusal(await harness.ada.use("Edit…", shown))
     assert len(engine.paints) == 1

@@ -98,7 +98,7 @@ async def test_a_sketch_is_used_again(harness: BotHarness, engine: FakeEngine) -
 async def test_a_changed_picture_is_reported(harness: BotHarness) -> None:
     """Other software may paint other pixels; the message says so."""
     grid = await harness.imagine()
-    harness.execute("UPDATE pictures SET sha256 = ?", "a" * 64)
+    await harness.execute("UPDATE pictures SET sha256 = ?", "a" * 64)
     film = await film_of(harness, grid)
     assert DIFFERS in film.content
     assert film_in(film)
@@ -107,7 +107,7 @@ async def test_a_changed_picture_is_reported(harness: BotHarness) -> None:
 async def test_an_old_picture_is_compared_by_its_file(harness: BotHarness) -> None:
     """Pictures from before pixel digests have only that of their file."""
     grid = await harness.imagine()
-    harness.execute("UPDATE pictures SET sha256 = NULL")
+    await harness.execute("UPDATE pictures SET sha256 = NULL")
     film = await film_of(harness, grid)
     assert DIFFERS not in film.content
 

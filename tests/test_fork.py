@@ -1,6 +1,5 @@
 """🕰 Fork: back to a step of a picture, and on with other settings."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -304,7 +303,7 @@ async def test_what_cannot_be_forked_is_refused_in_private(
     modal.modal["custom_id"] = "v0:unknown"  # an older version may have sent it
     unknown = await harness.ada.submit(modal, {"prompt": "a boat"})
     assert "That form no longer works" in await harness.refusal(unknown)
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     removed = await harness.ada.choose(strip, menu_of(harness), "3")
     assert "removed" in await harness.refusal(removed)
     assert len(engine.paints) == painted

@@ -74,7 +74,7 @@ async def test_an_interrupted_refusal_is_shown_after_a_restart(
 async def test_an_error_does_not_stop_other_pending_interactions(harness: BotHarness) -> None:
     """One of them is damaged when the bot starts after a crash."""
     damaged = await interrupted_click(harness, await harness.imagine(), "acknowledged")
-    harness.execute("UPDATE pictures SET recipe = '{}'")
+    await harness.execute("UPDATE pictures SET recipe = '{}'")
     await harness.start()
     interaction = await interrupted_click(harness, await harness.imagine(), "acknowledged")
     await harness.start()
@@ -147,7 +147,7 @@ async def test_a_removed_message_is_reported(harness: BotHarness) -> None:
         lambda: harness.query("SELECT 1 FROM deliveries WHERE nth = 2 AND message > 0")
     )
     await eventually(lambda: not harness.discord.faults.pending)
-    harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     removed.set()
     assert "Moderators removed this" in await harness.refusal(interaction)
     await eventually(
@@ -219,7 +219,7 @@ async def test_a_completed_response_says_why_there_is_no_picture(
 ) -> None:
     """The reason replaces the picture."""
     interaction = await interrupted_click(harness, await harness.imagine(), "acknowledged")
-    harness.execute(change)
+    await harness.execute(change)
     await harness.start()
     message = await harness.result(interaction)
     assert why in message.content and not message.attachments
@@ -242,14 +242,14 @@ async def test_a_picture_removed_before_the_restart_is_deleted(
         )
     )
     await harness.stop()
-    harness.execute(
+    await harness.execute(
         "INSERT INTO deliveries (kind, job, nth, request, application, token, channel, created_at) "
         "SELECT 'picture', id, 2, ?, ?, ?, channel, 1e10 FROM jobs",
         f"{interaction.id}",
         harness.discord.world.bot.id,
         interaction.token,
     )
-    harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0, path = NULL, blocked = 1")
     harness.discord.channel.bot_permissions = may
     await harness.start()
     await harness.discord.until(lambda: message.deleted, why="it is removed")

@@ -123,12 +123,12 @@ async def test_removed_and_deleted_relatives_are_blank(
     await vary(harness, grid, "V1")
     parent, child = picture_ids(harness)[:2]
     whole = tree(await lineage(harness, child))
-    harness.execute("UPDATE pictures SET removed_at = 1 WHERE id = ?", parent)
+    await harness.execute("UPDATE pictures SET removed_at = 1 WHERE id = ?", parent)
     removed = tree(await lineage(harness, child))
     assert removed.size[0] == whole.size[0] and removed.tobytes() != whole.tobytes()
     interaction = await harness.ada.slash("lineage", picture=parent)
     assert "Moderators removed this" in await harness.refusal(interaction)
-    harness.execute("DELETE FROM pictures WHERE id = ?", parent)
+    await harness.execute("DELETE FROM pictures WHERE id = ?", parent)
     assert "5 pictures" in (await lineage(harness, child)).content
 
 

@@ -1,7 +1,5 @@
 """Banned words, blocked users, the built-in rule and the audit log."""
 
-import asyncio
-
 import pytest
 
 from bot.playground import Person, Upload
@@ -221,8 +219,7 @@ async def test_the_number_of_banned_words_is_limited(harness: BotHarness) -> Non
     """The refusal states the limit."""
     eve = admin(harness)
     await run_admin(harness, eve, "words add", word="apple")
-    await asyncio.to_thread(
-        harness.execute,
+    await harness.execute(
         "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
         "INSERT INTO banned_words (guild, word) SELECT ?, 'word' || i FROM n",
         MAX_WORDS,

@@ -90,7 +90,7 @@ async def test_deleted_data_is_in_no_file(harness: BotHarness) -> None:
     await delete(harness)
     await eventually(lambda: not values_on_disk(harness.data, MARKER, *ids))
     # Usage records name the user for 24 hours.
-    await asyncio.to_thread(harness.execute, "UPDATE usage SET at = at - 86400")
+    await harness.execute("UPDATE usage SET at = at - 86400")
     await eventually(lambda: not values_on_disk(harness.data, harness.ada.id))
     for grid in grids:  # the messages on Discord stay
         assert MARKER in grid.content

@@ -1,7 +1,5 @@
 """Results that only their user sees."""
 
-import asyncio
-
 from bot.domain.limits import MAX_TOKEN_WAIT, PRIVATE_OUT_OF_TIME
 from bot.messages.job_messages import LAST_WORD_SECONDS
 from bot.messages.message_client import TOKEN_SECONDS
@@ -109,7 +107,7 @@ async def test_a_queue_that_is_longer_than_the_token_lives(
     await harness.imagine()
     await eventually(lambda: harness.query("SELECT * FROM usage WHERE work > 0"))
     change = "UPDATE usage SET seconds = ?"
-    await asyncio.to_thread(harness.execute, change, 2 * MAX_TOKEN_WAIT)
+    await harness.execute(change, 2 * MAX_TOKEN_WAIT)
     engine.gate.clear()
     await harness.ada.slash("imagine", prompt="a house")
     await eventually(lambda: len(harness.query("SELECT * FROM jobs")) == 2)

@@ -1,6 +1,5 @@
 """🖌 Vary region: a part of a picture painted again."""
 
-import asyncio
 from collections.abc import Collection
 from io import BytesIO
 
@@ -250,7 +249,7 @@ async def test_a_region_of_a_deleted_or_removed_picture_is_refused(
     ben = harness.discord.person("Ben")
     asked = await ben.click(shown, BUTTON)
     await harness.discord.until(lambda: asked.modal, why="the modal")
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     assert "removed" in await harness.refusal(await ben.submit(asked, {"where": ["1"]}))
     assert "removed" in await harness.refusal(await ben.click(shown, BUTTON))
     assert len(engine.paints) == 1
@@ -279,15 +278,15 @@ async def test_a_killed_bot_finishes_an_accepted_region(
     interaction = await harness.ada.submit(await form(harness, shown), {"where": ["0"]})
     await harness.discord.until(lambda: len(engine.paints) == 2, why="it is painted")
     await harness.stop()
-    harness.execute("UPDATE jobs SET status = 'accepted' WHERE kind = 'region'")
-    harness.execute(
+    await harness.execute("UPDATE jobs SET status = 'accepted' WHERE kind = 'region'")
+    await harness.execute(
         "UPDATE job_inputs SET url = iif(role = 'mask', 'cells:0', "
         "'picture:' || (SELECT parent FROM lineage LIMIT 1)), sha256 = NULL"
     )
     placeholders = "replace(replace(recipes, {0}, 'pending:picture:1'), {1}, 'pending:mask:1')"
     source = painted(engine)[0].source
     assert isinstance(source, Inpaint)
-    harness.execute(
+    await harness.execute(
         f"UPDATE jobs SET recipes = {placeholders.format('?', '?')} WHERE kind = 'region'",  # noqa: S608
         source.image,
         source.mask,

@@ -1,7 +1,5 @@
 """What moderators' removal does to the copies of pictures that others were made from."""
 
-import asyncio
-
 import pytest
 
 from bot.playground import Person
@@ -56,7 +54,7 @@ async def test_a_copy_that_other_pictures_need_stays(
     [copy] = input_files(harness)
     other = "INSERT INTO job_images SELECT id, ? FROM jobs WHERE kind = 'imagine'"
     await harness.imagine(harness.discord.person("Ben"))
-    await asyncio.to_thread(harness.execute, f"{other} AND id != ?", copy, _first_job(harness))
+    await harness.execute(f"{other} AND id != ?", copy, _first_job(harness))
     await response_text(harness, await mo.use("Remove picture", shown))
     await eventually(lambda: not harness.query("SELECT * FROM file_deletions"))
     assert input_files(harness) == [copy]

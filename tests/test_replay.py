@@ -81,9 +81,9 @@ async def test_a_picture_without_a_digest_of_its_pixels_is_compared(
     """Older bots stored the digest of the file: of withheld pictures too, which have no file."""
     [first, second] = picture_ids(harness)
     digest = sha256(png(flat_image(engine.paints[0].recipes[0])))
-    harness.execute("UPDATE pictures SET sha256 = NULL, file_sha256 = ?", digest)
+    await harness.execute("UPDATE pictures SET sha256 = NULL, file_sha256 = ?", digest)
     if is_withheld:
-        harness.execute("UPDATE pictures SET path = NULL, blocked = 1")
+        await harness.execute("UPDATE pictures SET path = NULL, blocked = 1")
         engine.flagged = {1}
     assert await replay(painted, first, None, start(engine)) is ExitCode.STOPPED
     output = capsys.readouterr().out
@@ -154,7 +154,7 @@ async def test_forbidden_pictures_are_not_replayed(
     harness: BotHarness, painted: Settings, engine: FakeEngine, change: str, sentence: str
 ) -> None:
     """No engine is started for them."""
-    harness.execute(change)
+    await harness.execute(change)
     starts = engine.starts
     with pytest.raises(FatalError, match=sentence):
         await replay(painted, picture_ids(harness)[0], None, start(engine))

@@ -42,7 +42,7 @@ async def test_a_difference_is_measured_and_explained(harness: BotHarness) -> No
     red = changed.getpixel((3, 4))[0]  # type: ignore[index]
     changed.putpixel((3, 4), ((red + 128) % 256, *changed.getpixel((3, 4))[1:]))  # type: ignore[index]
     changed.save(path)
-    harness.execute("UPDATE pictures SET sha256 = ?, fingerprint = 'flat paint'", "b" * 64)
+    await harness.execute("UPDATE pictures SET sha256 = ?, fingerprint = 'flat paint'", "b" * 64)
     message = await replay(harness, row["id"])
     assert "❌ Not identical: 1 of 4,096 pixels differ (0.024 %)" in message.content
     assert "the largest difference is 128 of 255" in message.content
@@ -76,7 +76,7 @@ async def test_what_cannot_be_replayed_is_refused(harness: BotHarness, command: 
     ]:
         interaction = await ben.slash(command, picture=picture)
         assert sentence in await harness.refusal(interaction)
-    harness.execute("UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     interaction = await harness.ada.slash(command, picture=name)
     assert "Moderators removed this" in await harness.refusal(interaction)
 

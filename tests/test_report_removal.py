@@ -111,9 +111,7 @@ async def test_remove_lists_jobs_of_any_kind_that_started_from_the_picture(
     """And the rerolls of these jobs."""
     grid = await harness.imagine()
     derived = await harness.result(await ben.click(grid, "V1"))
-    await asyncio.to_thread(
-        harness.execute, "UPDATE jobs SET kind = 'mirror' WHERE kind = 'variation'"
-    )
+    await harness.execute("UPDATE jobs SET kind = 'mirror' WHERE kind = 'variation'")
     rerolled = await harness.result(await ben.click(derived, "🔄"))
     assert rerolled.content.startswith("Again: ")
     answer = await response_text(harness, await mo.use("Remove picture", grid))

@@ -27,7 +27,7 @@ async def test_other_pixels_do_not_replace_a_missing_file(harness: BotHarness) -
     grid = await harness.imagine()
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
-    harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
+    await harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
     refusal = await harness.refusal(await harness.ada.click(grid, "U1"))
     assert "painted again it has other pixels" in refusal
     assert not list((harness.data / "pictures").rglob("*.png"))

@@ -1,6 +1,5 @@
 """Deletion of jobs after the retention period, and of leftover files."""
 
-import asyncio
 import sqlite3
 from contextlib import closing
 
@@ -36,8 +35,7 @@ async def test_expired_jobs_are_deleted(harness: BotHarness) -> None:
 async def age(harness: BotHarness, seconds: float) -> None:
     """Move all jobs this far into the past."""
     await eventually(lambda: is_delivered(harness))
-    await asyncio.to_thread(
-        harness.execute,
+    await harness.execute(
         "UPDATE jobs SET created_at = created_at - ?, ended_at = ended_at - ? WHERE erased IS NULL",
         seconds,
         seconds,
@@ -49,7 +47,7 @@ async def test_without_a_retention_setting_nothing_expires(harness: BotHarness) 
     await harness.imagine()
     await age(harness, 36500 * DAY)
     await harness.stop()
-    harness.execute("INSERT INTO file_deletions VALUES ('pictures', 'nothing')")
+    await harness.execute("INSERT INTO file_deletions VALUES ('pictures', 'nothing')")
     await harness.start()
     # The files are deleted after all jobs were checked.
     await eventually(lambda: not harness.query("SELECT 1 FROM file_deletions"))
@@ -68,9 +66,7 @@ async def test_a_start_deletes_leftover_files(harness: BotHarness) -> None:
     for path, data in before.items():
         (harness.data / path).parent.mkdir(parents=True, exist_ok=True)
         (harness.data / path).write_bytes(data)
-    await asyncio.to_thread(
-        harness.execute, "INSERT INTO file_deletions VALUES ('pictures', ?)", row["id"]
-    )
+    await harness.execute("INSERT INTO file_deletions VALUES ('pictures', ?)", row["id"])
     await harness.start()
     await assert_nothing_left(harness)
 

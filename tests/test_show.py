@@ -112,7 +112,7 @@ async def test_what_is_gone_is_refused(harness: BotHarness, engine: FakeEngine) 
     await harness.imagine()
     name = job_id(harness)
     assert "no longer exists" in await refused(harness, f"{name}-9")
-    harness.execute("UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     assert "Moderators removed this" in await refused(harness, name)
     engine.failure = "Broken."
     await harness.imagine()

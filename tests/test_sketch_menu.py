@@ -1,7 +1,5 @@
 """Use as sketch, in the Apps menu of messages."""
 
-import asyncio
-
 import pytest
 
 from bot.playground import Message, Person, Upload
@@ -227,7 +225,7 @@ async def test_a_removed_picture_is_no_sketch(harness: BotHarness, engine: FakeE
     """Also if it was removed while the form was open."""
     grid = await harness.imagine(count=1)
     asked = await used(harness, grid)
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     refusal = await harness.refusal(await harness.ada.submit(asked, WORDS))
     assert "Moderators removed" in refusal
     refusal = await harness.refusal(await harness.ada.use("Use as sketch", grid))

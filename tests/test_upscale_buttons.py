@@ -101,7 +101,7 @@ async def test_without_an_upscaler_the_button_says_so(
 async def test_a_removed_picture_is_not_enlarged(harness: BotHarness, engine: FakeEngine) -> None:
     """Neither if its file is gone."""
     shown = await single(harness)
-    harness.execute("UPDATE pictures SET removed_at = 1")
+    await harness.execute("UPDATE pictures SET removed_at = 1")
     assert "Moderators removed" in await harness.refusal(await harness.ada.click(shown, "⬆ 4x"))
     assert len(engine.paints) == 1
 
@@ -111,7 +111,7 @@ async def test_the_pixels_of_an_enlarged_picture_must_be_the_same(harness: BotHa
     shown = await single(harness)
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
-    harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
+    await harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
     interaction = await harness.ada.click(shown, "⬆ 4x")
     await harness.discord.until(
         lambda: interaction.response and "other pixels" in interaction.response.content,
@@ -125,7 +125,7 @@ async def test_pictures_of_older_versions_are_enlarged(
     """Their pixels have no stored digest, so it is that of the file."""
     shown = await single(harness)
     [row] = harness.query("SELECT sha256 FROM pictures WHERE nth = 2")
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET sha256 = NULL")
+    await harness.execute("UPDATE pictures SET sha256 = NULL")
     await harness.result(await harness.ada.click(shown, "⬆ 2x"))
     [work] = engine.paints[1].recipes
     assert work.images == (row["sha256"],)
@@ -135,7 +135,7 @@ async def test_the_click_is_answered_before_such_a_file_is_read(harness: BotHarn
     """Discord waits three seconds for an answer, and a disk may be slower."""
     shown = await single(harness)
     [row] = harness.query("SELECT path FROM pictures WHERE nth = 2")
-    harness.execute("UPDATE pictures SET sha256 = NULL")
+    await harness.execute("UPDATE pictures SET sha256 = NULL")
     path = harness.data / row["path"]
     data = path.read_bytes()
     path.unlink()

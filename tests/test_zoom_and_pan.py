@@ -1,6 +1,5 @@
 """Zoom out and Pan, in the menu below single pictures."""
 
-import asyncio
 from io import BytesIO
 
 import msgspec
@@ -184,7 +183,7 @@ async def test_the_same_option_can_be_chosen_again(harness: BotHarness) -> None:
         await harness.result(chosen)
     assert (shown.content, shown.buttons) == (content, buttons)
     assert (len(shown.attachments), shown.components[-1]) == (pictures, menus)
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1")
+    await harness.execute("UPDATE pictures SET removed_at = 1")
     edited_at = shown.edited_at
     refused = await harness.ada.choose(shown, menu_of(harness), "zoom15")
     await harness.refusal(refused)
@@ -265,7 +264,7 @@ async def test_a_removed_picture_is_not_zoomed(harness: BotHarness, engine: Fake
     """The sentence is that of other buttons; nothing is queued."""
     shown = await single(harness)
     menu = menu_of(harness)
-    await asyncio.to_thread(harness.execute, "UPDATE pictures SET removed_at = 1.0")
+    await harness.execute("UPDATE pictures SET removed_at = 1.0")
     refused = await harness.ada.choose(shown, menu, "zoom20")
     assert "Moderators removed" in await harness.refusal(refused)
     assert len(engine.paints) == 1
@@ -327,7 +326,7 @@ async def test_a_zoom_of_a_lost_picture_says_so(harness: BotHarness, engine: Fak
     shown = await single(harness)
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
-    harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
+    await harness.execute("UPDATE pictures SET sha256 = ?", "b" * 64)
     interaction = await harness.ada.choose(shown, menu_of(harness), "zoom20")
     await harness.discord.until(
         lambda: any("other pixels" in message.content for message in interaction.ephemerals),
