@@ -171,7 +171,7 @@ async def test_votes_are_exported_and_deleted(harness: BotHarness, ben: Person) 
     assert (record["vote_for"], record["message"]) == (row["job"], str(grid.id))
     assert "1 vote" in await delete(harness, ben)
     assert harness.query(VOTES) == []
-    other = await harness.imagine()
-    await vote(harness, other, ben)
+    second_grid = await harness.imagine()
+    await vote(harness, second_grid, ben)
     await delete(harness)
     assert harness.query(VOTES) == []

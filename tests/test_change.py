@@ -84,11 +84,11 @@ async def test_a_reply_with_a_mention_changes_the_picture(
 ) -> None:
     """Of anybody, without the intent for the content of messages; once, and after a restart."""
     assert all(not s.intents & Intent.MESSAGE_CONTENT for s in harness.discord.gateway.sessions)
-    shown = await single(harness)
+    picture = await single(harness)
     await harness.stop()
     await harness.start()
     ben = harness.discord.person("Ben")
-    reply = await ben.say(mention(harness, "at night"), reply_to=shown)
+    reply = await ben.say(mention(harness, "at night"), reply_to=picture)
     result = await answer(harness, reply)
     assert result.content.startswith("Remix: **a red house, at night**")
     assert f"<@{ben.id}>" in result.content and result.pings == frozenset()

@@ -119,8 +119,8 @@ async def test_a_forum_gets_a_post_with_tags(harness: BotHarness) -> None:
     assert message.channel.name == "a red house"
     assert message.channel.applied_tag_ids == [house.id, red.id]
     assert message.attachments
-    other = await harness.imagine(prompt="a boat", count=1)
-    await harness.ada.react(other, STAR)
+    boat = await harness.imagine(prompt="a boat", count=1)
+    await harness.ada.react(boat, STAR)
     await harness.discord.until(lambda: len(posts(harness, gallery)) == 2, why="another post")
     assert posts(harness, gallery)[1].channel.applied_tag_ids == [house.id]  # one is required
 

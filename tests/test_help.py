@@ -17,7 +17,7 @@ from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL
 
 
-async def shown(harness: BotHarness, interaction: Interaction) -> Message:
+async def private_response(harness: BotHarness, interaction: Interaction) -> Message:
     """The private response."""
     await harness.discord.until(
         lambda: interaction.ephemerals and interaction.ephemerals[0].content, why="the help"
@@ -34,7 +34,7 @@ def starts_with(message: Message, text: str) -> bool:
 async def open_help(harness: BotHarness, *, moderator: bool = False, **options: str) -> Message:
     """The private response to /help."""
     person = harness.discord.person("Mo", admin=True) if moderator else harness.ada
-    return await shown(harness, await person.invoke("help", dict(options)))
+    return await private_response(harness, await person.invoke("help", dict(options)))
 
 
 async def test_help_lists_the_commands(harness: BotHarness) -> None:
@@ -128,7 +128,7 @@ async def test_every_page_fits_discords_limits() -> None:
 
 async def test_about_is_private(harness: BotHarness) -> None:
     """It names version, model and licences, and how to see and delete one's data."""
-    message = await shown(harness, await harness.ada.slash("about"))
+    message = await private_response(harness, await harness.ada.slash("about"))
     for words in ("imagine-bot", "licence MIT", "Model: flat (licence not named)", "discord.py ("):
         assert words in message.content
     assert "`/privacy delete`" in message.content and "Source" not in message.content
@@ -152,8 +152,8 @@ def test_about_names_licences_and_the_source() -> None:
 
 def test_the_licences_of_installed_packages_are_read() -> None:
     """The bot's own is the first; tools for tests are left out."""
-    own, *others = packages()
-    licences = {package.name: package.licence for package in others}
+    own, *dependencies = packages()
+    licences = {package.name: package.licence for package in dependencies}
     assert (own.name, own.licence) == ("imagine-bot", "MIT")
     assert licences["msgspec"] == "BSD-3-Clause" and licences["aiosqlite"] == "MIT License"
     assert "pytest" not in licences

@@ -51,11 +51,11 @@ async def test_the_own_results_are_paged_and_shown(harness: BotHarness) -> None:
     [row] = harness.query(
         "SELECT id FROM jobs WHERE plan LIKE '%boat 0%' OR recipes LIKE '%boat 0%'"
     )
-    shown = await harness.result(
+    result = await harness.result(
         await harness.ada.choose(message, history_texts.SHOW_ID, row["id"])
     )
-    assert "boat 0" in shown.content and shown.attachments and "U1" in shown.buttons
-    assert not shown.flags & 64
+    assert "boat 0" in result.content and result.attachments and "U1" in result.buttons
+    assert not result.flags & 64
     await eventually(
         lambda: not harness.query("SELECT 1 FROM deliveries WHERE delivered_at IS NULL")
     )
@@ -68,8 +68,12 @@ async def test_words_models_and_days_are_filters(harness: BotHarness) -> None:
     message = await page(harness, words="boot ÖL 0%", model="flat", since="today", until="today")
     assert message.content.startswith("🗂 **1 result** · with “boot ÖL 0%” · by flat · since <t:")
     assert "Ein BLAUES Boot, 100% \\`Öl\\`" in message.content
-    others: list[dict[str, Value]] = [{"words": "boot house"}, {"words": "_"}, {"until": "2020-01"}]
-    for options in others:
+    searches: list[dict[str, Value]] = [
+        {"words": "boot house"},
+        {"words": "_"},
+        {"until": "2020-01"},
+    ]
+    for options in searches:
         assert (await page(harness, **options)).content == history_texts.NO_MATCH
     interaction = await harness.ada.complete("history", "model", "FL")
     await harness.discord.until(lambda: interaction.choices is not None, why="choices")

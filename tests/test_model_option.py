@@ -65,8 +65,8 @@ async def test_a_server_has_a_default_of_its_own(harness: BotHarness, engine: Fa
     await harness.stop()
     engine.models = (MODEL,)
     await harness.start()
-    shown = await harness.refusal(await manager.invoke("settings", {}, checked=False))
-    assert "**hub/Round** · this server. It is not offered now, so flat is used." in shown
+    settings_text = await harness.refusal(await manager.invoke("settings", {}, checked=False))
+    assert "**hub/Round** · this server. It is not offered now, so flat is used." in settings_text
     await harness.imagine(count=1)
     assert engine.paints[-1].recipes[0].model == "flat"
 

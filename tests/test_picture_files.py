@@ -101,11 +101,13 @@ def test_a_matrix_has_labels(tmp_path: Path) -> None:
 def test_one_picture_is_the_stored_file_with_its_recipe(tmp_path: Path) -> None:
     """Only its texts are changed, once."""
     archive = FileStorage(tmp_path)
-    shown = picture(path=archive.save_picture("j1", 1, encoded(noise(64))))
-    suffix, data, _ = picture_files.picture_file(archive, visible_in([shown], NsfwPolicy.BLOCK))
+    noise_picture = picture(path=archive.save_picture("j1", 1, encoded(noise(64))))
+    suffix, data, _ = picture_files.picture_file(
+        archive, visible_in([noise_picture], NsfwPolicy.BLOCK)
+    )
     assert suffix == "png"
-    assert Image.open(BytesIO(data)).tobytes() == noise_pixels(archive, shown)
-    assert read_metadata(data).recipes == (shown.recipe,)
+    assert Image.open(BytesIO(data)).tobytes() == noise_pixels(archive, noise_picture)
+    assert read_metadata(data).recipes == (noise_picture.recipe,)
     again = picture(path=archive.save_picture("j1", 1, data))
     sent = picture_files.picture_file(archive, visible_in([again], NsfwPolicy.BLOCK))
     assert sent == ("png", data, "")

@@ -36,16 +36,16 @@ def test_open_options_have_the_preferred_values() -> None:
     first = plan.recipes[0].recipe
     assert (first.steps, first.sampler, len(plan.recipes)) == (20, Sampler.DDIM, 2)
     assert first.width > first.height and plan.notes == ()
-    given = request(steps=5, sampler="euler", count=1, aspect="square")
-    plan = preferred_plan(imagine.plan, given, context(), imagine.with_preference)
-    assert plan == imagine.plan(given, context())
+    own_request = request(steps=5, sampler="euler", count=1, aspect="square")
+    plan = preferred_plan(imagine.plan, own_request, context(), imagine.with_preference)
+    assert plan == imagine.plan(own_request, context())
 
 
 def test_a_preference_that_is_not_possible_is_left_out() -> None:
     """The others are used; each omission has a note. A request that is refused anyway stays so."""
     preferences = msgspec.structs.replace(PREFERENCES, count=50, default_model="hub/Gone")
-    given = request(model="round")
-    plan = preferred_plan(imagine.plan, given, context(preferences), imagine.with_preference)
+    own_request = request(model="round")
+    plan = preferred_plan(imagine.plan, own_request, context(preferences), imagine.with_preference)
     first = plan.recipes[0].recipe
     assert (first.steps, first.sampler, len(plan.recipes)) == (20, Sampler.EULER, 16)
     assert any("The count 50 was lowered to 16" in note for note in plan.notes)

@@ -20,11 +20,11 @@ def queue(waiting: int, running: int = 0) -> QueueStats:
 
 def test_the_text_has_the_model_and_the_queue() -> None:
     """Jobs that wait and those that are painted."""
-    other = msgspec.structs.replace(MODEL, name="a/sdxl")
+    sdxl = msgspec.structs.replace(MODEL, name="a/sdxl")
     for models, stats, is_up, expected in (
         ([MODEL], queue(0), True, "flat · the queue is empty"),
         ([MODEL], queue(0, 1), True, "flat · 1 job in the queue"),
-        ([MODEL, other], queue(2, 3), True, "flat +1 · 5 jobs in the queue"),
+        ([MODEL, sdxl], queue(2, 3), True, "flat +1 · 5 jobs in the queue"),
         ([MODEL], queue(2), False, "flat · the engine is restarting · 2 jobs in the queue"),
         ([], None, False, "the engine is restarting"),
     ):

@@ -230,8 +230,8 @@ async def test_a_wildcard_is_drawn_by_seed(
     words = [[recipe.prompt for recipe in paint.recipes] for paint in engine.paints]
     assert words[0] == words[1] == words[2]
     assert set(words[0]) <= {f"a {pet} on a chair" for pet in ("cat", "dog", "parrot")}
-    drawn = [prompt.split()[1] for prompt in words[0]]
-    line = " · ".join(f"{nth}: {pet}" for nth, pet in enumerate(drawn, start=1))
+    pets = [prompt.split()[1] for prompt in words[0]]
+    line = " · ".join(f"{nth}: {pet}" for nth, pet in enumerate(pets, start=1))
     assert line in first.content and first.content.startswith("**a \\_\\_pets\\_\\_ on a chair**")
 
 

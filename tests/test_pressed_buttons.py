@@ -80,8 +80,8 @@ async def test_a_picture_is_shown_once(harness: BotHarness) -> None:
         assert link.startswith("Picture 2 is here already: https://discord.com/channels/")
         assert link.endswith(f"/{grid.channel.id}/{single.id}")
     assert harness.discord.messages() == [grid, single]
-    other = await harness.result(await harness.ada.click(grid, "U3"))
-    assert "picture 3" in other.content
+    third = await harness.result(await harness.ada.click(grid, "U3"))
+    assert "picture 3" in third.content
 
 
 async def test_a_picture_can_be_shown_again(harness: BotHarness) -> None:

@@ -37,7 +37,7 @@ async def test_a_private_result_and_what_its_buttons_make(harness: BotHarness) -
     made = [await clicked(harness, message, label) for label in ("U2", "V1", "🔄")]
     made.append(await clicked(harness, made[0], "V subtle"))
     made.append(await clicked(harness, made[2], "U1"))
-    assert all(each.ephemeral and each.attachments for each in made)
+    assert all(message.ephemeral and message.attachments for message in made)
     assert harness.discord.messages() == []
     assert harness.discord.dms(harness.ada) == []
 

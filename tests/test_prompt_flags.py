@@ -158,8 +158,8 @@ def test_values_of_texts_stay_as_they_are() -> None:
 def test_options_count_before_flags() -> None:
     """A note says so, unless both are the same; texts are joined."""
     flagged = read("a --seed 8 --steps 4 --no cars --draft --ar 3:2", OPTIONS)
-    given = {"prompt": "a", "seed": 7, "steps": 4, "negative": "rain", "draft": False}
-    options, notes = merged(given, flagged)
+    command_options = {"prompt": "a", "seed": 7, "steps": 4, "negative": "rain", "draft": False}
+    options, notes = merged(command_options, flagged)
     assert options == {
         "prompt": "a",
         "seed": 7,

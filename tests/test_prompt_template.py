@@ -17,7 +17,7 @@ ANY = st.text("ab{},|()[]<>_:\\ ", max_size=40)
 
 def prompts(text: str, seed: int = 7) -> list[str]:
     """The prompts that a text stands for, with the words of a seed."""
-    return [each.prompt(seed, WILDCARDS) for each in parse(text).permutations()]
+    return [permutation.prompt(seed, WILDCARDS) for permutation in parse(text).permutations()]
 
 
 @pytest.mark.parametrize(
@@ -74,8 +74,8 @@ def test_the_same_seed_draws_the_same_words() -> None:
 
 def test_each_entry_is_drawn_about_as_often() -> None:
     """By consecutive seeds, as a job has them."""
-    drawn = [prompts("__animals__", seed)[0] for seed in range(1000)]
-    assert all(150 < drawn.count(animal) < 250 for animal in ANIMALS)
+    animals = [prompts("__animals__", seed)[0] for seed in range(1000)]
+    assert all(150 < animals.count(animal) < 250 for animal in ANIMALS)
 
 
 def test_words_around_a_wildcard_do_not_change_what_it_draws() -> None:
@@ -97,16 +97,16 @@ def test_bars_separate_before_commas() -> None:
     """As in other programs, in which commas between bars are words."""
     text = "{long hair, blue eyes|short hair}"
     assert parse(text).count == 1
-    drawn = {prompts(text, seed)[0] for seed in range(40)}
-    assert drawn == {"long hair, blue eyes", "short hair"}
+    texts = {prompts(text, seed)[0] for seed in range(40)}
+    assert texts == {"long hair, blue eyes", "short hair"}
 
 
 def test_permutations_between_bars_are_drawn() -> None:
     """The number of pictures does not depend on the seed."""
     text = "{a {red, blue} cat|a dog}"
     assert parse(text).count == 1
-    drawn = {prompts(text, seed)[0] for seed in range(60)}
-    assert drawn == {"a red cat", "a blue cat", "a dog"}
+    texts = {prompts(text, seed)[0] for seed in range(60)}
+    assert texts == {"a red cat", "a blue cat", "a dog"}
 
 
 def test_names_of_wildcards_have_one_form() -> None:
@@ -138,8 +138,8 @@ def test_any_text_is_read(text: str) -> None:
     if template.count <= 100 and set(template.names) <= set(WILDCARDS):
         found = list(template.permutations())
         assert len(found) == template.count
-        assert all(isinstance(each.prompt(1, WILDCARDS), str) for each in found)
-        assert all(each.count == 1 for each in found)
+        assert all(isinstance(permutation.prompt(1, WILDCARDS), str) for permutation in found)
+        assert all(permutation.count == 1 for permutation in found)
 
 
 @given(ANY.filter(lambda text: "\\" not in text))

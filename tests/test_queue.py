@@ -103,9 +103,9 @@ async def test_moderators_see_and_cancel_all_of_the_server(
 ) -> None:
     """But not the jobs of channels that they cannot open, and not those of other servers."""
     (tree,) = await paint(harness, ben, "a tree")
-    other = harness.discord.add_guild("Other")
-    harness.ada.join(other)
-    await harness.ada.invoke("imagine", {"prompt": "a boat"}, where=other.channel)
+    other_guild = harness.discord.add_guild("Other")
+    harness.ada.join(other_guild)
+    await harness.ada.invoke("imagine", {"prompt": "a boat"}, where=other_guild.channel)
     await eventually(lambda: len(harness.query("SELECT 1 FROM jobs")) == 2)
     panel = await open_panel(harness, mo)
     assert "You have no jobs" in panel.content

@@ -180,8 +180,8 @@ def test_a_schedule_in_the_users_words_is_shown_and_read_again() -> None:
     """So it moves with the steps; of other changes, those of edited settings are dropped."""
     parent = base(prompt="a cat", steps=4, changes=(Change(step=2, prompt="a dog"),))
     where, words = context(parent), "[a cat:a dog:0.5]"
-    shown = remix.shown_texts(RemixRequest(words=words), where)
-    assert shown.prompt == words
+    defaults = remix.shown_texts(RemixRequest(words=words), where)
+    assert defaults.prompt == words
     [first, *_] = recipes(remixed(where, words=words, lines="steps: 10"))
     assert first.changes == (Change(step=5, prompt="a dog"),)
     [forked, *_] = recipes(remixed(where, prompt="a fox"))

@@ -87,15 +87,17 @@ async def test_the_apps_menu_replays_what_a_message_shows(harness: BotHarness) -
     single = await harness.result(await harness.ada.click(grid, "U3"))
     message = await harness.result(await harness.ada.use("Replay", single))
     assert "✅ Identical, to the bit." in message.content and "seed 9" in message.content
-    other = await harness.ada.use("Replay", await harness.ada.say("hello"))
-    assert "That is no picture of mine." in await harness.refusal(other)
+    interaction = await harness.ada.use("Replay", await harness.ada.say("hello"))
+    assert "That is no picture of mine." in await harness.refusal(interaction)
 
 
 async def test_a_recipe_is_shown_by_id_and_by_link(harness: BotHarness) -> None:
     """Of one picture, or of all pictures of a message."""
     grid = await harness.imagine()
-    one = await answer(harness, await harness.ada.slash("recipe", picture=f"{job_id(harness)}-3"))
-    assert "Seed: 9," in one.content and "seed 10" not in one.content
+    single = await answer(
+        harness, await harness.ada.slash("recipe", picture=f"{job_id(harness)}-3")
+    )
+    assert "Seed: 9," in single.content and "seed 10" not in single.content
     every = await answer(harness, await harness.ada.slash("recipe", picture=link_of(grid)))
     assert "Seed: 7," in every.content and "4: seed 10" in every.content
     neither = await harness.ada.slash("recipe")

@@ -63,8 +63,8 @@ async def test_what_protects_people_works_everywhere(
     grid = await harness.imagine(count=1)
     await allow(boss, "channel_ids", f"<#{art.id}>")
     await allow(boss, "commands", "recipe")
-    shown = await ephemeral_response(await harness.ada.slash("privacy show"))
-    assert "1 job" in shown.content
+    response = await ephemeral_response(await harness.ada.slash("privacy show"))
+    assert "1 job" in response.content
     report = await harness.ada.use("🚩 Report", grid)
     await harness.discord.until(lambda: report.modal, why="a form")
     assert "Default:" in (await ephemeral_response(await boss.slash("admin limits"))).content

@@ -58,8 +58,8 @@ async def test_one_picture_is_shown_at_full_size(harness: BotHarness, engine: Fa
     """By its id."""
     await harness.imagine()
     message = await show(harness, f"{job_id(harness)}-3")
-    shown = pixels_digest(message.attachments[0].data)
-    assert shown == pixels_digest(flat(engine.paints[0].recipes[2]))
+    digest = pixels_digest(message.attachments[0].data)
+    assert digest == pixels_digest(flat(engine.paints[0].recipes[2]))
 
 
 async def test_the_latest_results_are_offered(harness: BotHarness) -> None:
@@ -167,8 +167,8 @@ async def test_flagged_pictures_follow_the_new_channel(
     painted = await harness.ada.slash("imagine", prompt="x", count=1, where=restricted)
     assert (await harness.result(painted)).attachments[0].spoiler
     for where, is_shown in ((restricted, True), (harness.ada.dm, False)):
-        shown = await harness.ada.slash("show", job=job_id(harness), where=where)
-        message = await harness.result(shown)
+        interaction = await harness.ada.slash("show", job=job_id(harness), where=where)
+        message = await harness.result(interaction)
         assert ("withheld by the safety check" not in message.content) is is_shown
 
 

@@ -17,7 +17,7 @@ async def preview(harness: BotHarness, message: Message | None = None, **values:
     return await private(harness, await harness.ada.submit(asked, PREVIEW | values))
 
 
-def shown(message: Message) -> bytes:
+def image(message: Message) -> bytes:
     """The picture that a preview shows."""
     [file] = message.attachments
     return file.data
@@ -38,23 +38,23 @@ async def test_a_preview_is_private_and_what_the_model_sees(
     assert not (harness.data / "sources").exists()
     result = await harness.result(await harness.ada.click(message, "🎨 Paint"))
     assert result.visible_to is None
-    assert sketch_of(engine) == shown(message)
+    assert sketch_of(engine) == image(message)
     assert [recipe.prompt for recipe in painted(engine)] == ["a lighthouse"] * 4
 
 
 async def test_another_fit_is_shown_in_its_place(harness: BotHarness, engine: FakeEngine) -> None:
     """And painted; all of it also after a restart."""
     message = await preview(harness, fit="cover", strength="free")
-    assert disc_in(shown(message)) == (32, 32)
+    assert disc_in(image(message)) == (32, 32)
     for label, disc in (("Contain", (16, 16)), ("Stretch", (16, 32))):
         await harness.stop()
         await harness.start()
-        before = shown(message)
+        before = image(message)
         await harness.ada.click(message, label)
-        await harness.discord.until(lambda old=before: shown(message) != old, why="another preview")  # type: ignore[misc]
-        assert disc_in(shown(message)) == disc
+        await harness.discord.until(lambda old=before: image(message) != old, why="another preview")  # type: ignore[misc]
+        assert disc_in(image(message)) == disc
     await harness.result(await harness.ada.click(message, "🎨 Paint"))
-    assert sketch_of(engine) == shown(message)
+    assert sketch_of(engine) == image(message)
     assert painted(engine)[0].strength == 0.85
 
 
@@ -65,9 +65,9 @@ async def test_a_second_press_paints_nothing(harness: BotHarness, engine: FakeEn
     second = await harness.ada.click(message, "🎨 Paint")
     assert "started this one already" in await response_text(harness, second)
     await harness.result(first)
-    before = shown(message)
+    before = image(message)
     await harness.ada.click(message, "Contain")
-    await harness.discord.until(lambda: shown(message) != before, why="another preview")
+    await harness.discord.until(lambda: image(message) != before, why="another preview")
     await harness.result(await harness.ada.click(message, "🎨 Paint"))
     assert len(engine.paints) == 2
 
@@ -94,9 +94,9 @@ async def test_a_preview_stays_if_its_file_is_gone(harness: BotHarness, engine: 
     """Another fit cannot be shown then, which is said in private; the prompt is not lost."""
     source = await harness.discord.person("Ben").say("look", photo())
     message = await preview(harness, source)
-    before = shown(message)
+    before = image(message)
     harness.discord.world.cdn._files.pop(source.attachments[0].id)
     click = await harness.ada.click(message, "Contain")
     assert "did not serve the file" in await response_text(harness, click)
-    assert shown(message) == before and not message.deleted
+    assert image(message) == before and not message.deleted
     assert engine.paints == []

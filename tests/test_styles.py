@@ -219,8 +219,8 @@ def test_a_picture_draws_the_words_of_its_own_seed() -> None:
     assert [work.seed for work in four.recipes] == [7, 8, 9, 10]
     animals = {f"a {name} at night" for name in WILDCARDS["animals"].entries}
     assert {work.prompt for work in four.recipes} <= animals
-    one = planned(prompt="a __animals__ at night", seed=9, count=1)
-    assert one.recipes[0].recipe.prompt == four.recipes[2].recipe.prompt
+    single = planned(prompt="a __animals__ at night", seed=9, count=1)
+    assert single.recipes[0].recipe.prompt == four.recipes[2].recipe.prompt
 
 
 def test_drafts_have_the_words_of_their_pictures() -> None:

@@ -15,11 +15,11 @@ from tests.samples import job
 def test_a_position_only_falls(positions: list[int]) -> None:
     """It is the lowest so far."""
     waits = Waits()
-    shown = [
+    new_positions = [
         waits.update("j1", Progress(jobs_ahead=ahead), float(now)).jobs_ahead
         for now, ahead in enumerate(positions)
     ]
-    assert shown == [min(positions[: n + 1]) for n in range(len(positions))]
+    assert new_positions == [min(positions[: n + 1]) for n in range(len(positions))]
 
 
 def test_a_job_that_waits_again_has_a_new_position() -> None:
@@ -36,16 +36,18 @@ def test_each_job_has_its_own_position() -> None:
     waits.update("j1", Progress(jobs_ahead=1), 0.0)
     assert waits.update("j2", Progress(jobs_ahead=2), 0.0).jobs_ahead == 2
     waits.remove("j1")
-    assert waits.shown("j1") is None
-    assert waits.shown("j2") == Progress(jobs_ahead=2)
+    assert waits.progress("j1") is None
+    assert waits.progress("j2") == Progress(jobs_ahead=2)
 
 
 def test_an_expected_end_changes_only_if_it_differs_clearly() -> None:
     """So that messages are seldom edited: by a fifth of the rest, and at least five seconds."""
     waits = Waits()
     ends = [100.0, 119.0, 81.0, 130.0, 130.4]
-    shown = [waits.update("j1", Progress(jobs_ahead=1, ends_at=end), 0.0).ends_at for end in ends]
-    assert shown == [100.0, 100.0, 81.0, 130.0, 130.0]
+    steady_ends = [
+        waits.update("j1", Progress(jobs_ahead=1, ends_at=end), 0.0).ends_at for end in ends
+    ]
+    assert steady_ends == [100.0, 100.0, 81.0, 130.0, 130.0]
 
 
 def test_an_end_that_is_near_is_not_shown() -> None:

@@ -313,10 +313,10 @@ async def test_a_zoom_of_a_deleted_file_paints_it_again(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
     """Its picture is painted from its recipe before the zoom."""
-    shown = await single(harness)
+    picture = await single(harness)
     for path in (harness.data / "pictures").rglob("*.png"):
         path.unlink()
-    await harness.result(await harness.ada.choose(shown, menu_of(harness), "zoom20"))
+    await harness.result(await harness.ada.choose(picture, menu_of(harness), "zoom20"))
     assert [len(paint.recipes) for paint in engine.paints] == [4, 1, 4]
     assert engine.paints[1].recipes[0] in engine.paints[0].recipes
 

@@ -36,7 +36,7 @@ class PresetStore(Store):
         async with self._connection.transaction() as db:
             before = _from_rows(await db.execute_fetchall(_QUERY, (guild_id,)))
             key, preset, is_chosen, detail = change(before)
-            own = {each: value for each, value in before.items() if each != key}
+            own = {own_key: value for own_key, value in before.items() if own_key != key}
             if is_chosen:
                 own[key] = preset
             if own == before:

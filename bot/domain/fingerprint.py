@@ -15,12 +15,12 @@ def fingerprint_changes(then: str, now: str) -> list[str]:
     added = [part for part in new if part not in old]
     changes = []
     for part in gone:
-        successor = next((other for other in added if _name(other) == _name(part)), None)
+        successor = next((new_part for new_part in added if _name(new_part) == _name(part)), None)
         if successor is None:
             continue
         added.remove(successor)
         changes.append(_phrase(part, successor))
-    rest = [part for part in gone if not any(_name(part) == _name(other) for other in new)]
+    rest = [part for part in gone if not any(_name(part) == _name(new_part) for new_part in new)]
     if rest or added:
         changes.append(_phrase(", ".join(rest) or "nothing", ", ".join(added) or "nothing"))
     return changes[:_MAX_CHANGES]

@@ -119,7 +119,7 @@ def add(key: PresetKey, preset: Preset) -> Change:
     def change(own: Own) -> Changed:
         if with_chosen(own, key) is not None:
             raise Refused(f"There is a {key.kind} “{key.name}” already; change it instead.")
-        count = sum(each.kind is key.kind and each != key for each in own)
+        count = sum(own_key.kind is key.kind and own_key != key for own_key in own)
         if count >= MAX_OWN:
             raise Refused(
                 f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first."
@@ -134,7 +134,7 @@ def replace(key: PresetKey, update: Callable[[Preset], Preset]) -> Change:
 
     def change(own: Own) -> Changed:
         preset = update(_existing(own, key))
-        count = sum(each.kind is key.kind and each != key for each in own)
+        count = sum(own_key.kind is key.kind and own_key != key for own_key in own)
         if key not in own and count >= MAX_OWN:
             raise Refused(
                 f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first."
@@ -159,7 +159,7 @@ def reset(key: PresetKey) -> Change:
 
     def change(own: Own) -> Changed:
         if key not in _BUILT_IN:
-            names = [each.name for each in _BUILT_IN if each.kind is key.kind]
+            names = [preset_key.name for preset_key in _BUILT_IN if preset_key.kind is key.kind]
             raise Refused(unknown(f"built-in {key.kind}", key.name, names))
         return Changed(key, _BUILT_IN[key], False, f"{key.kind} {key.name}: as built in")
 

@@ -141,13 +141,13 @@ def read(text: str, options: Collection[str], texts: Collection[str] = ()) -> Fl
 
 
 def merged(
-    given: Mapping[str, object], flagged: FlaggedPrompt
+    options: Mapping[str, object], flagged: FlaggedPrompt
 ) -> tuple[Mapping[str, object], tuple[str, ...]]:
     """The options that were given together with those of the flags, and notes for the user.
 
     An option that was given counts, and not its flag; texts that can be joined are.
     """
-    values, notes = dict(given), list[str]()
+    values, notes = dict(options), list[str]()
     for option, value in flagged.values.items():
         current = values.get(option)
         if current is None or current == "":
@@ -178,9 +178,9 @@ def _find(name: str, options: Collection[str]) -> _Flag:
     flag = _BY_NAME.get(key)
     if flag is not None and flag.option in options:
         return flag
-    known = [flag.name for flag in _FLAGS if flag.option in options]
+    names = [flag.name for flag in _FLAGS if flag.option in options]
     hint = _hint(key, [name for name, flag in _BY_NAME.items() if flag.option in options])
-    listed = ", ".join(f"--{name}" for name in known)
+    listed = ", ".join(f"--{name}" for name in names)
     sentences = f"There is no flag --{_shortened(name)} here.", hint, f"These are: {listed}."
     raise Refused(" ".join(filter(None, sentences)))
 

@@ -284,8 +284,8 @@ def _drawn(text: Text, seed: int, wildcards: Mapping[str, Sequence[str]]) -> str
                 entries = wildcards[name]
                 parts.append(entries[_draw(f"{seed} {nth} {name}", len(entries))])
             case Group(alternatives, _, nth):
-                drawn = alternatives[_draw(f"{seed} {nth}", len(alternatives))]
-                parts.append(_drawn(drawn, seed, wildcards))
+                alternative = alternatives[_draw(f"{seed} {nth}", len(alternatives))]
+                parts.append(_drawn(alternative, seed, wildcards))
             case _:
                 parts.append(item)
     return "".join(parts)

@@ -128,14 +128,14 @@ def parse_settings(text: str, aspects: Mapping[str, float]) -> FormSettings:
     )
 
 
-def edited(settings: FormSettings, shown: FormSettings) -> FormSettings:
+def edited(settings: FormSettings, defaults: FormSettings) -> FormSettings:
     """The settings without those that are as they were shown."""
     fields = FormSettings.__struct_fields__
     return FormSettings(
         **{
             name: getattr(settings, name)
             for name in fields
-            if getattr(settings, name) != getattr(shown, name)
+            if getattr(settings, name) != getattr(defaults, name)
         }
     )
 

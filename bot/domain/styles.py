@@ -120,8 +120,8 @@ def chosen(text: str | None, setting: str, styles: Mapping[str, Style]) -> Chose
         names, missing = parse(text, styles), list[str]()
     else:
         items = [] if setting.strip() in NONE else list(_items(setting))
-        known = [name for name in map(normal_name, items) if name in styles]
-        names = tuple(dict.fromkeys(name for name in known if name))[:MAX_STYLES]
+        matches = [name for name in map(normal_name, items) if name in styles]
+        names = tuple(dict.fromkeys(name for name in matches if name))[:MAX_STYLES]
         missing = [item for item in items if normal_name(item) not in styles]
     notes = [
         f"Your setting styles names “{item[:30]}”, which is no style here." for item in missing
@@ -180,7 +180,7 @@ def suggestions(typed: str, styles: Mapping[str, Style]) -> list[Suggestion]:
 def unknown(title: str, name: str, names: Sequence[str], written: str = "{}") -> str:
     """The sentence that there is nothing of this name, with similar names or with all of them."""
     close = get_close_matches(normal_name(name) or name, names, n=3, cutoff=0.6)
-    listed = [written.format(each) for each in close or names[:_MAX_LISTED]]
+    listed = [written.format(candidate) for candidate in close or names[:_MAX_LISTED]]
     if close:
         return f"There is no {title} “{name[:50]}”. Did you mean {' or '.join(listed)}?"
     more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""

@@ -77,8 +77,8 @@ def make_variants(
     seeds = [(seed + nth) % SEED_LIMIT for nth in range(count)]
     entries = context.presets.entries
     variants = [
-        msgspec.structs.replace(options, prompt=each.prompt(of, entries), seed=of, count=1)
-        for each in template.permutations()
+        msgspec.structs.replace(options, prompt=permutation.prompt(of, entries), seed=of, count=1)
+        for permutation in template.permutations()
         for of in seeds
     ]
     recipes = [
@@ -96,8 +96,8 @@ def own_words(prompts: Sequence[str]) -> tuple[str, ...]:
     if len(set(map(tuple, words))) < 2:
         return ()
     start = _common(words)
-    end = _common([each[start:][::-1] for each in words])
-    middles = (" ".join(each[start : len(each) - end]).strip(_ENDS) for each in words)
+    end = _common([text[start:][::-1] for text in words])
+    middles = (" ".join(text[start : len(text) - end]).strip(_ENDS) for text in words)
     return tuple(middle or NO_WORDS for middle in middles)
 
 

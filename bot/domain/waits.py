@@ -18,7 +18,8 @@ _ALL: Final = 100
 
 
 class _Job(msgspec.Struct):
-    shown: Progress
+    progress: Progress
+    """As the message shows it."""
     least_ahead: int | None = None
     """The lowest position since the job began to wait."""
     first_percent: int = 0
@@ -48,17 +49,17 @@ class Waits:
         if progress.jobs_ahead is not None:
             least = progress.jobs_ahead if job.least_ahead is None else job.least_ahead
             job.least_ahead = min(least, progress.jobs_ahead)
-        job.shown = msgspec.structs.replace(
+        job.progress = msgspec.structs.replace(
             progress,
             jobs_ahead=None if progress.jobs_ahead is None else job.least_ahead,
-            ends_at=_steady_end(job.shown.ends_at, seconds, now),
+            ends_at=_steady_end(job.progress.ends_at, seconds, now),
         )
-        return job.shown
+        return job.progress
 
-    def shown(self, job_id: str) -> Progress | None:
+    def progress(self, job_id: str) -> Progress | None:
         """What the message of this job shows; None before its first progress and after its end."""
         job = self._jobs.get(job_id)
-        return None if job is None else job.shown
+        return None if job is None else job.progress
 
     def remove(self, job_id: str) -> None:
         """Forget a job that has ended."""
@@ -68,9 +69,9 @@ class Waits:
         """What to show of the jobs whose expected ends have passed, by their ids."""
         overdue = {}
         for job_id, job in self._jobs.items():
-            if job.shown.ends_at is not None and job.shown.ends_at <= now:
-                job.shown = msgspec.structs.replace(job.shown, ends_at=None)
-                overdue[job_id] = job.shown
+            if job.progress.ends_at is not None and job.progress.ends_at <= now:
+                job.progress = msgspec.structs.replace(job.progress, ends_at=None)
+                overdue[job_id] = job.progress
         return overdue
 
 
@@ -82,12 +83,12 @@ def _painting_seconds(job: _Job, percent: int, now: float) -> float | None:
     return (now - job.first_at) / painted * (_ALL - percent) if painted else None
 
 
-def _steady_end(shown: float | None, seconds: float | None, now: float) -> float | None:
+def _steady_end(old_end: float | None, seconds: float | None, now: float) -> float | None:
     """The expected end in whole seconds since 1970; None if it is unknown or too close."""
     if seconds is None or seconds < MIN_SECONDS:
         return None
     end = math.ceil(now + seconds)
     tolerance = max(_TOLERANCE_SECONDS, _TOLERANCE * seconds)
-    if shown is not None and shown >= now + MIN_SECONDS and abs(shown - end) <= tolerance:
-        return shown
+    if old_end is not None and old_end >= now + MIN_SECONDS and abs(old_end - end) <= tolerance:
+        return old_end
     return end

@@ -51,8 +51,8 @@ def read(text: str) -> Wildcard:
 
 def check(template: Template, names: Iterable[str]) -> None:
     """Raise Refused if a template has a wildcard that is none of these."""
-    known = list(names)
+    wildcard_names = list(names)
     for name in template.names:
-        if name not in known:
-            sentence = unknown("wildcard", name, known, "`__{}__`")
+        if name not in wildcard_names:
+            sentence = unknown("wildcard", name, wildcard_names, "`__{}__`")
             raise Refused(f"{sentence} The option raw takes it as words.")

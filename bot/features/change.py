@@ -53,25 +53,25 @@ log = logging.getLogger(__name__)
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """Respond with a modal: what to change."""
     finder = services(interaction).job_finder
-    shown = await finder.by_message(message.id)
-    if shown is None:
+    result = await finder.by_message(message.id)
+    if result is None:
         deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
         if deleted_job is not None:
             rules.check_not_deleted(deleted_job)
         raise Refused(_NO_PICTURE)
     await check_form(interaction)
-    pictures = await _pictures(services(interaction), shown)
+    pictures = await _pictures(services(interaction), result)
     models = services(interaction).planner.models
     needs_number = len(pictures) > 1 and any(card.is_editor for card in models)
-    await interaction.response.send_modal(modal(shown, pictures, needs_number=needs_number))
+    await interaction.response.send_modal(modal(result, pictures, needs_number=needs_number))
 
 
 def modal(
-    shown: ShownJob, pictures: list[Picture], *, needs_number: bool = False
+    result: ShownJob, pictures: list[Picture], *, needs_number: bool = False
 ) -> discord.ui.Modal:
     """Asks what to change, and which of several pictures. Its custom id is its only state, so it
     also works after a restart."""
-    custom_id = components.custom_id(_MODAL, shown.job.id, shown.nth or 0)
+    custom_id = components.custom_id(_MODAL, result.job.id, result.nth or 0)
     form = discord.ui.Modal(title="Change it", custom_id=custom_id)
     words = discord.ui.TextInput[discord.ui.Modal](
         custom_id=_WORDS, placeholder="make it night", max_length=MAX_PROMPT_CHARS
@@ -125,13 +125,13 @@ async def on_message(client: BotClient, message: discord.Message) -> None:
         return
     if message.guild is not None and me not in message.mentions:
         return
-    shown = await client.services.job_finder.by_message(reference.message_id or 0)
+    result = await client.services.job_finder.by_message(reference.message_id or 0)
     mention = re.compile(rf"<@!?{me.id}>")
     is_addressed = message.guild is None or mention.search(message.content) is not None
-    if shown is None or not (is_addressed or message.author.id == shown.job.user_id):
+    if result is None or not (is_addressed or message.author.id == result.job.user_id):
         return
     try:
-        await _start_from_reply(client, message, shown, mention.sub(" ", message.content))
+        await _start_from_reply(client, message, result, mention.sub(" ", message.content))
     except PolicyViolation as error:
         log.info("The reply of %d is refused: %s", message.author.id, error)
         await _reply_temporarily(client, message, _POLICY_VIOLATION)
@@ -144,9 +144,9 @@ async def on_message(client: BotClient, message: discord.Message) -> None:
 
 
 async def _start_from_reply(
-    client: BotClient, message: discord.Message, shown: ShownJob, words: str
+    client: BotClient, message: discord.Message, result: ShownJob, words: str
 ) -> None:
-    nth, words = shown.nth or 0, " ".join(words.split())
+    nth, words = result.nth or 0, " ".join(words.split())
     number = None if nth else _NUMBER.match(words)
     if number is not None:
         nth, words = int(number[1] or number[2]), words[number.end() :]
@@ -162,7 +162,7 @@ async def _start_from_reply(
         ),
         role_ids=role_ids(message.author),
     )
-    kind, plan = await _plan(client.services, context, shown.job, nth, words)
+    kind, plan = await _plan(client.services, context, result.job, nth, words)
     service = client.services.job_service
     job = await service.submit(kind, plan, context)
     if job is not None:
@@ -196,12 +196,12 @@ async def _plan(
     return remix.KIND, remix.plan(remix.with_words(words, form, context), context)
 
 
-async def _pictures(bot: Services, shown: ShownJob) -> list[Picture]:
+async def _pictures(bot: Services, result: ShownJob) -> list[Picture]:
     """The finished pictures that are shown. Raises Refused if there are none."""
-    if shown.nth is not None:
-        return [await bot.job_finder.picture(shown.job, shown.nth)]
-    pictures = await bot.job_finder.pictures(shown)
-    rules.check_any_finished(shown.job, pictures)
+    if result.nth is not None:
+        return [await bot.job_finder.picture(result.job, result.nth)]
+    pictures = await bot.job_finder.pictures(result)
+    rules.check_any_finished(result.job, pictures)
     return pictures
 
 

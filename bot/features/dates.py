@@ -20,14 +20,14 @@ def days(typed: str, now: datetime.datetime) -> tuple[float, float]:
     text = typed.strip().casefold()
     today = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     ago, date = _AGO.fullmatch(text), _DATE.fullmatch(text)
-    one = datetime.timedelta(days=1)
+    day = datetime.timedelta(days=1)
     try:
         if ago is not None:
-            start = today - int(ago["count"]) * _DAYS[ago["unit"]] * one
-            return start.timestamp(), (start + one).timestamp()
+            start = today - int(ago["count"]) * _DAYS[ago["unit"]] * day
+            return start.timestamp(), (start + day).timestamp()
         if text in ("today", "yesterday"):
-            start = today if text == "today" else today - one
-            return start.timestamp(), (start + one).timestamp()
+            start = today if text == "today" else today - day
+            return start.timestamp(), (start + day).timestamp()
         if date is not None:
             return _span(int(date["year"]), int(date["month"]), date["day"])
     except (ValueError, OverflowError):

@@ -48,12 +48,12 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
     """Post what a message shows, and tell only the user who reacted if that is impossible."""
     if emoji_of(reaction) != _STAR or is_by_bot(client, reaction):
         return
-    shown = await client.services.job_finder.by_message(reaction.message_id)
-    if shown is None:
+    result = await client.services.job_finder.by_message(reaction.message_id)
+    if result is None:
         return
     async with handle_errors(client, reaction):
         try:
-            await _post(client, reaction, shown)
+            await _post(client, reaction, result)
         except PolicyViolation:
             raise
         except DeliveryFailed as error:
@@ -62,7 +62,7 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
             await answer_privately(client, reaction, str(error))
 
 
-async def _post(client: BotClient, reaction: Reaction, shown: ShownJob) -> None:
+async def _post(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
     guild = client.get_guild(reaction.guild_id or 0)
     if guild is None:
         raise Refused(_NO_GUILD)
@@ -75,12 +75,12 @@ async def _post(client: BotClient, reaction: Reaction, shown: ShownJob) -> None:
     _check_age_restriction(place, gallery)
     check_not_timed_out(guild.me)
     check_can_show(gallery.permissions_for(guild.me), gallery)
-    pictures = await client.services.job_finder.pictures(shown)
-    rules.check_any_finished(shown.job, pictures)
+    pictures = await client.services.job_finder.pictures(result)
+    rules.check_any_finished(result.job, pictures)
     delivery = Delivery(
         kind=DeliveryKind.GALLERY,
-        job_id=shown.job.id,
-        nth=pictures[0].nth if len(shown.job.recipes) == 1 else shown.nth,
+        job_id=result.job.id,
+        nth=pictures[0].nth if len(result.job.recipes) == 1 else result.nth,
         request=idempotency_key(reaction),
         recipient_id=reaction.user_id,
         target=ResponseTarget(channel_id=gallery.id, guild_id=guild.id),

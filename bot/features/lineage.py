@@ -33,8 +33,8 @@ _ALONE: Final = "This picture has no relatives: it was made from no other, and n
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, picture: str) -> None:
     """The response is private."""
-    shown = await picture_option.find(interaction, picture)
-    await _show(interaction, picture_id(shown.job.id, shown.nth or 1))
+    result = await picture_option.find(interaction, picture)
+    await _show(interaction, picture_id(result.job.id, result.nth or 1))
 
 
 async def show_family(interaction: Interaction, job: Job, nth: int) -> None:

@@ -43,28 +43,28 @@ async def find(interaction: Interaction, text: str) -> ShownJob:
     finder = services(interaction).job_finder
     link, name = _LINK.fullmatch(text), _ID.fullmatch(text)
     if link is not None:
-        shown = await finder.by_message(int(link["message"]))
+        result = await finder.by_message(int(link["message"]))
     elif name is not None:
-        shown = await finder.by_id(name["job"], int(name["nth"]) if name["nth"] else None)
+        result = await finder.by_id(name["job"], int(name["nth"]) if name["nth"] else None)
     else:
-        shown = None
-    if shown is None:
+        result = None
+    if result is None:
         is_picture = name is not None and name["nth"] is not None
         raise Refused(rules.UNKNOWN_PICTURE if is_picture else _NO_PICTURE)
-    if not can_view(interaction, shown.job):
+    if not can_view(interaction, result.job):
         raise Refused(rules.UNKNOWN_PICTURE)
-    return shown
+    return result
 
 
 async def find_pictures(interaction: Interaction, text: str) -> list[Picture]:
     """The finished pictures of what a text names; at least one. Raises Refused as `find` does, or
     if there is none, or moderators removed one."""
-    shown = await find(interaction, text)
-    pictures = await services(interaction).job_finder.pictures(shown)
-    if shown.nth is not None:
-        pictures = [rules.nth_picture(shown.job, pictures, shown.nth)]
+    result = await find(interaction, text)
+    pictures = await services(interaction).job_finder.pictures(result)
+    if result.nth is not None:
+        pictures = [rules.nth_picture(result.job, pictures, result.nth)]
     rules.check_not_removed(pictures)
-    rules.check_any_finished(shown.job, pictures)
+    rules.check_any_finished(result.job, pictures)
     return pictures
 
 

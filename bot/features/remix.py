@@ -35,13 +35,13 @@ _GONE: Final = "What you had typed is gone. Press ✏️ Remix again."
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message, also of an old one without the button."""
     finder = services(interaction).job_finder
-    shown = await finder.by_message(message.id)
-    if shown is None:
+    result = await finder.by_message(message.id)
+    if result is None:
         deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
         if deleted_job is not None:
             rules.check_not_deleted(deleted_job)
         raise Refused(remix.NO_PICTURE)
-    await ask(interaction, shown.job, shown.nth or 0)
+    await ask(interaction, result.job, result.nth or 0)
 
 
 async def ask(interaction: Interaction, job: Job, nth: int, noise: Noise = Noise.SAME) -> None:
@@ -142,9 +142,9 @@ async def reopen(interaction: Interaction, match: re.Match[str]) -> None:
     noise, nth = Noise(match["action"].removeprefix(_REOPEN)), int(match["nth"])
     context = await context_of(interaction, job, nth)
     request = await request_of(interaction, job, nth, noise)
-    shown, texts = remix.shown_texts(request, context), remix_forms.texts_of(embeds[0])
+    defaults, texts = remix.shown_texts(request, context), remix_forms.texts_of(embeds[0])
     texts = msgspec.structs.replace(
-        texts, sampler=texts.sampler or shown.sampler, model=texts.model or shown.model
+        texts, sampler=texts.sampler or defaults.sampler, model=texts.model or defaults.model
     )
     await interaction.response.send_modal(_modal(job, nth, noise, texts, context))
 

@@ -111,7 +111,7 @@ def _layer(name: str | None, setting: Setting | None) -> Layer:
 
 def _check_layer(setting: Setting, layer: Layer) -> None:
     if layer not in setting.layers:
-        places = " or ".join(_PLACES[each] for each in reversed(setting.layers))
+        places = " or ".join(_PLACES[setting_layer] for setting_layer in reversed(setting.layers))
         raise Refused(f"The setting {setting.title} can only be set for {places}.")
 
 
@@ -170,9 +170,13 @@ def _values(interaction: Interaction, setting: Setting, layer: Layer) -> Mapping
     order = list(Layer)
     layers = order[1 : order.index(layer) + 1]
     if place.guild_id is None:
-        layers = [each for each in layers if each is Layer.USER]
-    stored = {each: preferences.values(place.owner(each)) for each in layers}
-    return {each: values[setting.name] for each, values in stored.items() if setting.name in values}
+        layers = [value_layer for value_layer in layers if value_layer is Layer.USER]
+    stored = {value_layer: preferences.values(place.owner(value_layer)) for value_layer in layers}
+    return {
+        value_layer: values[setting.name]
+        for value_layer, values in stored.items()
+        if setting.name in values
+    }
 
 
 async def _parse_and_set(
@@ -200,7 +204,7 @@ async def _set(interaction: Interaction, setting: Setting, layer: Layer, value: 
         guild_id=place.guild_id,
         actor_id=place.user_id,
     )
-    label = settings_panel.shown(setting, value, offer)
+    label = settings_panel.value_label(setting, value, offer)
     scope = settings_panel.scope(layer)
     return _overview(interaction, layer, f"{setting.title.capitalize()}: now **{label}** {scope}.")
 
@@ -282,8 +286,8 @@ def _chosen_value(interaction: Interaction, setting: Setting, layer: Layer, page
         start = page * settings_panel.MAX_OPTIONS
         listed = offer.commands[start : start + settings_panel.MAX_OPTIONS]
         current = command_names(_values(interaction, setting, layer).get(layer, setting.default))
-        others = [name for name in current if name not in listed]
-        chosen = [*others, *chosen]
+        other_names = [name for name in current if name not in listed]
+        chosen = [*other_names, *chosen]
     return setting.parse(",".join(chosen), offer) if chosen else setting.default
 
 

@@ -28,19 +28,19 @@ async def command(interaction: Interaction, job: str) -> None:
     await show_result(interaction, await picture_option.find(interaction, job))
 
 
-async def show_result(interaction: Interaction, shown: ShownJob) -> None:
+async def show_result(interaction: Interaction, result: ShownJob) -> None:
     """Show the result of a job, or one picture of it, in this channel.
 
     Raises Refused, with a sentence for the user, if it cannot be shown here.
     """
-    services, job = services_of(interaction), shown.job
+    services, job = services_of(interaction), result.job
     check_author_can_post(interaction)
     context = request_context(interaction)
     await services.job_service.check_shown(job, context)
-    if shown.nth is not None:
-        await show_full_size(interaction, job, shown.nth)
+    if result.nth is not None:
+        await show_full_size(interaction, job, result.nth)
         return
-    pictures = await services.job_finder.pictures(shown)
+    pictures = await services.job_finder.pictures(result)
     rules.check_not_removed(pictures)
     rules.check_any_finished(job, pictures)
     delivery = Delivery(

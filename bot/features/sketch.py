@@ -233,11 +233,11 @@ def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRe
     if settings.strength != LINES:
         mode = steering.PAINT_OVER
         strength = sketches.strength_of(settings.strength, context.models[0])
-    given: dict[str, object] = {"mode": mode, "strength": strength, "fit": settings.fit}
+    preview_options: dict[str, object] = {"mode": mode, "strength": strength, "fit": settings.fit}
     if settings.aspect != OWN_ASPECT:
-        given["aspect"] = settings.aspect
+        preview_options["aspect"] = settings.aspect
     flagged = prompt_flags.read(sketch.prompt, ImagineOptions.__struct_fields__)
-    values, notes = prompt_flags.merged(given, flagged)
+    values, notes = prompt_flags.merged(preview_options, flagged)
     options = parse(**{**values, "prompt": steering.words(flagged.prompt)})
     return ImagineRequest(options=options, sketch_url=url, notes=notes)
 
@@ -248,28 +248,28 @@ def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRe
 async def _show(interaction: Interaction, sketch: SketchPreview, plan: Plan) -> None:
     """Show what the model will see in the private response, which was deferred."""
     image = await services(interaction).inputs.preview(plan, interaction.user.id)
-    shown = sketch._replace(size=(image.width, image.height))
+    preview = sketch._replace(size=(image.width, image.height))
     await interaction.edit_original_response(
-        embed=sketch_forms.preview_embed(shown),
+        embed=sketch_forms.preview_embed(preview),
         attachments=[discord.File(io.BytesIO(image.png), sketch_forms.FILE_NAME)],
-        view=sketch_forms.preview_view(shown),
+        view=sketch_forms.preview_view(preview),
     )
 
 
-def _shown(interaction: Interaction, match: re.Match[str]) -> SketchPreview:
+def _sketch_of(interaction: Interaction, match: re.Match[str]) -> SketchPreview:
     """The sketch of the preview of this interaction. Raises Refused if it is gone."""
-    shown = sketch_forms.shown_preview(interaction.message)
+    texts = sketch_forms.shown_preview(interaction.message)
     picture = (match["job"], int(match["nth"])) if match["job"] else None
-    if shown is None or (shown[1] is None and picture is None):
+    if texts is None or (texts[1] is None and picture is None):
         raise Refused(_GONE)
-    prompt, url = shown
+    prompt, url = texts
     settings = sketch_forms.settings_of(match)
     return SketchPreview(prompt, settings, (0, 0), url if picture is None else None, picture)
 
 
 async def show_other_fit(interaction: Interaction, match: re.Match[str]) -> None:
     """Change the preview to another fit; it stays as it is if that is not possible."""
-    sketch = _shown(interaction, match)
+    sketch = _sketch_of(interaction, match)
     plan = await _plan(interaction, sketch)
     await interaction.response.defer()
     try:
@@ -280,7 +280,7 @@ async def show_other_fit(interaction: Interaction, match: re.Match[str]) -> None
 
 async def paint(interaction: Interaction, match: re.Match[str]) -> None:
     """Start the job of the preview, once for each fit."""
-    sketch = _shown(interaction, match)
+    sketch = _sketch_of(interaction, match)
     plan = await _plan(interaction, sketch)
     message_id = 0 if interaction.message is None else interaction.message.id
     context = msgspec.structs.replace(

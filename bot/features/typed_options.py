@@ -41,19 +41,19 @@ def read(
     command = interaction.command
     parameters = command.parameters if isinstance(command, app_commands.Command) else ()
     types = {parameter.display_name: parameter.type for parameter in parameters}
-    given: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     for name, value in interaction.namespace:
         if isinstance(value, discord.Attachment):
             sanitize.check_size(value.size)
         elif name in types and value is not None:
             is_text = name in (prompt_option, "negative") and isinstance(value, str)
-            given[name] = rules.strip_invisible(value) if is_text else value
-    prompt = given.pop(prompt_option, "")
+            options[name] = rules.strip_invisible(value) if is_text else value
+    prompt = options.pop(prompt_option, "")
     if not isinstance(prompt, str):
-        return TypedOptions({**given, "prompt": prompt}, ())
+        return TypedOptions({**options, "prompt": prompt}, ())
     texts = [name for name, type in types.items() if type is discord.AppCommandOptionType.string]
     flagged = prompt_flags.read(prompt, types, texts)
-    values, notes = prompt_flags.merged(given, flagged)
+    values, notes = prompt_flags.merged(options, flagged)
     return TypedOptions({**values, "prompt": words(flagged.prompt) or default_prompt}, notes)
 
 

@@ -27,12 +27,12 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
 
 
 async def _add(client: BotClient, reaction: Reaction) -> None:
-    shown = await client.services.job_finder.by_message(reaction.message_id)
-    if shown is not None:
+    result = await client.services.job_finder.by_message(reaction.message_id)
+    if result is not None:
         check_reaction(client, reaction)
         moderation = client.services.moderation
         await moderation.check_not_blocked(reaction.guild_id, reaction.user_id)
-        await client.services.votes.add(shown, reaction.message_id, reaction.user_id)
+        await client.services.votes.add(result, reaction.message_id, reaction.user_id)
 
 
 async def on_remove(client: BotClient, reaction: Reaction) -> None:

@@ -39,12 +39,10 @@ class LargeCommandTree(app_commands.CommandTree[_ClientT]):
         if not isinstance(command, app_commands.ContextMenu) or not is_global:
             super().add_command(command, guild=guild, guilds=guilds, override=override)
             return
-        others = [
-            menu for menu in self.get_commands(type=command.type) if menu.name != command.name
-        ]
+        menus = [menu for menu in self.get_commands(type=command.type) if menu.name != command.name]
         if not override and self.get_command(command.name, type=command.type) is not None:
             raise app_commands.CommandAlreadyRegistered(command.name, None)
-        if len(others) >= MAX_MENU_COMMANDS:
+        if len(menus) >= MAX_MENU_COMMANDS:
             raise FatalError(
                 f"The Apps menu of a {command.type.name} has at most {MAX_MENU_COMMANDS} commands; "
                 f"“{command.name}” is one too many.",

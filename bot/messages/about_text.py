@@ -26,7 +26,7 @@ def about(
     source_url: str | None,
 ) -> str:
     """Who the bot is, what it is made of, and what it stores; the default model is the first."""
-    own, *others = packages or (Package("imagine-bot", version, ""),)
+    own, *dependencies = packages or (Package("imagine-bot", version, ""),)
     parts = [
         f"**{own.name} {version}**{_licence(own.licence)}. {_SUMMARY}",
         _models(models),
@@ -34,7 +34,7 @@ def about(
         *([f"Source: <{source_url}>"] if source_url else []),
     ]
     text = "\n".join(parts)
-    software = _software(others)
+    software = _software(dependencies)
     return f"{text}\n{software}" if software and len(text) + len(software) < _MAX_CHARS else text
 
 

@@ -37,7 +37,7 @@ _CLOCK_DIFFERENCE: Final = 60.0
 log = logging.getLogger(__name__)
 
 
-class _Shown(NamedTuple):
+class _Result(NamedTuple):
     """What a post shows."""
 
     job: Job
@@ -79,10 +79,10 @@ class GalleryPosts:
         """
         if delivery.target.message_id is not None:
             return True  # the last process wrote it
-        shown = await self._shown(delivery)
-        content = await self._content(delivery, shown)
+        result = await self._result(delivery)
+        content = await self._content(delivery, result)
         try:
-            post = await self._write(delivery, content, shown, is_first=is_first)
+            post = await self._write(delivery, content, result, is_first=is_first)
         except (MessageGone, ContentRejected, TokenExpired) as error:
             reason = f"I could not post the picture in <#{delivery.target.channel_id}>. ({error})"
             raise Refused(reason) from error
@@ -90,7 +90,7 @@ class GalleryPosts:
             await self._messages.delete(*post)  # its user has deleted the picture meanwhile
             return False
         try:
-            await self._shown(delivery)
+            await self._result(delivery)
         except Refused:  # moderators have removed it meanwhile
             await self._messages.delete(*post)
             raise
@@ -102,7 +102,7 @@ class GalleryPosts:
             await self._messages.notify(delivery.recipient_id, reason)
         return False
 
-    async def _shown(self, delivery: Delivery) -> _Shown:
+    async def _result(self, delivery: Delivery) -> _Result:
         """Raises Refused if there is nothing to show any more."""
         job = await self._jobs.job(delivery.job_id)
         if job is None:
@@ -114,14 +114,14 @@ class GalleryPosts:
         pictures = [picture for picture in pictures if delivery.nth in (None, picture.nth)]
         rules.check_any_finished(job, pictures)
         rules.check_not_removed(pictures)
-        return _Shown(job, pictures)
+        return _Result(job, pictures)
 
-    async def _content(self, delivery: Delivery, shown: _Shown) -> MessageContent:
+    async def _content(self, delivery: Delivery, result: _Result) -> MessageContent:
         """The pictures as visible in the gallery, whose settings are fetched again."""
-        job, pictures = shown
+        job, pictures = result
         guild_id = delivery.target.guild_id or 0
         await self._displays.make(job, delivery.nth)
-        file, note = await self._file(delivery, shown)
+        file, note = await self._file(delivery, result)
         end = f"\n{note}" if note else ""
         return MessageContent(
             content=gallery_text.post(job, pictures, guild_id) + end,
@@ -129,9 +129,9 @@ class GalleryPosts:
             files=[file],
         )
 
-    async def _file(self, delivery: Delivery, shown: _Shown) -> tuple[OutgoingFile, str]:
+    async def _file(self, delivery: Delivery, result: _Result) -> tuple[OutgoingFile, str]:
         """With what the message says of its format."""
-        job, pictures = shown
+        job, pictures = result
         visible = await self._channels.visible_in(pictures, delivery.target.channel_id)
         if all(picture.unavailable_reason is not None for picture in visible.pictures):
             rules.check_viewable(visible.pictures[0])
@@ -157,13 +157,13 @@ class GalleryPosts:
             )
 
     async def _write(
-        self, delivery: Delivery, content: MessageContent, shown: _Shown, *, is_first: bool
+        self, delivery: Delivery, content: MessageContent, result: _Result, *, is_first: bool
     ) -> _Message:
         channel = await self._channel(delivery)
         if not isinstance(channel, discord.ForumChannel):
             return await self._message(delivery, content)
         earlier = None if is_first else await self._earlier_post(channel, delivery)
-        return earlier or await self._post(channel, content, shown)
+        return earlier or await self._post(channel, content, result)
 
     async def _message(self, delivery: Delivery, content: MessageContent) -> _Message:
         """A message in a text channel."""
@@ -176,10 +176,10 @@ class GalleryPosts:
         )
 
     async def _post(
-        self, channel: discord.ForumChannel, content: MessageContent, shown: _Shown
+        self, channel: discord.ForumChannel, content: MessageContent, result: _Result
     ) -> _Message:
         """A post of a forum."""
-        title, tags = gallery.title(gallery_text.words(shown.job)), _tags(channel, shown)
+        title, tags = gallery.title(gallery_text.words(result.job)), _tags(channel, result)
         with translated_errors(by_token=False):
             try:
                 return await _create(channel, title, content, tags)
@@ -236,13 +236,13 @@ async def _create(
     return _Message(created.thread.id, created.message.id)
 
 
-def _tags(forum: discord.ForumChannel, shown: _Shown) -> list[discord.ForumTag]:
+def _tags(forum: discord.ForumChannel, result: _Result) -> list[discord.ForumTag]:
     """The tags that fit the words, the kind and the model of a job. Raises Refused if the forum
     requires one, and the bot may give none."""
-    job = shown.job
+    job = result.job
     may_moderate = forum.permissions_for(forum.guild.me).manage_threads
     allowed = {tag.id: tag for tag in forum.available_tags if may_moderate or not tag.moderated}
-    models = {public_model_name(picture.recipe.model) for picture in shown.pictures}
+    models = {public_model_name(picture.recipe.model) for picture in result.pictures}
     fitting = gallery.matching_tags(
         [gallery.Tag(tag.id, tag.name) for tag in allowed.values()],
         [gallery_text.words(job), job.recipes[0].prompt, job.kind.name, *models],

@@ -201,9 +201,9 @@ def view(contents: Contents, subject: str, page: int, page_count: int) -> discor
     row = len(menus)
     pages = [("◀", page - 1), ("▶", page + 1)]
     buttons = [
-        button(label, custom_id(subject, other), row=row)
-        for label, other in pages
-        if 0 <= other < page_count
+        button(label, custom_id(subject, neighbour), row=row)
+        for label, neighbour in pages
+        if 0 <= neighbour < page_count
     ]
     return stateless_view([*menus, *buttons])
 

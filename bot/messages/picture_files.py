@@ -165,12 +165,12 @@ def encode_within(
 
 
 def _lossy(image: Image.Image, limit: int) -> FittedFile:
-    shown, note = image, _JPEG
-    while len(data := encode_jpeg(shown, _JPEG_QUALITY)) > limit:
-        width, height = round(shown.width * _SHRINK_FACTOR), round(shown.height * _SHRINK_FACTOR)
+    copy, note = image, _JPEG
+    while len(data := encode_jpeg(copy, _JPEG_QUALITY)) > limit:
+        width, height = round(copy.width * _SHRINK_FACTOR), round(copy.height * _SHRINK_FACTOR)
         if width < image.width * _MIN_SHRINK or not height:
             raise Refused(_NOTHING_FITS.format(limit=_size(limit)))
-        shown = image.resize((width, height), Image.Resampling.LANCZOS)
+        copy = image.resize((width, height), Image.Resampling.LANCZOS)
         note = _SMALLER_JPEG.format(width=width, height=height, limit="{limit}")
     return FittedFile("jpg", data, note.format(limit=_size(limit)))
 

@@ -58,15 +58,15 @@ def view(queue: Queue, scope: Scope, page: int, *, is_moderator: bool) -> discor
         for number, queued in _numbered(queue, page)
     ]
     last = page_count(queue) - 1
-    others = [button("◀", custom_id(scope, page - 1), row=1)] if page > 0 else []
-    others += [button("▶", custom_id(scope, page + 1), row=1)] if page < last else []
+    controls = [button("◀", custom_id(scope, page - 1), row=1)] if page > 0 else []
+    controls += [button("▶", custom_id(scope, page + 1), row=1)] if page < last else []
     if is_moderator:
-        other, label = (
+        other_scope, label = (
             (Scope.SERVER, "All of this server") if scope is Scope.MINE else (Scope.MINE, "Mine")
         )
-        others.append(button(label, custom_id(other, 0), row=1))
-    others.append(button("🔄 Refresh", custom_id(scope, page), row=1))
-    return stateless_view([*cancels, *others])
+        controls.append(button(label, custom_id(other_scope, 0), row=1))
+    controls.append(button("🔄 Refresh", custom_id(scope, page), row=1))
+    return stateless_view([*cancels, *controls])
 
 
 def _numbered(queue: Queue, page: int) -> list[tuple[int, QueuedJob]]:

@@ -47,11 +47,11 @@ def describe(
     not given.
     """
     command = _command(recipes, models, preferences)
-    others = _others(recipes, numbers)
+    differences = _others(recipes, numbers)
     parts = [
         code_block(write_infotext(recipes[0], is_flow=_is_flow(recipes[0], models))),
         *([] if command is None else [code_block(command)]),
-        *([] if not others else [code_block(others)]),
+        *([] if not differences else [code_block(differences)]),
         *(f"- {_plain(note)}" for note in notes[:_MAX_NOTES]),
     ]
     shown: list[str] = []

@@ -86,8 +86,8 @@ def _long(
 def _menu(name: str, values: Sequence[str], chosen: str) -> discord.ui.Select[discord.ui.Modal]:
     """A menu of these values; of too many, the chosen one and the first others."""
     first = [value for value in values if value == chosen]
-    others = [value for value in values if value != chosen]
-    offered = {*first, *others[: MAX_CHOICES - len(first)]}
+    other_values = [value for value in values if value != chosen]
+    offered = {*first, *other_values[: MAX_CHOICES - len(first)]}
     return discord.ui.Select(
         custom_id=name,
         placeholder="As it is",

@@ -76,7 +76,7 @@ def custom_id(layer: Layer, action: str, *state: str | int) -> str:
     return ":".join([VERSION, NAME, layer.value, action, *map(str, state)])
 
 
-def shown(setting: Setting, value: object, offer: Offer) -> str:
+def value_label(setting: Setting, value: object, offer: Offer) -> str:
     """A value in a message."""
     label = setting.label(value, offer)
     return label if isinstance(setting.values, Channels) else escape(label, _MAX_CONTENT // 4)
@@ -132,7 +132,9 @@ def overview(
         )
     ]
     if len(layers) > 1:
-        items += [_layer_button(each, is_current=each is layer) for each in layers]
+        items += [
+            _layer_button(button_layer, is_current=button_layer is layer) for button_layer in layers
+        ]
     return Panel("\n".join(lines)[:_MAX_CONTENT], stateless_view(items))
 
 
@@ -146,7 +148,7 @@ def _layer_button(layer: Layer, *, is_current: bool) -> discord.ui.Button[discor
 def _line(setting: Setting, preferences: Preferences, offer: Offer) -> str:
     value = getattr(preferences, setting.name)
     warning = setting.warning(value, offer)
-    label = _cut(shown(setting, value, offer))
+    label = _cut(value_label(setting, value, offer))
     text = f"{setting.title.capitalize()}: **{label}** · {origin(preferences.layer(setting.name))}"
     return f"{text}. {warning[:_MAX_LABEL]}" if warning else text
 
@@ -171,10 +173,10 @@ def editor(
     current = values.get(layer, setting.default)
     last = max(values, key=list(Layer).index, default=Layer.BOT)
     lines = [f"**{setting.title.capitalize()} {scope(layer)}**: {setting.description}."]
-    for each in (Layer.BOT, *(item for item in Layer if item in values)):
-        label = shown(setting, values.get(each, setting.default), offer)
-        mark = " ← counts" if each is last else ""
-        lines.append(f"{origin(each)}: **{label}**{mark}")
+    for value_layer in (Layer.BOT, *(item for item in Layer if item in values)):
+        label = value_label(setting, values.get(value_layer, setting.default), offer)
+        mark = " ← counts" if value_layer is last else ""
+        lines.append(f"{origin(value_layer)}: **{label}**{mark}")
     if warning := setting.warning(values.get(last, setting.default), offer):
         lines.append(warning)
     reset = button("↩ Reset", custom_id(layer, "reset", setting.name), row=4)

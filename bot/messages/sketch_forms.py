@@ -174,9 +174,11 @@ def preview_view(preview: SketchPreview) -> discord.ui.View:
         )
     )
     for fit in Fit:
-        other = components.button(fit.value.capitalize(), _custom_id(_REFIT, preview, fit.value))
-        other.disabled = fit.value == preview.settings.fit
-        view.add_item(other)
+        fit_button = components.button(
+            fit.value.capitalize(), _custom_id(_REFIT, preview, fit.value)
+        )
+        fit_button.disabled = fit.value == preview.settings.fit
+        view.add_item(fit_button)
     view.stop()
     return view
 

@@ -175,7 +175,7 @@ class InputService:
             recipes, self._engine.models, plan_input, (decoded.width, decoded.height)
         )
         placeholder = plan_input.placeholder
-        has_lines = any(item.image == placeholder for each in recipes for item in each.controls)
+        has_lines = any(item.image == placeholder for recipe in recipes for item in recipe.controls)
         return await asyncio.to_thread(
             fit_pixels, decoded, size, plan_input.fit, is_detailed=has_lines
         )

@@ -47,7 +47,7 @@ class QueueView:
         return Queue(jobs=tuple(sorted(queued, key=_place)), total=total)
 
     def _progress(self, job: Job) -> Progress:
-        progress = self._waits.shown(job.id) or _STARTING
+        progress = self._waits.progress(job.id) or _STARTING
         is_waiting = progress.jobs_ahead is not None
         return _STARTING if is_waiting and job.status is Status.RUNNING else progress
 

@@ -21,13 +21,13 @@ class VotingService:
         """Held while a reaction to this message is handled, so that the last one counts."""
         return self._locks.setdefault(message_id, asyncio.Lock())
 
-    async def add(self, shown: ShownJob, message_id: int, user_id: int) -> None:
+    async def add(self, result: ShownJob, message_id: int, user_id: int) -> None:
         """Store a user's vote for what a message shows; again, it changes nothing."""
         vote = Vote(
             message_id=message_id,
             user_id=user_id,
-            job_id=shown.job.id,
-            nth=shown.nth,
+            job_id=result.job.id,
+            nth=result.nth,
             created_at=self._clock(),
         )
         await self._votes.add(vote)

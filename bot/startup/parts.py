@@ -250,10 +250,10 @@ def _senders(
     full_size = FullSizeContent(
         db.jobs, storage, files, displays, channels, messages.upload_limits, views, engine
     )
-    shown = ShownResult(db.jobs, results, files, displays)
+    shown_result = ShownResult(db.jobs, results, files, displays)
     return {
         DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
-        DeliveryKind.SHOWN: ResponseSender(messages, db.deliveries, shown),
+        DeliveryKind.SHOWN: ResponseSender(messages, db.deliveries, shown_result),
         DeliveryKind.DIRECT: DirectMessages(
             client, db.jobs, db.deliveries, storage, files, messages.upload_limits, clock
         ),

@@ -185,9 +185,9 @@ def _count(request: RemixRequest, context: PlanContext) -> int:
 
 def _edits(request: RemixRequest, context: PlanContext) -> _Edits:
     """What the user has changed. Raises Refused."""
-    texts, shown = request.texts, shown_texts(request, context)
+    texts, defaults = request.texts, shown_texts(request, context)
     settings = edited(
-        parse_settings(texts.settings, ASPECTS), parse_settings(shown.settings, ASPECTS)
+        parse_settings(texts.settings, ASPECTS), parse_settings(defaults.settings, ASPECTS)
     )
     if texts.shape:
         if settings.size is not None:
@@ -197,10 +197,10 @@ def _edits(request: RemixRequest, context: PlanContext) -> _Edits:
         settings = msgspec.structs.replace(settings, size=ASPECTS[texts.shape])
     prompt, negative = (
         None if rules.strip_invisible(new) == rules.strip_invisible(old) else new
-        for new, old in ((texts.prompt, shown.prompt), (texts.negative, shown.negative))
+        for new, old in ((texts.prompt, defaults.prompt), (texts.negative, defaults.negative))
     )
-    is_other_model = texts.model not in ("", shown.model)
-    is_other_sampler = texts.sampler not in ("", shown.sampler)
+    is_other_model = texts.model not in ("", defaults.model)
+    is_other_sampler = texts.sampler not in ("", defaults.sampler)
     return _Edits(
         prompt=None if prompt is None else rules.strip_invisible(prompt),
         negative=None if negative is None else rules.strip_invisible(negative),
