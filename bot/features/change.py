@@ -18,12 +18,13 @@ from bot.domain.kinds.imagine import parse
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan
 from bot.errors import BotError, PolicyViolation, Refused
+from bot.features import message_result
 from bot.features.changing import check_form, start
 from bot.features.exports import Component, Exports
 from bot.features.permissions import CannotReply, check_can_reply_in
 from bot.features.responses import request_context, role_ids
 from bot.features.restrictions import check_channel
-from bot.messages import captions, channels, components, message_parser
+from bot.messages import captions, channels, components
 from bot.messages.discord_errors import DISCORD_ERRORS, describe
 from engine.contract import MAX_PROMPT_CHARS
 
@@ -52,12 +53,8 @@ log = logging.getLogger(__name__)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """Respond with a modal: what to change."""
-    finder = services(interaction).job_finder
-    result = await finder.by_message(message.id)
+    result = await message_result.find(interaction, message)
     if result is None:
-        deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-        if deleted_job is not None:
-            rules.check_not_deleted(deleted_job)
         raise Refused(_NO_PICTURE)
     await check_form(interaction)
     pictures = await _pictures(services(interaction), result)

@@ -15,7 +15,7 @@ from bot.domain.kinds import edit
 from bot.domain.kinds.imagine import parse
 from bot.domain.numbers import parse_number
 from bot.errors import Refused
-from bot.features import model_option, typed_options
+from bot.features import message_result, model_option, typed_options
 from bot.features.changing import (
     ask_which_picture,
     check_form,
@@ -26,7 +26,7 @@ from bot.features.changing import (
 from bot.features.exports import Action, Component, Exports
 from bot.features.imagine import Count, Guidance, PromptText, Seed, Steps
 from bot.features.responses import check_not_blocked, request_context
-from bot.messages import components, message_parser
+from bot.messages import components
 from bot.messages.action_views import ActionScope
 from engine.contract import MAX_GUIDANCE, MAX_PROMPT_CHARS
 
@@ -89,8 +89,7 @@ async def command(
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the user chooses one."""
     await check_form(interaction)
-    finder = services(interaction).job_finder
-    result = await finder.by_message(message.id)
+    result = await message_result.find(interaction, message)
     if result is not None:
         await ask_which_picture(
             interaction,
@@ -102,9 +101,6 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
             refusal=_NO_PICTURE,
         )
         return
-    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-    if deleted_job is not None:
-        rules.check_not_deleted(deleted_job)
     await _offer_uploads(interaction, message.attachments)
 
 

@@ -11,13 +11,13 @@ from bot.domain.job import Job
 from bot.domain.kinds import film
 from bot.domain.picture import Picture
 from bot.errors import Refused
+from bot.features import message_result
 from bot.features.exports import Action, Exports
 from bot.features.responses import (
     check_not_blocked,
     defer_and_start,
     request_context,
 )
-from bot.messages import message_parser
 from bot.messages.action_views import ActionScope, picture_menu_view
 
 ACTION: Final = "film"
@@ -49,14 +49,10 @@ async def _start(interaction: Interaction, picture: Picture) -> None:
 async def command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the user chooses one."""
     await check_not_blocked(interaction)
-    finder = services(interaction).job_finder
-    result = await finder.by_message(message.id)
+    result = await message_result.find(interaction, message)
     if result is None:
-        deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-        if deleted_job is not None:
-            rules.check_not_deleted(deleted_job)
         raise Refused(_NO_PICTURE)
-    pictures = await finder.pictures(result)
+    pictures = await services(interaction).job_finder.pictures(result)
     rules.check_not_removed(pictures)
     rules.check_any_finished(result.job, pictures)
     if len(pictures) == 1:

@@ -14,7 +14,7 @@ from bot.domain import recipe_offer, rules
 from bot.domain.kinds import recipe
 from bot.domain.picture import Picture
 from bot.errors import Refused
-from bot.features import picture_option
+from bot.features import message_result, picture_option
 from bot.features.exports import Component, Exports
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
@@ -24,7 +24,7 @@ from bot.features.responses import (
     defer_privately,
     request_context,
 )
-from bot.messages import components, message_parser, recipe_texts
+from bot.messages import components, recipe_texts
 from engine.contract import Work
 from engine.contract.metadata import Metadata
 
@@ -41,17 +41,13 @@ _NO_RECIPE: Final = "That message shows no picture whose recipe I know."
 async def show(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
     await check_not_blocked(interaction)
-    finder = services(interaction).job_finder
-    result = await finder.by_message(message.id)
+    result = await message_result.find(interaction, message)
     if result is not None:
-        pictures = await finder.pictures(result)
+        pictures = await services(interaction).job_finder.pictures(result)
         rules.check_not_removed(pictures)
         rules.check_any_finished(result.job, pictures)
         await _show_pictures(interaction, pictures)
         return
-    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-    if deleted_job is not None:
-        rules.check_not_deleted(deleted_job)
     uploads = [file for file in message.attachments if file.filename.lower().endswith(".png")]
     if not uploads:
         raise Refused(_NO_RECIPE)

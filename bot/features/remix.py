@@ -17,10 +17,11 @@ from bot.domain.model_names import short_names
 from bot.domain.plan import PlanContext
 from bot.domain.remix_form import FormTexts
 from bot.errors import Refused
+from bot.features import message_result
 from bot.features.changing import check_form
 from bot.features.exports import Action, Component, Exports
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
-from bot.messages import components, message_parser, remix_forms
+from bot.messages import components, remix_forms
 from bot.messages.action_views import ActionScope
 from engine.contract import Edit, Inpaint, ModelCard, Outpaint
 
@@ -34,12 +35,8 @@ _GONE: Final = "What you had typed is gone. Press ✏️ Remix again."
 @app_commands.allowed_installs(guilds=True, users=False)
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message, also of an old one without the button."""
-    finder = services(interaction).job_finder
-    result = await finder.by_message(message.id)
+    result = await message_result.find(interaction, message)
     if result is None:
-        deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-        if deleted_job is not None:
-            rules.check_not_deleted(deleted_job)
         raise Refused(remix.NO_PICTURE)
     await ask(interaction, result.job, result.nth or 0)
 

@@ -20,6 +20,7 @@ from bot.domain.plan import Plan, PlanContext
 from bot.domain.repainting import only_parent, words_of
 from bot.domain.sketches import LINES
 from bot.errors import BotError, Refused
+from bot.features import message_result
 from bot.features.changing import ask_which_picture, check_form, picture_to_change, start
 from bot.features.exports import Action, Component, Exports
 from bot.features.preferences import preferences_of
@@ -29,7 +30,7 @@ from bot.features.responses import (
     request_context,
     respond_ephemeral,
 )
-from bot.messages import components, message_parser, sketch_forms
+from bot.messages import components, sketch_forms
 from bot.messages.action_views import ActionScope
 from bot.messages.sketch_forms import OWN_ASPECT, SketchPreview
 
@@ -58,8 +59,7 @@ _PAINTED: Final = (
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message of anybody; of several pictures, the user chooses one."""
     await check_form(interaction)
-    finder = services(interaction).job_finder
-    result = await finder.by_message(message.id)
+    result = await message_result.find(interaction, message)
     if result is not None:
         await ask_which_picture(
             interaction,
@@ -71,9 +71,6 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
             refusal=_NO_PICTURE,
         )
         return
-    deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
-    if deleted_job is not None:
-        rules.check_not_deleted(deleted_job)
     urls = _urls(interaction, message)
     custom_id = sketch_forms.address_custom_id(urls[0]) if len(urls) == 1 else None
     if custom_id is None:

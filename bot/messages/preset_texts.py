@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bot.domain.presets import Own, PresetKey, PresetKind, Presets
+from bot.domain.presets import Own, Preset, PresetKey, PresetKind, Presets
 from bot.domain.styles import Style
 from bot.domain.wildcards import Wildcard
 from bot.messages.captions import escape
@@ -32,16 +32,13 @@ def wildcards(presets: Presets, number: int) -> str:
     return _list(lines, presets, PresetKind.WILDCARD, number)
 
 
-def style(name: str, chosen: Style | None) -> str:
-    """One style after a change; None if it was removed."""
-    subject = f"The style **{name}**"
-    return f"{subject} is removed." if chosen is None else f"{subject}: {_style(chosen)}"
-
-
-def wildcard(name: str, chosen: Wildcard | None) -> str:
-    """One wildcard after a change; None if it was removed."""
-    subject = f"The wildcard `__{name}__`"
-    return f"{subject} is removed." if chosen is None else f"{subject}: {_wildcard(chosen)}"
+def preset(key: PresetKey, item: Preset | None) -> str:
+    """One preset after a change; None if it was removed."""
+    name = f"**{key.name}**" if key.kind is PresetKind.STYLE else f"`__{key.name}__`"
+    if item is None:
+        return f"The {key.kind} {name} is removed."
+    text = _style(item) if isinstance(item, Style) else _wildcard(item)
+    return f"The {key.kind} {name}: {text}"
 
 
 def _list(lines: list[str], presets: Presets, kind: PresetKind, number: int) -> str:

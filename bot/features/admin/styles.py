@@ -8,9 +8,10 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain import presets as changes
 from bot.domain import rules
-from bot.domain.presets import Preset, PresetKey, PresetKind
+from bot.domain.presets import Preset, PresetKind
 from bot.domain.styles import MAX_WORDS, NONE, Style
 from bot.errors import Refused
+from bot.features.admin import preset_changes
 from bot.features.admin.options import Page
 from bot.features.admin.preset_names import completing, completing_changed
 from bot.features.exports import GroupCommand
@@ -48,7 +49,7 @@ async def add_command(
     guild_id = managed_guild(interaction)
     values = _values(interaction, prompt, negative, steps, guidance, sampler)
     key = changes.key_of(PresetKind.STYLE, name)
-    await _change(interaction, guild_id, key, changes.add(key, Style(**values)))
+    await preset_changes.make(interaction, guild_id, key, changes.add(key, Style(**values)))
 
 
 @app_commands.command(name="change", description="Change a style of this server")
@@ -73,7 +74,7 @@ async def change_command(
         return msgspec.structs.replace(style, **values)
 
     key = changes.key_of(PresetKind.STYLE, name)
-    await _change(interaction, guild_id, key, changes.replace(key, update))
+    await preset_changes.make(interaction, guild_id, key, changes.replace(key, update))
 
 
 @app_commands.command(name="remove", description="Remove a style from this server")
@@ -82,7 +83,7 @@ async def remove_command(interaction: Interaction, name: Name) -> None:
     """A built-in style can be brought back by reset."""
     guild_id = managed_guild(interaction)
     key = changes.key_of(PresetKind.STYLE, name)
-    await _change(interaction, guild_id, key, changes.remove(key))
+    await preset_changes.make(interaction, guild_id, key, changes.remove(key))
 
 
 @app_commands.command(name="reset", description="Bring a built-in style back as it was")
@@ -91,7 +92,7 @@ async def reset_command(interaction: Interaction, name: Name) -> None:
     """Also after it was removed."""
     guild_id = managed_guild(interaction)
     key = changes.key_of(PresetKind.STYLE, name)
-    await _change(interaction, guild_id, key, changes.reset(key))
+    await preset_changes.make(interaction, guild_id, key, changes.reset(key))
 
 
 @app_commands.command(name="list", description="List the styles of this server")
@@ -99,16 +100,6 @@ async def list_command(interaction: Interaction, page: Page = 1) -> None:
     """In alphabetical order."""
     presets = await services(interaction).presets.of(managed_guild(interaction))
     await respond_ephemeral(interaction, preset_texts.styles(presets, page))
-
-
-async def _change(
-    interaction: Interaction, guild_id: int, key: PresetKey, change: changes.Change
-) -> None:
-    presets = await services(interaction).presets.change(
-        guild_id, change, actor_id=interaction.user.id
-    )
-    style = presets.styles.get(key.name)
-    await respond_ephemeral(interaction, preset_texts.style(key.name, style))
 
 
 def _values(

@@ -7,8 +7,9 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain import presets as changes
 from bot.domain import rules
-from bot.domain.presets import PresetKey, PresetKind
+from bot.domain.presets import PresetKind
 from bot.domain.wildcards import MAX_TEXT, read
+from bot.features.admin import preset_changes
 from bot.features.admin.options import Page
 from bot.features.admin.preset_names import completing, completing_changed
 from bot.features.exports import GroupCommand
@@ -30,7 +31,7 @@ async def add_command(interaction: Interaction, name: Name, entries: Entries) ->
     """The name is new here, or that of a built-in wildcard that was removed here."""
     guild_id, key = managed_guild(interaction), changes.key_of(PresetKind.WILDCARD, name)
     wildcard = read(rules.strip_invisible(entries))
-    await _change(interaction, guild_id, key, changes.add(key, wildcard))
+    await preset_changes.make(interaction, guild_id, key, changes.add(key, wildcard))
 
 
 @app_commands.command(name="change", description="Give a wildcard of this server other entries")
@@ -40,7 +41,7 @@ async def change_command(interaction: Interaction, name: Name, entries: Entries)
     """The entries take the place of those before."""
     guild_id, key = managed_guild(interaction), changes.key_of(PresetKind.WILDCARD, name)
     wildcard = read(rules.strip_invisible(entries))
-    await _change(interaction, guild_id, key, changes.replace(key, lambda _: wildcard))
+    await preset_changes.make(interaction, guild_id, key, changes.replace(key, lambda _: wildcard))
 
 
 @app_commands.command(name="remove", description="Remove a wildcard from this server")
@@ -48,7 +49,7 @@ async def change_command(interaction: Interaction, name: Name, entries: Entries)
 async def remove_command(interaction: Interaction, name: Name) -> None:
     """A built-in wildcard can be brought back by reset."""
     guild_id, key = managed_guild(interaction), changes.key_of(PresetKind.WILDCARD, name)
-    await _change(interaction, guild_id, key, changes.remove(key))
+    await preset_changes.make(interaction, guild_id, key, changes.remove(key))
 
 
 @app_commands.command(name="reset", description="Bring a built-in wildcard back as it was")
@@ -56,7 +57,7 @@ async def remove_command(interaction: Interaction, name: Name) -> None:
 async def reset_command(interaction: Interaction, name: Name) -> None:
     """Also after it was removed."""
     guild_id, key = managed_guild(interaction), changes.key_of(PresetKind.WILDCARD, name)
-    await _change(interaction, guild_id, key, changes.reset(key))
+    await preset_changes.make(interaction, guild_id, key, changes.reset(key))
 
 
 @app_commands.command(name="list", description="List the wildcards of this server")
@@ -64,16 +65,6 @@ async def list_command(interaction: Interaction, page: Page = 1) -> None:
     """In alphabetical order."""
     presets = await services(interaction).presets.of(managed_guild(interaction))
     await respond_ephemeral(interaction, preset_texts.wildcards(presets, page))
-
-
-async def _change(
-    interaction: Interaction, guild_id: int, key: PresetKey, change: changes.Change
-) -> None:
-    presets = await services(interaction).presets.change(
-        guild_id, change, actor_id=interaction.user.id
-    )
-    wildcard = presets.wildcards.get(key.name)
-    await respond_ephemeral(interaction, preset_texts.wildcard(key.name, wildcard))
 
 
 def _group() -> app_commands.Group:
