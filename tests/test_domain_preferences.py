@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bot.domain.model_names import with_default
-from bot.domain.preference_settings import LANGUAGES, SETTINGS, offered_at, stored_value, values_of
+from bot.domain.preference_settings import SETTINGS, offered_at, stored_value, values_of
 from bot.domain.preferences import (
     NO_PREFERENCES,
     Layer,
@@ -78,7 +78,6 @@ def test_rules_of_a_server_are_no_settings_of_users() -> None:
         ("styles", " neon,  pencil ", "neon, pencil"),
         ("styles", "none", ""),
         ("remix", "On", True),
-        ("language", "deutsch", "de"),
         ("gallery_channel_id", "<#123456789012345678>", 123456789012345678),
         ("gallery_channel_id", "none", None),
         ("channel_ids", "<#12>, <#13> 12", (12, 13)),
@@ -161,8 +160,3 @@ def test_a_server_allows_some_channels_and_commands() -> None:
     many = Preferences(channel_ids=tuple(range(10, 35)))
     with pytest.raises(Refused, match="<#18> and <#19> and 15 more"):
         check_allowed(many, None, ())
-
-
-def test_languages_are_locales_of_discord() -> None:
-    """Those of the translations."""
-    assert list(LANGUAGES.values()) == ["en-US", "de", "fr", "es-ES", "ja", "pt-BR"]

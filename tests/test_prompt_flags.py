@@ -1,6 +1,7 @@
 """Flags at the end of a prompt."""
 
 import contextlib
+import re
 
 import pytest
 from hypothesis import given
@@ -140,6 +141,13 @@ def test_notations(text: str, expected: dict[str, object]) -> None:
 def test_bad_flags_are_refused(text: str, sentence: str) -> None:
     """The sentence names the flag, and what is allowed."""
     assert sentence in refusal(text)
+
+
+def test_each_flag_is_listed_once() -> None:
+    """In the sentence about an unknown flag."""
+    names = re.findall(r"--[a-z-]+", refusal("a --chaos 20").partition("These are:")[2])
+    assert "--seed" in names
+    assert len(names) == len(set(names))
 
 
 def test_a_command_has_flags_of_its_own_options() -> None:

@@ -152,7 +152,7 @@ async def test_users_change_nothing_of_a_server(harness: BotHarness, boss: Perso
             {"setting": "gallery_channel_id", "value": "<#42>"},
             "This server has no channel with the ID 42 that I can see.",
         ),
-        ({"setting": "language", "value": "Klingon"}, "The language can be automatic, English,"),
+        ({"setting": "aspect", "value": "round"}, "The aspect can be automatic, square,"),
     ],
 )
 async def test_bad_input_gets_one_sentence(

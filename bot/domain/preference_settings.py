@@ -23,15 +23,6 @@ from bot.domain.setting_values import Channels, Choice, Commands, Number, Offer,
 from bot.errors import Refused
 from engine.contract import MAX_STEPS, Sampler
 
-LANGUAGES: Final[Mapping[str, str]] = {
-    "English": "en-US",
-    "Deutsch": "de",
-    "français": "fr",
-    "español": "es-ES",
-    "日本語": "ja",
-    "português do Brasil": "pt-BR",
-}
-"""Discord's locales, by their names in their own languages."""
 _GUILD_ONLY: Final = (Layer.GUILD,)
 _AUTOMATIC: Final = "automatic"
 
@@ -162,13 +153,6 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             description="Send finished results as direct messages, too",
             values=Choice(_switch),
             layers=(Layer.USER,),
-        ),
-        Setting(
-            name="language",
-            title="language",
-            description="The language of my answers; automatic: that of your Discord",
-            values=Choice(lambda _: LANGUAGES),
-            default_label=_AUTOMATIC,
         ),
         Setting(
             name="display_scale",

@@ -61,8 +61,6 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """Whether V and 🔄 open a form before they paint."""
     direct: bool = False
     """Whether results are also sent as direct messages."""
-    language: str | None = None
-    """A locale of Discord; None: that of the user's client."""
     display_scale: Literal[1, 2, 4] | None = None
     """None: pictures of models with a small native size are enlarged."""
     gallery_channel_id: int | None = None

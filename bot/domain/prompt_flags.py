@@ -74,7 +74,6 @@ _FLAGS: Final = (
     _Flag("fit", _Type.TEXT, "contain"),
     _Flag("reference_strength", _Type.NUMBER, "0.8"),
     _Flag("mode", _Type.TEXT, "follow the lines"),
-    _Flag("fit", _Type.TEXT, "contain"),
     _Flag("clip_skip", _Type.INTEGER, "2"),
     _Flag("draft", _Type.SWITCH),
     _Flag("raw", _Type.SWITCH),
