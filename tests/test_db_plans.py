@@ -98,14 +98,14 @@ async def test_moderators_learn_of_everything_that_was_made_of_a_picture(db: Dat
 
 
 async def test_what_shows_a_picture_again_is_removed_with_it(db: Database) -> None:
-    """Films, frames of its steps, enlargements and what has parts of it, but nothing that looks
-    different."""
+    """Films, frames of its steps, enlargements, replays and what has parts of it, but nothing that
+    looks different."""
     await delivered_job(db, "j0")
     for relation in Relation:
         await delivered_job(db, relation.value, edges=[Edge(1, "j0-1", relation)])
     await delivered_job(db, "film2", edges=[Edge(1, "upscale-1", Relation.FILM)])
     removed = await db.reports.remove("j0", entry("j0"))
-    same = {"detail", "film", "film2", "steps", "upscale"}
+    same = {"detail", "film", "film2", "replay", "steps", "upscale"}
     assert set(removed) == {"j0", *same, "sketch", "edit", "region", "zoom", "pan"}
 
 

@@ -271,6 +271,24 @@ async def test_age_restricted_pictures_stay_where_they_are(
     await post(harness, gallery)
 
 
+async def test_only_the_user_of_a_picture_takes_it_out_of_a_hidden_channel(
+    harness: BotHarness,
+) -> None:
+    """More people see the gallery than the channel of the picture."""
+    gallery = await new_gallery(harness)
+    result = await harness.imagine(count=1)
+    guild = harness.discord.world.default_guild
+    boss = harness.discord.person("Boss", admin=True)
+    for target in (harness.ada, boss, guild.applications):
+        harness.discord.set_overwrite(result.channel, target, allow=Permission.VIEW_CHANNEL)
+    harness.discord.set_overwrite(result.channel, guild.everyone, deny=Permission.VIEW_CHANNEL)
+    await boss.react(result, STAR)
+    assert "only the user of the picture can post it" in await private_reason(harness, boss)
+    assert posts(harness, gallery) == []
+    await harness.ada.react(result, STAR)
+    await post(harness, gallery)
+
+
 async def test_flagged_pictures_follow_the_rule_of_the_gallery(
     harness: BotHarness, engine: FakeEngine
 ) -> None:

@@ -157,6 +157,19 @@ async def test_private_results_are_not_shown_to_others(harness: BotHarness) -> N
     assert await harness.refusal(ben) == "That picture no longer exists."
 
 
+async def test_private_results_stay_private(harness: BotHarness) -> None:
+    """Only their user sees what is shown of them again, and their replays."""
+    interaction = await harness.ada.slash("imagine", prompt="a secret", count=1, private=True)
+    await harness.result(interaction)
+    name = job_id(harness)
+    for again in (
+        await harness.ada.slash("show", job=name),
+        await harness.ada.slash("replay", picture=name),
+    ):
+        assert (await harness.result(again)).ephemeral
+    assert harness.discord.messages() == []
+
+
 async def test_flagged_pictures_follow_the_new_channel(
     harness: BotHarness, engine: FakeEngine
 ) -> None:

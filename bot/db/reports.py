@@ -32,11 +32,11 @@ REPORTS: Final = Table(
 _SHOWN_AGAIN: Final = (
     "WITH RECURSIVE shown (job) AS (SELECT ? UNION SELECT lineage.job FROM shown "
     "JOIN lineage ON parent > shown.job || '-' AND parent < shown.job || '.' "
-    "WHERE relation IN ('film', 'steps', 'upscale', 'detail', 'sketch', 'edit', 'region', 'zoom', "
-    "'pan')) "
+    "WHERE relation IN ('film', 'steps', 'upscale', 'detail', 'replay', 'sketch', 'edit', "
+    "'region', 'zoom', 'pan')) "
     "SELECT job FROM shown"
 )
-"""The job, and those of films, steps, enlargements and changes of its pictures."""
+"""The job, and those of films, steps, enlargements, replays and changes of its pictures."""
 
 
 class ReportStore(Store):

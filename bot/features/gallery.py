@@ -16,7 +16,7 @@ from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import ResponseTarget, ShownJob
 from bot.errors import DeliveryFailed, PolicyViolation, Refused
 from bot.features.exports import Exports
-from bot.features.permissions import check_can_show, check_not_timed_out
+from bot.features.permissions import CannotReply, check_can_show, check_not_timed_out
 from bot.features.reaction_events import (
     Reaction,
     answer_privately,
@@ -41,6 +41,10 @@ _GONE: Final = (
 _AGE_RESTRICTED: Final = (
     "This channel is age-restricted and the gallery is not, so the picture is not posted there."
 )
+_HIDDEN: Final = (
+    "More people see the gallery than this channel, so only the user of the picture can post it "
+    "there."
+)
 log = logging.getLogger(__name__)
 
 
@@ -54,7 +58,7 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
     async with handle_errors(client, reaction):
         try:
             await _post(client, reaction, result)
-        except PolicyViolation:
+        except (PolicyViolation, CannotReply):
             raise
         except DeliveryFailed as error:
             log.warning("A picture is posted later: %s", error)
@@ -73,6 +77,8 @@ async def _post(client: BotClient, reaction: Reaction, result: ShownJob) -> None
     if gallery.id in (reaction.channel_id, getattr(place, "parent_id", None)):
         return  # everybody sees it there
     _check_age_restriction(place, gallery)
+    if result.job.user_id != reaction.user_id:
+        _check_audience(place, gallery)
     check_not_timed_out(guild.me)
     check_can_show(gallery.permissions_for(guild.me), gallery)
     pictures = await client.services.job_finder.pictures(result)
@@ -106,11 +112,27 @@ def _gallery(client: BotClient, guild: discord.Guild) -> discord.abc.GuildChanne
 
 
 def _check_age_restriction(place: object, gallery: discord.abc.GuildChannel) -> None:
-    """Raise Refused if only adults may see the picture, but everybody the gallery."""
+    """Raise Refused if everybody sees the gallery, but only adults the picture's channel, or it is
+    not known."""
     channel, target = channels.from_channel(place).channel, channels.from_channel(gallery).channel
     is_target_restricted = target is not None and target.is_age_restricted
-    if channel is not None and channel.is_age_restricted and not is_target_restricted:
+    if (channel is None or channel.is_age_restricted) and not is_target_restricted:
         raise Refused(_AGE_RESTRICTED)
+
+
+def _check_audience(place: object, gallery: discord.abc.GuildChannel) -> None:
+    """Raise Refused if more people see the gallery than the picture, whose user did not choose
+    that."""
+    everyone = gallery.guild.default_role
+    channel = place.parent if isinstance(place, discord.Thread) else place
+    is_private = isinstance(place, discord.Thread) and place.is_private()
+    is_hidden = (
+        isinstance(channel, discord.abc.GuildChannel)
+        and not channel.permissions_for(everyone).view_channel
+        and gallery.permissions_for(everyone).view_channel
+    )
+    if is_private or is_hidden:
+        raise Refused(_HIDDEN)
 
 
 exports: Final = Exports(

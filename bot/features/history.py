@@ -18,11 +18,10 @@ from bot.domain.history import (
     HistoryPage,
 )
 from bot.errors import Refused
-from bot.features import picture_option
+from bot.features import picture_option, restrictions, show
 from bot.features.dates import days
 from bot.features.exports import Component, Exports
 from bot.features.responses import check_not_blocked, defer_privately, defer_update
-from bot.features.show import show_result
 from bot.messages import channels, history_texts
 from engine.contract.infotext import public_model_name
 
@@ -141,10 +140,11 @@ async def turn_page(interaction: Interaction, match: re.Match[str]) -> None:
 
 
 async def show_entry(interaction: Interaction, _: re.Match[str]) -> None:
-    """Bring the chosen job back, as /show does."""
+    """Bring the chosen job back, as /show does, where that is allowed."""
+    restrictions.check(interaction, (show.command.name,))
     data: dict[str, Any] = dict(interaction.data or {})
     job_id = str(next(iter(data.get("values") or ()), ""))
-    await show_result(interaction, await picture_option.find(interaction, job_id))
+    await show.show_result(interaction, await picture_option.find(interaction, job_id))
 
 
 exports: Final = Exports(

@@ -10,7 +10,7 @@ from bot.domain.kinds import replay
 from bot.domain.picture import Picture
 from bot.features import picture_option
 from bot.features.exports import Exports
-from bot.features.responses import defer_and_start, request_context
+from bot.features.responses import defer_and_start, make_private, request_context
 
 
 @app_commands.command(
@@ -43,6 +43,9 @@ async def _first(interaction: Interaction, text: str) -> Picture:
 
 
 async def _start(interaction: Interaction, picture: Picture) -> None:
+    recorded = await services(interaction).job_finder.by_button(picture.job_id)
+    if recorded.plan.is_private:
+        make_private(interaction)
     context, planner = request_context(interaction), services(interaction).planner
     plan_context = await planner.context(context, [picture])
     plan = replay.plan(await planner.replay_request(picture), plan_context)

@@ -13,7 +13,12 @@ from bot.features import picture_option
 from bot.features.exports import Exports
 from bot.features.full_size import show_full_size
 from bot.features.permissions import check_author_can_post
-from bot.features.responses import request_context, respond_with_file, response_target
+from bot.features.responses import (
+    make_private,
+    request_context,
+    respond_with_file,
+    response_target,
+)
 
 
 @app_commands.command(name="show", description="Bring a result back, with working buttons")
@@ -24,7 +29,7 @@ from bot.features.responses import request_context, respond_with_file, response_
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 @app_commands.allowed_installs(guilds=True, users=False)
 async def command(interaction: Interaction, job: str) -> None:
-    """The response is public, as the result was."""
+    """The response is public, unless the result was private."""
     await show_result(interaction, await picture_option.find(interaction, job))
 
 
@@ -35,6 +40,8 @@ async def show_result(interaction: Interaction, result: ShownJob) -> None:
     """
     services, job = services_of(interaction), result.job
     check_author_can_post(interaction)
+    if job.plan.is_private:
+        make_private(interaction)
     context = request_context(interaction)
     await services.job_service.check_shown(job, context)
     if result.nth is not None:

@@ -25,6 +25,7 @@ from bot.features.changing import ask_which_picture, check_form, picture_to_chan
 from bot.features.exports import Action, Component, Exports
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
+    check_not_blocked,
     defer_and_start,
     defer_privately,
     request_context,
@@ -197,6 +198,7 @@ async def _on_submit(
         url=url,
         picture=picture,
     )
+    await check_not_blocked(interaction)  # a preview is no job, which would be refused
     plan = await _plan(interaction, sketch)
     is_preview = components.submitted_text(interaction, sketch_forms.FIRST) == sketch_forms.PREVIEW
     if is_preview:
@@ -266,6 +268,7 @@ def _sketch_of(interaction: Interaction, match: re.Match[str]) -> SketchPreview:
 
 async def show_other_fit(interaction: Interaction, match: re.Match[str]) -> None:
     """Change the preview to another fit; it stays as it is if that is not possible."""
+    await check_not_blocked(interaction)
     sketch = _sketch_of(interaction, match)
     plan = await _plan(interaction, sketch)
     await interaction.response.defer()

@@ -11,7 +11,7 @@ from bot.domain.preferences import Layer, Owner
 from bot.domain.setting_values import Offer
 from bot.errors import Refused
 from bot.features.exports import GroupCommand
-from bot.features.permissions import check_can_show, moderated_guild
+from bot.features.permissions import check_can_show, managed_guild
 from bot.features.responses import respond_ephemeral
 
 
@@ -21,7 +21,7 @@ async def command(
     interaction: Interaction, channel: discord.TextChannel | discord.ForumChannel | None = None
 ) -> None:
     """Refuses a channel that the bot may not post pictures in."""
-    guild_id = moderated_guild(interaction)
+    guild_id = managed_guild(interaction)
     if channel is not None:
         try:
             check_can_show(channel.permissions_for(channel.guild.me), channel)
