@@ -32,7 +32,7 @@ _RANKED: Final = (
     "AND coalesce(votes.nth, pictures.nth) = pictures.nth "
     "WHERE at >= :since AND jobs.channel = :channel AND erased IS NULL "
     "AND path IS NOT NULL AND restricted = 0 AND removed_at IS NULL "
-    "GROUP BY pictures.id "
+    "GROUP BY +pictures.id "  # with +, else SQLite reads all pictures in this order
     "ORDER BY votes DESC, count(DISTINCT iif(votes.nth IS NULL, NULL, votes.person)) DESC, "
     "jobs.created_at DESC, pictures.nth LIMIT :limit"
 )
