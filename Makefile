@@ -4,6 +4,7 @@
 # make coverage  run every test and measure what it covers
 # make check  format, lint and types
 # make format  apply the formatter and the linter's fixes
+# make translations  extract what there is to translate into the catalogs
 # make picture  take the README's picture anew
 # make clean  delete the virtual environment
 
@@ -15,7 +16,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loads
 # Tests start many processes, which would compile the code again each time.
 test quick coverage: export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test quick coverage check format picture clean
+.PHONY: run test quick coverage check format translations picture clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m bot
@@ -37,6 +38,9 @@ check: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+translations: $(VENV)/.installed-dev
+	PYTHONPATH=. $(BIN)/python tests/translations.py
 
 picture: $(VENV)/.installed-dev
 	IMAGINE_KEEP_PICTURE=1 $(BIN)/python -m pytest tests/test_page_story.py

@@ -19,9 +19,12 @@ from bot.features.responses import (
     keep_private,
     reset_menu,
     respond_ephemeral,
+    use_language_of,
 )
 from bot.features.restrictions import command_names, restricted
 from bot.gateway.identify_limit import IDENTIFY_SECONDS
+from bot.gateway.translator import CommandTranslator
+from bot.i18n import N_, _, set_language
 
 READY_SECONDS: Final = 0.05
 """How long to wait for one more guild before the client is ready; nothing depends on it."""
@@ -36,6 +39,8 @@ COMPONENTS: Final = (
 _CANCEL_SECONDS: Final = 1.0
 """For cancelled handlers to clean up, while the connection to Discord is still open."""
 _MODALS: Final = tuple(modal for feature in _RESTRICTED for modal in feature.modals)
+_OLD_FORM: Final = N_("That form no longer works. Please open it again.")
+_OLD_BUTTON: Final = N_("That button no longer works. Try /imagine.")
 log = logging.getLogger(__name__)
 
 
@@ -89,7 +94,9 @@ class Client(BotClient):
                 self.tree.add_command(command)
 
     async def setup_hook(self) -> None:
-        """Register the commands; unchanged ones do not count against Discord's daily limit."""
+        """Register the commands, with their texts in all languages; unchanged ones do not count
+        against Discord's daily limit."""
+        await self.tree.set_translator(CommandTranslator())
         await self.tree.sync()
 
     async def serve(self, services: Services) -> None:
@@ -156,13 +163,15 @@ class Client(BotClient):
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Handle buttons, menus and modals; views that discord.py keeps would end at a restart."""
         if interaction.type is discord.InteractionType.modal_submit:
-            await _handle(interaction, _MODALS, "That form no longer works. Please open it again.")
+            await _handle(interaction, _MODALS, _OLD_FORM)
         elif interaction.type is discord.InteractionType.component:
-            await _handle(interaction, COMPONENTS, "That button no longer works. Try /imagine.")
+            await _handle(interaction, COMPONENTS, _OLD_BUTTON)
 
     async def on_message(self, message: discord.Message) -> None:
         """Somebody sent a message."""
         self.track_current_task()
+        guild_id = None if message.guild is None else message.guild.id
+        self._set_language(message.author.id, guild_id, message.channel.id)
         for feature in self._features:
             for handle in feature.on_message:
                 await handle(self, message)
@@ -170,6 +179,7 @@ class Client(BotClient):
     async def on_raw_reaction_add(self, reaction: discord.RawReactionActionEvent) -> None:
         """A user reacted to a message."""
         self.track_current_task()
+        self._set_language(reaction.user_id, reaction.guild_id, reaction.channel_id)
         for feature in self._features:
             for handle in feature.on_reaction_add:
                 await handle(self, reaction)
@@ -188,6 +198,10 @@ class Client(BotClient):
 
     on_raw_reaction_clear_emoji = on_raw_reaction_clear
 
+    def _set_language(self, user_id: int, guild_id: int | None, channel_id: int) -> None:
+        """Reply to an event without a locale in the language of the place where it happened."""
+        set_language(self.services.languages.in_place(user_id, guild_id, channel_id))
+
     async def on_member_ban(
         self, guild: discord.Guild, user: discord.User | discord.Member
     ) -> None:
@@ -200,6 +214,7 @@ class Client(BotClient):
 
 async def _handle(interaction: Interaction, components: Sequence[Component], unknown: str) -> None:
     """Handle the use of the component with this custom id, or respond that it is unknown."""
+    use_language_of(interaction)
     data: dict[str, Any] = dict(interaction.data or {})
     custom_id = str(data.get("custom_id"))
     for component in components:
@@ -211,4 +226,4 @@ async def _handle(interaction: Interaction, components: Sequence[Component], unk
             await reset_menu(interaction)
             return
     interaction.client.track_current_task()
-    await respond_ephemeral(interaction, unknown)
+    await respond_ephemeral(interaction, _(unknown))

@@ -12,6 +12,7 @@ from bot.gateway.sharded_client import ShardedClient
 from bot.messages.action_views import ActionButton
 from bot.messages.family_trees import FamilyTrees
 from bot.messages.history_pages import HistoryPages
+from bot.messages.languages import Languages
 from bot.messages.message_client import MessageClient
 from bot.monitoring.status import StatusReporter
 from bot.services.gallery import Gallery
@@ -47,6 +48,7 @@ class Services(msgspec.Struct, frozen=True):
     retention: Retention
     family_trees: FamilyTrees
     preferences: PreferenceService
+    languages: Languages
     history: HistoryPages
     queue_view: QueueView
     source_url: str | None

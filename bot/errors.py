@@ -7,6 +7,8 @@ from typing import Final
 
 import aiohttp
 
+from bot.i18n import N_
+
 NETWORK_ERRORS: Final = (
     *(aiohttp.ClientError, ConnectionError, TimeoutError),
     *(socket.gaierror, ssl.SSLError),
@@ -14,7 +16,7 @@ NETWORK_ERRORS: Final = (
 """Raised when Discord cannot be reached. Other OSErrors are those of files and disks."""
 
 
-INTERNAL_ERROR: Final = "Something went wrong. The error is in the bot's log."
+INTERNAL_ERROR: Final = N_("Something went wrong. The error is in the bot's log.")
 """The sentence for users after an error that is none of this module's: a bug."""
 
 

@@ -36,7 +36,8 @@ PURE = {
 HEAVY = {"torch", "diffusers", "transformers"}
 LAYERS = {
     "bot": [
-        "errors playground",
+        "i18n playground",
+        "errors",
         "aio",
         "domain engine_client prompt_filter storage",
         "domain.kinds",
@@ -82,6 +83,7 @@ LAYERS = {
 """The layers of each package, the lowest first: see `tests.layers.Layers`."""
 LIBRARIES = {
     "aiosqlite sqlite3": "bot.db",
+    "babel": "bot.i18n",
     "diffusers torch transformers": (
         "engine.bench engine.core engine.device engine.flow_matching engine.models engine.pipeline "
         "engine.safety engine.samplers engine.schedulers engine.starter engine.steering"
@@ -96,7 +98,8 @@ LIBRARIES = {
         "bot.messages.sketch_forms bot.messages.temporary_replies "
         "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits "
         "bot.messages.settings_panel "
-        "bot.messages.help_pages bot.messages.presence bot.messages.queue_panel"
+        "bot.messages.help_pages bot.messages.languages bot.messages.presence "
+        "bot.messages.queue_panel"
     ),
     "ncnn": "engine.upscale",
     "openvino": "engine.models.openvino_network engine.models.openvino_package",

@@ -112,6 +112,7 @@ def test_the_wheel_has_all_files_that_are_read_at_run_time(wheel: Path) -> None:
     needed = [
         *ROOT.glob("migrations/[0-9]*.sql"),
         *ROOT.glob("bot/playground/static/*"),
+        *ROOT.glob("bot/i18n/locales/**/*"),
         *(
             path
             for folder in ("model", "controls", "loras", "ip_adapter")

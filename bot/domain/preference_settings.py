@@ -21,6 +21,7 @@ from bot.domain.preferences import (
 )
 from bot.domain.setting_values import Channels, Choice, Commands, Number, Offer, Text
 from bot.errors import Refused
+from bot.i18n import LANGUAGES
 from engine.contract import MAX_STEPS, Sampler
 
 _GUILD_ONLY: Final = (Layer.GUILD,)
@@ -153,6 +154,13 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             description="Send finished results as direct messages, too",
             values=Choice(_switch),
             layers=(Layer.USER,),
+        ),
+        Setting(
+            name="language",
+            title="language",
+            description="Of private replies for you, of all others for a channel or server",
+            values=Choice(lambda _: {name: code for code, name in LANGUAGES.items()}),
+            default_label=_AUTOMATIC,
         ),
         Setting(
             name="display_scale",

@@ -68,6 +68,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """Where the bot may be used; everywhere if there are none."""
     commands: tuple[str, ...] = ()
     """Names of the commands that may be used; all if there are none."""
+    language: Literal["en", "de", "fr", "es", "ja", "pt_BR"] | None = None
+    """Of replies; None: as Discord says, for the user or the server."""
     layers: Mapping[str, Layer] = {}
     """Of each value that was set."""
 

@@ -17,6 +17,7 @@ from bot.errors import INTERNAL_ERROR, BotError, Refused
 from bot.features import restrictions
 from bot.features.permissions import check_can_respond
 from bot.gateway.command_tree import LargeCommandTree
+from bot.i18n import _, from_english, set_language
 from bot.messages import channels
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -92,12 +93,17 @@ def role_ids(user: discord.User | discord.Member | None) -> tuple[int, ...]:
     return tuple(role.id for role in user.roles) if isinstance(user, discord.Member) else ()
 
 
+def use_language_of(interaction: Interaction) -> None:
+    """Respond in the user's language."""
+    set_language(services(interaction).languages.of_interaction(interaction))
+
+
 # Responses
 
 
 async def respond_ephemeral(interaction: Interaction, content: str) -> bool:
     """Send a message that only this user sees; False if Discord did not accept it."""
-    content = content[:_MAX_CONTENT]
+    content = from_english(content)[:_MAX_CONTENT]
     if not interaction.response.is_done():
         return await _respond_first(interaction, content)
     if _PRIVATE in interaction.extras:
@@ -159,7 +165,7 @@ async def defer(interaction: Interaction) -> int | None:
     A failed defer may still have reached Discord, so this looks for the original response before
     it retries.
     """
-    for _ in range(_ATTEMPTS):
+    for _attempt in range(_ATTEMPTS):
         may_retry = False
         try:
             message_id = await _defer(interaction)
@@ -262,6 +268,7 @@ class CommandTree(LargeCommandTree[BotClient]):
         """Allow the commands that the guild allows, and make the client wait for this one at
         shutdown."""
         interaction.client.track_current_task()
+        use_language_of(interaction)
         data: dict[str, Any] = dict(interaction.data or {})
         name = str(data.get("name"))
         is_typing = interaction.type is discord.InteractionType.autocomplete
@@ -279,14 +286,14 @@ class CommandTree(LargeCommandTree[BotClient]):
         if isinstance(error, app_commands.CommandInvokeError):
             await respond_to_error(interaction, error.original)
         elif isinstance(error, app_commands.CommandNotFound):
-            await respond_ephemeral(interaction, "This command no longer exists. Try /imagine.")
+            sentence = _("This command no longer exists. Try /imagine.")
+            await respond_ephemeral(interaction, sentence)
         elif isinstance(error, app_commands.CommandSignatureMismatch):
-            await respond_ephemeral(
-                interaction, "This command has changed. Reload Discord (Ctrl+R) and try again."
-            )
+            sentence = _("This command has changed. Reload Discord (Ctrl+R) and try again.")
+            await respond_ephemeral(interaction, sentence)
         elif isinstance(error, app_commands.TransformerError):
-            value = str(error.value)[:100]
-            await respond_ephemeral(interaction, f"“{value}” is not a valid value here.")
+            sentence = _("“{value}” is not a valid value here.")
+            await respond_ephemeral(interaction, sentence.format(value=str(error.value)[:100]))
         else:
             await respond_to_error(interaction, error)
 
@@ -306,9 +313,10 @@ async def respond_to_error(interaction: Interaction, error: Exception) -> None:
     if isinstance(error, (*DISCORD_ERRORS, *REQUEST_ERRORS)):
         reason = str(error) if isinstance(error, REQUEST_ERRORS) else describe(error)
         log.warning("Discord rejected the response to %s: %s", interaction.id, reason)
-        await respond_ephemeral(interaction, "Discord rejected my response. Please try again.")
+        sentence = _("Discord rejected my response. Please try again.")
+        await respond_ephemeral(interaction, sentence)
     elif isinstance(error, BotError):
         await respond_ephemeral(interaction, str(error))
     else:
         log.error("Interaction %s failed.", interaction.id, exc_info=error)
-        await respond_ephemeral(interaction, INTERNAL_ERROR)
+        await respond_ephemeral(interaction, _(INTERNAL_ERROR))

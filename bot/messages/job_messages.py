@@ -17,6 +17,7 @@ from bot.domain.job import DeletionReason, Job, Progress, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.domain.waits import Waits
 from bot.errors import DeliveryFailed
+from bot.i18n import ENGLISH, _, from_english, in_language
 from bot.messages import alt_texts, captions, components
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import ContentRejected, MessageGone, TokenExpired
@@ -51,6 +52,7 @@ class JobMessages:
         display_versions: DisplayVersions,
         channels: ChannelResolver,
         *,
+        language: Callable[[Job], str] = lambda job: ENGLISH,
         clock: Clock,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Sleep = asyncio.sleep,
@@ -60,6 +62,7 @@ class JobMessages:
         self._results = results
         self._display_versions = display_versions
         self._channels = channels
+        self._language = language
         self._clock = clock
         self._monotonic = monotonic
         self._sleep = sleep
@@ -123,9 +126,10 @@ class JobMessages:
             if job is None or job.has_ended:
                 self._forget(job_id)
                 return False
-            await self._with_token_fallback(
-                job, lambda job: self._upsert(job, _progress_content(job, progress))
-            )
+            with in_language(self._language(job)):
+                await self._with_token_fallback(
+                    job, lambda job: self._upsert(job, _progress_content(job, progress))
+                )
         except MessageGone as error:
             log.info("message gone", extra={"reason": str(error)})
             self._forget(job_id)
@@ -159,8 +163,10 @@ class JobMessages:
 
     async def explain(self, delivery: Delivery, reason: str) -> bool:
         """Show this sentence instead of how the job ended, as a Sender does."""
-        content = MessageContent(content=reason)
-        return await self._deliver(delivery, lambda job: self._upsert(job, content))
+        return await self._deliver(
+            delivery,
+            lambda job: self._upsert(job, MessageContent(content=from_english(reason))),
+        )
 
     async def _deliver(self, delivery: Delivery, send: Callable[[Job], Awaitable[None]]) -> bool:
         throttle = self._forget(delivery.job_id)
@@ -170,7 +176,8 @@ class JobMessages:
         if job is None:
             return False
         try:
-            await self._with_token_fallback(job, send)
+            with in_language(self._language(job)):
+                await self._with_token_fallback(job, send)
         except (MessageGone, ContentRejected) as error:
             log.warning("the result cannot be shown", extra={"reason": str(error)})
             return False
@@ -220,7 +227,7 @@ class JobMessages:
         if job.id not in self._privately_informed:
             if not self._token_valid(job):
                 return False
-            reason = job.failure_reason or ""
+            reason = from_english(job.failure_reason or "")
             await self._messages.respond_ephemeral(job.target, reason)
             self._privately_informed.add(job.id)
         return True
@@ -228,7 +235,7 @@ class JobMessages:
     async def _replace_with_deleted_note(self, job: Job, reason: DeletionReason) -> None:
         """Replace everything on a deleted job's message, if it has one."""
         if job.target.message_id is not None or self._token_valid(job):
-            await self._upsert(job, MessageContent(content=reason.message))
+            await self._upsert(job, MessageContent(content=_(reason.message)))
 
     async def _content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
         return await self._results.build(job, pictures, self._target(job))
@@ -245,7 +252,7 @@ class JobMessages:
             if not content.files:
                 raise
             log.warning("Discord does not take the pictures", extra={"reason": str(error)})
-            await self._upsert(job, _without_files(content, captions.UPLOAD_REJECTED))
+            await self._upsert(job, _without_files(content, _(captions.UPLOAD_REJECTED)))
 
     async def _upsert(self, job: Job, content: MessageContent) -> None:
         message_id = await self._messages.upsert(

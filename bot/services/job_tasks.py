@@ -7,6 +7,7 @@ from typing import Self
 
 from bot.domain.job import Status
 from bot.errors import INTERNAL_ERROR, FatalError
+from bot.i18n import ENGLISH, in_language
 from bot.services.outbox import Outbox
 from engine.log import log_context
 
@@ -54,7 +55,7 @@ class JobTasks:
             await asyncio.wait(self._tasks, timeout=seconds)
 
     async def _guarded(self, job_id: str, work: Coroutine[None, None, None]) -> None:
-        with log_context(job=job_id):
+        with log_context(job=job_id), in_language(ENGLISH):  # what is stored is English
             try:
                 await self._run_or_fail(job_id, work)
             except FatalError as error:

@@ -21,7 +21,8 @@ from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
 from bot.domain.delivery import Delivery, DeliveryKind, direct_copy, result_of
 from bot.domain.job import Job, Status
-from bot.errors import INTERNAL_ERROR, NETWORK_ERRORS, DeliveryFailed, FatalError, Refused
+from bot.errors import NETWORK_ERRORS, DeliveryFailed, FatalError, Refused
+from bot.i18n import ENGLISH, N_, from_english, in_language
 from bot.services.notifier import Sender
 from bot.storage import FileMissing
 
@@ -29,7 +30,9 @@ RETRY_SECONDS: Final = (1, 2, 5, 15, 60, 300, 900)
 """Between two attempts; the last one repeats."""
 POLL_SECONDS: Final = 30.0
 """Between two searches for what an attempt in a handler has left undelivered."""
-_CANNOT_SHOW: Final = f"This cannot be shown. {INTERNAL_ERROR}"
+_CANNOT_SHOW: Final = N_(
+    "This cannot be shown. Something went wrong. The error is in the bot's log."
+)
 _RETRIED_ERRORS: Final = (DeliveryFailed, DatabaseUnavailable, *NETWORK_ERRORS)
 Refuse = Callable[[str], Awaitable[bool]]
 """Shows a reason to the user; False if Discord did not accept it."""
@@ -43,7 +46,8 @@ class Outbox:
 
     Each kind of delivery has a sender, which makes one attempt to write its message. `run` must be
     running: it delivers what a crash or a failed attempt has left. A result for which `wants_copy`
-    is true is sent to its user as a direct message, too.
+    is true is sent to its user as a direct message, too. Other messages than results are written
+    in their `language`; those of jobs choose it themselves.
     """
 
     def __init__(
@@ -53,7 +57,8 @@ class Outbox:
         senders: Mapping[DeliveryKind, Sender],
         clock: Clock,
         retry_seconds: Sequence[float] = RETRY_SECONDS,
-        wants_copy: Callable[[Job], bool] = lambda _: False,
+        wants_copy: Callable[[Job], bool] = lambda job: False,
+        language: Callable[[Delivery], str] = lambda delivery: ENGLISH,
     ) -> None:
         self._jobs = jobs
         self._deliveries = deliveries
@@ -61,6 +66,7 @@ class Outbox:
         self._clock = clock
         self._retry_seconds = retry_seconds
         self._wants_copy = wants_copy
+        self._language = language
         self._in_progress: set[tuple[str, str, str | None]] = set()
         """The keys of the deliveries that this process is attempting."""
         self._wake = asyncio.Event()
@@ -133,7 +139,8 @@ class Outbox:
         """
         is_shown = False
         try:
-            is_shown = await self._senders[delivery.kind].send(delivery, is_first=True)
+            with in_language(self._language(delivery)):
+                is_shown = await self._senders[delivery.kind].send(delivery, is_first=True)
         except (Refused, FileMissing) as error:
             if not await refuse(str(error)):
                 return False
@@ -198,7 +205,9 @@ class Outbox:
 
     async def _explain(self, delivery: Delivery, reason: str) -> bool:
         sender = self._senders[delivery.kind]
-        return await self._attempt(delivery, lambda current: sender.explain(current, reason))
+        return await self._attempt(
+            delivery, lambda current: sender.explain(current, from_english(reason))
+        )
 
     async def _attempt(
         self, delivery: Delivery, send: Callable[[Delivery], Awaitable[bool]]
@@ -210,7 +219,8 @@ class Outbox:
 
         async def attempt() -> bool:
             current = await self._deliveries.current(delivery)
-            return current is not None and await send(current)
+            with in_language(self._language(delivery)):
+                return current is not None and await send(current)
 
         def delay_after(error: Exception, seconds: float) -> float:
             extra = {"job": delivery.job_id, "reason": str(error)}

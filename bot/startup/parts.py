@@ -23,6 +23,7 @@ from bot.messages.full_size import FullSizeContent
 from bot.messages.gallery_posts import GalleryPosts, GalleryWithdrawals
 from bot.messages.history_pages import HistoryPages
 from bot.messages.job_messages import JobMessages
+from bot.messages.languages import Languages
 from bot.messages.message_client import MessageClient
 from bot.messages.replayed import ReplayNotes
 from bot.messages.response_sender import ResponseSender
@@ -87,22 +88,13 @@ def build(
     views, fetcher = ActionViews(ACTIONS), AttachmentFetcher(downloader, client)
     files, displays = _input_files(db, engine, storage), DisplayVersions(db.jobs, engine, storage)
     results = _results(db, engine, storage, channels, message_client, views)
-    notifier = JobMessages(message_client, db.jobs, results, displays, channels, clock=clock)
-    senders = _senders(
-        client,
-        db,
-        storage,
-        message_client,
-        channels,
-        displays,
-        results,
-        files,
-        views,
-        engine,
-        clock,
-    )
     preferences = PreferenceService(db.preferences, clock=clock)
-    outbox = _outbox(db, senders, notifier, preferences, clock)
+    languages = Languages(client, preferences)
+    texts = (message_client, db.jobs, results, displays, channels)
+    notifier = JobMessages(*texts, language=languages.of_job, clock=clock)
+    shown = (message_client, channels, displays, results, files, views)
+    senders = _senders(client, db, storage, *shown, engine, clock)
+    outbox = _outbox(db, senders, notifier, preferences, languages, clock)
     tasks, scheduler = JobTasks(outbox), JobScheduler(db.jobs, db.usage, engine, limits)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
@@ -127,6 +119,7 @@ def build(
         retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
         preferences=preferences,
+        languages=languages,
         history=HistoryPages(db.history, db.jobs, storage),
         queue_view=QueueView(db.jobs, notifier.waits),
         source_url=settings.imagine_source_url,
@@ -270,6 +263,7 @@ def _outbox(
     senders: dict[DeliveryKind, Sender],
     notifier: JobMessages,
     preferences: PreferenceService,
+    languages: Languages,
     clock: Clock,
 ) -> Outbox:
     return Outbox(
@@ -278,6 +272,7 @@ def _outbox(
         {**senders, DeliveryKind.RESULT: notifier},
         clock,
         wants_copy=preferences.wants_copy,
+        language=languages.of_delivery,
     )
 
 

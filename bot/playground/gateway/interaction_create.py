@@ -10,8 +10,6 @@ from bot.playground.rest.serializers.guilds import member_json
 from bot.playground.rest.serializers.messages import message_json
 from bot.playground.rest.serializers.users import user_json
 
-LOCALE = "en-US"
-
 
 def interaction_json(interaction: Interaction) -> Json:
     """Return the data of the INTERACTION_CREATE event."""
@@ -26,7 +24,7 @@ def interaction_json(interaction: Interaction) -> Json:
         "data": interaction.data,
         "channel": channel_json(channel),
         "channel_id": str(channel.id),
-        "locale": LOCALE,
+        "locale": user.locale,
         "app_permissions": str(int(app_permissions(interaction.owners, channel, world.bot))),
         "entitlements": [],
         "authorizing_integration_owners": interaction.owners,
@@ -37,8 +35,8 @@ def interaction_json(interaction: Interaction) -> Json:
         permissions = {"permissions": str(int(channel.permissions_of(user)))}
         result["member"] = member_json(user, guild) | permissions
         result["guild_id"] = str(guild.id)
-        result["guild"] = {"id": str(guild.id), "locale": LOCALE, "features": []}
-        result["guild_locale"] = LOCALE
+        result["guild"] = {"id": str(guild.id), "locale": guild.preferred_locale, "features": []}
+        result["guild_locale"] = guild.preferred_locale
     else:
         result["user"] = user_json(user)
     if interaction.message:

@@ -55,6 +55,8 @@ class User:
     """Whether it is the author of messages by a webhook, which has its id."""
     file_limit: int = 0
     """Bytes per file that a subscription of the user allows."""
+    locale: str = "en-US"
+    """The language of the user's client."""
 
 
 @dataclass(eq=False)
@@ -217,6 +219,8 @@ class Guild:
     """Whether an outage hides it from the bot."""
     premium_tier: int = 0
     """The boost tier."""
+    preferred_locale: str = "en-US"
+    """The language of a Community."""
     has_commands: bool = False
     """Whether the application is installed without its bot, so that there are commands only."""
     bans: list[User] = field(default_factory=list)

@@ -79,7 +79,7 @@ def guild_json(guild: Guild) -> Json:
         "vanity_url_code": None,
         "premium_tier": guild.premium_tier,
         "premium_subscription_count": BOOSTS[guild.premium_tier],
-        "preferred_locale": "en-US",
+        "preferred_locale": guild.preferred_locale,
         "rules_channel_id": None,
         "safety_alerts_channel_id": None,
         "public_updates_channel_id": None,
