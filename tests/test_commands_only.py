@@ -3,13 +3,15 @@
 import discord
 import pytest
 
-from bot.domain.limits import MAX_TOKEN_WAIT, OUT_OF_TIME
+from bot.domain.limits import MAX_TOKEN_WAIT, out_of_time
 from bot.messages.channels import is_token_only
 from bot.messages.job_messages import LAST_WORD_SECONDS
 from bot.messages.message_client import TOKEN_SECONDS
 from bot.playground import Channel, Interaction, Permission
 from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine
+
+OUT_OF_TIME = out_of_time(is_private=False, guild_id=1)
 
 
 @pytest.fixture

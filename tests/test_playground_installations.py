@@ -190,13 +190,17 @@ async def test_a_guild_with_commands_only(
         await click.acknowledged()
 
 
-async def test_our_commands_are_for_guild_installs_alone(harness: BotHarness) -> None:
-    """A result may come after the token's end, which only a guild's channel or a DM allows."""
+async def test_our_commands_are_offered_everywhere(harness: BotHarness) -> None:
+    """To users who installed the bot; those that need a server with the bot are not."""
     ada, ben = harness.ada, harness.discord.person("Ben")
     guild = harness.discord.add_foreign_guild("Elsewhere")
     ada.join(guild)
-    ada.user.has_app = True
     private = harness.discord.add_private_channel(ada, ben)
     assert commands(ada, guild.channel) == commands(ada, private) == []
-    assert "imagine" in commands(ada, harness.discord.channel)
-    assert "imagine" in commands(ada, ada.dm)
+    ada.user.has_app = True
+    elsewhere = set(commands(ada, guild.channel))
+    assert elsewhere == set(commands(ada, private))
+    assert {"imagine", "edit", "help", "settings", "Show recipe", "Use as sketch"} <= elsewhere
+    here = set(commands(harness.discord.person("Root", admin=True), harness.discord.channel))
+    assert here - elsewhere == {"admin", "breed", "stats", "🚩 Report", "Remove picture"}
+    assert elsewhere <= set(commands(ada, ada.dm))

@@ -265,3 +265,18 @@ async def test_the_page_shows_the_end(
     await page.keyboard.press("Enter")
     await expect(page.locator(".message").last).to_be_in_viewport()
     await expect(page.locator(".message").last).to_contain_text("the newest line")
+
+
+@needs_browser
+async def test_places_without_the_bot(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """The page creates them once; its people have installed the bot for themselves."""
+    await page.locator("#elsewhere").click()
+    await expect(page.locator("#channels h2")).to_have_text(
+        ["Playground", "Elsewhere", "Chats without the bot"]
+    )
+    await expect(page.locator("#elsewhere")).to_be_hidden()
+    await page.locator("#channels button", has_text="👥").click()
+    await expect(page.locator("#title")).to_have_text("👥 Ada, Ben, Mod, Admin")
+    assert playground.person("Ben").user.has_app

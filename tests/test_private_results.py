@@ -1,6 +1,6 @@
 """Results that only their user sees."""
 
-from bot.domain.limits import MAX_TOKEN_WAIT, PRIVATE_OUT_OF_TIME
+from bot.domain.limits import MAX_TOKEN_WAIT, out_of_time
 from bot.messages.job_messages import LAST_WORD_SECONDS
 from bot.messages.message_client import TOKEN_SECONDS
 from bot.playground import Interaction, Message
@@ -79,7 +79,7 @@ async def test_a_private_job_that_outlasts_the_token(
     interaction = await painting(harness, engine)
     harness.clock_offset = TOKEN_SECONDS - LAST_WORD_SECONDS + 1
     message = await harness.result(interaction)
-    assert PRIVATE_OUT_OF_TIME in message.content
+    assert out_of_time(is_private=True, guild_id=None) in message.content
     await harness.stop()
     assert harness.query("SELECT * FROM usage") == []
 

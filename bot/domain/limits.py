@@ -13,20 +13,20 @@ MAX_TOKEN_WAIT: Final = 10 * 60.0
 """Seconds in which a job is expected to end, so that it ends before its interaction token expires
 even if it takes somewhat longer."""
 _NOT_A_MEMBER: Final = (
-    "I am not a member of this server, so Discord gives me only 15 minutes to answer. Please try "
-    "again later, or ask an admin to add my bot user to the server."
+    "I am not a member of this server, so Discord gives me only 15 minutes to answer. Ask again "
+    "later, or in a direct message to me, or ask an admin to add my bot user to the server."
+)
+_NOT_IN_CHAT: Final = (
+    "I am not in this chat, so Discord gives me only 15 minutes to answer. Ask again later, or in "
+    "a direct message to me."
 )
 MAX_QUEUE: Final = 800
 """Unfinished jobs of all users, however many replicas there are: the queue is read and ordered at
 each start of a job, which takes about 0.05 s for 1,000 jobs."""
-OUT_OF_TIME: Final = f"This took too long. {_NOT_A_MEMBER}"
-"""Why a job fails whose message can soon no longer be edited."""
 _PRIVATE: Final = (
     "Discord gives me only 15 minutes for a message that you alone can see. Ask again later, or "
     "without the option private."
 )
-PRIVATE_OUT_OF_TIME: Final = f"This took too long. {_PRIVATE}"
-"""The same of a job whose result is private."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,14 +216,26 @@ def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = Non
         )
 
 
-def check_token_life(seconds: float | None, *, is_private: bool = False) -> None:
+def check_token_life(seconds: float | None, *, is_private: bool, guild_id: int | None) -> None:
     """Raise Refused if a job that is expected to end after `seconds` may end too late to be shown.
 
     This is for jobs that can be shown by an interaction token alone.
     """
     if seconds is not None and seconds > MAX_TOKEN_WAIT:
-        reason = _PRIVATE if is_private else _NOT_A_MEMBER
+        reason = token_reason(is_private=is_private, guild_id=guild_id)
         raise Refused(f"This would take {naturaldelta(seconds)}. {reason}")
+
+
+def out_of_time(*, is_private: bool, guild_id: int | None) -> str:
+    """Why a job fails whose message can soon no longer be edited."""
+    return f"This took too long. {token_reason(is_private=is_private, guild_id=guild_id)}"
+
+
+def token_reason(*, is_private: bool, guild_id: int | None) -> str:
+    """Why a result must be shown while its interaction token is valid, and what else works."""
+    if is_private:
+        return _PRIVATE
+    return _NOT_IN_CHAT if guild_id is None else _NOT_A_MEMBER
 
 
 def _jobs(count: int) -> str:

@@ -121,6 +121,9 @@ class PlanDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Of a draft: what ✅ Finish paints, in the order of its pictures."""
     is_private: bool = False
     """Whether only its user may see the result, which an interaction token alone can show."""
+    is_token_only: bool = False
+    """Whether an interaction token alone can show the result: the bot was no member of its channel
+    when it was requested."""
     notes: tuple[str, ...] = ()
     """Sentences for the user about values of the request that were changed, for the message of the
     result."""

@@ -7,6 +7,7 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.features.exports import Exports
+from bot.features.places import everywhere
 from bot.features.preferences import preferences_of
 from bot.features.responses import defer_privately
 from bot.messages.about_text import about
@@ -17,8 +18,7 @@ _packages: Final = cache(packages)
 
 
 @app_commands.command(name="about", description="Show my version, models, licences and privacy")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction) -> None:
     """The response is private."""
     await defer_privately(interaction)

@@ -11,6 +11,7 @@ from bot.features import loras_option, model_option, typed_options
 from bot.features.changing import start
 from bot.features.exports import Exports
 from bot.features.imagine import Count, LorasText, PromptText, Seed
+from bot.features.places import everywhere
 from bot.features.responses import request_context
 
 
@@ -34,8 +35,7 @@ from bot.features.responses import request_context
     loras=loras_option.autocomplete,
     aspect=typed_options.autocomplete_aspect,
 )
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     picture1: discord.Attachment,

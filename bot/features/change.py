@@ -22,6 +22,7 @@ from bot.features import message_result
 from bot.features.changing import check_form, start
 from bot.features.exports import Component, Exports
 from bot.features.permissions import CannotReply, check_can_reply_in
+from bot.features.places import everywhere
 from bot.features.responses import request_context, role_ids
 from bot.features.restrictions import check_channel
 from bot.messages import captions, channels, components
@@ -49,8 +50,7 @@ log = logging.getLogger(__name__)
 
 
 @app_commands.context_menu(name="Change it…")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """Respond with a modal: what to change."""
     result = await message_result.find(interaction, message)

@@ -14,6 +14,7 @@ from bot.domain.steering import References
 from bot.features import loras_option, typed_options
 from bot.features.exports import Exports
 from bot.features.imagine import Guidance, LorasText, PromptText, Scale, Seed, Steps
+from bot.features.places import everywhere
 from bot.features.responses import defer_and_start, request_context
 
 _MAX_NAMES: Final = 1000
@@ -40,8 +41,7 @@ Count = app_commands.Range[int, 1, 50]
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
 )
 @app_commands.autocomplete(loras=loras_option.autocomplete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     prompt: PromptText,

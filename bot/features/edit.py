@@ -25,6 +25,7 @@ from bot.features.changing import (
 )
 from bot.features.exports import Action, Component, Exports
 from bot.features.imagine import Count, Guidance, PromptText, Seed, Steps
+from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, request_context
 from bot.messages import components
 from bot.messages.action_views import ActionScope
@@ -57,8 +58,7 @@ ImageGuidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
     model="The model that edits",
 )
 @app_commands.autocomplete(model=model_option.autocomplete_editors)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     picture: discord.Attachment,
@@ -84,8 +84,7 @@ async def command(
 
 
 @app_commands.context_menu(name="Edit…")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the user chooses one."""
     await check_form(interaction)

@@ -15,6 +15,7 @@ from bot.domain.steering import References
 from bot.features import loras_option, model_option, typed_options
 from bot.features.exports import Exports
 from bot.features.imagine import LorasText, PromptText, Scale
+from bot.features.places import everywhere
 from bot.features.responses import defer_and_start, request_context
 
 Values = app_commands.Range[str, 1, MAX_TEXT]
@@ -43,8 +44,7 @@ Values = app_commands.Range[str, 1, MAX_TEXT]
 )
 @app_commands.choices(preset=[app_commands.Choice(name=name, value=name) for name in PRESETS])
 @app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     prompt: PromptText,

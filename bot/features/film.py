@@ -13,6 +13,7 @@ from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features import message_result
 from bot.features.exports import Action, Exports
+from bot.features.places import everywhere
 from bot.features.responses import (
     check_not_blocked,
     defer_and_start,
@@ -44,8 +45,7 @@ async def _start(interaction: Interaction, picture: Picture) -> None:
 
 
 @app_commands.context_menu(name="Film")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the user chooses one."""
     await check_not_blocked(interaction)

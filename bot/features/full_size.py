@@ -48,7 +48,7 @@ async def _link(interaction: Interaction, earlier: Delivery) -> bool:
     if message_id is None:
         where = "on its way"
     else:
-        is_token_only = channels.is_token_only(interaction.client, interaction.guild_id)
+        is_token_only = channels.is_reached_by_token_only(interaction)
         messages = services(interaction).message_client
         if not is_token_only and not await messages.exists(channel_id, message_id):
             return False

@@ -9,8 +9,9 @@ from discord import app_commands
 from bot.context import Interaction
 from bot.errors import Refused
 from bot.features.exports import Component, Exports
-from bot.messages import captions, help_pages
-from bot.messages.help_pages import Contents, Topic
+from bot.features.places import everywhere, is_offered
+from bot.messages import captions, channels, help_pages
+from bot.messages.help_pages import Contents, RootCommand, Topic
 
 _MAX_CHOICES: Final = 25
 _MAX_NAME: Final = 70
@@ -27,8 +28,7 @@ async def complete(interaction: Interaction, typed: str) -> list[app_commands.Ch
 @app_commands.describe(command_name="Show the options of this command")
 @app_commands.rename(command_name="command")
 @app_commands.autocomplete(command_name=complete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction, command_name: str | None = None) -> None:
     """The response is private."""
     subject = Topic.COMMANDS.value
@@ -68,10 +68,14 @@ def _pages(contents: Contents, subject: str) -> list[str]:
 def _contents(interaction: Interaction) -> Contents:
     client, permissions = interaction.client, interaction.permissions
 
-    def may_use(required: discord.Permissions | None) -> bool:
-        return required is None or permissions.administrator or required <= permissions
+    def may_use(command: RootCommand) -> bool:
+        required = command.default_permissions
+        is_allowed = required is None or permissions.administrator or required <= permissions
+        return is_allowed and is_offered(interaction, command)
 
-    return help_pages.contents(client.tree, client.actions, client.reactions, may_use)
+    is_reached = not channels.is_reached_by_token_only(interaction)
+    reactions = client.reactions if is_reached else {}
+    return help_pages.contents(client.tree, client.actions, reactions, may_use)
 
 
 exports: Final = Exports(

@@ -21,6 +21,7 @@ from bot.errors import Refused
 from bot.features import picture_option, restrictions, show
 from bot.features.dates import days
 from bot.features.exports import Component, Exports
+from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, defer_privately, defer_update
 from bot.messages import channels, history_texts
 from engine.contract.infotext import public_model_name
@@ -50,8 +51,7 @@ async def complete_model(interaction: Interaction, typed: str) -> list[app_comma
     until="Only up to the end of this day (UTC)",
 )
 @app_commands.autocomplete(model=complete_model)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     words: Words | None = None,

@@ -23,6 +23,7 @@ from bot.features import (
     typed_options,
 )
 from bot.features.exports import Exports
+from bot.features.places import everywhere
 from bot.features.responses import defer_and_start, make_private, request_context
 from engine.contract import (
     MAX_CLIP_SKIP,
@@ -88,8 +89,7 @@ StylesText = app_commands.Range[str, 1, MAX_STYLES_TEXT]
     aspect=typed_options.autocomplete_aspect,
 )
 @app_commands.autocomplete(strength=strength_option.autocomplete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     prompt: PromptText,

@@ -14,6 +14,7 @@ from bot.errors import Refused
 from bot.features import picture_option
 from bot.features.exports import Action, Exports
 from bot.features.picture_option import can_view
+from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, defer_privately
 from bot.messages import alt_texts, captions, channels
 from bot.messages.action_views import ActionScope
@@ -29,8 +30,7 @@ _ALONE: Final = "This picture has no relatives: it was made from no other, and n
     picture="One of your latest pictures, a picture's id, or the link of a message"
 )
 @app_commands.autocomplete(picture=picture_option.complete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction, picture: str) -> None:
     """The response is private."""
     result = await picture_option.find(interaction, picture)

@@ -7,6 +7,7 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.features import model_option
 from bot.features.exports import Exports
+from bot.features.places import everywhere
 from bot.features.preferences import preferences_of
 from bot.features.responses import respond_ephemeral
 from bot.messages import lora_texts
@@ -22,8 +23,7 @@ Page = app_commands.Range[int, 1, 1000]
     page="The list may have several pages",
 )
 @app_commands.autocomplete(model=model_option.autocomplete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction, model: str | None = None, page: Page = 1) -> None:
     """The response is private."""
     models = services(interaction).planner.models_for(preferences_of(interaction))

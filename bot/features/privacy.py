@@ -7,6 +7,7 @@ import discord
 from discord import app_commands
 
 from bot.context import Interaction, services
+from bot.features import places
 from bot.features.exports import Component, Exports
 from bot.features.responses import defer_privately
 from bot.messages import components, privacy_text
@@ -84,10 +85,8 @@ def _group() -> app_commands.Group:
     group = app_commands.Group(
         name="privacy",
         description="What I store about you",
-        allowed_contexts=app_commands.AppCommandContext(
-            guild=True, dm_channel=True, private_channel=False
-        ),
-        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        allowed_contexts=places.CONTEXTS,
+        allowed_installs=places.INSTALLS,
     )
     group.add_command(show_command)
     group.add_command(delete_command)

@@ -12,6 +12,7 @@ from bot.domain import rules
 from bot.domain.job import Job
 from bot.features.exports import Component, Exports
 from bot.features.permissions import can_moderate, is_moderator
+from bot.features.places import everywhere
 from bot.features.responses import defer_privately
 from bot.messages import queue_panel
 from bot.messages.queue_panel import Scope
@@ -23,8 +24,7 @@ _NOT_YOURS: Final = "Only the user who requested that job and moderators can can
 
 
 @app_commands.command(name="queue", description="Show your jobs that wait or are painted")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction) -> None:
     """The response is private."""
     await defer_privately(interaction)

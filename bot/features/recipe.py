@@ -16,6 +16,7 @@ from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features import message_result, picture_option
 from bot.features.exports import Component, Exports
+from bot.features.places import everywhere
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
     check_not_blocked,
@@ -36,8 +37,7 @@ _NO_RECIPE: Final = "That message shows no picture whose recipe I know."
 
 
 @app_commands.context_menu(name="Show recipe")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def show(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message."""
     await check_not_blocked(interaction)
@@ -62,8 +62,7 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
     file="A PNG picture of this bot or of AUTOMATIC1111's web UI",
 )
 @app_commands.autocomplete(picture=picture_option.complete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     picture: str | None = None,

@@ -20,6 +20,7 @@ from bot.errors import Refused
 from bot.features import message_result
 from bot.features.changing import check_form
 from bot.features.exports import Action, Component, Exports
+from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
 from bot.messages import components, remix_forms
 from bot.messages.action_views import ActionScope
@@ -31,8 +32,7 @@ _GONE: Final = "What you had typed is gone. Press ✏️ Remix again."
 
 
 @app_commands.context_menu(name="Remix ✏️")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message, also of an old one without the button."""
     result = await message_result.find(interaction, message)

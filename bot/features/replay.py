@@ -10,6 +10,7 @@ from bot.domain.kinds import replay
 from bot.domain.picture import Picture
 from bot.features import picture_option
 from bot.features.exports import Exports
+from bot.features.places import everywhere
 from bot.features.responses import defer_and_start, make_private, request_context
 
 
@@ -20,16 +21,14 @@ from bot.features.responses import defer_and_start, make_private, request_contex
     picture="One of your latest pictures, the id of a picture or job, or the link of a message"
 )
 @app_commands.autocomplete(picture=picture_option.complete)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction, picture: str) -> None:
     """Of several pictures, the first one that was painted."""
     await _start(interaction, await _first(interaction, picture))
 
 
 @app_commands.context_menu(name="Replay")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def menu(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message; of several pictures, the first one."""
     await _start(interaction, await _first(interaction, message.jump_url))

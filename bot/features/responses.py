@@ -51,7 +51,7 @@ def request_context(interaction: Interaction) -> RequestContext:
         channel=channels.from_interaction(interaction),
         target=response_target(interaction),
         role_ids=role_ids(interaction.user),
-        is_token_only=channels.is_token_only(interaction.client, interaction.guild_id),
+        is_token_only=channels.is_reached_by_token_only(interaction),
         is_private=_IS_PRIVATE in interaction.extras,
     )
 
@@ -242,7 +242,7 @@ async def show_pressed(interaction: Interaction) -> None:
     message = interaction.message
     if message is None or message.flags.ephemeral or not message.components:
         return
-    if not channels.is_token_only(interaction.client, interaction.guild_id):
+    if not channels.is_reached_by_token_only(interaction):
         messages = services(interaction).message_client
         await messages.mark_pressed(message, str(data.get("custom_id")))
 
@@ -254,7 +254,7 @@ async def reset_menu(interaction: Interaction) -> None:
     message = interaction.message
     if not is_menu or message is None or message.flags.ephemeral:
         return
-    if not channels.is_token_only(interaction.client, interaction.guild_id):
+    if not channels.is_reached_by_token_only(interaction):
         await services(interaction).message_client.reset_menus(message)
 
 

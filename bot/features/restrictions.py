@@ -13,7 +13,7 @@ from bot.domain.preferences import check_allowed
 from bot.errors import Refused
 from bot.features.exports import Action, Component, Exports
 from bot.features.permissions import CannotReply
-from bot.features.preferences import settings_channel_id
+from bot.features.preferences import settings_channel_id, settings_guild_id
 
 
 def command_names(feature: Exports) -> tuple[str, ...]:
@@ -23,9 +23,10 @@ def command_names(feature: Exports) -> tuple[str, ...]:
 
 def check(interaction: Interaction, commands: Collection[str]) -> None:
     """Raise Refused if the guild allows none of these commands, or not in this channel."""
-    if interaction.guild_id is None:
+    guild_id = settings_guild_id(interaction)
+    if guild_id is None:
         return
-    preferences = services(interaction).preferences.of(interaction.guild_id, None, None)
+    preferences = services(interaction).preferences.of(guild_id, None, None)
     channel_id = settings_channel_id(interaction.channel, interaction.channel_id)
     check_allowed(preferences, channel_id, commands)
 

@@ -17,8 +17,9 @@ from bot.domain.setting_values import Channels, Commands, Offer, channel_ids, co
 from bot.errors import Refused
 from bot.features.exports import Component, Exports
 from bot.features.permissions import can_manage, managed_guild
-from bot.features.preferences import settings_channel_id
-from bot.messages import components, settings_panel
+from bot.features.places import everywhere
+from bot.features.preferences import settings_channel_id, settings_guild_id
+from bot.messages import channels, components, settings_panel
 from bot.messages.settings_panel import Panel
 
 _MAX_TEXT: Final = 1000
@@ -58,8 +59,7 @@ class _Place(NamedTuple):
     ],
     layer=[app_commands.Choice(name=name, value=layer.value) for layer, name in _PLACES.items()],
 )
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(
     interaction: Interaction,
     setting: str | None = None,
@@ -117,8 +117,11 @@ def _check_layer(setting: Setting, layer: Layer) -> None:
 
 def _check_may_see(interaction: Interaction, layer: Layer) -> None:
     """Raise Refused unless the user may change settings at this layer here."""
-    if layer is not Layer.USER:
-        managed_guild(interaction)
+    if layer is Layer.USER:
+        return
+    managed_guild(interaction)
+    if channels.is_guest(interaction):
+        raise Refused("This server has not added me, so only your own settings count here.")
 
 
 def _offer(interaction: Interaction) -> Offer:
@@ -133,7 +136,7 @@ def _offer(interaction: Interaction) -> Offer:
 
 def _place(interaction: Interaction) -> _Place:
     channel_id = settings_channel_id(interaction.channel, interaction.channel_id)
-    return _Place(interaction.guild_id, channel_id, interaction.user.id)
+    return _Place(settings_guild_id(interaction), channel_id, interaction.user.id)
 
 
 def _preferences(interaction: Interaction, layer: Layer) -> Preferences:
@@ -147,7 +150,7 @@ def _preferences(interaction: Interaction, layer: Layer) -> Preferences:
 
 
 def _overview(interaction: Interaction, layer: Layer, news: str = "") -> Panel:
-    is_in_guild = interaction.guild_id is not None
+    is_in_guild = settings_guild_id(interaction) is not None
     may_manage = is_in_guild and can_manage(interaction.permissions)
     return settings_panel.overview(
         layer,

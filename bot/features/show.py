@@ -13,12 +13,14 @@ from bot.features import picture_option
 from bot.features.exports import Exports
 from bot.features.full_size import show_full_size
 from bot.features.permissions import check_author_can_post
+from bot.features.places import everywhere
 from bot.features.responses import (
     make_private,
     request_context,
     respond_with_file,
     response_target,
 )
+from bot.messages import channels
 
 
 @app_commands.command(name="show", description="Bring a result back, with working buttons")
@@ -26,8 +28,7 @@ from bot.features.responses import (
     job="One of your latest results, the id of a job or picture, or the link of a message"
 )
 @app_commands.autocomplete(job=picture_option.complete_job)
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def command(interaction: Interaction, job: str) -> None:
     """The response is public, unless the result was private."""
     await show_result(interaction, await picture_option.find(interaction, job))
@@ -39,7 +40,8 @@ async def show_result(interaction: Interaction, result: ShownJob) -> None:
     Raises Refused, with a sentence for the user, if it cannot be shown here.
     """
     services, job = services_of(interaction), result.job
-    check_author_can_post(interaction)
+    if not channels.is_guest(interaction):  # Discord shows it to its user alone, if need be
+        check_author_can_post(interaction)
     if job.plan.is_private:
         make_private(interaction)
     context = request_context(interaction)

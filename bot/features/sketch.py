@@ -23,6 +23,7 @@ from bot.errors import BotError, Refused
 from bot.features import message_result
 from bot.features.changing import ask_which_picture, check_form, picture_to_change, start
 from bot.features.exports import Action, Component, Exports
+from bot.features.places import everywhere
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
     check_not_blocked,
@@ -55,8 +56,7 @@ _PAINTED: Final = (
 
 
 @app_commands.context_menu(name="Use as sketch")
-@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-@app_commands.allowed_installs(guilds=True, users=False)
+@everywhere
 async def menu_command(interaction: Interaction, message: discord.Message) -> None:
     """In the Apps menu of a message of anybody; of several pictures, the user chooses one."""
     await check_form(interaction)

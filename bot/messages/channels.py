@@ -31,6 +31,8 @@ def from_interaction(interaction: discord.Interaction[discord.Client]) -> Channe
     """The channel of an interaction, from the event and the cache alone."""
     if interaction.guild_id is not None and not interaction.is_guild_integration():
         return ChannelContext(kind=ChannelKind.USER_INSTALL)
+    if interaction.context.private_channel:
+        return ChannelContext(kind=ChannelKind.PRIVATE_CHANNEL)
     return from_channel(interaction.channel)
 
 
@@ -67,6 +69,24 @@ def is_token_only(client: discord.Client, guild_id: int | None) -> bool:
     until then, no guild is known.
     """
     return guild_id is not None and client.is_ready() and client.get_guild(guild_id) is None
+
+
+def is_reached_by_token_only(interaction: discord.Interaction[discord.Client]) -> bool:
+    """Whether only its token can write where an interaction comes from.
+
+    So it is where the bot is no member: in such a guild, in a group, and in the direct messages of
+    others.
+    """
+    return interaction.context.private_channel or is_token_only(
+        interaction.client, interaction.guild_id
+    )
+
+
+def is_guest(interaction: discord.Interaction[discord.Client]) -> bool:
+    """Whether an interaction comes from a guild that has neither the bot nor its commands: its user
+    has installed the application for themselves."""
+    is_installed = interaction.is_guild_integration()
+    return not is_installed and is_token_only(interaction.client, interaction.guild_id)
 
 
 def message_url(target: ResponseTarget) -> str:

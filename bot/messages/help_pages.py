@@ -13,6 +13,9 @@ from bot.messages.components import VERSION, button, stateless_view
 
 Commands: TypeAlias = Mapping[str, app_commands.Command[Any, ..., Any]]
 """By what is typed after the slash."""
+RootCommand: TypeAlias = (
+    app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+)
 MAX_CHARS: Final = 1900
 """Of a page, below its heading; Discord takes 2,000."""
 _MENU_OPTIONS: Final = 25
@@ -51,6 +54,11 @@ _INTRODUCTIONS: Final = {
     Topic.MODERATION: "Only members with the permission see these commands.",
 }
 
+_NO_REACTIONS: Final = (
+    "I am no member here, so Discord does not tell me of reactions. Use the buttons below the "
+    "pictures. Reactions work in servers that added me, and in direct messages with me."
+)
+
 
 class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """All that /help can explain to a user."""
@@ -59,25 +67,26 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     menus: Sequence[app_commands.ContextMenu]
     actions: Sequence[ActionButton]
     reactions: Mapping[str, str]
+    """Empty where Discord does not tell the bot of them."""
 
 
 def contents(
     tree: app_commands.CommandTree[Any],
     actions: Sequence[ActionButton],
     reactions: Mapping[str, str],
-    may_use: Callable[[discord.Permissions | None], bool],
+    may_use: Callable[[RootCommand], bool],
 ) -> Contents:
-    """What these features offer to a user; `may_use` takes the permissions of a command."""
+    """What these features offer to a user, who may use some of the commands."""
     slash = (c for c in tree.get_commands() if not isinstance(c, app_commands.ContextMenu))
     menus = tree.get_commands(type=discord.AppCommandType.message)
     return Contents(
         commands={
             command.qualified_name: command
             for root in sorted(slash, key=lambda command: command.name)
-            if may_use(root.default_permissions)
+            if may_use(root)
             for command in sorted(_leaves(root), key=lambda command: command.qualified_name)
         },
-        menus=[menu for menu in menus if may_use(menu.default_permissions)],
+        menus=[menu for menu in menus if may_use(menu)],
         actions=actions,
         reactions=reactions,
     )
@@ -122,7 +131,8 @@ def _lines(contents: Contents, topic: Topic) -> list[str]:
         case Topic.BUTTONS:
             return _buttons(contents.actions)
         case Topic.REACTIONS:
-            return [f"{emoji} {text}" for emoji, text in contents.reactions.items()]
+            lines = [f"{emoji} {text}" for emoji, text in contents.reactions.items()]
+            return lines or [_NO_REACTIONS]
 
 
 def _buttons(actions: Sequence[ActionButton]) -> list[str]:

@@ -264,12 +264,13 @@ class JobMessages:
     def _target(self, job: Job) -> ResponseTarget:
         """How the message of the job can be reached now.
 
-        Raises MessageGone for a private one without a valid token: the channel must not show it.
+        Raises MessageGone for one without a valid token that the channel must not show, because it
+        is private, or cannot show, because the bot is not in it.
         """
         if self._token_valid(job):
             return job.target
-        if job.plan.is_private:
-            raise MessageGone("The token of the private message has expired.")
+        if job.plan.is_private or _is_in_private_channel(job):
+            raise MessageGone("The token of the message has expired.")
         return without_token(job.target)
 
     def _token_valid(self, job: Job) -> bool:
@@ -279,10 +280,13 @@ class JobMessages:
     def is_out_of_time(self, job: Job) -> bool:
         """Whether the message of an unfinished job can soon, or already, not be edited.
 
-        So it is LAST_WORD_SECONDS before the token expires, if the bot is no member of the guild,
-        or if the message is private.
+        So it is LAST_WORD_SECONDS before the token expires, if the bot is no member of the guild or
+        chat, or if the message is private.
         """
-        if not (job.plan.is_private or self._channels.is_token_only(job.target.guild_id)):
+        is_token_only = _is_in_private_channel(job) or self._channels.is_token_only(
+            job.target.guild_id
+        )
+        if not (job.plan.is_private or is_token_only):
             return False
         end = job.created_at + TOKEN_SECONDS - LAST_WORD_SECONDS
         return job.target.token is None or self._clock() >= end
@@ -305,6 +309,11 @@ class JobMessages:
             return False
         await retry_until_written(lambda: self._jobs.set_message(job.id, response.id))
         return True
+
+
+def _is_in_private_channel(job: Job) -> bool:
+    """Whether a job was requested in a group, or in direct messages of others."""
+    return job.plan.is_token_only and job.target.guild_id is None
 
 
 def _without_files(content: MessageContent, reason: str) -> MessageContent:

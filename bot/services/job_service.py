@@ -24,7 +24,7 @@ from bot.domain.job import (
     RequestContext,
     Status,
 )
-from bot.domain.limits import OUT_OF_TIME, PRIVATE_OUT_OF_TIME
+from bot.domain.limits import out_of_time
 from bot.domain.plan import JobKind, Plan
 from bot.domain.preferences import Preferences
 from bot.engine_client.base import EngineClient
@@ -92,7 +92,9 @@ class JobService:
         )
         rules.check_models(plan.recipes, self._engine.models)
         await self._inputs.check(plan)
-        plan = msgspec.structs.replace(plan, is_private=context.is_private)
+        plan = msgspec.structs.replace(
+            plan, is_private=context.is_private, is_token_only=context.is_token_only
+        )
         settings = await self._guild_settings.get(context.channel.guild_id)
         policy = nsfw.nsfw_policy(context.channel, settings.nsfw)
         async with self._accepting:  # the quota counts the jobs that are stored
@@ -233,7 +235,7 @@ class JobService:
 
     async def _fail_out_of_time(self, job: Job) -> None:
         self._dispatcher.waive_charge(job.id)  # first: the engine may end the job at any moment
-        reason = PRIVATE_OUT_OF_TIME if job.plan.is_private else OUT_OF_TIME
+        reason = out_of_time(is_private=job.plan.is_private, guild_id=job.target.guild_id)
         failed = await retry_until_written(lambda: self._jobs.fail(job.id, reason, self._clock()))
         if failed is not None:
             self.announce(failed)

@@ -8,6 +8,7 @@ from bot.db.preferences import PreferenceStore
 from bot.domain.clock import Clock
 from bot.domain.job import Job, RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry
+from bot.domain.nsfw import ChannelKind
 from bot.domain.preference_settings import Setting, stored_value
 from bot.domain.preferences import Layer, Owner, Preferences, Values, resolve
 from bot.domain.setting_values import Offer
@@ -40,11 +41,13 @@ class PreferenceService:
         """What counts for a request."""
         channel, target = context.channel.channel, context.target
         channel_id = target.channel_id if channel is None else channel.id
-        return self.of(target.guild_id, channel_id, context.user_id)
+        is_guest = context.is_token_only and context.channel.kind is ChannelKind.USER_INSTALL
+        return self.of(None if is_guest else target.guild_id, channel_id, context.user_id)
 
     def wants_copy(self, job: Job) -> bool:
         """Whether the result of a job is also sent to its user as a direct message."""
-        return job.target.guild_id is not None and self.of(None, None, job.user_id).direct
+        is_elsewhere = job.target.guild_id is not None or job.plan.is_token_only
+        return is_elsewhere and self.of(None, None, job.user_id).direct
 
     def values(self, owner: Owner) -> Values:
         """What this owner has set."""

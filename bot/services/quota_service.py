@@ -63,7 +63,7 @@ class QuotaService:
     async def check_token_life(self, job: Job) -> None:
         """Raise Refused if a new job may outlast the interaction token that alone can show it."""
         seconds = await self._scheduler.seconds_to_end(job)
-        check_token_life(seconds, is_private=job.plan.is_private)
+        check_token_life(seconds, is_private=job.plan.is_private, guild_id=job.target.guild_id)
 
     async def _limits_of(self, context: RequestContext) -> Limits:
         operator_limits = for_replicas(self._limits, self._scheduler.replicas)

@@ -17,6 +17,7 @@ from bot.playground.rest.serializers.messages import message_json, reactions_jso
 
 MESSAGES_LIMIT = 100  # messages of a channel that a new stream starts with
 KEEPALIVE_SECONDS = 15.0
+_CHAT: Json = {"server": "Chats without the bot", "chat": True}
 
 
 class PageStream:
@@ -152,17 +153,22 @@ def mention_names(world: World) -> dict[str, str]:
 
 
 def channel_list(world: World, person: Person) -> list[Json]:
-    """Return the channels that the user can enter, each followed by its threads.
+    """Return the channels that the user can enter, each followed by its threads, and the chats with
+    other users.
 
     Guild names are included if there are several guilds.
     """
-    guilds = [guild for guild in world.guilds.values() if person.user in guild.members]
-    return [
+    with_channels = (c.guild for c in world.channels.values() if c.guild is not None)
+    every_guild = dict.fromkeys((*world.guilds.values(), *with_channels))
+    guilds = [guild for guild in every_guild if person.user in guild.members]
+    in_guilds = [
         _channel_json(channel, guild if len(guilds) > 1 else None)
         for guild in guilds
         for channel in sorted(guild.channels, key=lambda c: (c.root.id, c.id))
         if person.can_enter(channel)
     ]
+    chats = [channel for channel in world.channels.values() if person.user in channel.people]
+    return in_guilds + [_channel_json(channel, None) | _CHAT for channel in chats]
 
 
 def _channel_json(channel: Channel, guild: Guild | None) -> Json:
@@ -171,6 +177,7 @@ def _channel_json(channel: Channel, guild: Guild | None) -> Json:
         "name": channel.name,
         "thread": channel.parent is not None,
         "server": guild.name if guild else "",
+        "chat": False,
     }
 
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from bot.playground.client.person import Person
 from bot.playground.conditions.switches import Conditions
-from bot.playground.model.guild import Channel
+from bot.playground.model.guild import Channel, Guild
 from bot.playground.model.interactions import Interactions
 from bot.playground.model.messages import Message
 from bot.playground.model.state import World
@@ -31,6 +31,12 @@ class PlaygroundFacade(Protocol):
 
     def person(self, name: str, *, moderator: bool = False, admin: bool = False) -> Person:
         """Return the user with this name, created if necessary."""
+
+    def add_foreign_guild(self, name: str) -> Guild:
+        """Create a guild that the bot is no member of."""
+
+    def add_private_channel(self, *people: Person) -> Channel:
+        """Create a DM of two users, or a group DM of more."""
 
     def messages(
         self, channel: Channel | None = None, *, to: Person | None = None

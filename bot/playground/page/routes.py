@@ -60,6 +60,7 @@ class Page:
             "clear": self._clear,
             "vote": self._vote,
             "dismiss": self._dismiss,
+            "elsewhere": self._go_elsewhere,
             "condition": self._set_condition,
             "all-off": self._end_conditions,
         }
@@ -207,6 +208,19 @@ class Page:
 
     async def _dismiss(self, person: Person, body: Json) -> web.Response:
         await person.delete(self._message(body))
+        return _success()
+
+    async def _go_elsewhere(self, person: Person, body: Json) -> web.Response:
+        """Create a server and a chat without the bot, which the page's people then have installed
+        for themselves; both once."""
+        people = [self._playground.person(name) for name in PEOPLE]
+        if not any(people[0].user in c.people for c in self._playground.world.channels.values()):
+            guild = self._playground.add_foreign_guild("Elsewhere")
+            for member in people:
+                member.user.has_app = True
+                member.join(guild)
+            self._playground.add_private_channel(*people)
+            self._playground.world.changes.notify()
         return _success()
 
     async def _set_condition(self, person: Person, body: Json) -> web.Response:

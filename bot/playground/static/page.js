@@ -132,13 +132,16 @@ function select(changes) {
 }
 
 function renderChannels(channels) {
-  state.channels = channels.map(({ id, name, thread, server }) => ({
+  const items = channels.map(({ id, name, thread, server, chat }) => ({
     id,
     server,
     thread,
-    label: `${thread ? "⤷" : "#"} ${name}`,
+    chat,
+    label: `${thread ? "⤷" : chat ? "👥" : "#"} ${name}`,
   }));
-  state.channels.push({ id: "dm", label: "✉ Direct messages", server: "", thread: false });
+  const dm = { id: "dm", label: "✉ Direct messages", server: "", thread: false };
+  state.channels = [...items.filter(({ chat }) => !chat), dm, ...items.filter(({ chat }) => chat)];
+  byId("elsewhere").hidden = state.channels.some(({ chat }) => chat);
   const fingerprint = JSON.stringify(state.channels);
   if (byId("channels").dataset.fingerprint === fingerprint) return;
   byId("channels").dataset.fingerprint = fingerprint;
@@ -189,6 +192,9 @@ async function start() {
   renderExamples();
   const initial = await (await fetch("/playground/people")).json();
   const { people, channels } = initial;
+  byId("elsewhere").addEventListener("click", async () => {
+    composer.showError(await act("elsewhere", {}));
+  });
   conditions.setConditions(initial.conditions);
   renderChannels(channels);
   renderPeople(people);
