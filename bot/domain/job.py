@@ -91,6 +91,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """If set, prompts, user and pictures are gone, and after the delivery the target too."""
 
     @property
+    def words(self) -> str:
+        """The user's own words, or else the prompt of the first picture."""
+        return self.plan.prompt or self.recipes[0].prompt
+
+    @property
     def has_ended(self) -> bool:
         """Whether the status is final."""
         return self.status in FINAL_STATUSES

@@ -214,3 +214,5 @@ class JobKind(msgspec.Struct, frozen=True, kw_only=True):
     keeps_row_classes: bool = False
     """Whether its pictures are painted in the row classes of their recipes, even if the engine
     chooses others by load: they repeat steps of earlier pictures to the bit."""
+    compares_pixels: bool = False
+    """Whether its message says if the picture has the pixels of the one that it repeats."""

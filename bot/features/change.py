@@ -3,7 +3,6 @@
 The words become an edit if a model edits pictures, or else a remix whose prompt they extend.
 """
 
-import logging
 import re
 from typing import Final
 
@@ -17,16 +16,16 @@ from bot.domain.kinds import edit, remix
 from bot.domain.kinds.imagine import parse
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan
-from bot.errors import BotError, PolicyViolation, Refused
+from bot.errors import Refused
 from bot.features import message_result
 from bot.features.changing import check_form, start
 from bot.features.exports import Component, Exports
-from bot.features.permissions import CannotReply, check_can_reply_in
+from bot.features.permissions import check_can_reply_in
 from bot.features.places import everywhere
+from bot.features.public_replies import ReplyAddress, handle_errors
 from bot.features.responses import request_context, role_ids
 from bot.features.restrictions import check_channel
 from bot.messages import captions, channels, components
-from bot.messages.discord_errors import DISCORD_ERRORS, describe
 from engine.contract import MAX_PROMPT_CHARS
 
 _MODAL: Final = "changeit"
@@ -39,11 +38,8 @@ _NO_PICTURE: Final = (
 _WHICH_PICTURE: Final = (
     "Which picture? Begin with its number, as in: #2 make it night. Or reply to a single picture."
 )
-_POLICY_VIOLATION: Final = "This is not allowed here."
-"""Shown in public instead of the message of a PolicyViolation, which is for its user alone."""
 _NUMBER: Final = re.compile(r"(?:#\s*(\d{1,3})\b[\s:,.]*|(\d{1,3})\s*:\s*)(?=\S)")
 """The number of a picture before the words about it."""
-log = logging.getLogger(__name__)
 
 
 # The Apps menu
@@ -127,17 +123,9 @@ async def on_message(client: BotClient, message: discord.Message) -> None:
     is_addressed = message.guild is None or mention.search(message.content) is not None
     if result is None or not (is_addressed or message.author.id == result.job.user_id):
         return
-    try:
+    address = ReplyAddress(message.channel.id, message.id, message.author.id)
+    async with handle_errors(client, address, "The reply"):
         await _start_from_reply(client, message, result, mention.sub(" ", message.content))
-    except PolicyViolation as error:
-        log.info("The reply of %d is refused: %s", message.author.id, error)
-        await _reply_temporarily(client, message, _POLICY_VIOLATION)
-    except CannotReply as error:
-        await client.services.message_client.notify(message.author.id, str(error))
-    except BotError as error:
-        await _reply_temporarily(client, message, str(error))
-    except DISCORD_ERRORS as error:
-        log.warning("The reply %d failed: %s", message.id, describe(error))
 
 
 async def _start_from_reply(
@@ -164,12 +152,6 @@ async def _start_from_reply(
     job = await service.submit(kind, plan, context)
     if job is not None:
         service.start(job)
-
-
-async def _reply_temporarily(client: BotClient, message: discord.Message, text: str) -> None:
-    await client.services.message_client.temporary_replies.send(
-        message.channel.id, message.id, message.author.id, text
-    )
 
 
 # Both

@@ -14,6 +14,7 @@ from bot.features.exports import Action, Exports
 from bot.features.responses import check_not_blocked, respond_with_file, response_target
 from bot.messages import channels, components
 from bot.messages.action_views import ActionScope
+from bot.messages.message_links import message_url
 
 _AGAIN: Final = "showagain"
 
@@ -52,7 +53,7 @@ async def _link(interaction: Interaction, earlier: Delivery) -> bool:
         messages = services(interaction).message_client
         if not is_token_only and not await messages.exists(channel_id, message_id):
             return False
-        where = f"here already: {channels.message_url(earlier.target)}"
+        where = f"here already: {message_url(earlier.target)}"
     again = components.custom_id(_AGAIN, earlier.job_id, earlier.nth or 0)
     await interaction.response.send_message(
         f"Picture {earlier.nth} is {where}",

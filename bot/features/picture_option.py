@@ -13,11 +13,8 @@ from bot.domain.job import Job, ShownJob
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.messages import history_texts
+from bot.messages.message_links import message_id_in
 
-_LINK: Final = re.compile(
-    r"<?https?://\S{1,100}/channels/(?:@me|[0-9]{1,20})/[0-9]{1,20}/"
-    r"(?P<message>[0-9]{1,18}|[1-8][0-9]{18})>?"  # below 2**63, as ids in the database are
-)
 _ID: Final = re.compile(
     r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-(?P<nth>[1-9][0-9]{0,2}))?(?:\.[a-z0-9]{3,4})?"
 )
@@ -41,9 +38,9 @@ async def find(interaction: Interaction, text: str) -> ShownJob:
     """
     text = text.strip()[:_MAX_TEXT]
     finder = services(interaction).job_finder
-    link, name = _LINK.fullmatch(text), _ID.fullmatch(text)
-    if link is not None:
-        result = await finder.by_message(int(link["message"]))
+    message_id, name = message_id_in(text), _ID.fullmatch(text)
+    if message_id is not None:
+        result = await finder.by_message(message_id)
     elif name is not None:
         result = await finder.by_id(name["job"], int(name["nth"]) if name["nth"] else None)
     else:

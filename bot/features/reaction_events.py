@@ -1,27 +1,21 @@
 """What the features that handle reactions have in common."""
 
-import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
 import discord
 
 from bot.context import BotClient
 from bot.domain.job import RequestContext, ResponseTarget
-from bot.errors import BotError, PolicyViolation
-from bot.features.permissions import CannotReply
+from bot.features import public_replies
+from bot.features.public_replies import ReplyAddress
 from bot.features.responses import role_ids
 from bot.messages import channels
-from bot.messages.discord_errors import DISCORD_ERRORS, describe
 
 Reaction: TypeAlias = discord.RawReactionActionEvent
 
 _VARIATION_SELECTOR: Final = "\ufe0f"
 """Selects the colour form of an emoji; some clients send it and some do not."""
-_POLICY_VIOLATION: Final = "This is not allowed here."
-"""Shown in public instead of the message of a PolicyViolation, which is for its user alone."""
-log = logging.getLogger(__name__)
 
 
 def emoji_of(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
@@ -55,11 +49,13 @@ def request_context(client: BotClient, reaction: Reaction) -> RequestContext:
     )
 
 
+def _address(reaction: Reaction) -> ReplyAddress:
+    return ReplyAddress(reaction.channel_id, reaction.message_id, reaction.user_id)
+
+
 async def reply_temporarily(client: BotClient, reaction: Reaction, text: str) -> None:
     """Reply in public to the message of the reaction, for some seconds."""
-    await client.services.message_client.temporary_replies.send(
-        reaction.channel_id, reaction.message_id, reaction.user_id, text
-    )
+    await public_replies.reply_temporarily(client, _address(reaction), text)
 
 
 async def answer_privately(client: BotClient, reaction: Reaction, text: str) -> None:
@@ -68,19 +64,7 @@ async def answer_privately(client: BotClient, reaction: Reaction, text: str) -> 
         await reply_temporarily(client, reaction, f"<@{reaction.user_id}>: {text}")
 
 
-@asynccontextmanager
-async def handle_errors(client: BotClient, reaction: Reaction) -> AsyncIterator[None]:
-    """Tell the user why the body failed: in public and for some seconds, unless the bot may not
-    post there."""
-    emoji = emoji_of(reaction)
-    try:
-        yield
-    except PolicyViolation as error:
-        log.info("The reaction %s of %d is refused: %s", emoji, reaction.user_id, error)
-        await reply_temporarily(client, reaction, _POLICY_VIOLATION)
-    except CannotReply as error:
-        await client.services.message_client.notify(reaction.user_id, str(error))
-    except BotError as error:
-        await reply_temporarily(client, reaction, str(error))
-    except DISCORD_ERRORS as error:
-        log.warning("The reaction %s failed: %s", emoji, describe(error))
+def handle_errors(client: BotClient, reaction: Reaction) -> AbstractAsyncContextManager[None]:
+    """As in `public_replies`, for the user who reacted."""
+    action = f"The reaction {emoji_of(reaction)}"
+    return public_replies.handle_errors(client, _address(reaction), action)

@@ -2,11 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Final
 
 import msgspec
-from PIL import Image
 
 from bot.db.artifacts import ArtifactStore
 from bot.db.jobs import JobStore
@@ -18,6 +16,7 @@ from bot.domain.plan import REPAINTED
 from bot.domain.visibility import VisiblePictures
 from bot.messages import alt_texts, picture_files
 from bot.messages.message_content import OutgoingFile
+from bot.messages.picture_files import recorded_image
 from bot.storage import FileMissing, FileStorage
 from engine.contract import ArtifactRole, pixels_sha256
 from engine.contract.metadata import with_metadata
@@ -123,9 +122,8 @@ class CapturedFiles:
         if picture is None or picture.sha256 is not None or picture.path is None:
             return None if picture is None else picture.sha256
         try:
-            with Image.open(BytesIO(self._storage.picture(picture.path))) as image:
-                return pixels_sha256(image)
-        except (FileMissing, OSError):
+            return pixels_sha256(recorded_image(self._storage, picture))
+        except FileMissing:
             return None
 
 

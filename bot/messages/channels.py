@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import discord
 
 from bot.db.guild_settings import GuildSettingsStore
-from bot.domain.job import ResponseTarget
 from bot.domain.nsfw import (
     UNKNOWN_CHANNEL,
     ChannelContext,
@@ -87,12 +86,6 @@ def is_guest(interaction: discord.Interaction[discord.Client]) -> bool:
     has installed the application for themselves."""
     is_installed = interaction.is_guild_integration()
     return not is_installed and is_token_only(interaction.client, interaction.guild_id)
-
-
-def message_url(target: ResponseTarget) -> str:
-    """The address of a message, which Discord's clients show as a link to it."""
-    guild = "@me" if target.guild_id is None else target.guild_id
-    return f"https://discord.com/channels/{guild}/{target.channel_id}/{target.message_id}"
 
 
 class ChannelResolver:

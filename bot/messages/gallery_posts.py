@@ -179,7 +179,7 @@ class GalleryPosts:
         self, channel: discord.ForumChannel, content: MessageContent, result: _Result
     ) -> _Message:
         """A post of a forum."""
-        title, tags = gallery.title(gallery_text.words(result.job)), _tags(channel, result)
+        title, tags = gallery.title(result.job.words), _tags(channel, result)
         with translated_errors(by_token=False):
             try:
                 return await _create(channel, title, content, tags)
@@ -245,7 +245,7 @@ def _tags(forum: discord.ForumChannel, result: _Result) -> list[discord.ForumTag
     models = {public_model_name(picture.recipe.model) for picture in result.pictures}
     fitting = gallery.matching_tags(
         [gallery.Tag(tag.id, tag.name) for tag in allowed.values()],
-        [gallery_text.words(job), job.recipes[0].prompt, job.kind.name, *models],
+        [job.words, job.recipes[0].prompt, job.kind.name, *models],
         is_required=forum.flags.require_tag,
     )
     return [allowed[tag.id] for tag in fitting]

@@ -6,6 +6,7 @@ from typing import Final
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.messages import captions
+from bot.messages.message_links import message_url
 
 _MAX_PROMPT: Final = 1000
 
@@ -21,23 +22,17 @@ def post(job: Job, pictures: Sequence[Picture], guild_id: int, *, has_prompt: bo
     )
 
 
-def words(job: Job) -> str:
-    """What the user asked for."""
-    return job.plan.prompt or job.recipes[0].prompt
-
-
 def _prompt(job: Job, has_prompt: bool) -> str:
-    if not words(job).strip():
+    if not job.words.strip():
         return captions.WITHOUT_WORDS
     return (
-        f"**{captions.escape(words(job), _MAX_PROMPT)}**" if has_prompt else captions.PROMPT_BLOCKED
+        f"**{captions.escape(job.words, _MAX_PROMPT)}**" if has_prompt else captions.PROMPT_BLOCKED
     )
 
 
 def _link(job: Job, guild_id: int) -> list[str]:
-    """None if the message is in another guild, or gone."""
+    """Empty if the message is in another guild, or gone."""
     target = job.target
     if target.guild_id != guild_id or target.message_id is None:
         return []
-    url = f"https://discord.com/channels/{guild_id}/{target.channel_id}/{target.message_id}"
-    return [f"[where it was painted]({url})"]
+    return [f"[where it was painted]({message_url(target)})"]

@@ -24,14 +24,9 @@ NOTHING: Final = "You have no finished pictures yet. /imagine makes some."
 NO_MATCH: Final = "None of your results matches this."
 
 
-def words_of(job: Job) -> str:
-    """The user's own words, or the prompt of the first picture."""
-    return job.plan.prompt or job.recipes[0].prompt
-
-
 def label(job: Job, limit: int = _MAX_LABEL) -> str:
     """A job in one line without Markdown, for menus and choices."""
-    words = " ".join(words_of(job).split()) or "without words"
+    words = " ".join(job.words.split()) or "without words"
     count = len(job.recipes)
     details = f" · {count} {'picture' if count == 1 else 'pictures'}"
     room = limit - len(details)
@@ -54,7 +49,7 @@ def page_text(page: HistoryPage, chosen: HistoryFilter) -> str:
 
 
 def _line(nth: int, job: Job) -> str:
-    words = captions.escape(words_of(job), _MAX_PROMPT) or captions.WITHOUT_WORDS
+    words = captions.escape(job.words, _MAX_PROMPT) or captions.WITHOUT_WORDS
     count = len(job.recipes)
     pictures = "" if count == 1 else f" · {count} pictures"
     return f"`{nth}` {job.kind.title}{words}{pictures} · <t:{job.created_at:.0f}:R>"

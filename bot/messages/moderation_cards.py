@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bot.domain.job import DeletionReason, Job
+from bot.domain.job import DeletionReason, Job, ResponseTarget
 from bot.domain.moderation import AuditAction, AuditEntry, Block, Case, CaseState, Report
 from bot.domain.picture import Picture
 from bot.messages import captions
+from bot.messages.message_links import message_url
 
 _MAX_CONTENT: Final = 2000
 _MAX_REPORTS: Final = 3
@@ -57,11 +58,10 @@ def _history(case: Case, has_texts: bool) -> list[str]:
 
 
 def _link(report: Report) -> str:
-    return _message_url(report.guild_id, report.channel_id, report.message_id)
-
-
-def _message_url(guild_id: int | None, channel_id: int, message_id: int | None) -> str:
-    return f"https://discord.com/channels/{guild_id or '@me'}/{channel_id}/{message_id}"
+    target = ResponseTarget(
+        guild_id=report.guild_id, channel_id=report.channel_id, message_id=report.message_id
+    )
+    return message_url(target)
 
 
 def variations(jobs: Sequence[Job]) -> str:
@@ -69,10 +69,7 @@ def variations(jobs: Sequence[Job]) -> str:
     jobs = [job for job in jobs if job.target.message_id is not None]
     if not jobs:
         return ""
-    targets = (job.target for job in jobs[:_MAX_VARIATIONS])
-    links = " ".join(
-        _message_url(target.guild_id, target.channel_id, target.message_id) for target in targets
-    )
+    links = " ".join(message_url(job.target) for job in jobs[:_MAX_VARIATIONS])
     more = len(jobs) - _MAX_VARIATIONS
     rest = f" and {more} more" if more > 0 else ""
     return f" Their variations are not removed: {links}{rest}"

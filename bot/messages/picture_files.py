@@ -137,9 +137,15 @@ def picture_file(
 
 def thumbnail(storage: FileStorage, picture: Picture, side: int) -> Image.Image:
     """A stored picture with sides of at most so many pixels. Slow. Raises FileMissing."""
-    image = _decode(storage.picture(picture.path or ""))
+    image = recorded_image(storage, picture)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return image
+
+
+def recorded_image(storage: FileStorage, picture: Picture) -> Image.Image:
+    """The pixels of a stored picture, never those of its enlarged version. Slow. Raises FileMissing
+    if the file is gone or damaged."""
+    return _decode(storage.picture(picture.path or ""))
 
 
 def encode_within(

@@ -8,6 +8,7 @@ import discord
 from bot.domain.job import ResponseTarget
 from bot.messages import captions
 from bot.messages.components import VERSION, button, stateless_view
+from bot.messages.message_links import message_url
 from bot.services.queue_view import Queue, QueuedJob
 
 PAGE_JOBS: Final = 5
@@ -97,5 +98,4 @@ def _link(target: ResponseTarget) -> list[str]:
     """To the message of a job, if it has one."""
     if target.message_id is None:
         return []
-    place = target.guild_id or "@me"
-    return [f"https://discord.com/channels/{place}/{target.channel_id}/{target.message_id}"]
+    return [message_url(target)]

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Final
 
 from PIL import Image
@@ -13,6 +12,7 @@ from bot.domain.fingerprint import fingerprint_changes
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import Relation
+from bot.messages.picture_files import recorded_image
 from bot.messages.pixel_difference import PixelDifference, difference
 from bot.storage import FileMissing, FileStorage
 from engine.contract import pixels_sha256
@@ -24,7 +24,6 @@ _SAME_MACHINE: Final = (
     "bot."
 )
 _NOT_COMPARED: Final = "The file of the recorded picture is gone, so the pixels are not compared."
-_DECODE_ERRORS: Final = (FileMissing, OSError, SyntaxError, ValueError)
 
 
 class ReplayNotes:
@@ -37,7 +36,7 @@ class ReplayNotes:
 
     async def of(self, job: Job, pictures: Sequence[Picture]) -> list[str]:
         """Sentences about the picture of a replay, as a channel may see it; none for other jobs."""
-        if job.kind.name != Relation.REPLAY.value or not pictures:
+        if not job.kind.compares_pixels or not pictures:
             return []
         picture = pictures[0]
         if picture.unavailable_reason is not None:
@@ -50,16 +49,15 @@ class ReplayNotes:
         return await asyncio.to_thread(self._compare, recorded, picture)
 
     def _compare(self, recorded: Picture, picture: Picture) -> list[str]:
-        old_image = self._image(recorded)
+        old_image = None if recorded.sha256 == picture.sha256 else self._image(recorded)
         then = recorded.sha256 or (old_image and pixels_sha256(old_image))
         digests = [f"then `{then or 'not recorded'}`", f"now `{picture.sha256}`"]
         if then is None:
             return [_GONE, *digests]
         if then == picture.sha256:
             return [_IDENTICAL, *digests]
-        new_image = self._image(picture)
         return [
-            _how_far(old_image, new_image),
+            _how_far(old_image, self._image(picture)),
             *digests,
             _why(recorded.fingerprint, picture.fingerprint),
         ]
@@ -69,11 +67,8 @@ class ReplayNotes:
         if picture.path is None:
             return None
         try:
-            with Image.open(
-                BytesIO(self._storage.picture(picture.path)), formats=("PNG",)
-            ) as image:
-                return image.convert("RGB")
-        except _DECODE_ERRORS:
+            return recorded_image(self._storage, picture)
+        except FileMissing:
             return None
 
 

@@ -40,4 +40,5 @@ KIND: Final = JobKind(
     plan=plan,
     actions=PICTURE_ACTIONS,
     keeps_row_classes=True,
+    compares_pixels=True,
 )
