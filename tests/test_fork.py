@@ -140,9 +140,9 @@ def test_an_impossible_fork_is_refused(parent: Recipe, wanted: ForkRequest, reas
 )
 def test_other_texts_are_refused(texts: dict[str, str], reason: str) -> None:
     """Modals have texts only."""
-    values = {"prompt": "a", "negative": "", "guidance": "5", "sampler": "euler"} | texts
+    values: dict[str, Any] = {"prompt": "a", "negative": "", "guidance": "5", "sampler": "euler"}
     with pytest.raises(Refused, match=reason):
-        fork.parse(1, MODEL.samplers, **values)
+        fork.parse(1, MODEL.samplers, **values | texts)
 
 
 @pytest.mark.parametrize("guidance", [7.1234567, 0.0123456789, 1e-9, 29.123456789])

@@ -112,7 +112,9 @@ async def test_what_was_typed_is_not_lost(harness: BotHarness, engine: FakeEngin
     asked = await form(harness, await harness.ada.click(grid, "✏️"))
     typed = {"prompt": "a *hut* <@1>", "settings": "steps: many", "sampler": "ddim"}
     answer = await private(harness, await harness.ada.submit(asked, typed))
-    assert answer.content == "The steps is “many”; it must be a whole number."
+    assert answer.content == (
+        "The setting steps has the value “many”; it takes a whole number, such as steps: 30."
+    )
     assert len(harness.discord.messages()) == 1 and len(engine.paints) == 1
     await harness.stop()
     await harness.start()

@@ -197,16 +197,22 @@ def test_what_a_picture_changed_its_remix_changes_too() -> None:
 @pytest.mark.parametrize(
     ("lines", "changes", "sentence"),
     [
-        ("steps: 151", {}, "Steps is 151; it must be 1 to 150."),
         ("steps: 0", {}, "Steps is 0"),
         ("seed: 4294967296", {}, "The seed is 4294967296"),
-        ("size: 63x64", {}, "multiples of 8"),
-        ("size: 2048x2048", {}, "too large for this model"),
-        ("size: 65536x65536", {}, "too large"),
+        ("size: 0x64", {}, "The width is 0"),
+        ("size: 65536x65536", {}, "The width is 65536; it must be 1 to 10000."),
+        ("size: big", {}, "There is no aspect “big”. Choose one of: square"),
+        ("size: 0:3", {}, "There is no aspect “0:3”"),
         ("count: 0", {}, "The count is 0"),
-        ("count: 500", {}, "The count is 500"),
         ("strength: 0.5", {}, "not painted over another one"),
         ("keep: 2", {}, "is no edit"),
+        ("strength: 1.5", {}, "not painted over another one"),
+        ("styles: nothing", {}, "There is no style “nothing”"),
+        ("", {"prompt": "a hut --chaos 5"}, "There is no flag --chaos here. These are: --ar, --no"),
+        ("", {"prompt": "a hut --seed x"}, "The flag --seed has the value “x”"),
+        ("", {"prompt": "a hut --fit contain"}, "There is no flag --fit here"),
+        ("", {"prompt": "a __nothing__"}, "There is no wildcard “nothing”"),
+        ("", {"prompt": "{1,2,3,4} {1,2,3,4} {1,2}"}, "has 32 permutations; at most 16 pictures"),
         ("loras: nothing", {}, "no LoRA “nothing”"),
         ("clip skip: 3", {}, "takes a clip skip of 1"),
         ("", {"sampler": "magic"}, "There is no sampler “magic”"),
@@ -222,6 +228,92 @@ def test_an_impossible_remix_is_refused(lines: str, changes: dict[str, Any], sen
     """Each with one sentence."""
     with pytest.raises(Refused, match=sentence):
         remixed(context(models=(MODEL, OTHER, EDITOR)), lines=lines, **changes)
+
+
+def test_values_above_limits_are_lowered() -> None:
+    """Each with a sentence, once for all pictures; those of the picture itself stay."""
+    plan = remixed(
+        context(base(), base(steps=9)),
+        lines="steps: 151\nguidance: 99\nsize: 63x2048\ncount: 500",
+    )
+    assert len(plan.recipes) == 16
+    assert {(item.steps, item.guidance, item.size) for item in recipes(plan)} == {
+        (150, 30.0, (64, 1024))
+    }
+    assert plan.notes == (
+        "The count 500 was lowered to 16, the most of one request.",
+        "The steps 151 were lowered to 150, the most there are.",
+        "The guidance 99 was lowered to 30, the most there is.",
+        "The size 63x2048 was changed to 64x1024, the nearest that the model paints.",
+    )
+
+
+def test_flags_of_the_prompt_count_before_what_was_shown() -> None:
+    """The words are what precedes them; negatives are joined."""
+    plan = remixed(
+        context(base(negative="rain")),
+        prompt="a hut —ar 2:1 --seed 40 --no cars --steps 5 --cfg 7,5 --sampler ddim --count 2",
+    )
+    assert [
+        (i.prompt, i.negative, i.seed, i.steps, i.guidance, i.sampler) for i in recipes(plan)
+    ] == [("a hut", "rain, cars", seed, 5, 7.5, Sampler.DDIM) for seed in (40, 41)]
+    assert recipes(plan)[0].width > recipes(plan)[0].height
+    assert plan.notes == ()
+
+
+def test_flags_alone_change_settings() -> None:
+    """The words stay as they are, with their weights."""
+    [first, *_] = recipes(remixed(context(base(prompt="a (cat)")), prompt="a (cat) --width 128"))
+    assert (first.prompt, first.size) == ("a (cat)", (128, 64))
+
+
+def test_a_changed_setting_counts_before_its_flag() -> None:
+    """And a sentence says so."""
+    plan = remixed(context(), prompt="a hut --steps 9", lines="steps: 5")
+    assert recipes(plan)[0].steps == 5
+    assert plan.notes == ("The option steps counts, so --steps 9 has no effect.",)
+
+
+def test_a_style_adds_its_words() -> None:
+    """Also if nothing else is changed; the settings of the picture stay."""
+    plan = remixed(context(), prompt="a red house --style neon")
+    assert recipes(plan)[0].prompt.startswith("a red house, ")
+    assert recipes(plan)[0].steps == base().steps
+    assert plan.notes == ("Style: neon.",)
+
+
+def test_permutations_have_the_noise_of_their_pictures() -> None:
+    """One picture of each, unless the form has another count."""
+    where = context(base(seed=1), base(seed=2))
+    plan = remixed(where, prompt="a {red, blue} hut")
+    assert [(item.prompt, item.seed) for item in recipes(plan)] == [
+        ("a red hut", 1),
+        ("a red hut", 2),
+        ("a blue hut", 1),
+        ("a blue hut", 2),
+    ]
+    assert plan.prompt == "a {red, blue} hut"
+    assert [edge.parent for edge in plan.edges] == ["j1-1", "j1-2"] * 2
+    plan = remixed(where, prompt="a {red, blue} hut", lines="count: 9")
+    assert len(plan.recipes) == 16 and "permutations has 8 pictures" in plan.notes[0]
+
+
+def test_words_are_drawn_by_seed() -> None:
+    """Further pictures of a seed draw other words; without brackets' meaning, braces are words."""
+    prompts = [item.prompt for item in recipes(remixed(context(), prompt="a __colors__ hut"))]
+    assert len(set(prompts)) > 1 and all("__" not in prompt for prompt in prompts)
+    assert prompts == [i.prompt for i in recipes(remixed(context(), prompt="a __colors__ hut"))]
+    plain = base(prompt_format=PromptFormat.PLAIN)
+    assert recipes(remixed(context(plain), prompt="{a, b}"))[0].prompt == "{a, b}"
+
+
+def test_braces_of_an_earlier_prompt_stay_words() -> None:
+    """The form shows them with a backslash."""
+    where = context(base(prompt="a {red, blue} hut"))
+    assert remix.shown_texts(RemixRequest(), where).prompt == r"a \{red, blue\} hut"
+    [first, *_] = recipes(remixed(where, prompt=r"a \{red, blue\} house"))
+    assert first.prompt == "a {red, blue} house"
+    assert recipes(remixed(where, lines="steps: 9"))[0].prompt == "a {red, blue} hut"
 
 
 def test_a_part_that_is_painted_again_keeps_its_place() -> None:

@@ -1,16 +1,37 @@
-"""Numbers that users type into forms; pure."""
+"""Numbers that users type; pure. Digits may be full-width, and decimals have a point or a comma."""
 
 import re
+import unicodedata
+from typing import Final
 
 from bot.errors import Refused
 
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,6}(?:[.,][0-9]{0,6})?|[.,][0-9]{1,6})")
+
+
+def read_integer(text: str) -> int | None:
+    """The whole number in a text; None if it has none."""
+    plain = _plain(text)
+    return int(plain) if _INTEGER.fullmatch(plain) else None
+
+
+def read_number(text: str) -> float | None:
+    """The number in a text; None if it has none."""
+    plain = _plain(text)
+    return float(plain.replace(",", ".")) if _NUMBER.fullmatch(plain) else None
+
 
 def parse_number(text: str, name: str, most: float) -> float:
-    """The number from 0 to `most` in a text, with a point or a comma.
+    """The number from 0 to `most` in a text.
 
     Raises Refused, which says what `name` may be.
     """
-    number = text.replace(",", ".")
-    if not re.fullmatch(r"\d{1,4}(\.\d{0,6})?|\.\d{1,6}", number) or float(number) > most:
+    number = read_number(text)
+    if number is None or not 0 <= number <= most:
         raise Refused(f"The {name} is “{text[:20]}”; it must be a number from 0 to {most:g}.")
-    return float(number)
+    return number
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).strip()

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from engine.contract import sha256
+from engine.contract import PromptFormat, sha256
 
 MAX_DEPTH: Final = 20
 """Braces within braces; in a prompt with more, they are words."""
@@ -114,6 +114,11 @@ def escaped(text: str) -> str:
     if parse(text).text in ((), (text,)):
         return text
     return _MARKED.sub(lambda match: match["tag"] or f"\\{match[0]}", text)
+
+
+def as_typed(prompt: str, prompt_format: PromptFormat) -> str:
+    """The prompt of a recipe as a text that is read as it."""
+    return prompt if prompt_format is PromptFormat.PLAIN else escaped(prompt)
 
 
 def normal_name(text: str) -> str | None:

@@ -1,50 +1,44 @@
 """The texts of the form of a remix, and the settings that they say; pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from bot.domain import loras, rules
-from bot.domain.numbers import parse_number
-from bot.errors import Refused
-from engine.contract import (
-    MAX_GUIDANCE,
-    RANDOM_SEED,
-    Edit,
-    Recipe,
+from bot.domain.model_names import find_model
+from bot.domain.picture_size import ASPECTS
+from bot.domain.prompt_flags import FlaggedPrompt, merged
+from bot.domain.prompt_flags import read as read_flags
+from bot.domain.typed_values import (
+    BY_NAME,
+    Notation,
+    TypedOption,
+    joined,
+    key,
+    read_value,
+    shortened,
 )
+from bot.errors import Refused
+from engine.contract import RANDOM_SEED, Edit, ModelCard, PictureOptions, Recipe
 
 ANY_SEED: Final = "any"
 """Stands for any seed in the settings."""
-_NO_SEED: Final = ("", ANY_SEED, "random", "-1")
-_NAMES: Final[Mapping[str, str]] = {
-    "seed": "seed",
-    "steps": "steps",
-    "guidance": "guidance",
-    "guidance scale": "guidance",
-    "cfg": "guidance",
-    "cfg scale": "guidance",
-    "size": "size",
-    "aspect": "size",
-    "ar": "size",
-    "count": "count",
-    "strength": "strength",
-    "keep": "keep",
-    "clip skip": "clip_skip",
-    "loras": "loras",
-    "lora": "loras",
-}
-"""The names of settings that a text may have, and their fields."""
-_LINE: Final = re.compile(
-    rf"[\s\-–—]*({'|'.join(sorted(_NAMES, reverse=True)).replace(' ', '[ _]+')})(?![a-z])"
-    r"\s*[:=]?(.*)",
-    re.IGNORECASE,
+OPTIONS: Final = (
+    *("seed", "steps", "guidance", "aspect", "width", "height", "count", "strength", "keep"),
+    *("clip_skip", "loras", "sampler", "model", "negative", "styles", "raw"),
 )
-_MAX_SHOWN: Final = 30
+"""Those that the flags of its prompt and the lines of its settings set."""
+_SIZES: Final = ("size", "aspect", "ar")
+_NOTATION: Final = Notation("setting", "", ":")
+_NAMES: Final = sorted(
+    {"size", *(name for name, option in BY_NAME.items() if option.option in OPTIONS)}, reverse=True
+)
+_LINE: Final = re.compile(
+    rf"[\s\-–—]*({'|'.join(_NAMES).replace('_', '[ _-]+')})(?![a-z])\s*[:=]?(.*)", re.IGNORECASE
+)
 _PIXELS: Final = re.compile(r"(\d{1,5})\s*[x×*]\s*(\d{1,5})", re.IGNORECASE)
-_RATIO: Final = re.compile(r"(\d{1,4}(?:[.,]\d{1,4})?)\s*:\s*(\d{1,4}(?:[.,]\d{1,4})?)")
 
 
 class FormTexts(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,22 +55,34 @@ class FormTexts(msgspec.Struct, frozen=True, kw_only=True):
     """The name of an aspect; empty for the size of the settings."""
 
 
-class FormSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What a text of settings says; None for a line that is not there."""
+class RemixOptions(PictureOptions, frozen=True, kw_only=True):
+    """What the form sets; None for what is as it was shown. Its prompt is empty."""
 
-    seed: int | None = None
-    """RANDOM_SEED stands for any."""
-    steps: int | None = None
-    guidance: float | None = None
-    size: tuple[int, int] | float | None = None
-    """Width and height in pixels, or width / height."""
-    count: int | None = None
-    strength: float | None = None
+    aspect: str | None = None
+    width: int | None = None
+    height: int | None = None
     keep: float | None = None
     """The image guidance of an edit."""
-    clip_skip: int | None = None
     loras: str | None = None
-    """As `loras.parse` reads them."""
+    styles: str | None = None
+
+
+class FormEdits(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs from the form as it was shown."""
+
+    prompt: str | None
+    """Without flags; None if it is as it was."""
+    options: RemixOptions
+    card: ModelCard | None
+    """Another model."""
+    notes: tuple[str, ...]
+    """Sentences for the user."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing but the number of pictures differs."""
+        options = msgspec.structs.replace(self.options, count=None)
+        return self.prompt is None and self.card is None and options == RemixOptions(prompt="")
 
 
 def settings_text(recipe: Recipe, *, seed: str, count: int) -> str:
@@ -100,92 +106,113 @@ def settings_text(recipe: Recipe, *, seed: str, count: int) -> str:
 
 
 def number_text(number: float) -> str:
-    """The number with at most six decimals, as `parse_number` reads it."""
+    """The number with at most six decimals, as `read_number` reads it."""
     return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
-def parse_settings(text: str, aspects: Mapping[str, float]) -> FormSettings:
-    """The settings of a text; `aspects` are width / height by name.
+def parse_settings(text: str) -> Mapping[str, object]:
+    """The settings of a text, by option; a width and height for `size: 512x768`.
 
-    Raises Refused, with a sentence for the user.
+    A line without a value leaves its setting as it is. Raises Refused, with a sentence for the
+    user.
     """
     values: dict[str, object] = {}
     for line in rules.strip_invisible(text).splitlines():
         if not line.strip(" \t-–—"):
             continue
-        name, value = _split(line)
-        field = _NAMES.get(name)
-        if field is None:
-            raise Refused(
-                f"There is no setting “{name[:_MAX_SHOWN]}”. Write one a line, as in “steps: 30”: "
-                "seed, steps, guidance, size, count, strength, keep, clip skip or loras."
-            )
-        if field in values:
-            raise Refused(f"The setting {name} is there twice; write it once.")
-        values[field] = _value(field, value, aspects)
-    return msgspec.convert(
-        {field: value for field, value in values.items() if value is not None}, FormSettings
-    )
+        settings = _settings(line)
+        for option, value in settings.items():
+            if option in values:
+                raise Refused(f"The setting {_named(option)} is there twice; write it once.")
+            values[option] = value
+    return {option: value for option, value in values.items() if value is not None}
 
 
-def edited(settings: FormSettings, defaults: FormSettings) -> FormSettings:
-    """The settings without those that are as they were shown."""
-    fields = FormSettings.__struct_fields__
-    return FormSettings(
-        **{
-            name: getattr(settings, name)
-            for name in fields
-            if getattr(settings, name) != getattr(defaults, name)
-        }
-    )
+def edited(settings: Mapping[str, object], defaults: Mapping[str, object]) -> dict[str, object]:
+    """The settings without those that are as they were shown; of a size, both sides or none."""
+    sides = ("width", "height")
+    is_same_size = all(settings.get(side) == defaults.get(side) for side in sides)
+    return {
+        name: value
+        for name, value in settings.items()
+        if (not is_same_size if name in sides else value != defaults.get(name))
+    }
 
 
-def _split(line: str) -> tuple[str, str]:
-    """The name and the value of a line: `steps: 30`, `steps=30`, `steps 30` or `--steps 30`."""
+def _settings(line: str) -> Mapping[str, object]:
+    """The settings of a line: `steps: 30`, `steps=30`, `steps 30` or `--steps 30`."""
     match = _LINE.fullmatch(line)
-    if match is not None:
-        return " ".join(re.split(r"[\s_]+", match[1].casefold())), match[2].strip()
-    return re.split(r"[:=]", line.strip())[0].strip(), ""
+    if match is None:
+        name = re.split(r"[:=]", line.strip())[0].strip()
+        raise Refused(
+            f"There is no setting “{shortened(name)}”. Write one a line, as in “steps: 30”: "
+            "seed, steps, guidance, size, count, strength, keep, clip skip or loras."
+        )
+    name, typed = match[1].casefold(), match[2].strip()
+    pixels = _PIXELS.fullmatch(typed) if name in _SIZES else None
+    if pixels is not None:
+        return {"width": int(pixels[1]), "height": int(pixels[2])}
+    option = BY_NAME["aspect" if name in _SIZES else key(name)]
+    return {option.option: _value(option, typed)}
 
 
-def _value(field: str, text: str, aspects: Mapping[str, float]) -> object:
-    """The value of a setting; None if it has none, which leaves it as it is. Raises Refused."""
-    match field:
-        case "seed":
-            return RANDOM_SEED if text.casefold() in _NO_SEED else _integer("seed", text)
-        case "loras":
-            return text
-        case _ if not text:
-            return None
-        case "guidance":
-            return parse_number(text, "guidance", MAX_GUIDANCE)
-        case "strength":
-            return parse_number(text, "strength", 1.0)
-        case "keep":
-            return parse_number(text, "image guidance", MAX_GUIDANCE)
-        case "size":
-            return _size(text, aspects)
-    return _integer(field.replace("_", " "), text)
+def _value(option: TypedOption, typed: str) -> object:
+    """None for a line without a value, which leaves the setting as it is."""
+    if typed:
+        return read_value(option, typed, _NOTATION)
+    if option.option == "raw":
+        return True
+    return {"seed": RANDOM_SEED, "loras": "", "negative": ""}.get(option.option)
 
 
-def _integer(name: str, text: str) -> int:
-    if not re.fullmatch(r"-?[0-9]{1,12}", text):
-        raise Refused(f"The {name} is “{text[:_MAX_SHOWN]}”; it must be a whole number.")
-    return int(text)
+def _named(option: str) -> str:
+    return "size" if option in ("width", "height", "aspect") else BY_NAME[option].name
 
 
-def _size(text: str, aspects: Mapping[str, float]) -> tuple[int, int] | float:
-    """Width and height, or their ratio. Raises Refused."""
-    if text.casefold() in aspects:
-        return aspects[text.casefold()]
-    pixels, ratio = _PIXELS.fullmatch(text), _RATIO.fullmatch(text)
-    if pixels:
-        return int(pixels[1]), int(pixels[2])
-    if ratio:
-        width, height = (float(part.replace(",", ".")) for part in ratio.groups())
-        if width > 0 and height > 0:
-            return width / height
-    raise Refused(
-        f"The size is “{text[:_MAX_SHOWN]}”; write pixels as 512x768, a ratio as 3:2, or one of: "
-        f"{', '.join(aspects)}."
+def edits_of(texts: FormTexts, defaults: FormTexts, models: Sequence[ModelCard]) -> FormEdits:
+    """What the user has changed, also by flags of the prompt. Raises Refused."""
+    prompt, old_prompt = rules.strip_invisible(texts.prompt), rules.strip_invisible(defaults.prompt)
+    flagged = FlaggedPrompt(prompt, {}, {})
+    if prompt != old_prompt:
+        flagged = read_flags(prompt, OPTIONS)
+    settings, shown = parse_settings(texts.settings), parse_settings(defaults.settings)
+    old_texts = {"negative": rules.strip_invisible(defaults.negative), "loras": shown.get("loras")}
+    fields = edited(settings, shown) | _menus(texts, defaults)
+    fields = {**fields, **_shape(texts, fields), **_joined_texts(texts, settings)}
+    values, notes = merged(fields, flagged)
+    changes = {name: value for name, value in values.items() if value != old_texts.get(name)}
+    model = changes.pop("model", None)
+    has_style = changes.get("styles") is not None
+    if has_style:
+        changes["negative"] = values["negative"]
+    return FormEdits(
+        prompt=flagged.prompt if has_style or flagged.prompt != old_prompt else None,
+        options=msgspec.convert({**changes, "prompt": ""}, RemixOptions),
+        card=None if model is None else find_model(str(model), models),
+        notes=notes,
     )
+
+
+def _menus(texts: FormTexts, defaults: FormTexts) -> dict[str, object]:
+    """The sampler and the model that were chosen."""
+    return {
+        name: getattr(texts, name)
+        for name in ("sampler", "model")
+        if getattr(texts, name) not in ("", getattr(defaults, name))
+    }
+
+
+def _shape(texts: FormTexts, fields: Mapping[str, object]) -> dict[str, object]:
+    if not texts.shape:
+        return {}
+    if fields.keys() & {"aspect", "width", "height"}:
+        raise Refused("Choose either a shape or another size; both are changed.")
+    if texts.shape not in ASPECTS:
+        raise Refused(f"There is no shape “{texts.shape[:30]}”.")
+    return {"aspect": texts.shape}
+
+
+def _joined_texts(texts: FormTexts, settings: Mapping[str, object]) -> dict[str, object]:
+    """The texts to which flags add, changed or not."""
+    negative = joined((rules.strip_invisible(texts.negative), settings.get("negative")))
+    return {"negative": negative, "loras": settings.get("loras")}

@@ -1,16 +1,19 @@
 """What jobs that paint a part of a picture again have in common; pure."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from bot.domain.canvas import Canvas, Size
 from bot.domain.display import SMALL_NATIVE_SIZE
 from bot.domain.job_input import InputRole, PlanInput, pending_image, picture_url
+from bot.domain.lowering import lowered
 from bot.domain.model_names import find_model, short_name
 from bot.domain.picture import Picture
 from bot.domain.plan import Edge, Plan, PlanContext, Relation
+from bot.domain.typed_values import joined
+from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
 from engine.contract import (
     NEUTRAL_PROMPT,
@@ -98,6 +101,7 @@ def repainted(
     source: Callable[[Picture, ModelCard, int], tuple[Source, Size]],
     *,
     prompt: str | None = None,
+    settings: PictureOptions | None = None,
     inputs: Sequence[PlanInput] = (),
 ) -> Plan:
     """Pictures with the parent's settings, or the model's if another model paints, and new seeds.
@@ -105,8 +109,8 @@ def repainted(
     at their places of the whole picture, and what is painted now is beside or instead of them.
 
     `source` gets the parent, the model and the steps, and returns the recipes' source and size;
-    `prompt` replaces the words that say what the parent shows. Raises Refused, with a sentence for
-    the user.
+    `prompt` replaces the words that say what the parent shows, and `settings` those that it has of
+    the parent's. Raises Refused, with a sentence for the user.
     """
     parent = only_parent(context)
     card = inpainter(parent, context.models)
@@ -117,24 +121,28 @@ def repainted(
     if not (words.strip() or parent_words.strip() or show_content((), references)):
         words = NEUTRAL_PROMPT  # its lines, which are not kept, said what to paint
     options = _options(parent.recipe.recipe, words, own)
+    is_typed = prompt is not None and words != parent_words
+    options, notes = _with_settings(options, settings, card, context, is_typed=is_typed)
     try:
         steps = card.steps if options.steps is None else options.steps
         new_source, size = source(parent, card, steps)
-        recipes = make_recipes(
-            options,
-            card,
-            size=size,
-            seed=context.seed,
-            source=new_source,
-            adapters=_adapters(parent.recipe.recipe, card),
-            references=references,
-        )
+        steered: dict[str, Any] = {
+            "source": new_source,
+            "adapters": _adapters(parent.recipe.recipe, card),
+            "references": references,
+        }
+        if is_typed:
+            recipes = make_variants(options, card, context, size=size, steered=steered)
+        else:
+            recipes = make_recipes(options, card, size=size, seed=context.seed, **steered)
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
         recipes=recipes,
         inputs=(picture_input(parent), *inputs),
         edges=edges(parent, relation, len(recipes)),
+        prompt=words if is_typed and words != recipes[0].prompt else "",
+        notes=notes,
     )
 
 
@@ -190,6 +198,38 @@ def _options(recipe: Recipe, prompt: str, card: ModelCard | None) -> PictureOpti
         sampler=recipe.sampler.value,
         clip_skip=recipe.clip_skip,
     )
+
+
+def _with_settings(
+    options: PictureOptions,
+    settings: PictureOptions | None,
+    card: ModelCard,
+    context: PlanContext,
+    *,
+    is_typed: bool,
+) -> tuple[PictureOptions, tuple[str, ...]]:
+    """The options with those settings that are not None, and sentences for the user; `is_typed`
+    says that the prompt may have permutations. Raises Refused."""
+    typed = PictureOptions(prompt="") if settings is None else settings
+    most = context.limits.max_pictures
+    if typed.count is not None and typed.count < 1:
+        raise Refused(f"The count is {typed.count}; it must be 1 to {most}.")
+    typed, notes = lowered(typed, card, context.limits)
+    changes = {
+        name: value
+        for name in PictureOptions.__struct_fields__
+        if name not in ("prompt", "raw") and (value := getattr(typed, name)) is not None
+    }
+    if typed.negative:
+        changes["negative"] = joined((options.negative, typed.negative))
+    options = msgspec.structs.replace(options, **changes)
+    if not is_typed or options.raw:
+        return options, notes
+    fitting, count_notes = with_fitting_count(
+        msgspec.structs.replace(options, count=typed.count), most
+    )
+    count = options.count if fitting.count is None else fitting.count
+    return msgspec.structs.replace(options, count=count), (*notes, *count_notes)
 
 
 def _adapters(recipe: Recipe, card: ModelCard) -> tuple[Adapter, ...]:

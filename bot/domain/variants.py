@@ -1,13 +1,14 @@
 """The recipes of a request whose prompt stands for several; pure."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from bot.domain import wildcards
 from bot.domain.plan import PlanContext
-from bot.domain.prompt_template import parse
+from bot.domain.prompt_template import Template, parse
 from bot.errors import Refused
 from engine.contract import (
     DEFAULT_COUNT,
@@ -32,14 +33,11 @@ def with_fitting_count(options: Options, most: int) -> tuple[Options, tuple[str,
 
     Without a count, a permutation has one picture. Raises Refused if there are too many.
     """
-    permutations = 1 if options.raw else parse(options.prompt).count
+    template = parse(options.prompt)
+    permutations = 1 if options.raw else template.count
     if permutations == 1:
         return options, ()
-    if permutations > most:
-        raise Refused(
-            f"The prompt has {_number(permutations)} permutations; at most {most} pictures of a "
-            "request are allowed. The option raw takes braces as words."
-        )
+    check_permutations(template, most)
     count = 1 if options.count is None else min(options.count, most // permutations)
     notes = []
     if options.count is not None and count < options.count:
@@ -65,21 +63,18 @@ def make_variants(
     `steered` is what `make_recipes` takes beside the options. Raises Refused or ValueError, with a
     sentence for the user.
     """
-    template = parse(options.prompt)
-    if options.raw or template.is_plain:
-        words = options.prompt if options.raw else template.prompt(0, {})
+    if options.raw or parse(options.prompt).is_plain:
+        [words] = drawn_prompts(options.prompt, [0], context, is_raw=options.raw)
         options = msgspec.structs.replace(options, prompt=words)
         return make_recipes(options, model, size=size, seed=context.seed, **steered)
-    wildcards.check(template, context.presets.wildcards)
     count = DEFAULT_COUNT if options.count is None else options.count
     seed = context.seed if options.seed in (None, RANDOM_SEED) else options.seed
     check_seed("seed", seed)
     seeds = [(seed + nth) % SEED_LIMIT for nth in range(count)]
-    entries = context.presets.entries
+    prompts = drawn_prompts(options.prompt, seeds, context)
     variants = [
-        msgspec.structs.replace(options, prompt=permutation.prompt(of, entries), seed=of, count=1)
-        for permutation in template.permutations()
-        for of in seeds
+        msgspec.structs.replace(options, prompt=prompt, seed=of, count=1)
+        for prompt, of in zip(prompts, cycle(seeds), strict=False)
     ]
     recipes = [
         recipe
@@ -87,6 +82,36 @@ def make_variants(
         for recipe in make_recipes(variant, model, size=size, seed=seed, **steered)
     ]
     return model.with_row_class(recipes)
+
+
+def drawn_prompts(
+    prompt: str, seeds: Sequence[int], context: PlanContext, *, is_raw: bool = False
+) -> list[str]:
+    """The words of a prompt for pictures of these seeds, of each of its permutations in turn;
+    `is_raw` says that the prompt is words alone.
+
+    Raises Refused, with a sentence for the user, if it names an unknown wildcard, or has more
+    permutations than a request has pictures.
+    """
+    if is_raw:
+        return [prompt] * len(seeds)
+    template = parse(prompt)
+    wildcards.check(template, context.presets.wildcards)
+    check_permutations(template, context.limits.max_pictures)
+    return [
+        permutation.prompt(seed, context.presets.entries)
+        for permutation in template.permutations()
+        for seed in seeds
+    ]
+
+
+def check_permutations(template: Template, most: int) -> None:
+    """Raise Refused if a template has more permutations."""
+    if template.count > most:
+        raise Refused(
+            f"The prompt has {_number(template.count)} permutations; at most {most} pictures of a "
+            "request are allowed. A backslash, as in `\\{`, makes a brace a word."
+        )
 
 
 def own_words(prompts: Sequence[str]) -> tuple[str, ...]:

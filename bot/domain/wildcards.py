@@ -55,4 +55,4 @@ def check(template: Template, names: Iterable[str]) -> None:
     for name in template.names:
         if name not in wildcard_names:
             sentence = unknown("wildcard", name, wildcard_names, "`__{}__`")
-            raise Refused(f"{sentence} The option raw takes it as words.")
+            raise Refused(f"{sentence} A backslash before it makes it words.")

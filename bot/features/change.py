@@ -13,7 +13,6 @@ from bot.context import BotClient, Interaction, Services, services
 from bot.domain import rules
 from bot.domain.job import Job, RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import edit, remix
-from bot.domain.kinds.imagine import parse
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan
 from bot.errors import Refused
@@ -169,7 +168,7 @@ async def _plan(
         if len(pictures) > 1:
             raise Refused(_WHICH_PICTURE)
         context = await bot.planner.changing_context(request, pictures[0])
-        return edit.KIND, edit.plan(edit.EditRequest(options=parse(prompt=words)), context)
+        return edit.KIND, edit.plan(edit.EditRequest(options=edit.instruction(words)), context)
     context = await bot.planner.context(request, pictures)
     form = remix.RemixRequest(words=job.plan.prompt, edges=await bot.planner.edges(job))
     return remix.KIND, remix.plan(remix.with_words(words, form, context), context)

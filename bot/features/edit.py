@@ -9,10 +9,8 @@ from discord import app_commands
 
 from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import rules
 from bot.domain.job import Job
 from bot.domain.kinds import edit
-from bot.domain.kinds.imagine import parse
 from bot.domain.numbers import parse_number
 from bot.errors import Refused
 from bot.features import message_result, model_option, typed_options
@@ -151,9 +149,8 @@ def modal(custom_id: str, image_guidance: float) -> discord.ui.Modal:
 def _request(interaction: Interaction, picture_url: str | None = None) -> edit.EditRequest:
     """What a submitted modal asks for."""
     keep = components.submitted_text(interaction, _IMAGE_GUIDANCE)
-    instruction = components.submitted_text(interaction, _INSTRUCTION)
     return edit.EditRequest(
-        options=parse(prompt=rules.strip_invisible(instruction)),
+        options=edit.instruction(components.submitted_text(interaction, _INSTRUCTION)),
         image_guidance=parse_number(keep, "image guidance", MAX_GUIDANCE),
         picture_url=picture_url,
     )
@@ -224,9 +221,11 @@ exports: Final = Exports(
         Action(
             name="edit",
             label="✏️ Edit…",
+            summary="Say what to change, as in: make it night",
             scope=ActionScope.PICTURE,
-            order=60,
+            order=30,
             is_on_picture=is_changeable,
+            is_in_menu=True,
             handler=ask,
         ),
         Action(name=MENU, label="Edit…", scope=ActionScope.PICTURE, handler=ask),

@@ -4,20 +4,24 @@ from typing import Final
 
 import msgspec
 
+from bot.domain import prompt_flags, rules
 from bot.domain.job_input import InputRole, PlanInput, pending_image
-from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain.kinds.imagine import ImagineOptions, parse
 from bot.domain.lowering import lowered
 from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import COUNT, edges, model_that, only_parent, picture_input
+from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
-from engine.contract import Edit, ModelCard, make_recipes
+from engine.contract import Edit, ModelCard
 
 NO_EDITOR: Final = (
     "None of my models edits pictures by instructions. Whoever runs me can add one, such as "
     "InstructPix2Pix."
 )
 NO_INSTRUCTION: Final = "The instruction is empty. Say in a few words what to change."
+FLAGS: Final = ("negative", "seed", "steps", "guidance", "count", "model")
+"""Those of an instruction in a form; /edit has the options of the same names."""
 LACK: Final = "does not edit pictures by instructions"
 
 
@@ -39,16 +43,24 @@ def editor(context: PlanContext, name: str | None = None) -> ModelCard:
     return model_that(lambda card: card.is_editor, context.models, NO_EDITOR, name, LACK)
 
 
+def instruction(text: str) -> ImagineOptions:
+    """The options of an instruction with flags, as people type it into a form. Raises Refused."""
+    flagged = prompt_flags.read(rules.strip_invisible(text), FLAGS)
+    return parse(prompt=flagged.prompt, **flagged.values)
+
+
 def plan(request: EditRequest, context: PlanContext) -> Plan:
     """Pictures with consecutive seeds, by default four. What steered the parent is left out: the
     picture shows it, and belongs to another model. Raises Refused, with a sentence for the user."""
     card = editor(context, request.options.model)
     if not request.options.prompt.strip():
         raise Refused(NO_INSTRUCTION)
-    count = COUNT if request.options.count is None else request.options.count
+    most = context.limits.max_pictures
+    options, count_notes = with_fitting_count(request.options, most)
+    count = COUNT if options.count is None else options.count
     if count < 1:
-        raise Refused(f"The count is {count}; it must be 1 to {context.limits.max_pictures}.")
-    options = msgspec.structs.replace(request.options, count=count)
+        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+    options = msgspec.structs.replace(options, count=count)
     options, notes = lowered(options, card, context.limits)
     parent = only_parent(context) if request.picture_url is None else None
     guidance = card.image_guidance if request.image_guidance is None else request.image_guidance
@@ -56,13 +68,8 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
     if parent is not None:
         size = card.size_for_init_image(*parent.recipe.size)
     try:
-        recipes = make_recipes(
-            options,
-            card,
-            size=size,
-            seed=context.seed,
-            source=Edit(pending_image(InputRole.PICTURE), guidance),
-        )
+        source = Edit(pending_image(InputRole.PICTURE), guidance)
+        recipes = make_variants(options, card, context, size=size, steered={"source": source})
     except ValueError as error:
         raise Refused(str(error)) from error
     prompt = request.options.prompt
@@ -71,7 +78,7 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
         prompt=prompt if prompt != recipes[0].prompt else "",
         inputs=(_input(request, parent),),
         edges=() if parent is None else edges(parent, Relation.EDIT, len(recipes)),
-        notes=(*request.notes, *notes),
+        notes=(*request.notes, *notes, *count_notes),
     )
 
 

@@ -8,7 +8,13 @@ import msgspec
 from bot.domain import rules
 from bot.domain.kinds.steps import check_forkable
 from bot.domain.numbers import parse_number
+from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
+from bot.domain.prompt_flags import FlaggedPrompt, merged
+from bot.domain.prompt_flags import read as read_flags
+from bot.domain.prompt_template import as_typed
+from bot.domain.typed_values import sampler_name
+from bot.domain.variants import drawn_prompts
 from bot.errors import Refused
 from engine.contract import (
     MAX_GUIDANCE,
@@ -26,6 +32,8 @@ from engine.contract.prompt_weights import check_sections
 NOTHING_CHANGED: Final = (
     "Nothing is changed: these are the settings that the picture had at that step."
 )
+_FLAGS: Final = ("negative", "guidance", "sampler")
+"""Those of the prompt in the form."""
 _FIELDS: Final = ("prompt", "negative", "guidance", "sampler")
 
 
@@ -38,6 +46,8 @@ class ForkRequest(msgspec.Struct, frozen=True, kw_only=True):
     negative: str
     guidance: float
     sampler: Sampler
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
 
 def samplers(recipe: Recipe, context: PlanContext) -> tuple[Sampler, ...]:
@@ -57,35 +67,59 @@ def parse(
     negative: str,
     guidance: str,
     sampler: str,
+    shown: Phase | None = None,
 ) -> ForkRequest:
     """A request from texts; `samplers` are those of the model.
 
-    Raises Refused, with a sentence for the user.
+    Flags of the prompt count before what is as it was `shown`. Raises Refused, with a sentence for
+    the user.
     """
-    number = parse_number(guidance, "guidance", MAX_GUIDANCE)
-    name = sampler.lower()
+    prompt = rules.strip_invisible(prompt)
+    is_same = shown is not None and prompt == rules.strip_invisible(shown.prompt)
+    flagged = FlaggedPrompt(prompt, {}, {}) if is_same else read_flags(prompt, _FLAGS)
+    fields = {"guidance": guidance, "sampler": sampler}
+    old = {} if shown is None else {"guidance": guidance_text(shown), "sampler": shown.sampler}
+    new = {name: text for name, text in fields.items() if text != old.get(name)}
+    values, notes = merged({**new, "negative": rules.strip_invisible(negative)}, flagged)
+    texts = {**fields, **values}
+    name = sampler_name(str(texts["sampler"]))
     if name not in list(Sampler):
-        raise Refused(
-            f"There is no sampler “{sampler[:50]}”. Choose one of: {', '.join(samplers)}."
-        )
+        raise Refused(f"There is no sampler “{name[:50]}”. Choose one of: {', '.join(samplers)}.")
     return ForkRequest(
         step=step,
-        prompt=rules.strip_invisible(prompt),
-        negative=rules.strip_invisible(negative),
-        guidance=number,
+        prompt=flagged.prompt,
+        negative=str(texts["negative"]),
+        guidance=parse_number(str(texts["guidance"]), "guidance", MAX_GUIDANCE),
         sampler=Sampler(name),
+        notes=notes,
     )
 
 
 def plan(request: ForkRequest, context: PlanContext) -> Plan:
-    """The picture's recipe with a change at the step. Its row class stays, so that the steps before
-    keep their bits.
+    """The picture's recipe with a change at the step, for each permutation of the prompt. Its row
+    class stays, so that the steps before keep their bits.
 
     Raises Refused, with a sentence for the user.
     """
     if not context.parents:
         raise Refused("There is no picture here to go back in.")
     parent = context.parents[0]
+    prompts = _prompts(parent.recipe.recipe, request, context)
+    requests = [msgspec.structs.replace(request, prompt=prompt) for prompt in prompts]
+    recipes = tuple(_planned(each, parent, context) for each in requests)
+    edges = tuple(Edge(nth, parent.id, Relation.FORK) for nth in range(1, len(recipes) + 1))
+    return Plan(recipes=recipes, edges=edges, notes=request.notes)
+
+
+def _prompts(recipe: Recipe, request: ForkRequest, context: PlanContext) -> list[str]:
+    """One for each permutation. Raises Refused."""
+    before = phase_at(recipe, request.step)
+    is_same = request.prompt in (before.prompt, _as_submitted(before, recipe)["prompt"])
+    is_raw = is_same or recipe.prompt_format is PromptFormat.PLAIN
+    return drawn_prompts(request.prompt, [recipe.seed], context, is_raw=is_raw)
+
+
+def _planned(request: ForkRequest, parent: Picture, context: PlanContext) -> Recipe:
     recipe = forked(parent.recipe.recipe, request)
     rules.check_models((recipe,), context.models)
     card = card_for(recipe, context.models)
@@ -96,7 +130,7 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
             card.check_guidance(request.guidance)
     except ValueError as error:
         raise Refused(str(error)) from error
-    return Plan(recipes=(recipe,), edges=(Edge(1, parent.id, Relation.FORK),))
+    return recipe
 
 
 def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
@@ -106,7 +140,7 @@ def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
     with a sentence for the user.
     """
     before = phase_at(recipe, request.step)
-    unchanged = _as_submitted(before)
+    unchanged = _as_submitted(before, recipe)
     values = {
         name: getattr(request, name)
         for name in _FIELDS
@@ -152,6 +186,12 @@ def phase_at(recipe: Recipe, step: int) -> Phase:
     return [phase for phase in recipe.phases if phase.step <= step][-1]
 
 
+def shown_phase(recipe: Recipe, step: int) -> Phase:
+    """As `phase_at`, with the prompt as a text that is read as it."""
+    phase = phase_at(recipe, step)
+    return phase._replace(prompt=as_typed(phase.prompt, recipe.prompt_format))
+
+
 def guidance_text(phase: Phase) -> str:
     """The guidance with at most six decimals, as `parse` reads it."""
     return f"{phase.guidance:.6f}".rstrip("0").rstrip(".")
@@ -165,10 +205,10 @@ def _with_new_embeddings(recipe: Recipe, parent: Recipe, card: ModelCard) -> Rec
     return msgspec.structs.replace(recipe, embeddings=(*parent.embeddings, *new))
 
 
-def _as_submitted(phase: Phase) -> dict[str, Any]:
+def _as_submitted(phase: Phase, recipe: Recipe) -> dict[str, Any]:
     """The settings as `parse` returns them if a user leaves the texts of a form as they are."""
     return {
-        "prompt": rules.strip_invisible(phase.prompt),
+        "prompt": rules.strip_invisible(as_typed(phase.prompt, recipe.prompt_format)),
         "negative": rules.strip_invisible(phase.negative),
         "guidance": float(guidance_text(phase)),
         "sampler": phase.sampler,

@@ -10,7 +10,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import painted_size, repainted
 from bot.errors import Refused
-from engine.contract import Inpaint, ModelCard, Source
+from engine.contract import Inpaint, ModelCard, PictureOptions, Source
 
 CELLS: Final = (
     "top left",
@@ -29,6 +29,8 @@ EVERYWHERE: Final = (
     "That is the whole picture, so nothing of it would be left. Choose some of its parts."
 )
 STRENGTH: Final = 1.0
+FLAGS: Final = ("negative", "seed", "steps", "guidance", "sampler", "count")
+"""Those of the prompt in the form."""
 
 
 class RegionRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +38,8 @@ class RegionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     prompt: str
     """What to paint there."""
+    options: PictureOptions = PictureOptions(prompt="")
+    """Settings in place of those of the picture; a negative prompt is added to its own."""
     cells: frozenset[int] = frozenset()
     """Indexes into CELLS."""
     mask_url: str | None = None
@@ -50,7 +54,14 @@ def plan(request: RegionRequest, context: PlanContext) -> Plan:
         image, masking = pending_image(InputRole.PICTURE), pending_image(InputRole.MASK)
         return Inpaint(image, masking, STRENGTH, card.rounding), painted_size(parent, card)
 
-    return repainted(context, Relation.REGION, source, prompt=request.prompt, inputs=[mask])
+    return repainted(
+        context,
+        Relation.REGION,
+        source,
+        prompt=request.prompt,
+        settings=request.options,
+        inputs=[mask],
+    )
 
 
 def _cells(cells: frozenset[int]) -> str:

@@ -2,41 +2,42 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from bot.domain import loras, rules
-from bot.domain.kinds.imagine import parse
+from bot.domain import rules, steering_transfer, styles
 from bot.domain.kinds.variation import STRONG, SUBTLE, VARIATION_STRENGTH
-from bot.domain.model_names import find_model, short_names
+from bot.domain.lowering import lowered_count, lowered_settings
+from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
-from bot.domain.picture_size import ASPECTS
+from bot.domain.picture_size import ChosenSize, chosen_size
 from bot.domain.plan import CHANGED, PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
+from bot.domain.prompt_template import as_typed
+from bot.domain.prompt_template import parse as parse_template
 from bot.domain.remix_form import (
     ANY_SEED,
-    FormSettings,
+    FormEdits,
     FormTexts,
-    edited,
-    parse_settings,
+    RemixOptions,
+    edits_of,
     settings_text,
 )
 from bot.domain.row_classes import with_row_classes
+from bot.domain.variants import drawn_prompts, with_fitting_count
 from bot.errors import Refused
 from engine.contract import (
     RANDOM_SEED,
     SEED_LIMIT,
-    Adapter,
     Change,
-    Control,
     Edit,
     Img2Img,
     Inpaint,
     ModelCard,
     Outpaint,
+    PictureOptions,
     PromptFormat,
     Recipe,
-    Reference,
     Source,
     Subseed,
     card_for,
@@ -86,21 +87,11 @@ class RemixRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What the pictures of that job were made from."""
 
 
-class _Edits(msgspec.Struct, frozen=True, kw_only=True):
-    """What differs from the form as it was shown; None for what does not."""
+class _Remixed(NamedTuple):
+    """A picture with its own noise, and sentences for the user."""
 
-    prompt: str | None
-    negative: str | None
-    settings: FormSettings
-    sampler: str | None
-    card: ModelCard | None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing but the number of pictures differs."""
-        settings = msgspec.structs.replace(self.settings, count=None)
-        parts = (self.prompt, self.negative, self.sampler, self.card)
-        return settings == FormSettings() and all(part is None for part in parts)
+    recipe: Recipe
+    notes: tuple[str, ...]
 
 
 def shown_texts(request: RemixRequest, context: PlanContext) -> FormTexts:
@@ -110,9 +101,6 @@ def shown_texts(request: RemixRequest, context: PlanContext) -> FormTexts:
     """
     recipes = _bases(context)
     first = recipes[0]
-    count = len(recipes)
-    if count == 1 and request.noise is not Noise.NEW:
-        count = min(COUNT, context.limits.max_pictures)
     seed = ANY_SEED if request.noise is Noise.NEW else str(first.seed)
     names = {
         name
@@ -122,12 +110,18 @@ def shown_texts(request: RemixRequest, context: PlanContext) -> FormTexts:
     }
     samplers = {recipe.sampler for recipe in recipes}
     return FormTexts(
-        prompt=_own_words(first, request.words) or first.prompt,
+        prompt=_own_words(first, request.words) or as_typed(first.prompt, first.prompt_format),
         negative=first.negative,
-        settings=settings_text(first, seed=seed, count=count),
+        settings=settings_text(first, seed=seed, count=_shown_count(request, context)),
         sampler=first.sampler.value if len(samplers) == 1 else "",
         model=names.pop() if len(names) == 1 else "",
     )
+
+
+def _shown_count(request: RemixRequest, context: PlanContext) -> int:
+    count = len(context.parents)
+    is_one = count == 1 and request.noise is not Noise.NEW
+    return min(COUNT, context.limits.max_pictures) if is_one else count
 
 
 def with_words(words: str, request: RemixRequest, context: PlanContext) -> RemixRequest:
@@ -138,32 +132,40 @@ def with_words(words: str, request: RemixRequest, context: PlanContext) -> Remix
 
 
 def plan(request: RemixRequest, context: PlanContext) -> Plan:
-    """The pictures with what was changed in the form; what was not stays that of each picture.
+    """The pictures with what was changed in the form, also by flags of its prompt; what was not
+    stays that of each picture.
 
-    If the model is changed, the settings that were not are those of the new model. Raises Refused,
-    with a sentence for the user.
+    If the model is changed, the settings that were not are those of the new model. Each permutation
+    of the prompt has the count of the form or, if that is as it was shown, one picture for each
+    earlier one. Raises Refused, with a sentence for the user.
     """
-    bases, edits = _bases(context), _edits(request, context)
-    count = _count(request, context)
+    bases, shown = _bases(context), shown_texts(request, context)
+    edits = edits_of(request.texts, shown, context.models)
+    count, notes = _count(request, edits, context)
     if edits.is_empty and request.noise is Noise.SAME and count <= len(bases):
         raise Refused(NOTHING_CHANGED)
     try:
-        remixed = [_remixed(base, edits, request.words, context) for base in bases]
+        remixed = [
+            _remixed(bases[nth % count % len(bases)], prompt, edits, request.words, context)
+            for nth, prompt in enumerate(_prompts(request, edits, count, context))
+        ]
         recipes = [
-            _with_noise(remixed[nth % len(bases)], nth, nth >= len(bases), request, edits, context)
-            for nth in range(count)
+            _with_noise(work.recipe, nth % count, request, edits, context)
+            for nth, work in enumerate(remixed)
         ]
     except ValueError as error:
         raise Refused(str(error)) from error
-    words = request.texts.prompt
+    words = request.texts.prompt if edits.prompt is None else edits.prompt
+    all_notes = (*edits.notes, *notes, *(note for work in remixed for note in work.notes))
     return Plan(
         recipes=with_row_classes(recipes, context.models),
         prompt=words if words != recipes[0].prompt else "",
         edges=tuple(
             edge
-            for nth in range(count)
-            for edge in _edges(context.parents[nth % len(bases)], nth + 1, request.edges)
+            for nth in range(len(recipes))
+            for edge in _edges(context.parents[nth % count % len(bases)], nth + 1, request.edges)
         ),
+        notes=tuple(dict.fromkeys(all_notes)),
     )
 
 
@@ -173,79 +175,92 @@ def _bases(context: PlanContext) -> list[Recipe]:
     return [parent.recipe.recipe for parent in context.parents]
 
 
-def _count(request: RemixRequest, context: PlanContext) -> int:
-    texts = request.texts.settings, shown_texts(request, context).settings
-    counts = (parse_settings(text, ASPECTS).count for text in texts)
-    count = next(count for count in counts if count is not None)
+def _count(
+    request: RemixRequest, edits: FormEdits, context: PlanContext
+) -> tuple[int, tuple[str, ...]]:
+    """The number of pictures of each permutation, and notes. Raises Refused."""
     most = context.limits.max_pictures
-    if not 1 <= count <= most:
+    prompt, is_raw = edits.prompt or "", _is_raw(edits, context)
+    count = edits.options.count
+    if count is None:
+        has_one = is_raw or parse_template(prompt).count == 1
+        count = _shown_count(request, context) if has_one else len(context.parents)
+    if count < 1:
         raise Refused(f"The count is {count}; it must be 1 to {most}.")
-    return count
+    options = PictureOptions(prompt=prompt, raw=is_raw, count=count)
+    fitting, notes = with_fitting_count(options, most)
+    lowered, more_notes = lowered_count(fitting.count or count, most)
+    return lowered, (*notes, *more_notes)
 
 
-def _edits(request: RemixRequest, context: PlanContext) -> _Edits:
-    """What the user has changed. Raises Refused."""
-    texts, defaults = request.texts, shown_texts(request, context)
-    settings = edited(
-        parse_settings(texts.settings, ASPECTS), parse_settings(defaults.settings, ASPECTS)
-    )
-    if texts.shape:
-        if settings.size is not None:
-            raise Refused("Choose either a shape or another size; both are changed.")
-        if texts.shape not in ASPECTS:
-            raise Refused(f"There is no shape “{texts.shape[:30]}”.")
-        settings = msgspec.structs.replace(settings, size=ASPECTS[texts.shape])
-    prompt, negative = (
-        None if rules.strip_invisible(new) == rules.strip_invisible(old) else new
-        for new, old in ((texts.prompt, defaults.prompt), (texts.negative, defaults.negative))
-    )
-    is_other_model = texts.model not in ("", defaults.model)
-    is_other_sampler = texts.sampler not in ("", defaults.sampler)
-    return _Edits(
-        prompt=None if prompt is None else rules.strip_invisible(prompt),
-        negative=None if negative is None else rules.strip_invisible(negative),
-        settings=settings,
-        sampler=texts.sampler if is_other_sampler else None,
-        card=find_model(texts.model, context.models) if is_other_model else None,
-    )
+def _is_raw(edits: FormEdits, context: PlanContext) -> bool:
+    """Whether braces of the prompt are words."""
+    return edits.options.raw or _bases(context)[0].prompt_format is PromptFormat.PLAIN
 
 
-def _remixed(base: Recipe, edits: _Edits, words: str, context: PlanContext) -> Recipe:
+def _prompts(
+    request: RemixRequest, edits: FormEdits, count: int, context: PlanContext
+) -> list[str] | list[None]:
+    """The prompt of each picture; None if it is that of the earlier one. Raises Refused."""
+    if edits.prompt is None:
+        return [None] * count
+    first, bases = _first_seed(request, edits, context), _bases(context)
+    seeds = [
+        bases[nth % len(bases)].seed + nth // len(bases) if first is None else first + nth
+        for nth in range(count)
+    ]
+    is_raw = _is_raw(edits, context)
+    return drawn_prompts(edits.prompt, [s % SEED_LIMIT for s in seeds], context, is_raw=is_raw)
+
+
+def _remixed(
+    base: Recipe, prompt: str | None, edits: FormEdits, words: str, context: PlanContext
+) -> _Remixed:
     """The recipe with what was changed, and with its own noise. Raises Refused or ValueError."""
     if edits.card is None:
         rules.check_models((base,), context.models)
     card = card_for(base, context.models) if edits.card is None else edits.card
     is_own = (base.model, base.revision) == (card.name, card.revision)
-    own_words = _own_words(base, words)
-    settings = edits.settings
-    options = parse(
-        prompt=_first(edits.prompt, own_words, base.prompt),
-        negative=_first(edits.negative, base.negative),
-        raw=base.prompt_format is PromptFormat.PLAIN,
+    own_words, edit = _own_words(base, words), edits.options
+    sampler = _first(edit.sampler, base.sampler.value if is_own else None)
+    limited, notes = lowered_settings(msgspec.structs.replace(edit, sampler=sampler), card)
+    options = msgspec.structs.replace(
+        limited,
+        prompt=_first(prompt, own_words, base.prompt),
+        negative=_first(edit.negative, base.negative),
+        raw=edit.raw or base.prompt_format is PromptFormat.PLAIN,
+        seed=base.seed,
         count=1,
-        steps=_first(settings.steps, base.steps if is_own else None),
-        guidance=_first(settings.guidance, base.guidance if is_own else None),
-        clip_skip=_first(settings.clip_skip, base.clip_skip if is_own else None),
-        sampler=_first(edits.sampler, base.sampler.value if is_own else None),
+        steps=_first(limited.steps, base.steps if is_own else None),
+        guidance=_first(limited.guidance, base.guidance if is_own else None),
+        clip_skip=_first(edit.clip_skip, base.clip_skip if is_own else None),
+        strength=None,
     )
-    size = _size(base, settings.size, card, is_own=is_own)
+    chosen = styles.chosen(edit.styles, "", context.presets.styles)
+    presets = [context.presets.styles[name] for name in chosen.names]
+    options, style_notes = styles.apply(options, presets, card)
+    size, size_notes = _size(base, edit, card, is_own=is_own)
     card.check_area(*size)
     [recipe] = make_recipes(
         options,
         card,
         size=size,
         seed=base.seed,
-        source=_source(base.source, settings, card),
-        adapters=_adapters(base, settings.loras, card, context.models, is_own=is_own),
-        controls=base.controls if is_own else _controls(base, card),
-        references=base.references if is_own else _references(base, card),
+        source=_source(base.source, edit, card),
+        adapters=steering_transfer.adapters(base, edit.loras, card, context.models, is_own=is_own),
+        controls=base.controls if is_own else steering_transfer.controls(base, card),
+        references=base.references if is_own else steering_transfer.references(base, card),
     )
     if own_words is None:
         recipe = _with_changes_of(base, recipe, edits)
-    return msgspec.structs.replace(recipe, subseeds=base.subseeds)
+    recipe = msgspec.structs.replace(recipe, subseeds=base.subseeds)
+    return _Remixed(recipe, (*chosen.notes, *notes, *style_notes, *size_notes))
 
 
-def _first(*values: object) -> object:
+_T = TypeVar("_T")
+
+
+def _first(*values: _T | None) -> _T | None:
     """The first value that is not None."""
     return next((value for value in values if value is not None), None)
 
@@ -259,14 +274,14 @@ def _own_words(recipe: Recipe, words: str) -> str | None:
     return words if (schedule.prompt, changes) == (recipe.prompt, recipe.changes) else None
 
 
-def _with_changes_of(base: Recipe, recipe: Recipe, edits: _Edits) -> Recipe:
+def _with_changes_of(base: Recipe, recipe: Recipe, edits: FormEdits) -> Recipe:
     """The recipe with the later changes of the base, except of what was edited, and with its very
     prompts if they were not."""
     names = [
         *(["prompt"] if edits.prompt is None else []),
-        *(["negative"] if edits.negative is None else []),
-        *(["guidance"] if edits.settings.guidance is None else []),
-        *(["sampler"] if edits.sampler is None and edits.card is None else []),
+        *(["negative"] if edits.options.negative is None else []),
+        *(["guidance"] if edits.options.guidance is None else []),
+        *(["sampler"] if edits.options.sampler is None and edits.card is None else []),
     ]
     if recipe.changes and edits.prompt is not None:
         return recipe
@@ -282,24 +297,26 @@ def _with_changes_of(base: Recipe, recipe: Recipe, edits: _Edits) -> Recipe:
     return msgspec.structs.replace(recipe, **same, changes=changes)
 
 
-def _size(
-    base: Recipe, size: tuple[int, int] | float | None, card: ModelCard, *, is_own: bool
-) -> tuple[int, int]:
+def _size(base: Recipe, edit: RemixOptions, card: ModelCard, *, is_own: bool) -> ChosenSize:
+    """A side that was not typed is that of the earlier picture, or follows from the aspect."""
+    width, height = edit.width, edit.height
+    is_same = edit.aspect is None and width is None and height is None
     if isinstance(base.source, Inpaint | Outpaint):
-        if size is not None:
+        if not is_same:
             raise Refused(
                 f"The size stays {base.width}x{base.height}, that of the picture of which a part "
                 "is painted again."
             )
-        return base.size
-    if isinstance(size, float):
-        return card.size_for_aspect(size)
-    if size is not None:
-        return size
-    return base.size if is_own else card.size_for_aspect(base.width / base.height)
+        return ChosenSize(base.size)
+    if is_same:
+        return ChosenSize(base.size if is_own else card.size_for_aspect(base.width / base.height))
+    if edit.aspect is None:
+        width = base.width if width is None else width
+        height = base.height if height is None else height
+    return chosen_size(card, aspect=edit.aspect, width=width, height=height)
 
 
-def _source(source: Source, settings: FormSettings, card: ModelCard) -> Source:
+def _source(source: Source, settings: RemixOptions, card: ModelCard) -> Source:
     """The source with the strength or image guidance of the settings. Raises Refused."""
     if settings.keep is not None and not isinstance(source, Edit):
         raise Refused("This picture is no edit, so it has no setting keep.")
@@ -316,60 +333,28 @@ def _source(source: Source, settings: FormSettings, card: ModelCard) -> Source:
     return source
 
 
-def _adapters(
-    base: Recipe,
-    text: str | None,
-    card: ModelCard,
-    models: Sequence[ModelCard],
-    *,
-    is_own: bool,
-) -> tuple[Adapter, ...]:
-    if text is None and is_own:
-        return base.adapters
-    return loras.parse(loras.text_of(base.adapters) if text is None else text, card, models)
-
-
-def _controls(base: Recipe, card: ModelCard) -> tuple[Control, ...]:
-    return tuple(
-        card.control(
-            control.kind,
-            control.image,
-            preprocessor=control.preprocessor,
-            scale=control.scale,
-            start=control.start,
-            end=control.end,
-        )
-        for control in base.controls
-    )
-
-
-def _references(base: Recipe, card: ModelCard) -> tuple[Reference, ...]:
-    return tuple(
-        card.reference(reference.image, role=reference.role, scale=reference.scale)
-        for reference in base.references
-    )
-
-
 def _with_noise(
-    recipe: Recipe,
-    nth: int,
-    is_further: bool,
-    request: RemixRequest,
-    edits: _Edits,
-    context: PlanContext,
+    recipe: Recipe, nth: int, request: RemixRequest, edits: FormEdits, context: PlanContext
 ) -> Recipe:
-    """The recipe of the nth picture, from 0; a further one repeats an earlier one."""
-    seed = context.seed if edits.settings.seed == RANDOM_SEED else edits.settings.seed
+    """The recipe of the nth picture of a permutation, from 0."""
+    seed = _first_seed(request, edits, context)
     if seed is not None:
         check_seed("seed", seed)
-        return msgspec.structs.replace(recipe, seed=(seed + nth) % SEED_LIMIT, subseeds=())
-    if request.noise is Noise.NEW:
-        return recipe.with_seed(context.seed + nth)
-    if request.noise in _SHARES or is_further:
+        subseeds = recipe.subseeds if edits.options.seed is None else ()
+        return msgspec.structs.replace(recipe, seed=(seed + nth) % SEED_LIMIT, subseeds=subseeds)
+    if request.noise in _SHARES or nth >= len(context.parents):
         share = _SHARES.get(request.noise, VARIATION_STRENGTH)
         subseed = Subseed((context.seed + nth) % SEED_LIMIT, share)
         return msgspec.structs.replace(recipe, subseeds=(*recipe.subseeds, subseed))
     return recipe
+
+
+def _first_seed(request: RemixRequest, edits: FormEdits, context: PlanContext) -> int | None:
+    """The seed of the first picture; None if each one has that of an earlier picture."""
+    seed = edits.options.seed
+    if seed == RANDOM_SEED or (seed is None and request.noise is Noise.NEW):
+        return context.seed
+    return seed
 
 
 def _edges(parent: Picture, child: int, edges: Sequence[Edge]) -> list[Edge]:
