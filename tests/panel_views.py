@@ -15,7 +15,7 @@ from bot.services.queue_view import Queue, QueuedJob
 from tests.samples import job
 
 
-def panel_views(job_id: str) -> list[discord.ui.View]:
+def panel_views(job_id: str) -> list[discord.ui.View | discord.ui.LayoutView]:
     """Those of /queue, /help and sketches."""
     jobs = tuple(QueuedJob(job(job_id), Progress()) for _ in range(20))
     queue = Queue(jobs=jobs, total=40)
@@ -27,7 +27,7 @@ def panel_views(job_id: str) -> list[discord.ui.View]:
         picture=(job_id, 100),
     )
     return [
-        queue_panel.view(queue, Scope.SERVER, 1, is_moderator=True),
+        queue_panel.panel(queue, Scope.SERVER, 1, is_moderator=True),
         help_pages.view(contents, f"/{'x' * 64}", 1, 3),
         sketch.offer_view(10),
         sketch_forms.preview_view(preview),

@@ -29,10 +29,8 @@ async def command(interaction: Interaction) -> None:
     """The response is private."""
     await defer_privately(interaction)
     queue = await _queue(interaction, Scope.MINE)
-    await interaction.edit_original_response(
-        content=queue_panel.content(queue, Scope.MINE, 0),
-        view=queue_panel.view(queue, Scope.MINE, 0, is_moderator=is_moderator(interaction)),
-    )
+    panel = queue_panel.panel(queue, Scope.MINE, 0, is_moderator=is_moderator(interaction))
+    await interaction.edit_original_response(view=panel)
 
 
 async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
@@ -41,10 +39,9 @@ async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
     scope = Scope(match["scope"]) if is_moderator(interaction) else Scope.MINE
     queue = await _queue(interaction, scope)
     page = min(int(match["page"]), queue_panel.page_count(queue) - 1)
-    await interaction.response.edit_message(
-        content=queue_panel.content(queue, scope, page, notice),
-        view=queue_panel.view(queue, scope, page, is_moderator=is_moderator(interaction)),
-    )
+    is_mod = is_moderator(interaction)
+    panel = queue_panel.panel(queue, scope, page, is_moderator=is_mod, notice=notice)
+    await interaction.response.edit_message(content=None, view=panel)
 
 
 async def _cancel(interaction: Interaction, job_id: str) -> str:

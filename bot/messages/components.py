@@ -43,6 +43,11 @@ def button(label: str, custom_id: str, *, row: int = 0) -> discord.ui.Button[dis
     return discord.ui.Button(label=label, custom_id=custom_id, row=row)
 
 
+def layout_button(label: str, custom_id: str) -> discord.ui.Button[discord.ui.LayoutView]:
+    """A grey button of a layout."""
+    return discord.ui.Button(label=label, custom_id=custom_id)
+
+
 class SubmittedFile(NamedTuple):
     """A file that a user has uploaded in a modal."""
 
@@ -83,6 +88,15 @@ def _submitted_field(interaction: discord.Interaction[Any], field_id: str) -> di
 def stateless_view(items: Iterable[discord.ui.Item[Any]]) -> discord.ui.View:
     """A view that discord.py does not keep in memory; the client handles its clicks."""
     view = discord.ui.View(timeout=None)
+    for item in items:
+        view.add_item(item)
+    view.stop()
+    return view
+
+
+def stateless_layout(items: Iterable[discord.ui.Item[Any]]) -> discord.ui.LayoutView:
+    """A message of Components V2 that discord.py does not keep in memory."""
+    view = discord.ui.LayoutView(timeout=None)
     for item in items:
         view.add_item(item)
     view.stop()

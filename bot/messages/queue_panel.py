@@ -7,7 +7,7 @@ import discord
 
 from bot.domain.job import ResponseTarget
 from bot.messages import captions
-from bot.messages.components import VERSION, button, stateless_view
+from bot.messages.components import VERSION, layout_button, stateless_layout
 from bot.messages.message_links import message_url
 from bot.services.queue_view import Queue, QueuedJob
 
@@ -44,30 +44,34 @@ def page_count(queue: Queue) -> int:
     return max(1, -(-len(queue.jobs) // PAGE_JOBS))
 
 
-def content(queue: Queue, scope: Scope, page: int, notice: str = "") -> str:
-    """The text of a page, from 0; `notice` says what a button has just done."""
-    lines = [notice, _heading(queue, scope, page)]
+def panel(
+    queue: Queue, scope: Scope, page: int, *, is_moderator: bool, notice: str = ""
+) -> discord.ui.LayoutView:
+    """A page, from 0: each job beside the button that cancels it; `notice` says what a button has
+    just done."""
+    card = discord.ui.Container[discord.ui.LayoutView]()
+    heading = "\n".join(filter(None, [notice, _heading(queue, scope, page)]))
+    card.add_item(discord.ui.TextDisplay(heading))
     for number, queued in _numbered(queue, page):
-        lines.append(f"{number}. {_line(queued, scope)}")
-    return "\n".join(filter(None, lines))
+        cancel = layout_button(f"✖ {number}", custom_id(scope, page, queued.job.id))
+        card.add_item(discord.ui.Section(f"{number}. {_line(queued, scope)}", accessory=cancel))
+    controls = _controls(queue, scope, page, is_moderator=is_moderator)
+    return stateless_layout([card, discord.ui.ActionRow(*controls)])
 
 
-def view(queue: Queue, scope: Scope, page: int, *, is_moderator: bool) -> discord.ui.View:
-    """The buttons of a page."""
-    cancels = [
-        button(f"✖ {number}", custom_id(scope, page, queued.job.id))
-        for number, queued in _numbered(queue, page)
-    ]
+def _controls(
+    queue: Queue, scope: Scope, page: int, *, is_moderator: bool
+) -> list[discord.ui.Button[discord.ui.LayoutView]]:
     last = page_count(queue) - 1
-    controls = [button("◀", custom_id(scope, page - 1), row=1)] if page > 0 else []
-    controls += [button("▶", custom_id(scope, page + 1), row=1)] if page < last else []
+    targets = [("◀", scope, page - 1)] if page > 0 else []
+    targets += [("▶", scope, page + 1)] if page < last else []
     if is_moderator:
-        other_scope, label = (
-            (Scope.SERVER, "All of this server") if scope is Scope.MINE else (Scope.MINE, "Mine")
+        other = (
+            ("All of this server", Scope.SERVER) if scope is Scope.MINE else ("Mine", Scope.MINE)
         )
-        controls.append(button(label, custom_id(other_scope, 0), row=1))
-    controls.append(button("🔄 Refresh", custom_id(scope, page), row=1))
-    return stateless_view([*cancels, *controls])
+        targets.append((*other, 0))
+    targets.append(("🔄 Refresh", scope, page))
+    return [layout_button(label, custom_id(of, number)) for label, of, number in targets]
 
 
 def _numbered(queue: Queue, page: int) -> list[tuple[int, QueuedJob]]:

@@ -132,6 +132,26 @@ class Message:
         return self.attachments + (self.snapshot.attachments if self.snapshot else [])
 
     @property
+    def text(self) -> str:
+        """All that it says: its content, and the texts of its components, one a line."""
+        displays = [
+            part["content"]
+            for part in walk_components(self.components)
+            if part["type"] == ComponentType.TEXT_DISPLAY
+        ]
+        return "\n".join(filter(None, [self.content, *displays]))
+
+    @property
+    def options(self) -> list[str]:
+        """The labels of the options of its menus, in display order."""
+        return [
+            option["label"]
+            for part in walk_components(self.components)
+            if part["type"] == ComponentType.STRING_SELECT
+            for option in part["options"]
+        ]
+
+    @property
     def buttons(self) -> list[str]:
         """The labels of its buttons, in display order."""
         return [
