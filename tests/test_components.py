@@ -84,10 +84,15 @@ async def rows(count: int) -> list[list[str]]:
     return labels(VIEWS.result_view(job(), pictures(count)))
 
 
-def custom_ids(view: discord.ui.View) -> list[str]:
+def menus(view: discord.ui.View) -> list[discord.ui.Select[Any]]:
+    """The view's menus."""
+    return [item for item in view.children if isinstance(item, discord.ui.Select)]
+
+
+def custom_ids(view: discord.ui.View | discord.ui.LayoutView) -> list[str]:
     """The custom ids of the view's buttons and menus."""
     items = (discord.ui.Button, discord.ui.Select)
-    return [item.custom_id or "" for item in view.children if isinstance(item, items)]
+    return [item.custom_id or "" for item in view.walk_children() if isinstance(item, items)]
 
 
 def all_custom_ids() -> list[str]:
@@ -160,21 +165,34 @@ async def test_a_result_has_upscale_reroll_and_variation_buttons() -> None:
 
 
 async def test_the_only_picture_of_a_result_has_all_buttons() -> None:
-    """As at full size, behind U1 and V1; Discord allows five rows of five."""
+    """As at full size, behind U1 and V1: two rows that a phone shows in one line each, and a menu
+    with the rest."""
     assert await rows(1) == [
-        ["U1", "V1", "V subtle", "V strong", "🔄"],
-        ["⬆ 2x", "⬆ 4x", "✨ Detail", "🎬 Film", "🕰 Fork"],
-        ["✏️ Remix", "✏️ Edit…", "🖌 Vary region", "🌳 Family"],
+        ["U1", "V1", "🔄", "⬆ 2x"],
+        ["V subtle", "V strong", "✏️ Remix"],
         ["More…"],
     ]
     shown = [label for row in labels(VIEWS.picture_view(picture(), job())) for label in row]
     assert [label for row in await rows(1) for label in row] == ["U1", "V1", *shown]
 
 
+async def test_the_menu_explains_what_else_can_be_done() -> None:
+    """With a picture, or with its message; Discord allows 25 options."""
+    [menu] = menus(VIEWS.picture_view(picture(), job()))
+    assert [option.label for option in menu.options] == [
+        *("⬆ 4x", "✨ Detail", "✏️ Edit…", "🖌 Vary region", "🔍 Zoom out 1.5x", "🔍 Zoom out 2x"),
+        *("⬅️ Pan left", "➡️ Pan right", "⬆️ Pan up", "⬇️ Pan down"),
+        *("🎬 Film", "🕰 Fork", "🌳 Family", "📋 Recipe", "❌ Delete"),
+    ]
+    assert all(option.description for option in menu.options)
+
+
 async def test_a_picture_of_one_step_cannot_be_forked() -> None:
     """There is no step to go back to."""
-    one_step = picture(recipe=sample_recipe(steps=1))
-    assert "🕰 Fork" not in str(labels(VIEWS.result_view(job(), [one_step])))
+    for number, is_offered in ((1, False), (2, True)):
+        shown = picture(recipe=sample_recipe(steps=number))
+        [menu] = menus(VIEWS.result_view(job(), [shown]))
+        assert ("🕰 Fork" in [option.label for option in menu.options]) is is_offered
 
 
 @pytest.mark.parametrize("kind", ["draft", "finish", "fork", "upscale", "detail", "variation"])
@@ -198,7 +216,7 @@ async def test_the_only_picture_of_several_keeps_its_number() -> None:
 async def test_a_withheld_picture_has_the_buttons_of_its_result_alone() -> None:
     """Nothing can be made from it but other pictures of its prompt."""
     withheld = msgspec.structs.replace(picture(), path=None, is_withheld=True)
-    assert labels(VIEWS.result_view(job(), [withheld])) == [["U1", "V1", "🔄", "✏️ Remix"]]
+    assert labels(VIEWS.result_view(job(), [withheld])) == [["U1", "V1", "🔄"], ["✏️ Remix"]]
 
 
 async def test_actions_without_a_button_are_in_one_menu() -> None:
@@ -271,7 +289,7 @@ async def test_an_axis_without_a_name_is_left_out() -> None:
 async def test_a_single_picture_has_the_actions_that_offer_themselves() -> None:
     """Variations and re-roll of that picture are among them, in at most five rows."""
     view = VIEWS.picture_view(picture(nth=7), job())
-    assert labels(view)[0][:3] == ["V subtle", "V strong", "🔄"]
+    assert labels(view)[:2] == [["🔄", "⬆ 2x"], ["V subtle", "V strong", "✏️ Remix"]]
     assert all(custom_id.endswith(":j1:7") for custom_id in custom_ids(view))
     assert len(view.to_components()) <= 5
 

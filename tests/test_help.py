@@ -122,7 +122,10 @@ async def test_every_page_fits_discords_limits() -> None:
     for name, command in contents.commands.items():
         assert f"`/{name}`" in text
         assert all(f"`{parameter.display_name}`" in text for parameter in command.parameters)
-    assert all(action.label in text or action.initial for action in ACTIONS)
+    explained = [action for action in ACTIONS if action.summary]
+    assert all(action.label in text and action.summary in text for action in explained)
+    private = {"showagain", "editof", "filmof", "open", "sketchmenu"}
+    assert {action.name for action in ACTIONS} - {action.name for action in explained} == private
     assert all(emoji in text for feature in FEATURES for emoji in feature.reactions)
 
 

@@ -167,7 +167,8 @@ async def test_a_single_picture_is_shown_without_a_grid(
     message = await harness.imagine(count=1)
     full_size = await harness.result(await harness.ada.click(message, "U1"))
     assert message.buttons == ["U1", "V1", *full_size.buttons]
-    assert full_size.buttons[-2:] == ["🖌 Vary region", "🌳 Family"]
+    assert message.options == full_size.options
+    assert {"🖌 Vary region", "🌳 Family", "📋 Recipe", "❌ Delete"} <= set(full_size.options)
     picture = Image.open(BytesIO(message.attachments[0].data))
     assert picture.tobytes() == Image.open(BytesIO(flat(engine.paints[0].recipes[0]))).tobytes()
 

@@ -53,7 +53,8 @@ async def test_a_picture_is_upscaled(harness: BotHarness, engine: FakeEngine, sc
     [edge] = harness.query("SELECT * FROM lineage")
     assert (edge["parent"], edge["relation"]) == (row["id"], "upscale")
     assert f"⬆ {scale}x" in message.content and f"{64 * scale}x{64 * scale}" in message.content
-    assert {"U1", "⬆ 2x", "⬆ 4x", "✨ Detail"} <= set(message.buttons)
+    assert {"U1", "⬆ 2x"} <= set(message.buttons)
+    assert {"⬆ 4x", "✨ Detail"} <= set(message.options)
 
 
 async def test_a_result_of_one_picture_is_upscaled(harness: BotHarness, engine: FakeEngine) -> None:

@@ -71,8 +71,10 @@ exports: Final = Exports(
         Action(
             name=ACTION,
             label="🎬 Film",
+            summary="A video of how it emerged from noise",
             scope=ActionScope.PICTURE,
-            order=30,
+            order=40,
+            is_in_menu=True,
             is_on_picture=lambda picture: picture.unavailable_reason is None,
             handler=film_picture,
         ),

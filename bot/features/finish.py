@@ -41,6 +41,7 @@ exports: Final = Exports(
         Action(
             name="finish",
             label="✅ Finish",
+            summary="Paint the draft with all of its steps",
             scope=ActionScope.JOB,
             order=1,
             is_possible=_is_draft,

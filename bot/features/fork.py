@@ -38,9 +38,8 @@ async def ask_for_settings(interaction: Interaction, job: Job, step: int) -> Non
     context = await services(interaction).planner.context(request_context(interaction), [picture])
     recipe = picture.recipe.recipe
     samplers = fork.samplers(recipe, context)
-    await interaction.response.send_modal(
-        modal(job.id, step, fork.phase_at(recipe, step), samplers)
-    )
+    shown = fork.shown_phase(recipe, step)
+    await interaction.response.send_modal(modal(job.id, step, shown, samplers))
 
 
 async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> None:
@@ -49,13 +48,15 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     job = await bot.job_finder.by_button(match["job"])
     picture = await _picture(interaction, job)
     plan_context = await bot.planner.context(context, [picture])
+    recipe, step = picture.recipe.recipe, int(match["nth"])
     request = fork.parse(
-        int(match["nth"]),
-        fork.samplers(picture.recipe.recipe, plan_context),
+        step,
+        fork.samplers(recipe, plan_context),
         prompt=components.submitted_text(interaction, _PROMPT),
         negative=components.submitted_text(interaction, _NEGATIVE),
         guidance=components.submitted_text(interaction, _GUIDANCE),
         sampler=components.submitted_text(interaction, _SAMPLER),
+        shown=fork.shown_phase(recipe, step),
     )
     plan = fork.plan(request, plan_context)
     await defer_and_start(interaction, await bot.job_service.submit(fork.KIND, plan, context))
@@ -128,14 +129,17 @@ exports: Final = Exports(
         Action(
             name="fork",
             label="🕰 Fork",
+            summary="Go back to one of its steps, and on with other settings",
             scope=ActionScope.PICTURE,
-            order=31,
+            order=41,
+            is_in_menu=True,
             is_on_picture=_has_steps,
             handler=show_steps,
         ),
         Action(
             name=_MENU,
             label="Change from a step on…",
+            summary="Below the steps of a picture: go on from one with other settings",
             scope=ActionScope.JOB,
             menu=_options,
             handler=ask_for_settings,

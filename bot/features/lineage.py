@@ -88,8 +88,10 @@ exports: Final = Exports(
         Action(
             name="family",
             label="🌳 Family",
+            summary="What it was made from, and what was made from it",
             scope=ActionScope.PICTURE,
-            order=90,
+            order=42,
+            is_in_menu=True,
             is_on_picture=lambda _: True,
             handler=show_family,
         ),

@@ -11,12 +11,13 @@ from bot.features.changing import change_picture, is_changeable
 from bot.features.exports import Action, Exports
 from bot.messages.action_views import ActionScope
 
-_ARROWS: Final = {
-    Direction.LEFT: "⬅️",
-    Direction.RIGHT: "➡️",
-    Direction.UP: "⬆️",
-    Direction.DOWN: "⬇️",
+_PLACES: Final = {
+    Direction.LEFT: ("⬅️", "left of"),
+    Direction.RIGHT: ("➡️", "right of"),
+    Direction.UP: ("⬆️", "above"),
+    Direction.DOWN: ("⬇️", "below"),
 }
+"""An arrow, and where it points."""
 
 
 async def pan_to(direction: Direction, interaction: Interaction, job: Job, nth: int) -> None:
@@ -30,12 +31,13 @@ exports: Final = Exports(
         Action(
             name=f"pan{direction}",
             label=f"{arrow} Pan {direction}",
+            summary=f"Paint what is {place} it",
             scope=ActionScope.PICTURE,
-            order=80 + number,
+            order=33 + number,
             is_on_picture=is_changeable,
             is_in_menu=True,
             handler=partial(pan_to, direction),
         )
-        for number, (direction, arrow) in enumerate(_ARROWS.items())
+        for number, (direction, (arrow, place)) in enumerate(_PLACES.items())
     )
 )

@@ -13,6 +13,7 @@ from bot.domain.kinds import variation
 from bot.domain.plan import JobKind, Plan
 from bot.errors import Refused
 from bot.features import report
+from bot.features.delete import withdraw
 from bot.features.exports import Exports, ReactionClear
 from bot.features.permissions import check_can_reply, is_moderator_by_reaction
 from bot.features.reaction_events import (
@@ -134,9 +135,7 @@ async def _delete(client: BotClient, reaction: Reaction, result: ShownJob) -> No
         await is_moderator_by_reaction(client, reaction)
     ):
         return  # only the job's user and moderators can delete it
-    await client.services.job_service.cancel(result.job)
-    if reaction.message_id == result.job.target.message_id:
-        await client.services.gallery.withdraw(result.job.id)
+    await withdraw(client, result.job, reaction.message_id)
     await client.services.message_client.delete(reaction.channel_id, reaction.message_id)
 
 

@@ -11,11 +11,12 @@ from discord import app_commands
 from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import recipe_offer, rules
+from bot.domain.job import Job
 from bot.domain.kinds import recipe
 from bot.domain.picture import Picture
 from bot.errors import Refused
 from bot.features import message_result, picture_option
-from bot.features.exports import Component, Exports
+from bot.features.exports import Action, Component, Exports
 from bot.features.places import everywhere
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
@@ -26,6 +27,7 @@ from bot.features.responses import (
     request_context,
 )
 from bot.messages import components, recipe_texts
+from bot.messages.action_views import ActionScope
 from engine.contract import Work
 from engine.contract.metadata import Metadata
 
@@ -76,6 +78,12 @@ async def command(
         await _show_upload(interaction, file)
     elif picture is not None:
         await _show_pictures(interaction, await picture_option.find_pictures(interaction, picture))
+
+
+async def show_picture(interaction: Interaction, job: Job, nth: int) -> None:
+    """📋 Recipe below a picture; the response is private."""
+    await check_not_blocked(interaction)
+    await _show_pictures(interaction, [await services(interaction).job_finder.picture(job, nth)])
 
 
 async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:
@@ -148,5 +156,18 @@ async def paint(interaction: Interaction, _: re.Match[str]) -> None:
 
 
 exports: Final = Exports(
-    commands=(show, command), components=(Component(re.escape(PAINT_ID), paint),)
+    commands=(show, command),
+    actions=(
+        Action(
+            name="recipeof",
+            label="📋 Recipe",
+            summary="Its prompt, seed and settings, to copy",
+            scope=ActionScope.PICTURE,
+            order=43,
+            is_on_picture=lambda _: True,
+            is_in_menu=True,
+            handler=show_picture,
+        ),
+    ),
+    components=(Component(re.escape(PAINT_ID), paint),),
 )

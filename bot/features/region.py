@@ -7,9 +7,11 @@ import discord
 
 from bot.attachments import sanitize
 from bot.context import Interaction, services
-from bot.domain import repainting, rules
+from bot.domain import prompt_flags, repainting, rules
 from bot.domain.job import Job
 from bot.domain.kinds import region
+from bot.domain.kinds.imagine import parse
+from bot.domain.prompt_flags import FlaggedPrompt
 from bot.features.changing import check_form, is_changeable, picture_to_change, start
 from bot.features.exports import Action, Component, Exports
 from bot.messages import components
@@ -72,8 +74,12 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     """Start a job of the picture with another region."""
     job = await services(interaction).job_finder.by_button(match["job"])
     context = await picture_to_change(interaction, job, int(match["nth"]))
+    typed = rules.strip_invisible(components.submitted_text(interaction, _PROMPT))
+    is_same = typed == rules.strip_invisible(repainting.words_of(context))
+    flagged = FlaggedPrompt(typed, {}, {}) if is_same else prompt_flags.read(typed, region.FLAGS)
     request = region.RegionRequest(
-        prompt=rules.strip_invisible(components.submitted_text(interaction, _PROMPT)),
+        prompt=flagged.prompt,
+        options=parse(prompt="", **flagged.values),
         cells=_cells(components.submitted_values(interaction, _WHERE)),
         mask_url=_mask_url(interaction),
     )
@@ -96,9 +102,11 @@ exports: Final = Exports(
         Action(
             name="region",
             label="🖌 Vary region",
+            summary="Paint a part of it again: choose the part, or upload a mask",
             scope=ActionScope.PICTURE,
-            order=61,
+            order=31,
             is_on_picture=is_changeable,
+            is_in_menu=True,
             handler=ask,
         ),
     ),

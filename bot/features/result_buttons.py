@@ -77,6 +77,7 @@ exports: Final = Exports(
         Action(
             name=components.UPSCALE,
             label="U",
+            summary="The picture at full size, or where it is shown already",
             initial="U",
             scope=ActionScope.PICTURE,
             order=2,
@@ -91,6 +92,7 @@ exports: Final = Exports(
         Action(
             name=components.VARY,
             label="V",
+            summary="Four variations of the picture",
             initial="V",
             scope=ActionScope.PICTURE,
             order=3,
@@ -99,6 +101,7 @@ exports: Final = Exports(
         Action(
             name="varysubtle",
             label="V subtle",
+            summary="Variations that hardly differ from the picture",
             scope=ActionScope.PICTURE,
             order=10,
             is_on_picture=lambda _: True,
@@ -107,6 +110,7 @@ exports: Final = Exports(
         Action(
             name="varystrong",
             label="V strong",
+            summary="Variations that differ clearly from the picture",
             scope=ActionScope.PICTURE,
             order=11,
             is_on_picture=lambda _: True,
@@ -115,14 +119,16 @@ exports: Final = Exports(
         Action(
             name=components.REROLL,
             label="🔄",
+            summary="The same again with other seeds",
             scope=ActionScope.JOB,
-            order=12,
+            order=4,
             is_on_picture=lambda _: True,
             handler=reroll,
         ),
         Action(
             name=components.CANCEL,
             label="✖ Cancel",
+            summary="Stop a job that waits or is painted",
             scope=ActionScope.JOB,
             handler=cancel,
             is_always_allowed=True,

@@ -40,19 +40,23 @@ exports: Final = Exports(
             Action(
                 name=f"upscale{scale}",
                 label=f"⬆ {scale}x",
+                summary=f"Enlarge it: {times} as wide and high",
                 scope=ActionScope.PICTURE,
-                order=20 + scale,
+                order=order,
                 is_on_picture=lambda _: True,
+                is_in_menu=scale == 4,
                 handler=partial(_enlarge, upscale.KIND, upscale.UpscaleRequest(scale)),
             )
-            for scale in (2, 4)
+            for scale, times, order in ((2, "twice", 5), (4, "four times", 24))
         ),
         Action(
             name="detail",
             label="✨ Detail",
+            summary="Enlarge it twice, and paint finer details over it",
             scope=ActionScope.PICTURE,
             order=25,
             is_on_picture=lambda _: True,
+            is_in_menu=True,
             handler=partial(_enlarge, detail.KIND, detail.DetailRequest()),
         ),
     )

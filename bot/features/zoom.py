@@ -26,8 +26,9 @@ exports: Final = Exports(
         Action(
             name=NAMES[factor],
             label=f"🔍 Zoom out {factor:g}x",
+            summary="Show it smaller, and paint what is around it",
             scope=ActionScope.PICTURE,
-            order=70,
+            order=32,
             is_on_picture=is_changeable,
             is_in_menu=True,
             handler=partial(zoom_out, factor),

@@ -6,6 +6,7 @@ single picture, also as the only one of a result, are all that offer themselves 
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
+from itertools import groupby
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import discord
@@ -22,6 +23,7 @@ _ROW_BUTTONS: Final = 5
 _MENU_OPTIONS: Final = 25
 _MAX_NUMBERED: Final = 4
 """Pictures of a result with a numbered button for each."""
+_ROW_ORDERS: Final = 10
 _MAX_OPTION: Final = 100
 _Button: TypeAlias = discord.ui.Button[discord.ui.View]
 _ItemRows: TypeAlias = list[Sequence[discord.ui.Item[Any]]]
@@ -52,14 +54,16 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     short_label: str = ""
     """Below a result of several pictures; empty for the label."""
     summary: str = ""
-    """What it does, for /help."""
+    """What it does, for /help and the menu “More…”, in at most 100 characters; empty for what
+    explains itself where it stands."""
     initial: str = ""
     """Before the number of each picture in a result of up to four; empty for no such buttons."""
     menu: Callable[[Job], Sequence[MenuOption]] | None = None
     """The options of a menu below the results of kinds that name the action; its label is the text
     of the empty menu. None for buttons."""
     order: int = 50
-    """Smaller ones come first below a single picture. 25 buttons fit, without a menu."""
+    """Smaller ones come first below a single picture. Buttons of the same ten share a row, which a
+    phone shows in one line if their labels are short: at most five of them."""
     is_possible: Callable[[Job], bool] = lambda _: True
     """Whether results and pictures of this job may have it."""
     is_added_to_result: Callable[[Job], bool] = lambda _: False
@@ -112,15 +116,7 @@ class ActionViews:
         """Below the only picture of a result: the actions of the result and of the picture."""
         offered = [] if picture.unavailable_reason else self._offered(picture, job)
         actions = _sorted({action.name: action for action in [*named, *offered]}.values())
-        buttons = [
-            button(
-                f"{action.initial}{picture.nth}" if action.initial else action.label,
-                custom_id(action.name, job.id, _number(action, picture)),
-            )
-            for action in actions
-            if not action.is_in_menu
-        ]
-        return [*_chunks(buttons), *_more(picture, actions)]
+        return _below_picture(picture, actions, is_result=True)
 
     def _in_result(self, job: Job) -> list[ActionButton]:
         """The actions that the job's kind names, and those that add themselves."""
@@ -146,26 +142,36 @@ class ActionViews:
     def picture_view(self, picture: Picture, job: Job) -> discord.ui.View:
         """Below a single picture of a job."""
         actions = _sorted(self._offered(picture, job))
-        buttons = [
-            button(action.label, custom_id(action.name, picture.job_id, picture.nth))
-            for action in actions
-            if not action.is_in_menu
-        ]
-        return _view([*_chunks(buttons), *_more(picture, actions)])
+        return _view(_below_picture(picture, actions, is_result=False))
 
 
 def _sorted(actions: Iterable[ActionButton]) -> list[ActionButton]:
     return sorted(actions, key=lambda action: (action.order, action.name))
 
 
-def _number(action: ActionButton, picture: Picture) -> int:
-    return 0 if action.scope is ActionScope.JOB else picture.nth
+def _below_picture(
+    picture: Picture, actions: Sequence[ActionButton], *, is_result: bool
+) -> _ItemRows:
+    """The buttons, a row for each ten of their order, and the menu of the other actions."""
+
+    def button_of(action: ActionButton) -> _Button:
+        is_numbered = is_result and action.initial
+        label = f"{action.initial}{picture.nth}" if is_numbered else action.label
+        number = 0 if is_result and action.scope is ActionScope.JOB else picture.nth
+        return button(label, custom_id(action.name, picture.job_id, number))
+
+    rows: _ItemRows = []
+    for _, row in groupby(actions, lambda action: action.order // _ROW_ORDERS):
+        rows += _chunks([button_of(action) for action in row if not action.is_in_menu])
+    return [*rows, *_more(picture, actions)]
 
 
 def _more(picture: Picture, actions: Sequence[ActionButton]) -> _ItemRows:
     """The menu of those of the actions that have no button; no row if there are none."""
     options = [
-        discord.SelectOption(label=action.label, value=action.name)
+        discord.SelectOption(
+            label=action.label, value=action.name, description=action.summary or None
+        )
         for action in actions
         if action.is_in_menu
     ]

@@ -8,7 +8,7 @@ import discord
 import msgspec
 from discord import app_commands
 
-from bot.messages.action_views import ActionButton, ActionScope
+from bot.messages.action_views import ActionButton
 from bot.messages.components import VERSION, button, stateless_view
 
 Commands: TypeAlias = Mapping[str, app_commands.Command[Any, ..., Any]]
@@ -137,10 +137,10 @@ def _lines(contents: Contents, topic: Topic) -> list[str]:
 
 def _buttons(actions: Sequence[ActionButton]) -> list[str]:
     lines = dict[str, None]()
-    for action in sorted(actions, key=lambda action: (action.order, action.name)):
+    explained = [action for action in actions if action.summary]
+    for action in sorted(explained, key=lambda action: (action.order, action.name)):
         label = f"{action.initial}1, {action.initial}2, …" if action.initial else action.label
-        scope = " (of the whole result)" if action.scope is ActionScope.JOB else ""
-        lines[f"**{label}** {action.summary or scope.strip()}".strip()] = None
+        lines[f"**{label}** {action.summary}"] = None
     return list(lines)
 
 

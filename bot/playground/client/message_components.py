@@ -28,3 +28,18 @@ def find_menu(message: Message, custom_id: str) -> Json:
         if is_menu and component["custom_id"] == custom_id:
             return component
     raise NoSuchButton(f"The message has no menu with the id {custom_id}.")
+
+
+def find_option(message: Message, label: str) -> tuple[str, str] | None:
+    """The custom id of the menu with an option of this label, and the option's value.
+
+    None if no menu of texts has one, or if a button has the label.
+    """
+    if label in message.buttons:
+        return None
+    for component in walk_components(message.components):
+        if component["type"] == ComponentType.STRING_SELECT and not component.get("disabled"):
+            for option in component["options"]:
+                if option["label"] == label:
+                    return component["custom_id"], option["value"]
+    return None

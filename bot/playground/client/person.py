@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from bot.playground.client import access
-from bot.playground.client.message_components import find_button, find_menu
+from bot.playground.client.message_components import find_button, find_menu, find_option
 from bot.playground.client.messenger import Messenger
 from bot.playground.client.modals import FieldValue, submit_components
 from bot.playground.client.options import FilledOptions, Value, fill_options
@@ -150,8 +150,12 @@ class Person(Messenger):
     async def click(
         self, message: Message, label: str | None = None, *, custom_id: str | None = None
     ) -> Interaction:
-        """Click a button by its label, emoji or custom id; raise NoSuchButton."""
+        """Click a button by its label, emoji or custom id, or choose the option of a menu that has
+        this label; raise NoSuchButton."""
         self._check_can_see(message)
+        option = None if label is None else find_option(message, label)
+        if option is not None:
+            return await self.choose(message, *option)
         button = find_button(message, label, custom_id)
         data = {
             "custom_id": button["custom_id"],
