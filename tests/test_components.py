@@ -84,11 +84,6 @@ async def rows(count: int) -> list[list[str]]:
     return labels(VIEWS.result_view(job(), pictures(count)))
 
 
-def menus(view: discord.ui.View) -> list[discord.ui.Select[Any]]:
-    """The view's menus."""
-    return [item for item in view.children if isinstance(item, discord.ui.Select)]
-
-
 def custom_ids(view: discord.ui.View | discord.ui.LayoutView) -> list[str]:
     """The custom ids of the view's buttons and menus."""
     items = (discord.ui.Button, discord.ui.Select)
@@ -174,25 +169,6 @@ async def test_the_only_picture_of_a_result_has_all_buttons() -> None:
     ]
     shown = [label for row in labels(VIEWS.picture_view(picture(), job())) for label in row]
     assert [label for row in await rows(1) for label in row] == ["U1", "V1", *shown]
-
-
-async def test_the_menu_explains_what_else_can_be_done() -> None:
-    """With a picture, or with its message; Discord allows 25 options."""
-    [menu] = menus(VIEWS.picture_view(picture(), job()))
-    assert [option.label for option in menu.options] == [
-        *("⬆ 4x", "✨ Detail", "✏️ Edit…", "🖌 Vary region", "🔍 Zoom out 1.5x", "🔍 Zoom out 2x"),
-        *("⬅️ Pan left", "➡️ Pan right", "⬆️ Pan up", "⬇️ Pan down"),
-        *("🎬 Film", "🕰 Fork", "🌳 Family", "📋 Recipe", "❌ Delete"),
-    ]
-    assert all(option.description for option in menu.options)
-
-
-async def test_a_picture_of_one_step_cannot_be_forked() -> None:
-    """There is no step to go back to."""
-    for number, is_offered in ((1, False), (2, True)):
-        shown = picture(recipe=sample_recipe(steps=number))
-        [menu] = menus(VIEWS.result_view(job(), [shown]))
-        assert ("🕰 Fork" in [option.label for option in menu.options]) is is_offered
 
 
 @pytest.mark.parametrize("kind", ["draft", "finish", "fork", "upscale", "detail", "variation"])

@@ -1,7 +1,9 @@
 """The menu More… below single pictures: the recipe, deletion, and choices that are repeated."""
 
 import asyncio
+from typing import Any
 
+import discord
 import pytest
 
 from bot.playground import Message, Person
@@ -9,12 +11,39 @@ from tests.bot_harness import BotHarness
 from tests.changing import PAINTER, menu_of, single
 from tests.deletion import DELETION_NOTE, delete
 from tests.fake_engine import FakeEngine
+from tests.samples import job, picture
+from tests.samples import recipe as sample_recipe
+from tests.test_components import VIEWS
 
 
 @pytest.fixture(autouse=True)
 def _models(engine: FakeEngine) -> None:
     """A model that paints around pictures."""
     engine.models = (PAINTER,)
+
+
+def menus(view: discord.ui.View) -> list[discord.ui.Select[Any]]:
+    """The view's menus."""
+    return [item for item in view.children if isinstance(item, discord.ui.Select)]
+
+
+async def test_the_menu_explains_what_else_can_be_done() -> None:
+    """With a picture, or with its message; Discord allows 25 options."""
+    [menu] = menus(VIEWS.picture_view(picture(), job()))
+    assert [option.label for option in menu.options] == [
+        *("⬆ 4x", "✨ Detail", "✏️ Edit…", "🖌 Vary region", "🔍 Zoom out 1.5x", "🔍 Zoom out 2x"),
+        *("⬅️ Pan left", "➡️ Pan right", "⬆️ Pan up", "⬇️ Pan down"),
+        *("🎬 Film", "🕰 Fork", "🌳 Family", "📋 Recipe", "❌ Delete"),
+    ]
+    assert all(option.description for option in menu.options)
+
+
+async def test_a_picture_of_one_step_cannot_be_forked() -> None:
+    """There is no step to go back to."""
+    for number, is_offered in ((1, False), (2, True)):
+        shown = picture(recipe=sample_recipe(steps=number))
+        [menu] = menus(VIEWS.result_view(job(), [shown]))
+        assert ("🕰 Fork" in [option.label for option in menu.options]) is is_offered
 
 
 async def is_gone(harness: BotHarness, message: Message) -> None:
