@@ -24,6 +24,7 @@ from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
+from bot.services.prompt_expander import PromptExpander
 from bot.services.queue_view import QueueView
 from bot.services.reports import ReportService
 from bot.services.retention import Retention
@@ -51,6 +52,7 @@ class Services(msgspec.Struct, frozen=True):
     languages: Languages
     history: HistoryPages
     queue_view: QueueView
+    prompt_expander: PromptExpander
     source_url: str | None
     """Where the operator publishes the source."""
 

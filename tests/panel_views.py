@@ -7,7 +7,14 @@ from bot.domain.preference_settings import SETTINGS
 from bot.domain.preferences import NO_PREFERENCES, Layer
 from bot.domain.setting_values import Offer
 from bot.features import about, sketch
-from bot.messages import help_pages, queue_panel, settings_panel, sketch_forms
+from bot.messages import (
+    expansion_previews,
+    help_pages,
+    queue_panel,
+    settings_panel,
+    sketch_forms,
+)
+from bot.messages.expansion_previews import ExpansionPreview
 from bot.messages.help_pages import Contents
 from bot.messages.queue_panel import Scope
 from bot.messages.sketch_forms import SketchPreview, SketchSettings
@@ -16,7 +23,7 @@ from tests.samples import job
 
 
 def panel_views(job_id: str) -> list[discord.ui.View | discord.ui.LayoutView]:
-    """Those of /queue, /help and sketches."""
+    """Those of /queue, /help, sketches and prompts."""
     jobs = tuple(QueuedJob(job(job_id), Progress()) for _ in range(20))
     queue = Queue(jobs=jobs, total=40)
     contents = Contents(commands={"about": about.command}, menus=(), actions=(), reactions={})
@@ -31,6 +38,10 @@ def panel_views(job_id: str) -> list[discord.ui.View | discord.ui.LayoutView]:
         help_pages.view(contents, f"/{'x' * 64}", 1, 3),
         sketch.offer_view(10),
         sketch_forms.preview_view(preview),
+        *(
+            expansion_previews.view(ExpansionPreview("a cat, at noon", own, {}, {}), 2**32)
+            for own in ("a cat", "a cat, at noon")
+        ),
     ]
 
 

@@ -143,6 +143,12 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             default_label="none",
         ),
         Setting(
+            name="expand",
+            title="prompt expansion",
+            description="/imagine adds words to prompts ✨, and shows them before it paints",
+            values=Choice(_switch),
+        ),
+        Setting(
             name="remix",
             title="remix mode",
             description="V and 🔄 open a form with the prompt before they paint",

@@ -57,6 +57,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     count: Annotated[int, msgspec.Meta(ge=1, le=MAX_COUNT)] | None = None
     styles: Annotated[str, msgspec.Meta(max_length=MAX_STYLES)] = ""
     """Names of styles, with commas between them."""
+    expand: bool = False
+    """Whether /imagine adds words to prompts, and shows them before it paints."""
     remix: bool = False
     """Whether V and 🔄 open a form before they paint."""
     direct: bool = False

@@ -287,15 +287,15 @@ def _drawn(text: Text, seed: int, wildcards: Mapping[str, Sequence[str]]) -> str
         match item:
             case Wildcard(name, nth):
                 entries = wildcards[name]
-                parts.append(entries[_draw(f"{seed} {nth} {name}", len(entries))])
+                parts.append(entries[draw(f"{seed} {nth} {name}", len(entries))])
             case Group(alternatives, _, nth):
-                alternative = alternatives[_draw(f"{seed} {nth}", len(alternatives))]
+                alternative = alternatives[draw(f"{seed} {nth}", len(alternatives))]
                 parts.append(_drawn(alternative, seed, wildcards))
             case _:
                 parts.append(item)
     return "".join(parts)
 
 
-def _draw(key: str, count: int) -> int:
+def draw(key: str, count: int) -> int:
     """A number from 0 to below `count`, the same for the same key in each version of Python."""
     return int(sha256(key.encode())[:16], 16) % count

@@ -71,6 +71,7 @@ OPTIONS: Final = (
     TypedOption("draft", ValueType.SWITCH),
     TypedOption("raw", ValueType.SWITCH),
     TypedOption("private", ValueType.SWITCH),
+    TypedOption("expand", ValueType.SWITCH),
 )
 BY_NAME: Final[Mapping[str, TypedOption]] = {
     name: option for option in OPTIONS for name in (option.option, *option.names)

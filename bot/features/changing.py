@@ -1,7 +1,9 @@
 """What the buttons that change a picture have in common."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
+
+import msgspec
 
 from bot.context import Interaction, services
 from bot.domain import rules
@@ -9,8 +11,18 @@ from bot.domain.job import Job, ShownJob
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan, PlanContext
 from bot.errors import Refused
-from bot.features.responses import check_not_blocked, defer_and_start, request_context
+from bot.features.responses import (
+    check_not_blocked,
+    defer_and_start,
+    request_context,
+    respond_ephemeral,
+)
+from bot.i18n import N_, _
 from bot.messages.action_views import picture_menu_view
+
+_STARTED: Final = N_(
+    "You have started this one already. Press 🔄 below its pictures to paint it again."
+)
 
 
 def is_changeable(picture: Picture) -> bool:
@@ -67,6 +79,21 @@ async def start(interaction: Interaction, kind: JobKind, plan: Plan) -> None:
     await defer_and_start(
         interaction, await services(interaction).job_service.submit(kind, plan, context)
     )
+
+
+async def start_once(
+    interaction: Interaction, kind: JobKind, plan: Plan, name: str, detail: str
+) -> None:
+    """Start a job of this plan, unless the same message has started one of this name and detail."""
+    message_id = 0 if interaction.message is None else interaction.message.id
+    context = msgspec.structs.replace(
+        request_context(interaction), idempotency_key=f"{name}:{message_id}:{detail}"
+    )
+    job = await services(interaction).job_service.submit(kind, plan, context)
+    if job is None:
+        await respond_ephemeral(interaction, _(_STARTED))
+    else:
+        await defer_and_start(interaction, job)
 
 
 async def change_picture(

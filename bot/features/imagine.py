@@ -6,25 +6,24 @@ from typing import Final
 import discord
 from discord import app_commands
 
-from bot.context import Interaction, services
-from bot.domain.kinds import draft as drafts
-from bot.domain.kinds import imagine
-from bot.domain.kinds.imagine import ImagineRequest
+from bot.context import Interaction
 from bot.domain.loras import MAX_TEXT
 from bot.domain.picture_size import MAX_TYPED
-from bot.domain.preferred_plan import preferred_plan
 from bot.domain.steering import MODES
 from bot.domain.styles import MAX_TEXT as MAX_STYLES_TEXT
 from bot.features import (
+    expand,
     loras_option,
     model_option,
     strength_option,
     styles_option,
     typed_options,
 )
+from bot.features.changing import start
 from bot.features.exports import Exports
+from bot.features.imagining import TypedRequest, planned
 from bot.features.places import everywhere
-from bot.features.responses import defer_and_start, make_private, request_context
+from bot.features.preferences import preferences_of
 from engine.contract import (
     MAX_CLIP_SKIP,
     MAX_GUIDANCE,
@@ -118,23 +117,15 @@ async def command(
     private: bool = False,
 ) -> None:
     """`typed_options` reads the options, which these parameters declare."""
-    typed = typed_options.read(interaction)
-    request = ImagineRequest(
-        options=typed.imagine_options(),
-        sketch_url=sketch.url if sketch else None,
-        style_url=style.url if style else None,
-        like_url=like.url if like else None,
-        notes=typed.notes,
-    )
-    if typed.values.get("private", False):
-        make_private(interaction)
-    context = request_context(interaction)
-    plan_context = await services(interaction).planner.context(context)
-    is_draft = typed.values.get("draft", False)
-    kind, planned = (drafts.KIND, drafts.plan) if is_draft else (imagine.KIND, imagine.plan)
-    plan = preferred_plan(planned, request, plan_context, imagine.with_preference)
-    job = await services(interaction).job_service.submit(kind, plan, context)
-    await defer_and_start(interaction, job)
+    values, notes = typed_options.read(interaction, flags=(expand.FLAG,))
+    attachments = {"sketch": sketch, "style": style, "like": like}
+    urls = {name: file.url for name, file in attachments.items() if file is not None}
+    request = TypedRequest(values, urls, notes)
+    if values.get(expand.FLAG, preferences_of(interaction).expand):
+        await expand.offer(interaction, request)
+    else:
+        kind, plan, _ = await planned(interaction, request)
+        await start(interaction, kind, plan)
 
 
 def offer_samplers(samplers: Sequence[Sampler]) -> None:
@@ -143,4 +134,4 @@ def offer_samplers(samplers: Sequence[Sampler]) -> None:
     app_commands.choices(sampler=choices)(command)
 
 
-exports: Final = Exports(commands=(command,))
+exports: Final = Exports(commands=(command,), components=expand.COMPONENTS)

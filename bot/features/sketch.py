@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 import discord
-import msgspec
 from discord import app_commands
 
 from bot.attachments import sanitize
@@ -21,16 +20,20 @@ from bot.domain.repainting import only_parent, words_of
 from bot.domain.sketches import LINES
 from bot.errors import BotError, Refused
 from bot.features import message_result
-from bot.features.changing import ask_which_picture, check_form, picture_to_change, start
+from bot.features.changing import (
+    ask_which_picture,
+    check_form,
+    picture_to_change,
+    start,
+    start_once,
+)
 from bot.features.exports import Action, Component, Exports
 from bot.features.places import everywhere
 from bot.features.preferences import preferences_of
 from bot.features.responses import (
     check_not_blocked,
-    defer_and_start,
     defer_privately,
     request_context,
-    respond_ephemeral,
 )
 from bot.messages import components, sketch_forms
 from bot.messages.action_views import ActionScope
@@ -50,9 +53,6 @@ _FOREIGN: Final = (
     "file, and use that as a sketch."
 )
 _GONE: Final = "The sketch of this message is gone. Choose Use as sketch in the Apps menu again."
-_PAINTED: Final = (
-    "You have started this one already. Press 🔄 below its pictures to paint it again."
-)
 
 
 @app_commands.context_menu(name="Use as sketch")
@@ -282,15 +282,7 @@ async def paint(interaction: Interaction, match: re.Match[str]) -> None:
     """Start the job of the preview, once for each fit."""
     sketch = _sketch_of(interaction, match)
     plan = await _plan(interaction, sketch)
-    message_id = 0 if interaction.message is None else interaction.message.id
-    context = msgspec.structs.replace(
-        request_context(interaction), idempotency_key=f"sketch:{message_id}:{match['fit']}"
-    )
-    job = await services(interaction).job_service.submit(imagine.KIND, plan, context)
-    if job is None:
-        await respond_ephemeral(interaction, _PAINTED)
-    else:
-        await defer_and_start(interaction, job)
+    await start_once(interaction, imagine.KIND, plan, "sketch", match["fit"])
 
 
 exports: Final = Exports(

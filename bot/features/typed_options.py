@@ -1,6 +1,6 @@
 """The options of a command with a prompt: those that the user set, and the flags of the prompt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import discord
@@ -30,11 +30,15 @@ class TypedOptions(NamedTuple):
 
 
 def read(
-    interaction: Interaction, default_prompt: str = "", prompt_option: str = "prompt"
+    interaction: Interaction,
+    default_prompt: str = "",
+    prompt_option: str = "prompt",
+    flags: Sequence[str] = (),
 ) -> TypedOptions:
     """The options of this command. Discord's own clients check ranges and types, others may not.
 
     `default_prompt` is the prompt if there are no words, and `prompt_option` the one that has them.
+    `flags` are those that are no options of the command.
     Raises Refused, with a sentence for the user, for a flag that the command does not have, and for
     an attachment that is too large.
     """
@@ -52,7 +56,7 @@ def read(
     if not isinstance(prompt, str):
         return TypedOptions({**options, "prompt": prompt}, ())
     texts = [name for name, type in types.items() if type is discord.AppCommandOptionType.string]
-    flagged = prompt_flags.read(prompt, types, texts)
+    flagged = prompt_flags.read(prompt, {*types, *flags}, texts)
     values, notes = prompt_flags.merged(options, flagged)
     return TypedOptions({**values, "prompt": words(flagged.prompt) or default_prompt}, notes)
 

@@ -13,7 +13,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry, check_not_blocked
 from bot.errors import PolicyViolation
-from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation_in
+from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation, find_violation_in
 from engine.contract import Work, sha256
 
 _EXCERPT_LENGTH: Final = 200
@@ -61,6 +61,11 @@ class AdmissionPolicy:
                 violation, prompt, negative = match
                 await self._log(violation, prompt, negative, context)
                 raise PolicyViolation(SENTENCES[violation.rule])
+
+    async def allows(self, prompt: str, negative: str, context: RequestContext) -> bool:
+        """Whether a text that the user has not written may be a prompt; nothing is logged."""
+        rules = await self._moderation.rules_for(context.target.guild_id, context.user_id)
+        return find_violation(prompt, negative, words=rules.banned_words) is None
 
     async def _pictured(self, parents: Collection[str]) -> list[tuple[str, str]]:
         """The prompts of pictures and of those that they were made from."""

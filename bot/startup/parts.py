@@ -47,6 +47,7 @@ from bot.services.outbox import Outbox
 from bot.services.planner import Planner
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
+from bot.services.prompt_expander import PromptExpander
 from bot.services.queue_view import QueueView
 from bot.services.quota_service import QuotaService
 from bot.services.reports import ReportService
@@ -84,15 +85,15 @@ def build(
 ) -> Parts:
     """All objects between the client and the database, each with what it depends on."""
     limits, storage = _limits(settings), _storage(settings)
-    channels, message_client = ChannelResolver(client, db.guild_settings), MessageClient(client)
+    channels, messages = ChannelResolver(client, db.guild_settings), MessageClient(client)
     views, fetcher = ActionViews(ACTIONS), AttachmentFetcher(downloader, client)
     files, displays = _input_files(db, engine, storage), DisplayVersions(db.jobs, engine, storage)
-    results = _results(db, engine, storage, channels, message_client, views)
+    results = _results(db, engine, storage, channels, messages, views)
     preferences = PreferenceService(db.preferences, clock=clock)
     languages = Languages(client, preferences)
-    texts = (message_client, db.jobs, results, displays, channels)
+    texts = (messages, db.jobs, results, displays, channels)
     notifier = JobMessages(*texts, language=languages.of_job, clock=clock)
-    shown = (message_client, channels, displays, results, files, views)
+    shown = (messages, channels, displays, results, files, views)
     senders = _senders(client, db, storage, *shown, engine, clock)
     outbox = _outbox(db, senders, notifier, preferences, languages, clock)
     tasks, scheduler = JobTasks(outbox), JobScheduler(db.jobs, db.usage, engine, limits)
@@ -112,7 +113,7 @@ def build(
         presets=presets,
         reports=_reports(db, storage, job_service, clock),
         status_reporter=status_reporter,
-        message_client=message_client,
+        message_client=messages,
         outbox=outbox,
         gallery=Gallery(db.deliveries, outbox, clock),
         votes=VotingService(db.votes, clock),
@@ -122,6 +123,7 @@ def build(
         languages=languages,
         history=HistoryPages(db.history, db.jobs, storage),
         queue_view=QueueView(db.jobs, notifier.waits),
+        prompt_expander=PromptExpander(_admission(db, clock)),
         source_url=settings.imagine_source_url,
     )
     return Parts(services, notifier, dispatcher, tasks)
@@ -144,7 +146,7 @@ def _job_service(
         db.guild_settings,
         preferences,
         engine,
-        AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock),
+        _admission(db, clock),
         quota,
         inputs,
         dispatcher,
@@ -153,6 +155,10 @@ def _job_service(
         notifier,
         clock=clock,
     )
+
+
+def _admission(db: Database, clock: Clock) -> AdmissionPolicy:
+    return AdmissionPolicy(db.moderation, db.lineage, db.audit_log, clock)
 
 
 def _planner(

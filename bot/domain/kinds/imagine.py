@@ -59,6 +59,8 @@ class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The address of a reference for content and style, if there is one."""
     notes: tuple[str, ...] = ()
     """Sentences for the user about how the request was read."""
+    own_words: str = ""
+    """The user's own prompt, if that of the options is an expansion of it."""
 
     @property
     def follows_lines(self) -> bool:
@@ -105,7 +107,7 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
         recipes = make_variants(options, model, context, size=size.size, steered=steered)
     except ValueError as error:
         raise Refused(str(error)) from error
-    prompt = request.options.prompt
+    prompt = request.own_words or request.options.prompt
     return Plan(
         prompt=prompt if prompt != recipes[0].prompt else "",
         recipes=recipes,
