@@ -44,11 +44,12 @@ CREATE TABLE blocks (
     PRIMARY KEY (guild, person)
 ) STRICT;
 CREATE TABLE "cases" (
-    job TEXT PRIMARY KEY REFERENCES jobs (id),
+    job TEXT NOT NULL REFERENCES jobs (id),
     guild INTEGER NOT NULL,
     state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'removed', 'dismissed')),
     moderator INTEGER, -- who closed it
     closed_at REAL,
+    PRIMARY KEY (job, guild),
     CHECK ((state = 'open') = (closed_at IS NULL)),
     CHECK ((closed_at IS NULL) = (moderator IS NULL))
 ) STRICT;
@@ -232,14 +233,16 @@ CREATE TABLE presets (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "reports" (
     id INTEGER PRIMARY KEY,
-    job TEXT NOT NULL REFERENCES cases (job),
+    job TEXT NOT NULL,
+    guild INTEGER NOT NULL,
     channel INTEGER NOT NULL,
     message INTEGER NOT NULL,
     nth INTEGER CHECK (nth >= 1), -- NULL for the whole job
     reporter INTEGER NOT NULL,
     reason TEXT NOT NULL CHECK (length(reason) <= 400), -- '' for a reaction
     at REAL NOT NULL,
-    UNIQUE (message, reporter)
+    UNIQUE (message, reporter),
+    FOREIGN KEY (job, guild) REFERENCES "cases" (job, guild)
 ) STRICT;
 CREATE TABLE "usage" (
     job TEXT NOT NULL,
@@ -263,9 +266,9 @@ CREATE TABLE votes (
 CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
 CREATE INDEX cases_open ON cases (job) WHERE state = 'open';
-CREATE UNIQUE INDEX deliveries_card ON deliveries (job) WHERE kind = 'card';
+CREATE UNIQUE INDEX deliveries_card ON deliveries (job, guild) WHERE kind = 'card';
 CREATE UNIQUE INDEX deliveries_gallery ON deliveries (job, guild, coalesce(nth, 0))
-WHERE kind = 'gallery';
+WHERE kind IN ('gallery', 'withdrawal');
 CREATE INDEX deliveries_of_job ON deliveries (job);
 CREATE UNIQUE INDEX deliveries_result ON deliveries (job) WHERE kind = 'result';
 CREATE INDEX deliveries_undelivered ON deliveries (created_at) WHERE delivered_at IS NULL;
@@ -284,7 +287,7 @@ CREATE INDEX lineage_of_job ON lineage (job);
 CREATE INDEX pictures_by_pixels ON pictures (sha256);
 CREATE INDEX pictures_by_seed ON pictures (seed);
 CREATE INDEX reports_by_time ON reports (at);
-CREATE INDEX reports_of_job ON reports (job);
+CREATE INDEX reports_of_job ON reports (job, guild);
 CREATE INDEX reports_of_person ON reports (reporter, at);
 CREATE INDEX usage_by_time ON usage (at);
 CREATE INDEX usage_of_model ON usage (revision, at, pixels, work, seconds) WHERE work IS NOT NULL;

@@ -87,9 +87,9 @@ async def test_messages_and_requests_survive(old: sqlite3.Connection, tmp_path: 
         ]
         job = await db.jobs.job("done")
         assert job is not None and (job.target.message_id, job.target.token) == (50, None)
-        case = await db.reports.case("done")
+        case = await db.reports.case("done", 5)
         assert case is not None and (case.card_channel_id, case.card_message_id) == (12, 80)
-        assert await db.reports.without_card() == ["late"]
+        assert await db.reports.without_card() == [("late", 5)]
 
 
 @pytest.mark.usefixtures("old")

@@ -349,7 +349,7 @@ async def test_reported_jobs_are_erased_after_the_review_period(db: Database) ->
     await db.erasure.erase_user(1, now=300.0)
     assert await db.erasure.erase_deferred(now=249.0 + REVIEW_SECONDS) == 0
     assert await db.erasure.erase_deferred(now=250.0 + REVIEW_SECONDS) == 1
-    case = await db.reports.case("j1")
+    case = await db.reports.case("j1", 3)
     assert case is not None and case.state is CaseState.OPEN
 
 
@@ -362,8 +362,8 @@ async def test_reports_and_audit_entries_expire(db: Database, tmp_path: Path) ->
     await db.reports.close("j1", CaseState.DISMISSED, dismissal(at=10.0))
     await db.erasure.expire_all(now=AUDIT_DAYS * DAY + 20.0)
     assert [entry.created_at for entry in await db.audit_log.page(3, 1, 10)] == [50.0]
-    assert await db.reports.case("j1") is None
-    assert await db.reports.case("j2") is not None
+    assert await db.reports.case("j1", 3) is None
+    assert await db.reports.case("j2", 3) is not None
 
 
 async def test_erasure_keeps_anonymous_usage(db: Database, tmp_path: Path) -> None:

@@ -41,7 +41,10 @@ TARGETS: Final = Table(
         "reply_to_id": "reply_to",
     },
 )
-_IS_SAME: Final = "kind = :kind AND job = :job AND request IS :request AND delivered_at IS NULL"
+_IS_SAME: Final = (
+    "kind = :kind AND job = :job AND request IS :request AND guild IS :guild "
+    "AND delivered_at IS NULL"
+)
 
 
 class DeliveryStore(Store):
@@ -111,7 +114,8 @@ class DeliveryStore(Store):
         return updated.rowcount > 0
 
     async def withdraw(self, job_id: str, *, now: float) -> None:
-        """Let the posts of a job in galleries be deleted."""
+        """Let the posts of a job in galleries be deleted. Their rows stay, so that they do not
+        come back."""
         async with self._connection.transaction() as db:
             await _withdraw(db, rows.json([job_id]), now)
 
@@ -147,12 +151,13 @@ class DeliveryStore(Store):
         `case` since."""
         async with self._connection.transaction() as db:
             cards = await db.execute_fetchall(
-                "SELECT message FROM deliveries WHERE kind = 'card' AND job = ?", (case.job_id,)
+                "SELECT message FROM deliveries WHERE kind = 'card' AND job = ? AND guild = ?",
+                (case.job_id, case.guild_id),
             )
             current = next((row["message"] for row in cards), None)
             if current not in (case.card_message_id, message_id):
                 return False
-            await forget_card(db, case.job_id)
+            await forget_card(db, case.job_id, case.guild_id)
             await db.execute(
                 "INSERT OR REPLACE INTO deliveries "
                 "(kind, job, channel, guild, message, created_at, delivered_at) "
@@ -170,15 +175,21 @@ class DeliveryStore(Store):
     async def find(self, message_id: int) -> ShownJob | None:
         """What this message in a channel shows; None for direct messages with copies."""
         messages = await self._connection.fetch_all(
-            "SELECT job, nth FROM deliveries JOIN jobs ON jobs.id = job WHERE erased IS NULL "
+            # rows of old versions may lack the guild; then it is that of the job's channel
+            "SELECT job, nth, deliveries.channel, coalesce(deliveries.guild, "
+            "iif(deliveries.channel = jobs.channel, jobs.guild, NULL)) AS guild "
+            "FROM deliveries JOIN jobs ON jobs.id = job WHERE erased IS NULL "
             "AND deliveries.kind NOT IN ('direct', 'card', 'withdrawal') "
             "AND deliveries.message = ?",
             message_id,
         )
         if not messages:
             return None
-        jobs = await self._connection.fetch_all(f"{rows.JOBS} WHERE id = ?", messages[0]["job"])
-        return ShownJob(rows.to_job(jobs[0]), messages[0]["nth"]) if jobs else None
+        [message] = messages
+        jobs = await self._connection.fetch_all(f"{rows.JOBS} WHERE id = ?", message["job"])
+        if not jobs:
+            return None
+        return ShownJob(rows.to_job(jobs[0]), message["nth"], message["channel"], message["guild"])
 
     async def forget(self, message_id: int) -> None:
         """Forget a message that was deleted; not one that is still to be edited."""
@@ -306,9 +317,10 @@ async def complete_result(db: aiosqlite.Connection, job_id: str, *, now: float) 
 
 async def _withdraw(db: aiosqlite.Connection, job_ids: str, now: float) -> None:
     await db.execute(
-        "DELETE FROM deliveries WHERE kind = 'gallery' AND message IS NULL "
+        "UPDATE deliveries SET delivered_at = :now, request = NULL, recipient = NULL "
+        "WHERE kind = 'gallery' AND message IS NULL "
         "AND job IN (SELECT value FROM json_each(:job_ids))",
-        {"job_ids": job_ids},
+        {"job_ids": job_ids, "now": now},
     )
     await db.execute(
         "UPDATE deliveries SET kind = 'withdrawal', request = 'withdrawal:' || message, "
@@ -319,21 +331,24 @@ async def _withdraw(db: aiosqlite.Connection, job_ids: str, now: float) -> None:
     )
 
 
-async def forget_card(db: aiosqlite.Connection, job_id: str) -> None:
-    """Forget the card of a job's case, so that the case gets a new one."""
-    await db.execute("DELETE FROM deliveries WHERE kind = 'card' AND job = ?", (job_id,))
+async def forget_card(db: aiosqlite.Connection, job_id: str, guild_id: int) -> None:
+    """Forget the card of a job's case in a guild, so that the case gets a new one."""
+    await db.execute(
+        "DELETE FROM deliveries WHERE kind = 'card' AND job = ? AND guild = ?", (job_id, guild_id)
+    )
 
 
 async def forget_cards_without_case(db: aiosqlite.Connection) -> None:
     """Forget the cards of cases that have expired."""
     await db.execute(
-        "DELETE FROM deliveries WHERE kind = 'card' AND job NOT IN (SELECT job FROM cases)"
+        "DELETE FROM deliveries WHERE kind = 'card' "
+        "AND (job, guild) NOT IN (SELECT job, guild FROM cases)"
     )
 
 
 def _key(delivery: Delivery) -> dict[str, Value]:
-    kind, job_id, request = delivery.key
-    return {"kind": kind, "job": job_id, "request": request}
+    kind, job_id, request, guild_id = delivery.key
+    return {"kind": kind, "job": job_id, "request": request, "guild": guild_id}
 
 
 def _with_message(delivery: Delivery, message_id: int) -> Delivery:

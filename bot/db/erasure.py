@@ -28,7 +28,8 @@ _PARENTS: Final = (
     "WHERE job IN (SELECT value FROM json_each(?)) AND relation != 'reroll' ORDER BY nth"
 )
 _UNDER_REVIEW: Final = (
-    "EXISTS (SELECT 1 FROM cases JOIN reports ON reports.job = cases.job "  # noqa: S608 # ours
+    "EXISTS (SELECT 1 FROM cases JOIN reports "  # noqa: S608 # ours
+    "ON reports.job = cases.job AND reports.guild = cases.guild "
     f"WHERE cases.job = jobs.id AND state = 'open' AND at > :now - {REVIEW_SECONDS})"
 )
 """In SQL: moderators have not decided on a report of the job yet."""

@@ -18,6 +18,7 @@ REPORTS: Final = Table(
     Report,
     {
         "job_id": "job",
+        "guild_id": "guild",
         "channel_id": "channel",
         "message_id": "message",
         "nth": "nth",
@@ -26,9 +27,6 @@ REPORTS: Final = Table(
         "created_at": "at",
     },
 )
-"""The field `guild_id` is a column of the table `cases`."""
-
-
 _SHOWN_AGAIN: Final = (
     "WITH RECURSIVE shown (job) AS (SELECT ? UNION SELECT lineage.job FROM shown "
     "JOIN lineage ON parent > shown.job || '-' AND parent < shown.job || '.' "
@@ -40,7 +38,8 @@ _SHOWN_AGAIN: Final = (
 
 
 class ReportStore(Store):
-    """Writes the tables `reports` and `cases`. A case belongs to the reported job."""
+    """Writes the tables `reports` and `cases`. A guild has a case for each job that was reported
+    there."""
 
     retained_tables: ClassVar = {
         "reports": "moderators need them against abuse; they expire",
@@ -86,40 +85,48 @@ class ReportStore(Store):
                 return False
             reopened = await db.execute(
                 "UPDATE cases SET state = 'open', moderator = NULL, closed_at = NULL "
-                "WHERE job = ? AND state = 'dismissed'",
-                (report.job_id,),
+                "WHERE job = ? AND guild = ? AND state = 'dismissed'",
+                (report.job_id, report.guild_id),
             )
             if reopened.rowcount > 0:
-                await deliveries.forget_card(db, report.job_id)
+                await deliveries.forget_card(db, report.job_id, report.guild_id)
             await append(db, entry)
             return True
 
-    async def case(self, job_id: str) -> Case | None:
-        """The case of this job, if it was reported."""
-        cases = await self._connection.fetch_all("SELECT * FROM cases WHERE job = ?", job_id)
+    async def case(self, job_id: str, guild_id: int) -> Case | None:
+        """The case of this job in a guild, if it was reported there."""
+        key = {"job": job_id, "guild": guild_id}
+        cases = await self._connection.fetch_all(
+            "SELECT * FROM cases WHERE job = :job AND guild = :guild", **key
+        )
         if not cases:
             return None
         reports = await self._connection.fetch_all(
-            "SELECT * FROM reports WHERE job = ? ORDER BY id", job_id
+            "SELECT * FROM reports WHERE job = :job AND guild = :guild ORDER BY id", **key
         )
         cards = await self._connection.fetch_all(
             "SELECT channel, message FROM deliveries "
-            "WHERE kind = 'card' AND job = ? AND message IS NOT NULL",
-            job_id,
+            "WHERE kind = 'card' AND job = :job AND guild = :guild AND message IS NOT NULL",
+            **key,
         )
         return _case(cases[0], reports, cards[0] if cards else None)
 
-    async def without_card(self) -> list[str]:
-        """The job ids of open cases that have no card in the moderators' channel."""
+    async def without_card(self) -> list[tuple[str, int]]:
+        """The job and guild ids of open cases that have no card in the moderators' channel."""
         cases = await self._connection.fetch_all(
-            "SELECT job FROM cases WHERE state = 'open' "
-            "AND NOT EXISTS (SELECT 1 FROM deliveries "
-            "WHERE kind = 'card' AND deliveries.job = cases.job AND message > 0)"
+            "SELECT job, guild FROM cases WHERE state = 'open' "
+            "AND NOT EXISTS (SELECT 1 FROM deliveries WHERE kind = 'card' "
+            "AND deliveries.job = cases.job AND deliveries.guild = cases.guild AND message > 0)"
         )
-        return [row["job"] for row in cases]
+        return [(row["job"], row["guild"]) for row in cases]
+
+    async def guilds(self, job_id: str) -> list[int]:
+        """The ids of the guilds in which this job was reported."""
+        cases = await self._connection.fetch_all("SELECT guild FROM cases WHERE job = ?", job_id)
+        return [row["guild"] for row in cases]
 
     async def close(self, job_id: str, state: CaseState, entry: AuditEntry) -> bool:
-        """Close the case, if there is one, and append the audit entry.
+        """Close the case in the guild of the audit entry, if there is one, and append the entry.
 
         False if the case was closed in this way before.
         """
@@ -128,8 +135,8 @@ class ReportStore(Store):
 
     async def remove(self, job_id: str, entry: AuditEntry) -> list[str]:
         """Mark all pictures of a job as removed, schedule their files for deletion, and close the
-        case. The same happens to jobs that show these pictures again, such as films, and to the
-        copies of the pictures that they changed.
+        case in the guild of the audit entry. The same happens to jobs that show these pictures
+        again, such as films, and to the copies of the pictures that they changed.
 
         Returns the ids of these jobs; the caller then deletes the messages that show them.
         """
@@ -178,7 +185,8 @@ class ReportStore(Store):
         )
         await db.execute(
             "DELETE FROM cases "
-            "WHERE NOT EXISTS (SELECT 1 FROM reports WHERE reports.job = cases.job)"
+            "WHERE NOT EXISTS (SELECT 1 FROM reports "
+            "WHERE reports.job = cases.job AND reports.guild = cases.guild)"
         )
         await deliveries.forget_cards_without_case(db)
 
@@ -188,10 +196,12 @@ async def _close(
 ) -> bool:
     changed = await db.execute(
         "UPDATE cases SET state = ?, moderator = ?, closed_at = ? "
-        "WHERE job = ? AND state NOT IN (?, 'removed')",
-        (state.value, entry.actor_id, entry.created_at, job_id, state.value),
+        "WHERE job = ? AND guild = ? AND state NOT IN (?, 'removed')",
+        (state.value, entry.actor_id, entry.created_at, job_id, entry.guild_id, state.value),
     )
-    [(count,)] = await db.execute_fetchall("SELECT count(*) FROM cases WHERE job = ?", (job_id,))
+    [(count,)] = await db.execute_fetchall(
+        "SELECT count(*) FROM cases WHERE job = ? AND guild = ?", (job_id, entry.guild_id)
+    )
     is_new = changed.rowcount > 0 or not count
     if is_new:
         await append(db, entry)
@@ -206,5 +216,5 @@ def _case(row: sqlite3.Row, reports: list[sqlite3.Row], card: sqlite3.Row | None
         moderator_id=row["moderator"],
         card_channel_id=None if card is None else card["channel"],
         card_message_id=None if card is None else card["message"],
-        reports=tuple(REPORTS.from_row(report, guild_id=row["guild"]) for report in reports),
+        reports=tuple(REPORTS.from_row(report) for report in reports),
     )

@@ -1,10 +1,14 @@
 """What must arrive, or has arrived, as a message on Discord."""
 
 from enum import StrEnum
+from typing import TypeAlias
 
 import msgspec
 
 from bot.domain.job import Job, ResponseTarget
+
+DeliveryKey: TypeAlias = tuple[str, str, str | None, int | None]
+"""The kind, job, request and guild of a delivery."""
 
 
 class DeliveryKind(StrEnum):
@@ -45,9 +49,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970, of the request."""
 
     @property
-    def key(self) -> tuple[str, str, str | None]:
+    def key(self) -> DeliveryKey:
         """Identifies an undelivered delivery."""
-        return self.kind, self.job_id, self.request
+        return self.kind, self.job_id, self.request, self.target.guild_id
 
 
 def direct_copy(job: Job, *, now: float) -> Delivery:

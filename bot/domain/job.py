@@ -58,7 +58,8 @@ class ResponseTarget(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
     """The interaction's token: valid for 15 minutes, and a secret, so never logged."""
     reply_to_id: int | None = None
-    """The message that a job without an interaction replies to."""
+    """The message that a job without an interaction replies to, or that shows what is posted to a
+    gallery."""
 
     def __repr__(self) -> str:
         return f"ResponseTarget(channel_id={self.channel_id}, message_id={self.message_id})"
@@ -106,6 +107,10 @@ class ShownJob(msgspec.Struct, frozen=True):
 
     job: Job
     nth: int | None
+    channel_id: int | None = None
+    """Where the message is, which may not be where the job was requested; None without a
+    message."""
+    guild_id: int | None = None
 
 
 class JobTimings(msgspec.Struct, frozen=True, kw_only=True):

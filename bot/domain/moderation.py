@@ -92,7 +92,7 @@ class CaseState(StrEnum):
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A reported job with all its reports, oldest first."""
+    """A job that was reported in a guild, with all its reports there, oldest first."""
 
     job_id: str
     guild_id: int

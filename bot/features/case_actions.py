@@ -31,8 +31,8 @@ _ONLY_MESSAGE: Final = (
 async def catch_up(client: BotClient) -> None:
     """Post the cards that are missing, and finish removals that a crash interrupted."""
     reports = client.services.reports
-    for job_id in await reports.without_card():
-        await show(client, job_id)
+    for job_id, guild_id in await reports.without_card():
+        await show(client, job_id, guild_id)
     for channel_id, message_id in await reports.resume_removals():
         await _delete(client, channel_id, message_id)
 
@@ -89,15 +89,21 @@ async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
     """Do what a button on a card says."""
     check_moderator(interaction)
     await defer_privately(interaction)
-    details = await services(interaction).reports.details(match["job"])
-    if details is None or details.case.guild_id != interaction.guild_id:
+    details = await services(interaction).reports.details(match["job"], interaction.guild_id or 0)
+    if details is None:
         raise Refused(_UNKNOWN_REPORT)
     job, action = details.job, match["action"]
     if action != DISMISS:
         rules.check_not_deleted(job)
     response = await _ACTIONS[action](interaction, job)
-    await show(interaction.client, job.id)
+    await _update_cards(interaction.client, job)
     await interaction.edit_original_response(content=response)
+
+
+async def _update_cards(client: BotClient, job: Job) -> None:
+    """In all guilds in which the job was reported, as its pictures may be gone."""
+    for guild_id in await client.services.reports.guilds(job.id):
+        await show(client, job.id, guild_id)
 
 
 @app_commands.context_menu(name="Remove picture")
@@ -118,10 +124,10 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
         await interaction.edit_original_response(content=_ONLY_MESSAGE)
         return
     result = await finder.by_message(message.id)
-    if result is None or result.job.target.guild_id != interaction.guild_id:
+    if result is None or result.guild_id != interaction.guild_id:
         raise Refused(_NO_RESULT)
     response = await remove(interaction, result.job)
-    await show(interaction.client, result.job.id)
+    await _update_cards(interaction.client, result.job)
     await interaction.edit_original_response(content=response)
 
 

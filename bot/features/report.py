@@ -62,18 +62,18 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     """Store the report and show it to the moderators."""
     client = interaction.client
     reason = components.submitted_text(interaction, _REASON)[:MAX_REASON_CHARS]
-    job_id = await client.services.reports.submit(
+    report = await client.services.reports.submit(
         interaction.guild_id, int(match["message"]), interaction.user.id, reason
     )
     await defer_privately(interaction)
-    is_shown = await report_cards.show(client, job_id)
+    is_shown = await report_cards.show(client, report.job_id, report.guild_id)
     await interaction.edit_original_response(content=_SHOWN if is_shown else _STORED)
 
 
 async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:
     """Report without a reason. There is no reply, because everybody could read it."""
     try:
-        job_id = await client.services.reports.submit(
+        report = await client.services.reports.submit(
             reaction.guild_id, reaction.message_id, reaction.user_id
         )
     except Refused as error:
@@ -81,7 +81,7 @@ async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEven
             "The report of %d on %d is refused: %s", reaction.user_id, reaction.message_id, error
         )
         return
-    await report_cards.show(client, job_id)
+    await report_cards.show(client, report.job_id, report.guild_id)
 
 
 exports: Final = Exports(

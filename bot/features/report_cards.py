@@ -75,13 +75,14 @@ class CardSender:
 
         Raises DeliveryFailed if a later attempt may succeed.
         """
-        details = await self._client.services.reports.details(delivery.job_id)
+        guild_id = delivery.target.guild_id or 0
+        details = await self._client.services.reports.details(delivery.job_id, guild_id)
         if details is None:
             return False
         try:
             return await _edit_or_post(self._client, details)
         except DISCORD_ERRORS as error:
-            guild_id, reason = details.case.guild_id, describe(error)
+            reason = describe(error)
             log.warning(
                 "The moderators of %d do not see case %s: %s", guild_id, delivery.job_id, reason
             )
@@ -94,13 +95,12 @@ class CardSender:
         return False
 
 
-async def show(client: BotClient, job_id: str) -> bool:
+async def show(client: BotClient, job_id: str, guild_id: int) -> bool:
     """Post or update the card of a case; False if the moderators do not see it yet."""
-    details = await client.services.reports.details(job_id)
+    details = await client.services.reports.details(job_id, guild_id)
     if details is None:
         return False
-    case, channel_id = details.case, details.mod_channel_id
-    target = ResponseTarget(channel_id=channel_id or 0, guild_id=case.guild_id)
+    target = ResponseTarget(channel_id=details.mod_channel_id or 0, guild_id=guild_id)
     created_at = discord.utils.utcnow().timestamp()
     delivery = Delivery(kind=DeliveryKind.CARD, job_id=job_id, target=target, created_at=created_at)
     outbox = client.services.outbox

@@ -19,7 +19,7 @@ from bot.db.connection import DatabaseUnavailable, retry_until_written
 from bot.db.deliveries import DeliveryStore
 from bot.db.jobs import JobStore
 from bot.domain.clock import Clock
-from bot.domain.delivery import Delivery, DeliveryKind, direct_copy, result_of
+from bot.domain.delivery import Delivery, DeliveryKey, DeliveryKind, direct_copy, result_of
 from bot.domain.job import Job, Status
 from bot.errors import NETWORK_ERRORS, DeliveryFailed, FatalError, Refused
 from bot.i18n import ENGLISH, N_, from_english, in_language
@@ -67,7 +67,7 @@ class Outbox:
         self._retry_seconds = retry_seconds
         self._wants_copy = wants_copy
         self._language = language
-        self._in_progress: set[tuple[str, str, str | None]] = set()
+        self._in_progress: set[DeliveryKey] = set()
         """The keys of the deliveries that this process is attempting."""
         self._wake = asyncio.Event()
 

@@ -89,7 +89,7 @@ class ReportService:
         """
         now = self._clock()
         result = await self._deliveries.find(message_id)
-        if result is None or guild_id is None or result.job.target.guild_id != guild_id:
+        if result is None or guild_id is None or result.guild_id != guild_id:
             raise Refused(_NO_RESULT)
         already_reported, recent = await self._reports.previous_reports(
             user_id, message_id, since=now - HOUR
@@ -98,7 +98,7 @@ class ReportService:
         return Report(
             job_id=result.job.id,
             guild_id=guild_id,
-            channel_id=result.job.target.channel_id,
+            channel_id=result.channel_id or 0,
             message_id=message_id,
             nth=result.nth,
             reporter_id=user_id,
@@ -108,17 +108,18 @@ class ReportService:
 
     async def submit(
         self, guild_id: int | None, message_id: int, user_id: int, reason: str = ""
-    ) -> str:
-        """Store a report; the id of the reported job. Raises Refused as `build` does."""
+    ) -> Report:
+        """Store a report. Raises Refused as `build` does."""
         report = await self.build(guild_id, message_id, user_id)
-        await self._reports.submit(msgspec.structs.replace(report, reason=reason))
-        return report.job_id
+        report = msgspec.structs.replace(report, reason=reason)
+        await self._reports.submit(report)
+        return report
 
     # Cases
 
-    async def details(self, job_id: str) -> CaseDetails | None:
-        """The case of this job, if it was reported."""
-        case, job = await self._reports.case(job_id), await self._jobs.job(job_id)
+    async def details(self, job_id: str, guild_id: int) -> CaseDetails | None:
+        """The case of this job in a guild, if it was reported there."""
+        case, job = await self._reports.case(job_id, guild_id), await self._jobs.job(job_id)
         if case is None or job is None:
             return None
         rules = await self._moderation.rules_for(case.guild_id, job.user_id)
@@ -131,9 +132,13 @@ class ReportService:
             mod_channel_id=settings.mod_channel_id,
         )
 
-    async def without_card(self) -> list[str]:
-        """The job ids of open cases that have no card."""
+    async def without_card(self) -> list[tuple[str, int]]:
+        """The job and guild ids of open cases that have no card."""
         return await self._reports.without_card()
+
+    async def guilds(self, job_id: str) -> list[int]:
+        """The ids of the guilds in which this job was reported."""
+        return await self._reports.guilds(job_id)
 
     async def set_card(self, case: Case, channel_id: int, message_id: int) -> bool:
         """Record the message that shows the case; False if another one has been recorded since."""
