@@ -24,9 +24,10 @@ from bot.features.reaction_events import (
     handle_errors,
     idempotency_key,
     is_by_bot,
+    request_context,
 )
 from bot.features.restrictions import check_reaction
-from bot.messages import channels
+from bot.messages import gallery_access
 
 _STAR: Final = "⭐"
 _NO_GUILD: Final = "A gallery belongs to a server, so ⭐ does nothing in direct messages."
@@ -37,13 +38,6 @@ _NO_GALLERY: Final = (
 _GONE: Final = (
     "The gallery of this server was deleted, or I cannot see it. Members who manage the server can "
     "choose another one with /admin gallery."
-)
-_AGE_RESTRICTED: Final = (
-    "This channel is age-restricted and the gallery is not, so the picture is not posted there."
-)
-_HIDDEN: Final = (
-    "More people see the gallery than this channel, so only the user of the picture can post it "
-    "there."
 )
 log = logging.getLogger(__name__)
 
@@ -76,11 +70,13 @@ async def _post(client: BotClient, reaction: Reaction, result: ShownJob) -> None
     place = guild.get_channel_or_thread(reaction.channel_id)
     if gallery.id in (reaction.channel_id, getattr(place, "parent_id", None)):
         return  # everybody sees it there
-    _check_age_restriction(place, gallery)
+    gallery_access.check_age_restriction(place, gallery)
     if result.job.user_id != reaction.user_id:
-        _check_audience(place, gallery)
+        gallery_access.check_audience(place, gallery)
     check_not_timed_out(guild.me)
     check_can_show(gallery.permissions_for(guild.me), gallery)
+    context = request_context(client, reaction)
+    await client.services.job_service.check_shown(result.job, context)
     pictures = await client.services.job_finder.pictures(result)
     rules.check_any_finished(result.job, pictures)
     delivery = Delivery(
@@ -89,7 +85,9 @@ async def _post(client: BotClient, reaction: Reaction, result: ShownJob) -> None
         nth=pictures[0].nth if len(result.job.recipes) == 1 else result.nth,
         request=idempotency_key(reaction),
         recipient_id=reaction.user_id,
-        target=ResponseTarget(channel_id=gallery.id, guild_id=guild.id),
+        target=ResponseTarget(
+            channel_id=gallery.id, guild_id=guild.id, reply_to_id=reaction.message_id
+        ),
         created_at=discord.utils.utcnow().timestamp(),
     )
 
@@ -109,30 +107,6 @@ def _gallery(client: BotClient, guild: discord.Guild) -> discord.abc.GuildChanne
     if channel is None:
         raise Refused(_GONE)
     return channel
-
-
-def _check_age_restriction(place: object, gallery: discord.abc.GuildChannel) -> None:
-    """Raise Refused if everybody sees the gallery, but only adults the picture's channel, or it is
-    not known."""
-    channel, target = channels.from_channel(place).channel, channels.from_channel(gallery).channel
-    is_target_restricted = target is not None and target.is_age_restricted
-    if (channel is None or channel.is_age_restricted) and not is_target_restricted:
-        raise Refused(_AGE_RESTRICTED)
-
-
-def _check_audience(place: object, gallery: discord.abc.GuildChannel) -> None:
-    """Raise Refused if more people see the gallery than the picture, whose user did not choose
-    that."""
-    everyone = gallery.guild.default_role
-    channel = place.parent if isinstance(place, discord.Thread) else place
-    is_private = isinstance(place, discord.Thread) and place.is_private()
-    is_hidden = (
-        isinstance(channel, discord.abc.GuildChannel)
-        and not channel.permissions_for(everyone).view_channel
-        and gallery.permissions_for(everyone).view_channel
-    )
-    if is_private or is_hidden:
-        raise Refused(_HIDDEN)
 
 
 exports: Final = Exports(

@@ -87,17 +87,25 @@ def check_can_post(
 def check_can_show(permissions: discord.Permissions, channel: discord.abc.GuildChannel) -> None:
     """Raise Refused, naming what is missing, unless the bot may post pictures in this channel, or
     in this forum, with these."""
+    is_forum = isinstance(channel, discord.ForumChannel)
     needed = ["view_channel", "send_messages"]
     if all(getattr(permissions, name) for name in needed):  # the others depend on these
-        needed = ["attach_files"]
+        needed = ["attach_files", "read_message_history"] if is_forum else ["attach_files"]
     missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
-    if isinstance(channel, discord.ForumChannel) and "Send Messages" in missing:
+    if is_forum and "Send Messages" in missing:
         missing[missing.index("Send Messages")] = "Create Posts"
     if missing and not permissions.administrator:
         raise Refused(
             f"I need the permission {' and '.join(missing)} in <#{channel.id}> to post pictures "
             "there. An admin of this server can allow it."
         )
+
+
+def check_gallery(channel: object) -> None:
+    """Raise Refused unless this is a text channel or a forum that the bot may post pictures in."""
+    if not isinstance(channel, discord.TextChannel | discord.ForumChannel):
+        raise Refused("The gallery can be a text channel or a forum.")
+    check_can_show(channel.permissions_for(channel.guild.me), channel)
 
 
 def check_not_timed_out(me: discord.Member | None) -> None:

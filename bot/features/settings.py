@@ -16,7 +16,7 @@ from bot.domain.rules import strip_invisible
 from bot.domain.setting_values import Channels, Commands, Offer, channel_ids, command_names
 from bot.errors import Refused
 from bot.features.exports import Component, Exports
-from bot.features.permissions import can_manage, managed_guild
+from bot.features.permissions import can_manage, check_gallery, managed_guild
 from bot.features.places import everywhere
 from bot.features.preferences import settings_channel_id, settings_guild_id
 from bot.messages import channels, components, settings_panel
@@ -194,7 +194,7 @@ async def _set(interaction: Interaction, setting: Setting, layer: Layer, value: 
     _check_layer(setting, layer)
     _check_may_see(interaction, layer)
     if isinstance(setting.values, Channels):
-        _check_channels(interaction, channel_ids(value))
+        _check_channels(interaction, setting, channel_ids(value))
     if setting.name == "styles":
         presets = await services(interaction).presets.of(interaction.guild_id)
         value = ", ".join(styles.parse(str(value), presets.styles))
@@ -223,11 +223,14 @@ async def _reset(interaction: Interaction, setting: Setting, layer: Layer) -> Pa
     return _overview(interaction, layer, f"{setting.title.capitalize()}: reset {scope}.")
 
 
-def _check_channels(interaction: Interaction, ids: Sequence[int]) -> None:
+def _check_channels(interaction: Interaction, setting: Setting, ids: Sequence[int]) -> None:
     guild = interaction.guild
     for channel_id in ids:
-        if guild is None or guild.get_channel(channel_id) is None:
+        channel = None if guild is None else guild.get_channel(channel_id)
+        if channel is None:
             raise Refused(f"This server has no channel with the ID {channel_id} that I can see.")
+        if setting.name == "gallery_channel_id":
+            check_gallery(channel)
 
 
 # The panel

@@ -15,22 +15,27 @@ from bot.domain.delivery import Delivery
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.picture import Picture, picture_id
 from bot.errors import Refused
-from bot.messages import alt_texts, gallery_text, picture_files
+from bot.messages import alt_texts, gallery_access, gallery_text, picture_files
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import (
+    DISCORD_ERRORS,
     ContentRejected,
+    Meaning,
     MessageGone,
     TokenExpired,
     is_text_blocked,
+    meaning,
     translated_errors,
 )
 from bot.messages.message_client import MessageClient
 from bot.messages.message_content import MessageContent, OutgoingFile
 from bot.services.display_versions import DisplayVersions
+from bot.services.input_files import InputFiles
 from bot.storage import FileStorage
 from engine.contract import sha256
 from engine.contract.infotext import public_model_name
 
+_PRIVATE: Final = "This result is private, so it is not posted to the gallery."
 _MAX_NONCE: Final = 25
 _CLOCK_DIFFERENCE: Final = 60.0
 """Seconds between this machine's clock and Discord's, at most."""
@@ -62,6 +67,7 @@ class GalleryPosts:
         deliveries: DeliveryStore,
         storage: FileStorage,
         displays: DisplayVersions,
+        input_files: InputFiles,
         channels: ChannelResolver,
     ) -> None:
         self._client = client
@@ -70,6 +76,7 @@ class GalleryPosts:
         self._deliveries = deliveries
         self._storage = storage
         self._displays = displays
+        self._input_files = input_files
         self._channels = channels
 
     async def send(self, delivery: Delivery, *, is_first: bool = False) -> bool:
@@ -80,8 +87,10 @@ class GalleryPosts:
         if delivery.target.message_id is not None:
             return True  # the last process wrote it
         result = await self._result(delivery)
-        content = await self._content(delivery, result)
         try:
+            if not is_first:
+                await self._check_access(delivery, result.job)
+            content = await self._content(delivery, result)
             post = await self._write(delivery, content, result, is_first=is_first)
         except (MessageGone, ContentRejected, TokenExpired) as error:
             reason = f"I could not post the picture in <#{delivery.target.channel_id}>. ({error})"
@@ -110,6 +119,8 @@ class GalleryPosts:
         rules.check_not_deleted(job)
         if not job.has_ended:
             raise Refused("This is not finished yet.")
+        if job.plan.is_private:
+            raise Refused(_PRIVATE)
         pictures = await self._jobs.pictures(job.id)
         pictures = [picture for picture in pictures if delivery.nth in (None, picture.nth)]
         rules.check_any_finished(job, pictures)
@@ -120,6 +131,7 @@ class GalleryPosts:
         """The pictures as visible in the gallery, whose settings are fetched again."""
         job, pictures = result
         guild_id = delivery.target.guild_id or 0
+        await self._input_files.restore(pictures)
         await self._displays.make(job, delivery.nth)
         file, note = await self._file(delivery, result)
         end = f"\n{note}" if note else ""
@@ -149,8 +161,20 @@ class GalleryPosts:
             name = f"{job.id}.{fitted.suffix}"
         return OutgoingFile(name, fitted.data, alt_text, visible.needs_spoiler), fitted.note
 
-    async def _channel(self, delivery: Delivery) -> object:
-        channel_id = delivery.target.channel_id
+    async def _check_access(self, delivery: Delivery, job: Job) -> None:
+        """Raise Refused if the settings of a channel have changed since the reaction, so that the
+        gallery may not show the picture any more."""
+        source = await self._deliveries.find(delivery.target.reply_to_id or 0)
+        place_id = job.target.channel_id if source is None else source.channel_id or 0
+        place = await self._channel(place_id)
+        gallery_channel = await self._channel(delivery.target.channel_id)
+        gallery_access.check_age_restriction(place, gallery_channel)
+        if delivery.recipient_id != job.user_id and isinstance(
+            gallery_channel, discord.abc.GuildChannel
+        ):
+            gallery_access.check_audience(place, gallery_channel)
+
+    async def _channel(self, channel_id: int) -> object:
         with translated_errors(by_token=False):
             return self._client.get_channel(channel_id) or await self._client.fetch_channel(
                 channel_id
@@ -159,7 +183,7 @@ class GalleryPosts:
     async def _write(
         self, delivery: Delivery, content: MessageContent, result: _Result, *, is_first: bool
     ) -> _Message:
-        channel = await self._channel(delivery)
+        channel = await self._channel(delivery.target.channel_id)
         if not isinstance(channel, discord.ForumChannel):
             return await self._message(delivery, content)
         earlier = None if is_first else await self._earlier_post(channel, delivery)
@@ -196,7 +220,7 @@ class GalleryPosts:
         with translated_errors(by_token=False):
             for thread in await channel.guild.active_threads():
                 is_ours = thread.parent_id == channel.id and thread.owner_id == channel.guild.me.id
-                if is_ours and await _shows(thread, delivery):
+                if is_ours and await _is_post_of(thread, delivery):
                     return _Message(thread.id, thread.id)
         return None
 
@@ -251,12 +275,20 @@ def _tags(forum: discord.ForumChannel, result: _Result) -> list[discord.ForumTag
     return [allowed[tag.id] for tag in fitting]
 
 
-async def _shows(thread: discord.Thread, delivery: Delivery) -> bool:
-    """Whether this post of ours was made for the delivery; its files are named by the pictures."""
+async def _is_post_of(thread: discord.Thread, delivery: Delivery) -> bool:
+    """Whether this post of ours was made for the delivery; its files are named by the pictures.
+
+    It was not if its first message is gone.
+    """
     made_at = discord.utils.snowflake_time(thread.id).timestamp()
     if made_at < delivery.created_at - _CLOCK_DIFFERENCE:
         return False
-    message = await thread.fetch_message(thread.id)
+    try:
+        message = await thread.fetch_message(thread.id)
+    except DISCORD_ERRORS as error:
+        if meaning(error) not in (Meaning.GONE, Meaning.NO_ACCESS):
+            raise
+        return False
     name = delivery.job_id if delivery.nth is None else picture_id(delivery.job_id, delivery.nth)
     return any(
         name == file.filename.removeprefix("SPOILER_").split(".")[0] for file in message.attachments

@@ -258,7 +258,7 @@ def _senders(
         ),
         DeliveryKind.CARD: CardSender(client),
         DeliveryKind.GALLERY: GalleryPosts(
-            client, messages, db.jobs, db.deliveries, storage, displays, channels
+            client, messages, db.jobs, db.deliveries, storage, displays, files, channels
         ),
         DeliveryKind.WITHDRAWAL: GalleryWithdrawals(messages),
     }

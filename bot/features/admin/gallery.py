@@ -11,7 +11,7 @@ from bot.domain.preferences import Layer, Owner
 from bot.domain.setting_values import Offer
 from bot.errors import Refused
 from bot.features.exports import GroupCommand
-from bot.features.permissions import check_can_show, managed_guild
+from bot.features.permissions import check_gallery, managed_guild
 from bot.features.responses import respond_ephemeral
 
 
@@ -24,7 +24,7 @@ async def command(
     guild_id = managed_guild(interaction)
     if channel is not None:
         try:
-            check_can_show(channel.permissions_for(channel.guild.me), channel)
+            check_gallery(channel)
         except Refused as error:
             raise Refused(f"{error} I changed nothing.") from None
     await services(interaction).preferences.set(

@@ -1,0 +1,40 @@
+"""Who sees a gallery, compared with the channel in which a picture got a ⭐."""
+
+from typing import Final
+
+import discord
+
+from bot.errors import Refused
+from bot.messages import channels
+
+_AGE_RESTRICTED: Final = (
+    "This channel is age-restricted and the gallery is not, so the picture is not posted there."
+)
+_HIDDEN: Final = (
+    "More people see the gallery than this channel, so only the user of the picture can post it "
+    "there."
+)
+
+
+def check_age_restriction(place: object, gallery: object) -> None:
+    """Raise Refused if everybody sees the gallery, but only adults the picture's channel, or it is
+    not known."""
+    channel, target = channels.from_channel(place).channel, channels.from_channel(gallery).channel
+    is_target_restricted = target is not None and target.is_age_restricted
+    if (channel is None or channel.is_age_restricted) and not is_target_restricted:
+        raise Refused(_AGE_RESTRICTED)
+
+
+def check_audience(place: object, gallery: discord.abc.GuildChannel) -> None:
+    """Raise Refused if more people see the gallery than the picture, whose user did not choose
+    that."""
+    everyone = gallery.guild.default_role
+    channel = place.parent if isinstance(place, discord.Thread) else place
+    is_private = isinstance(place, discord.Thread) and place.is_private()
+    is_hidden = (
+        isinstance(channel, discord.abc.GuildChannel)
+        and not channel.permissions_for(everyone).view_channel
+        and gallery.permissions_for(everyone).view_channel
+    )
+    if is_private or is_hidden:
+        raise Refused(_HIDDEN)
