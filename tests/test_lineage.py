@@ -5,8 +5,9 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from bot.playground import Interaction, Message, Person
+from bot.playground import Interaction, Message, Person, Upload
 from tests.bot_harness import BotHarness
+from tests.changing import EDITOR, PAINTER
 from tests.fake_engine import FakeEngine
 
 FAMILY = "🌳 Family"
@@ -135,7 +136,7 @@ async def test_removed_and_deleted_relatives_are_blank(
 async def test_pictures_of_channels_that_a_person_cannot_open_are_not_shown(
     harness: BotHarness,
 ) -> None:
-    """Their ids are of no use there, and relatives from there are blank."""
+    """Their ids are of no use there, and relatives from there are left out."""
     private = harness.discord.person("Ada").dm
     interaction = await harness.ada.slash("imagine", prompt="a secret", count=1, where=private)
     await harness.result(interaction)
@@ -144,3 +145,31 @@ async def test_pictures_of_channels_that_a_person_cannot_open_are_not_shown(
     refused = await ben.slash("lineage", picture=secret)
     assert "no longer exists" in await harness.refusal(refused)
     assert "has no relatives" in (await lineage(harness, secret)).content
+
+
+@pytest.mark.parametrize("is_private", [True, False])
+async def test_what_only_another_person_can_see_is_left_out(
+    harness: BotHarness, engine: FakeEngine, is_private: bool
+) -> None:
+    """An uploaded picture is known by its pixels, but its family stays private, and its size."""
+    await harness.stop()
+    engine.models = (PAINTER, EDITOR)
+    await harness.start()
+    where = None if is_private else harness.ada.dm
+    options: dict[str, bool] = {"private": True} if is_private else {}
+    secret = await harness.result(
+        await harness.ada.slash("imagine", prompt="a secret", count=2, where=where, **options)
+    )
+    picture = await harness.result(await harness.ada.click(secret, "U1"))
+    upload = Upload("a.png", picture.attachments[0].data, "image/png")
+    edited = await harness.result(
+        await harness.ada.slash("edit", picture=upload, instruction="at night", count=2)
+    )
+    await harness.result(await harness.ada.click(edited, "V1"))
+    _, _, first, second, *_ = picture_ids(harness)
+    assert harness.query("SELECT 1 FROM lineage WHERE relation = 'edit'")
+    assert (await lineage(harness, first)).content == "🌳 **at night** · 7 pictures"
+    ben = harness.discord.person("Ben")
+    response = await lineage(harness, first, ben)
+    assert response.content == "🌳 **at night** · 5 pictures"
+    assert "has no relatives" in (await lineage(harness, second, ben)).content

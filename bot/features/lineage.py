@@ -49,7 +49,9 @@ async def _show(interaction: Interaction, picture_id: str) -> None:
         raise Refused(rules.UNKNOWN_PICTURE)
     rules.check_not_removed([member.picture])
     await defer_privately(interaction)
-    family = await services(interaction).family_trees.find(picture_id)
+    family = await services(interaction).family_trees.find(
+        picture_id, viewer_id=interaction.user.id
+    )
     if len(family.members) == 1:
         await interaction.edit_original_response(content=_ALONE)
         return

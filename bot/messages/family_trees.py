@@ -50,9 +50,9 @@ class FamilyTrees:
         self._finder = finder
         self._storage = storage
 
-    async def find(self, picture_id: str) -> FamilyPictures:
-        """The nearest relatives of a picture."""
-        relatives = await self._finder.relatives(picture_id, MAX_DISTANCE)
+    async def find(self, picture_id: str, *, viewer_id: int) -> FamilyPictures:
+        """The nearest relatives of a picture that this user may know of."""
+        relatives = await self._finder.relatives(picture_id, MAX_DISTANCE, viewer_id=viewer_id)
         family = nearest(relatives.parents, picture_id)
         members = {name: await self._finder.member(name) for name in family.parents}
         return FamilyPictures(picture_id, family, relatives, members)

@@ -39,24 +39,38 @@ class FamilyFinder:
         self._lineage = lineage
         self._jobs = jobs
 
-    async def relatives(self, picture_id: str, max_distance: int) -> Relatives:
+    async def relatives(self, picture_id: str, max_distance: int, *, viewer_id: int) -> Relatives:
         """The relatives up to one generation further away than `max_distance`.
 
         Of a picture that was made from several, one parent counts. Pictures that are not painted
-        yet are left out, and those that only repeat another one.
+        yet are left out, those that only repeat another one, and those that only another user can
+        see, with all that is related through them.
         """
         relatives = Relatives({}, {})
         distances, queue = {picture_id: 0}, deque([picture_id])
+        hidden: dict[str, bool] = {}
         while queue and len(distances) < _MAX_EXPLORED:
             current = queue.popleft()
             for kinship in await self._kinships(current, relatives):
+                relative = kinship.parent if kinship.child == current else kinship.child
+                job_id = job_id_of(relative)
+                if job_id not in hidden:
+                    hidden[job_id] = await self._is_hidden(job_id, viewer_id)
+                if hidden[job_id]:
+                    continue
                 relatives.parents[kinship.child] = kinship.parent
                 relatives.relations[kinship.child] = kinship.relation
-                relative = kinship.parent if kinship.child == current else kinship.child
                 if relative not in distances and distances[current] <= max_distance:
                     distances[relative] = distances[current] + 1
                     queue.append(relative)
         return relatives
+
+    async def _is_hidden(self, job_id: str, viewer_id: int) -> bool:
+        """Whether a user may not even learn of a job: its user alone sees the result."""
+        job = await self._jobs.job(job_id)
+        if job is None or job.deletion_reason is not None or job.user_id == viewer_id:
+            return False
+        return job.plan.is_private or job.target.guild_id is None
 
     async def _kinships(self, picture_id: str, relatives: Relatives) -> list[Kinship]:
         """Those of a picture that are not among the relatives."""
