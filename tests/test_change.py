@@ -113,6 +113,21 @@ async def test_the_author_replies_without_the_mention(
     assert len(engine.paints) == 2
 
 
+@pytest.mark.parametrize("words", ["Thanks, that's amazing!", "❤️", "sehr schön", "#2 nice"])
+async def test_small_talk_paints_nothing(
+    harness: BotHarness, engine: FakeEngine, words: str
+) -> None:
+    """Discord mentions the bot in each reply to it; who wrote the mention gets a 👍."""
+    grid = await harness.imagine()
+    thanks = await harness.ada.say(words, reply_to=grid)
+    addressed = await harness.ada.say(mention(harness, words), reply_to=grid)
+    await harness.discord.until(lambda: addressed.reactions, why="a reaction")
+    await harness.imagine()
+    assert len(engine.paints) == 2
+    assert [list(item.reactions) for item in (thanks, addressed)] == [[], ["👍"]]
+    assert len(harness.discord.messages()) == 4  # no answer
+
+
 @pytest.mark.parametrize("words", [f"#2 {NIGHT}", f"2: {NIGHT}"])
 async def test_a_reply_names_one_of_several_pictures(
     harness: BotHarness, engine: FakeEngine, words: str

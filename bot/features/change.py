@@ -3,6 +3,7 @@
 The words become an edit if a model edits pictures, or else a remix whose prompt they extend.
 """
 
+import logging
 import re
 from typing import Final
 
@@ -15,6 +16,7 @@ from bot.domain.job import Job, RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import edit, remix
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan
+from bot.domain.small_talk import asks_for_nothing
 from bot.errors import Refused
 from bot.features import message_result
 from bot.features.changing import check_form, start
@@ -25,6 +27,7 @@ from bot.features.public_replies import ReplyAddress, handle_errors
 from bot.features.responses import request_context, role_ids
 from bot.features.restrictions import check_channel
 from bot.messages import captions, channels, components
+from bot.messages.discord_errors import DISCORD_ERRORS, describe
 from engine.contract import MAX_PROMPT_CHARS
 
 _MODAL: Final = "changeit"
@@ -37,8 +40,10 @@ _NO_PICTURE: Final = (
 _WHICH_PICTURE: Final = (
     "Which picture? Begin with its number, as in: #2 make it night. Or reply to a single picture."
 )
+_READ: Final = "👍"
 _NUMBER: Final = re.compile(r"(?:#\s*(\d{1,3})\b[\s:,.]*|(\d{1,3})\s*:\s*)(?=\S)")
 """The number of a picture before the words about it."""
+log = logging.getLogger(__name__)
 
 
 # The Apps menu
@@ -109,7 +114,8 @@ async def on_submit(interaction: Interaction, match: re.Match[str]) -> None:
 async def on_message(client: BotClient, message: discord.Message) -> None:
     """Start a job of the words of a reply to one of the bot's pictures that mentions the bot.
 
-    In a guild, the user who requested the picture need not write the mention: a reply has it.
+    In a guild, the user who requested the picture need not write the mention: a reply has it, by
+    default. So a reply of small talk is not taken for a request.
     """
     reference, me = message.reference, client.user
     is_reply = message.type is discord.MessageType.reply and reference is not None
@@ -122,9 +128,14 @@ async def on_message(client: BotClient, message: discord.Message) -> None:
     is_addressed = message.guild is None or mention.search(message.content) is not None
     if result is None or not (is_addressed or message.author.id == result.job.user_id):
         return
+    words = mention.sub(" ", message.content)
+    if asks_for_nothing(words) and (rules.strip_invisible(words) or not is_addressed):
+        if is_addressed:
+            await _acknowledge(message)
+        return
     address = ReplyAddress(message.channel.id, message.id, message.author.id)
     async with handle_errors(client, address, "The reply"):
-        await _start_from_reply(client, message, result, mention.sub(" ", message.content))
+        await _start_from_reply(client, message, result, words)
 
 
 async def _start_from_reply(
@@ -151,6 +162,14 @@ async def _start_from_reply(
     job = await service.submit(kind, plan, context)
     if job is not None:
         service.start(job)
+
+
+async def _acknowledge(message: discord.Message) -> None:
+    """Show that a message to the bot was read. A failure is only logged."""
+    try:
+        await message.add_reaction(_READ)
+    except DISCORD_ERRORS as error:
+        log.info("The message %d gets no reaction: %s", message.id, describe(error))
 
 
 # Both
