@@ -114,9 +114,7 @@ async def test_the_author_replies_without_the_mention(
 
 
 @pytest.mark.parametrize("words", ["Thanks, that's amazing!", "❤️", "sehr schön", "#2 nice"])
-async def test_small_talk_paints_nothing(
-    harness: BotHarness, engine: FakeEngine, words: str
-) -> None:
+async def test_remarks_paint_nothing(harness: BotHarness, engine: FakeEngine, words: str) -> None:
     """Discord mentions the bot in each reply to it; who wrote the mention gets a 👍."""
     grid = await harness.imagine()
     thanks = await harness.ada.say(words, reply_to=grid)

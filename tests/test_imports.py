@@ -97,8 +97,8 @@ LIBRARIES = {
         "bot.messages.message_client bot.messages.message_content bot.messages.message_parser "
         "bot.messages.expansion_previews "
         "bot.messages.sketch_forms bot.messages.temporary_replies "
-        "bot.messages.attachment_fetcher bot.messages.gallery_posts bot.messages.upload_limits "
-        "bot.messages.settings_panel "
+        "bot.messages.attachment_fetcher bot.messages.gallery_access bot.messages.gallery_posts "
+        "bot.messages.upload_limits bot.messages.settings_panel "
         "bot.messages.help_pages bot.messages.languages bot.messages.presence "
         "bot.messages.queue_panel"
     ),

@@ -74,6 +74,22 @@ def test_a_picture_that_is_too_wide_for_webp_is_a_jpeg() -> None:
     assert ending == "jpg"
 
 
+@pytest.mark.parametrize(("limit", "suffix"), [(66_000, "webp"), (30_000, "jpg")])
+def test_other_files_have_the_recipe_too(tmp_path: Path, limit: int, suffix: str) -> None:
+    """Of one picture and of all of a grid; the text counts towards the limit."""
+    archive = FileStorage(tmp_path)
+    stored = encoded(colours(256))
+    pictures = [picture(nth=nth, path=archive.save_picture("j1", nth, stored)) for nth in (1, 2)]
+    recipes = tuple(item.recipe for item in pictures)
+    fitted = picture_files.picture_file(
+        archive, visible_in(pictures, NsfwPolicy.BLOCK), index=1, limit=limit
+    )
+    assert fitted.suffix == suffix and len(fitted.data) <= limit
+    assert read_metadata(fitted.data).recipes == recipes[1:]
+    grid = picture_files.grid_file(archive, visible_in(pictures, NsfwPolicy.BLOCK), limit=2 * limit)
+    assert grid.suffix == suffix and read_metadata(grid.data).recipes == recipes
+
+
 def test_a_job_is_one_grid(tmp_path: Path) -> None:
     """It consists of the stored files, with a blank cell for each withheld picture."""
     archive = FileStorage(tmp_path)

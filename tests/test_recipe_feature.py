@@ -8,8 +8,10 @@ from PIL import Image
 
 from bot.playground import Fault, Interaction, Message, Playground, Upload
 from engine.contract import PromptFormat, Recipe
+from engine.contract.images.encode import encode_jpeg, encode_webp
+from engine.contract.images.exif_text import exif
 from engine.contract.images.png_text import with_texts
-from engine.contract.metadata import read_metadata, with_metadata
+from engine.contract.metadata import exif_of, read_metadata, with_metadata
 from tests.bot_harness import BotHarness
 from tests.fake_engine import FakeEngine, png
 from tests.samples import recipe
@@ -17,7 +19,8 @@ from tests.test_imagine import SKETCH
 
 SHOW = "Show recipe"
 PAINT = "🎨 Paint"
-PLAIN = png(Image.new("RGB", (64, 64), "red"))
+RED = Image.new("RGB", (64, 64), "red")
+PLAIN = png(RED)
 WEB_UI = "a boat\nSteps: 8, Sampler: Euler a, CFG scale: 3, Seed: 12, Size: 64x64, Clip skip: 2"
 
 
@@ -169,6 +172,30 @@ async def test_a_picture_of_the_web_ui_is_painted(harness: BotHarness, engine: F
     )
 
 
+@pytest.mark.parametrize("suffix", ["webp", "jpg"])
+async def test_a_smaller_file_of_ours_has_the_recipe_too(
+    harness: BotHarness, engine: FakeEngine, suffix: str
+) -> None:
+    """It is sent where a PNG exceeds the limit."""
+    encode = encode_webp if suffix == "webp" else encode_jpeg
+    await harness.imagine()
+    data = encode(RED, exif=exif_of(engine.paints[0].recipes))
+    file = Upload(f"a.{suffix}", data)
+    for offered in (
+        await answer(harness, await harness.ada.slash("recipe", file=file)),
+        await shown(harness, await harness.ada.say("look", file)),
+    ):
+        await harness.result(await harness.ada.click(offered, PAINT))
+        assert engine.paints[-1].recipes == engine.paints[0].recipes
+
+
+async def test_a_jpeg_of_the_web_ui_is_painted(harness: BotHarness, engine: FakeEngine) -> None:
+    """It has the same text, in EXIF data."""
+    offered = await read(harness, encode_jpeg(RED, exif=exif(WEB_UI, "")))
+    await harness.result(await harness.ada.click(offered, PAINT))
+    assert [item.prompt for item in engine.paints[0].recipes] == ["a boat"]
+
+
 async def test_files_without_a_usable_recipe_are_refused(
     harness: BotHarness, engine: FakeEngine
 ) -> None:
@@ -176,7 +203,13 @@ async def test_files_without_a_usable_recipe_are_refused(
     gone: Recipe = recipe(model="dream")
     for data, sentence in (
         (PLAIN, "There is no recipe in this file."),
-        (b"\xff\xd8\xff\xe0", "This file is not a PNG picture."),
+        (b"GIF89a", "This file is no PNG, WebP or JPEG picture."),
+        (encode_jpeg(RED), "There is no recipe in this file."),
+        (encode_webp(RED, exif("[", "[1]")), "is not valid"),
+        (
+            encode_jpeg(RED, exif=b"Exif\0\0MM\0*\xff"),
+            "The text inside of this picture is damaged.",
+        ),
         (with_texts(PLAIN, {"imagine-recipes": "[1]"}), "is not valid"),
         (with_metadata(PLAIN, [gone]), "painted with the model dream"),
     ):

@@ -16,7 +16,7 @@ from bot.domain.job import Job, RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import edit, remix
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan
-from bot.domain.small_talk import asks_for_nothing
+from bot.domain.remarks import asks_for_nothing
 from bot.errors import Refused
 from bot.features import message_result
 from bot.features.changing import check_form, start

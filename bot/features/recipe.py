@@ -1,4 +1,4 @@
-"""Show recipe and /recipe: the recipe of pictures, by a message or an id, or of a PNG."""
+"""Show recipe and /recipe: the recipe of pictures, by a message or an id, or of a file."""
 
 import io
 import re
@@ -33,8 +33,9 @@ from engine.contract.metadata import Metadata
 
 PAINT_ID: Final = f"{components.VERSION}:recipe:paint"
 _ONE_OPTION: Final = (
-    "Give either `picture`, an id or the link of a message, or `file`, a PNG with a recipe inside."
+    "Give either `picture`, an id or the link of a message, or `file`, with a recipe inside."
 )
+_FILE_SUFFIXES: Final = (".png", ".webp", ".jpg", ".jpeg")
 _NO_RECIPE: Final = "That message shows no picture whose recipe I know."
 
 
@@ -50,7 +51,9 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
         rules.check_any_finished(result.job, pictures)
         await _show_pictures(interaction, pictures)
         return
-    uploads = [file for file in message.attachments if file.filename.lower().endswith(".png")]
+    uploads = [
+        file for file in message.attachments if file.filename.lower().endswith(_FILE_SUFFIXES)
+    ]
     if not uploads:
         raise Refused(_NO_RECIPE)
     await _show_upload(interaction, uploads[0])

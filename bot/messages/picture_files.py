@@ -26,7 +26,7 @@ from engine.contract.images.encode import (
     encode_webp,
 )
 from engine.contract.images.png_text import BadText
-from engine.contract.metadata import has_flow_schedule, with_metadata
+from engine.contract.metadata import exif_of, has_flow_schedule, with_metadata
 from engine.contract.samplers import FLOW_SAMPLERS
 
 _JPEG_QUALITY: Final = 92
@@ -125,14 +125,14 @@ def picture_file(
     It is the stored file or, if there is one, its enlarged version.
     """
     picture = visible.pictures[index]
-    stored = _shown(storage, picture)
+    stored, is_flow = _shown(storage, picture), has_flow_model(storage, picture)
     try:
-        data = with_metadata(stored, [picture.recipe], is_flow=has_flow_model(storage, picture))
+        data = with_metadata(stored, [picture.recipe], is_flow=is_flow)
     except BadText as error:
         raise FileMissing(_DAMAGED) from error
     if len(data) <= limit:
         return FittedFile("png", data)
-    return encode_within(_decode(stored), limit)
+    return encode_within(_decode(stored), limit, [picture.recipe], is_flow=is_flow)
 
 
 def thumbnail(storage: FileStorage, picture: Picture, side: int) -> Image.Image:
@@ -155,7 +155,7 @@ def encode_within(
     *,
     is_flow: bool = False,
 ) -> FittedFile:
-    """PNG with these recipes if it fits, else lossless WebP, else JPEG, else a smaller JPEG.
+    """PNG if it fits, else lossless WebP, else JPEG, else a smaller JPEG; with these recipes.
 
     `is_flow` says that the model of the first recipe is one with flow matching. Raises Refused,
     with a sentence for everybody, if not even a JPEG of a quarter of its width fits.
@@ -164,15 +164,16 @@ def encode_within(
         data = with_metadata(encode(image), recipes, is_flow=is_flow)
         if len(data) <= limit:
             return FittedFile("png", data)
-    webp = encode_webp(image) if max(image.size) <= MAX_WEBP_SIDE else None
+    exif = exif_of(recipes, is_flow=is_flow)
+    webp = encode_webp(image, exif) if max(image.size) <= MAX_WEBP_SIDE else None
     if webp is not None and len(webp) <= limit:
         return FittedFile("webp", webp, _WEBP.format(limit=_size(limit)))
-    return _lossy(image, limit)
+    return _lossy(image, limit, exif)
 
 
-def _lossy(image: Image.Image, limit: int) -> FittedFile:
+def _lossy(image: Image.Image, limit: int, exif: bytes) -> FittedFile:
     copy, note = image, _JPEG
-    while len(data := encode_jpeg(copy, _JPEG_QUALITY)) > limit:
+    while len(data := encode_jpeg(copy, _JPEG_QUALITY, exif)) > limit:
         width, height = round(copy.width * _SHRINK_FACTOR), round(copy.height * _SHRINK_FACTOR)
         if width < image.width * _MIN_SHRINK or not height:
             raise Refused(_NOTHING_FITS.format(limit=_size(limit)))

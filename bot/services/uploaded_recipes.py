@@ -28,7 +28,7 @@ class UploadedRecipes:
         self._storage = storage
 
     async def read_picture(self, url: str) -> Metadata:
-        """What a PNG says about its pictures. Raises BotError, with a sentence for the user."""
+        """What a file says about its pictures. Raises BotError, with a sentence for the user."""
         data = await self._fetcher.fetch(url)
         try:
             return await asyncio.to_thread(read_metadata, data)

@@ -1,4 +1,4 @@
-"""The recipes inside of PNG files, for other programs and for this one.
+"""The recipes inside of picture files, for other programs and for this one.
 
 A file has the text of the first picture as AUTOMATIC1111's web UI writes it, and the recipes of
 all its pictures as JSON. Both are a convenience: the database has the truth, and a file from
@@ -11,7 +11,14 @@ from typing import Final
 
 import msgspec
 
-from engine.contract.images.png_text import MAX_TEXT_BYTES, BadText, read_texts, with_texts
+from engine.contract.images import exif_text
+from engine.contract.images.png_text import (
+    MAX_TEXT_BYTES,
+    BadText,
+    is_png,
+    read_texts,
+    with_texts,
+)
 from engine.contract.infotext import (
     RECIPES_KEYWORD,
     Infotext,
@@ -48,6 +55,14 @@ def with_metadata(png: bytes, recipes: Sequence[Work], *, is_flow: bool = False)
         RECIPES_KEYWORD: encode_recipes(recipes, MAX_TEXT_BYTES // 2),
     }
     return with_texts(png, texts)
+
+
+def exif_of(recipes: Sequence[Work], *, is_flow: bool = False) -> bytes:
+    """The same for JPEG and WebP files, as EXIF data; empty without recipes."""
+    if not recipes:
+        return b""
+    comment = write_infotext(recipes[0], is_flow=is_flow)
+    return exif_text.exif(comment, encode_recipes(recipes, exif_text.MAX_EXIF_BYTES // 2))
 
 
 def encode_recipes(recipes: Sequence[Work], max_bytes: int) -> str:
@@ -97,10 +112,16 @@ def has_flow_schedule(png: bytes) -> bool:
     return infotext is not None and infotext.has_flow_schedule
 
 
-def read_metadata(png: bytes) -> Metadata:
-    """What a file says about its pictures. Raises BadText, with a sentence for the user."""
-    texts = read_texts(png, (INFOTEXT_KEYWORD, RECIPES_KEYWORD))
-    recipes, infotext = texts.get(RECIPES_KEYWORD), texts.get(INFOTEXT_KEYWORD)
+def read_metadata(data: bytes) -> Metadata:
+    """What a PNG, WebP or JPEG says about its pictures. Raises BadText, with a sentence for the
+    user."""
+    if is_png(data):
+        texts = read_texts(data, (INFOTEXT_KEYWORD, RECIPES_KEYWORD))
+        recipes, infotext = texts.get(RECIPES_KEYWORD), texts.get(INFOTEXT_KEYWORD)
+    elif exif_text.is_jpeg_or_webp(data):
+        infotext, recipes = exif_text.read_texts(data)
+    else:
+        raise BadText("This file is no PNG, WebP or JPEG picture.")
     return Metadata(
         recipes=() if recipes is None else decode_recipes(recipes),
         infotext=None if infotext is None else read_infotext(infotext),

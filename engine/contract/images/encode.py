@@ -30,15 +30,15 @@ def encode_picture(image: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def encode_webp(image: Image.Image) -> bytes:
+def encode_webp(image: Image.Image, exif: bytes = b"") -> bytes:
     """A lossless WebP file, which is smaller than a PNG and takes longer."""
     file = io.BytesIO()
-    image.save(file, "WEBP", lossless=True, method=_WEBP_EFFORT)
+    image.save(file, "WEBP", lossless=True, method=_WEBP_EFFORT, exif=exif)
     return file.getvalue()
 
 
-def encode_jpeg(image: Image.Image, quality: int = 75) -> bytes:
-    """A JPEG file, for previews."""
+def encode_jpeg(image: Image.Image, quality: int = 75, exif: bytes = b"") -> bytes:
+    """A JPEG file."""
     file = io.BytesIO()
-    image.save(file, "JPEG", quality=quality)
+    image.save(file, "JPEG", quality=quality, exif=exif)
     return file.getvalue()

@@ -42,6 +42,11 @@ class _Chunk(NamedTuple):
         return bytes(self.data[: _MAX_KEYWORD_BYTES + 1]).partition(b"\0")[0].decode(_LATIN_1)
 
 
+def is_png(data: bytes) -> bool:
+    """Whether a file begins like a PNG."""
+    return data.startswith(_SIGNATURE)
+
+
 def read_texts(png: bytes, keywords: Iterable[str]) -> dict[str, str]:
     """The texts with these keywords; of several with one keyword, the first.
 
@@ -73,7 +78,7 @@ def with_texts(png: bytes, texts: Mapping[str, str]) -> bytes:
 
 def _chunks(png: bytes) -> Iterator[_Chunk]:
     """The chunks up to IEND, or up to the first one that is cut off."""
-    if not png.startswith(_SIGNATURE):
+    if not is_png(png):
         raise BadText("This file is not a PNG picture.")
     view, position = memoryview(png), len(_SIGNATURE)
     for _ in range(_MAX_CHUNKS):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.small_talk import asks_for_nothing
+from bot.domain.remarks import asks_for_nothing
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ from bot.domain.small_talk import asks_for_nothing
         *("ありがとうございます！", "すごい！", "とてもきれいですね", "最高", "ｗｗｗ", "草"),
     ],
 )
-def test_small_talk_asks_for_nothing(text: str) -> None:
+def test_remarks_ask_for_nothing(text: str) -> None:
     """In the languages of the bot."""
     assert asks_for_nothing(text)
 
@@ -63,6 +63,6 @@ def test_small_talk_asks_for_nothing(text: str) -> None:
         *("夜にして", "もっと明るく", "空をきれいに", "1️⃣"),
     ],
 )
-def test_wishes_are_no_small_talk(text: str) -> None:
+def test_wishes_are_no_remarks(text: str) -> None:
     """Also with thanks."""
     assert not asks_for_nothing(text)

@@ -56,13 +56,13 @@ def asks_for_nothing(text: str) -> bool:
     for pattern in (_CUSTOM_EMOJI, _PICTURE_NUMBER, _RATING):
         text = pattern.sub(" ", text)
     words = re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold().replace("'", ""))
-    return all(_is_small_talk(word) for word in words)
+    return all(_is_remark(word) for word in words)
 
 
-def _is_small_talk(word: str) -> bool:
+def _is_remark(word: str) -> bool:
     if _JAPANESE.fullmatch(word):
         return True
     decomposed = unicodedata.normalize("NFKD", word)
-    plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    plain = "".join(char for char in decomposed if not unicodedata.combining(char))
     spellings = {plain, _LONG_RUN.sub(r"\1", plain), _LONG_RUN.sub(r"\1\1", plain)}
     return any(item in _WORDS or _LAUGHTER.fullmatch(item) for item in spellings)
