@@ -14,6 +14,7 @@ from bot.messages.family_trees import FamilyTrees
 from bot.messages.history_pages import HistoryPages
 from bot.messages.languages import Languages
 from bot.messages.message_client import MessageClient
+from bot.messages.poll_messages import PollMessages
 from bot.monitoring.status import StatusReporter
 from bot.services.gallery import Gallery
 from bot.services.inputs import InputService
@@ -22,6 +23,7 @@ from bot.services.job_service import JobService
 from bot.services.moderation import ModerationService
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.polls import PollService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.prompt_expander import PromptExpander
@@ -46,6 +48,8 @@ class Services(msgspec.Struct, frozen=True):
     outbox: Outbox
     gallery: Gallery
     votes: VotingService
+    polls: PollService
+    poll_messages: PollMessages
     retention: Retention
     family_trees: FamilyTrees
     preferences: PreferenceService

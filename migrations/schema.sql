@@ -217,6 +217,16 @@ CREATE TABLE "pictures" (
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))
 ) STRICT;
+CREATE TABLE polls (
+    message INTEGER PRIMARY KEY, -- that has the poll
+    channel INTEGER NOT NULL,
+    guild INTEGER,
+    person INTEGER NOT NULL, -- who started it
+    winners INTEGER NOT NULL CHECK (winners >= 2), -- how many pictures are crossed
+    pictures TEXT NOT NULL, -- JSON: the id of that of each answer, in order
+    options TEXT NOT NULL, -- JSON: the options of the request
+    at REAL NOT NULL
+) STRICT;
 CREATE TABLE preferences (
     layer TEXT NOT NULL CHECK (layer IN ('guild', 'channel', 'user')),
     owner INTEGER NOT NULL, -- the id of the guild, channel or user
@@ -286,6 +296,7 @@ CREATE INDEX lineage_by_parent ON lineage (parent);
 CREATE INDEX lineage_of_job ON lineage (job);
 CREATE INDEX pictures_by_pixels ON pictures (sha256);
 CREATE INDEX pictures_by_seed ON pictures (seed);
+CREATE INDEX polls_of_person ON polls (person);
 CREATE INDEX reports_by_time ON reports (at);
 CREATE INDEX reports_of_job ON reports (job, guild);
 CREATE INDEX reports_of_person ON reports (reporter, at);

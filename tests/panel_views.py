@@ -10,6 +10,7 @@ from bot.features import about, sketch
 from bot.messages import (
     expansion_previews,
     help_pages,
+    poll_messages,
     queue_panel,
     settings_panel,
     sketch_forms,
@@ -42,6 +43,7 @@ def panel_views(job_id: str) -> list[discord.ui.View | discord.ui.LayoutView]:
             expansion_previews.view(ExpansionPreview("a cat, at noon", own, {}, {}), 2**32)
             for own in ("a cat", "a cat, at noon")
         ),
+        poll_messages.end_view(2**63 - 1),
     ]
 
 

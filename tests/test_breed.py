@@ -10,7 +10,7 @@ from bot.domain.kinds import blend, breed
 from bot.domain.kinds.imagine import parse
 from bot.domain.plan import PlanContext
 from bot.domain.votes import Favourite, favourites
-from bot.playground import Message, Person
+from bot.playground import Fault, Message, Person
 from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.changing import painted
 from tests.deletion import delete, ephemeral_response
@@ -175,3 +175,49 @@ async def test_votes_are_exported_and_deleted(harness: BotHarness, ben: Person) 
     await vote(harness, second_grid, ben)
     await delete(harness)
     assert harness.query(VOTES) == []
+
+
+async def test_votes_of_the_time_when_the_bot_was_away(harness: BotHarness, ben: Person) -> None:
+    """They are read from Discord before favourites are chosen: new ones, and those taken back."""
+    house = await harness.imagine(count=1, prompt="a house", seed=30)
+    boat = await harness.imagine(count=1, prompt="a boat", seed=40)
+    cat = await harness.imagine(count=1, prompt="a cat", seed=50)
+    await vote(harness, cat, harness.ada, ben)
+    await harness.stop()
+    await harness.ada.unreact(cat, "👍")
+    await ben.unreact(cat, "👍")
+    await harness.ada.react(house, "👍🏽")
+    await asyncio.gather(*(person.react(boat, "👍") for person in (harness.ada, ben)))
+    await harness.start()
+    result = await harness.result(await ben.invoke("breed", {"seed": 5, "count": 1}))
+    assert result.content.startswith("Bred: **a boat × a house**")
+    rows = harness.query("SELECT message, count(*) AS votes FROM votes GROUP BY message")
+    assert {row["message"]: row["votes"] for row in rows} == {boat.id: 2, house.id: 1}
+
+
+async def test_votes_are_caught_up_by_few_requests(harness: BotHarness, ben: Person) -> None:
+    """One, if nothing has changed; and none of the votes of blocked users or bots."""
+    grid = await harness.imagine()
+    await vote(harness, grid, ben)
+    await harness.refusal(await harness.ada.slash("breed"))
+    path = f"/channels/{harness.discord.channel.id}/messages"
+    requests = [r for r in harness.discord.requests if r.method == "GET" and path in r.path]
+    assert len(requests) == 1
+    admin = harness.discord.person("Root", admin=True)
+    zoe = harness.discord.person("Zoe")
+    await admin.slash("admin block", person=zoe, reason="spam")
+    await eventually(lambda: harness.query("SELECT * FROM blocks"))
+    await harness.stop()
+    await zoe.react(grid, "👍")
+    await harness.start()
+    await harness.refusal(await harness.ada.slash("breed"))
+    assert [row["person"] for row in harness.query(VOTES)] == [ben.id]
+
+
+async def test_discord_does_not_tell_the_votes(harness: BotHarness, ben: Person) -> None:
+    """Then those count that are known."""
+    for prompt in ("a house", "a boat"):
+        await vote(harness, await harness.imagine(count=1, prompt=prompt), ben)
+    harness.discord.faults.next("GET", "/channels/", Fault(status=503), times=100)
+    result = await harness.result(await ben.invoke("breed", {"count": 1}))
+    assert result.content.startswith("Bred: ")

@@ -100,6 +100,7 @@ LIBRARIES = {
         "bot.messages.attachment_fetcher bot.messages.gallery_access bot.messages.gallery_posts "
         "bot.messages.upload_limits bot.messages.settings_panel "
         "bot.messages.help_pages bot.messages.languages bot.messages.presence "
+        "bot.messages.poll_messages bot.messages.vote_reader "
         "bot.messages.queue_panel"
     ),
     "ncnn": "engine.upscale",

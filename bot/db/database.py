@@ -16,6 +16,7 @@ from bot.db.job_inputs import JobInputStore
 from bot.db.jobs import JobStore, OnTransition
 from bot.db.lineage import LineageStore
 from bot.db.moderation import ModerationStore
+from bot.db.polls import PollStore
 from bot.db.preferences import PreferenceStore
 from bot.db.presets import PresetStore
 from bot.db.reports import ReportStore
@@ -53,6 +54,7 @@ class Database:
         self.preferences = PreferenceStore(self._connection)
         self.presets = PresetStore(self._connection)
         self.votes = VoteStore(self._connection)
+        self.polls = PollStore(self._connection)
         self.file_deletions = FileDeletionStore(self._connection)
         stores = [store for store in vars(self).values() if isinstance(store, Store)]
         self.erasure = ErasureStore(self._connection, stores)

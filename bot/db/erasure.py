@@ -70,7 +70,8 @@ class ErasureStore(Store):
             "AS settings, "
             "(SELECT count(*) FROM audit_log WHERE actor = :person OR person = :person) "
             "AS audit_entries, "
-            "(SELECT count(*) FROM votes WHERE votes.person = :person) AS votes "
+            "(SELECT count(*) FROM votes WHERE votes.person = :person) AS votes, "
+            "(SELECT count(*) FROM polls WHERE polls.person = :person) AS polls "
             "FROM jobs WHERE person = :person",
             now=now,
             person=user_id,
@@ -82,6 +83,7 @@ class ErasureStore(Store):
             under_review=row["under_review"],
             audit_entries=row["audit_entries"],
             votes=row["votes"],
+            polls=row["polls"],
             oldest_at=row["oldest_at"],
             settings=row["settings"],
         )

@@ -1,5 +1,6 @@
 """Which users voted for which pictures."""
 
+from collections.abc import Collection
 from typing import Final
 
 import aiosqlite
@@ -59,6 +60,22 @@ class VoteStore(Store):
                 "DELETE FROM votes WHERE message = :message AND person = coalesce(:person, person)",
                 {"message": message_id, "person": user_id},
             )
+
+    async def counts(self, message_ids: Collection[int]) -> dict[int, int]:
+        """How many votes those of these messages have that have any."""
+        stored = await self._connection.fetch_all(
+            "SELECT message, count(*) AS votes FROM votes "
+            "WHERE message IN (SELECT value FROM json_each(?)) GROUP BY message",
+            rows.json(list(message_ids)),
+        )
+        return {row["message"]: row["votes"] for row in stored}
+
+    async def voters(self, message_id: int) -> set[int]:
+        """The users who voted on this message."""
+        stored = await self._connection.fetch_all(
+            "SELECT person FROM votes WHERE message = ?", message_id
+        )
+        return {row["person"] for row in stored}
 
     async def ranked(self, channel_id: int, *, since: float) -> list[Favourite]:
         """The pictures of this channel that users have voted for since this time, and that may be

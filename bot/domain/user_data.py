@@ -8,6 +8,7 @@ import msgspec
 
 from bot.domain.job import Job
 from bot.domain.picture import Picture, picture_id
+from bot.domain.polls import Poll
 from bot.domain.votes import Vote
 
 AUDIT_DAYS: Final = 180
@@ -29,6 +30,8 @@ class UserDataSummary(msgspec.Struct, frozen=True, kw_only=True):
     """By or about the user."""
     votes: int = 0
     """For pictures."""
+    polls: int = 0
+    """That the user started, and that have not ended."""
     oldest_at: float | None
     """When the oldest job was created; None if there is none."""
     settings: int = 0
@@ -37,7 +40,7 @@ class UserDataSummary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing that the user could delete."""
-        return not self.jobs and not self.settings and not self.votes
+        return not (self.jobs or self.settings or self.votes or self.polls)
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +79,16 @@ def vote_record(vote: Vote) -> dict[str, Any]:
         "vote_for": vote.job_id if vote.nth is None else picture_id(vote.job_id, vote.nth),
         "message": str(vote.message_id),
         "voted_at": vote.created_at,
+    }
+
+
+def poll_record(poll: Poll) -> dict[str, Any]:
+    """A poll in the exported file."""
+    return {
+        "poll_about": poll.picture_ids,
+        "message": str(poll.message_id),
+        "options": poll.options,
+        "started_at": poll.created_at,
     }
 
 

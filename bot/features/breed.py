@@ -8,12 +8,14 @@ from bot.context import Interaction, services
 from bot.domain import rules
 from bot.domain.kinds import blend, breed
 from bot.domain.kinds.imagine import parse
+from bot.domain.polls import MAX_ANSWERS, MAX_HOURS
 from bot.domain.votes import Favourite
 from bot.errors import Refused
-from bot.features import model_option
+from bot.features import breed_poll, model_option, votes
 from bot.features.changing import start
 from bot.features.exports import Exports
 from bot.features.imagine import Count, PromptText, Seed
+from bot.features.permissions import check_can_poll
 from bot.features.responses import request_context
 
 _PARENTS: Final = 2
@@ -31,6 +33,7 @@ _MAX_DAYS: Final = 7
     seed="The same seed and favourites make the same pictures again; -1 is any seed",
     count="How many pictures to make",
     model="The model that paints",
+    poll="Let members vote in a poll first, for so many hours; its winners are crossed",
 )
 @app_commands.autocomplete(model=model_option.autocomplete)
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -43,10 +46,13 @@ async def command(
     seed: Seed | None = None,
     count: Count | None = None,
     model: str | None = None,
+    poll: app_commands.Range[int, 1, MAX_HOURS] | None = None,
 ) -> None:
     """Ranges are checked again, because only Discord's own clients check them."""
     _check_range("favourites", favourites, breed.MIN_PARENTS, breed.MAX_PARENTS)
     _check_range("days", days, 1, _MAX_DAYS)
+    if poll is not None:
+        _check_range("poll", poll, 1, MAX_HOURS)
     options = parse(
         prompt=rules.strip_invisible(prompt or "") or blend.PROMPT,
         seed=seed,
@@ -54,13 +60,20 @@ async def command(
         model=model,
     )
     request = request_context(interaction)
+    if poll is not None:
+        check_can_poll(interaction)
     channel_id = interaction.channel_id or 0
-    best = await services(interaction).votes.favourites(channel_id, days, favourites)
+    await votes.catch_up(interaction, days)
+    limit = favourites if poll is None else MAX_ANSWERS
+    best = await services(interaction).votes.favourites(channel_id, days, limit)
     if len(best) < breed.MIN_PARENTS:
         raise Refused(_too_few(best, days))
+    if poll is not None:
+        await breed_poll.start(interaction, options, best, favourites, poll)
+        return
     context = await services(interaction).planner.context(request, [item.picture for item in best])
-    votes = tuple(item.votes for item in best)
-    plan = breed.plan(breed.BreedRequest(options=options, votes=votes), context)
+    counts = tuple(item.votes for item in best)
+    plan = breed.plan(breed.BreedRequest(options=options, votes=counts), context)
     await start(interaction, breed.KIND, plan)
 
 

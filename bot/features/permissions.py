@@ -6,7 +6,7 @@ import discord
 
 from bot.context import BotClient, Interaction
 from bot.errors import Refused
-from bot.messages.channels import is_token_only
+from bot.messages.channels import is_reached_by_token_only, is_token_only
 
 _PERMISSION_NAMES: Final = {
     "view_channel": "View Channel",
@@ -15,6 +15,7 @@ _PERMISSION_NAMES: Final = {
     "attach_files": "Attach Files",
     "read_message_history": "Read Message History",
     "manage_threads": "Manage Threads",
+    "send_polls": "Create Polls",
 }
 
 
@@ -133,6 +134,25 @@ def check_can_respond(interaction: Interaction) -> None:
     check_not_timed_out(interaction.guild.me if interaction.guild else None)
     in_thread = isinstance(interaction.channel, discord.Thread)
     check_can_post(permissions, in_thread=in_thread)
+
+
+def check_can_poll(interaction: Interaction) -> None:
+    """Raise Refused, naming what is missing, unless the bot may send a poll and read its result."""
+    if is_reached_by_token_only(interaction):
+        raise Refused(
+            "I am no member of this server, so I cannot read the result of a poll here. Leave out "
+            "the option poll, or ask an admin to add my bot user to the server."
+        )
+    permissions = interaction.app_permissions
+    if interaction.guild_id is None or permissions.administrator:
+        return
+    needed = ("send_polls", "read_message_history")
+    missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
+    if missing:
+        raise Refused(
+            f"I need the permission {' and '.join(missing)} in this channel for a poll. An admin "
+            "of this server can allow it."
+        )
 
 
 def check_author_can_post(interaction: Interaction) -> None:

@@ -1,23 +1,30 @@
 """👍 on a picture is a vote for it, which /breed counts; it ends with the reaction."""
 
+import asyncio
 import logging
+from contextlib import suppress
+from datetime import timedelta
 from typing import Final
 
 import discord
 
-from bot.context import BotClient
-from bot.errors import BotError
+from bot.context import BotClient, Interaction
+from bot.errors import BotError, Refused
 from bot.features.exports import Exports, ReactionClear
 from bot.features.reaction_events import Reaction, emoji_of, is_by_bot
 from bot.features.restrictions import check_reaction
+from bot.messages import channels
+from bot.messages.vote_reader import VOTE, MessageVotes
 
-_VOTE: Final = "👍"
+_CATCH_UP_SECONDS: Final = 1.0
+_running: Final = set[asyncio.Task[None]]()
+"""Tasks that nothing else refers to."""
 log = logging.getLogger(__name__)
 
 
 async def on_add(client: BotClient, reaction: Reaction) -> None:
     """Count a vote. What cannot be counted is ignored: nobody waits for an answer."""
-    if _base(reaction) != _VOTE or is_by_bot(client, reaction):
+    if _base(reaction) != VOTE or is_by_bot(client, reaction):
         return
     async with client.services.votes.lock(reaction.message_id):
         try:
@@ -37,16 +44,60 @@ async def _add(client: BotClient, reaction: Reaction) -> None:
 
 async def on_remove(client: BotClient, reaction: Reaction) -> None:
     """Take a vote back."""
-    if _base(reaction) == _VOTE:
+    if _base(reaction) == VOTE:
         async with client.services.votes.lock(reaction.message_id):
             await client.services.votes.remove(reaction.message_id, reaction.user_id)
 
 
 async def on_clear(client: BotClient, event: ReactionClear) -> None:
     """Take back all votes on a message."""
-    if isinstance(event, discord.RawReactionClearEvent) or _base(event) == _VOTE:
+    if isinstance(event, discord.RawReactionClearEvent) or _base(event) == VOTE:
         async with client.services.votes.lock(event.message_id):
             await client.services.votes.remove(event.message_id)
+
+
+async def catch_up(interaction: Interaction, days: int) -> None:
+    """Count the votes of this channel that Discord did not tell, because the bot was away.
+
+    Those are read on messages of these days. What takes longer than a second is counted for the
+    next request: nobody has to wait, and Discord accepts no later response.
+    """
+    if channels.is_reached_by_token_only(interaction):
+        return
+    task = asyncio.create_task(_catch_up(interaction.client, interaction, days))
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    for done in (await asyncio.wait({task}, timeout=_CATCH_UP_SECONDS))[0]:
+        done.result()
+
+
+async def _catch_up(client: BotClient, interaction: Interaction, days: int) -> None:
+    client.track_current_task()
+    reader, votes = client.services.message_client.vote_reader, client.services.votes
+    since = interaction.created_at - timedelta(days=days)
+    try:
+        messages = await reader.messages(interaction.channel_id or 0, since)
+        counts = await votes.counts([message.id for message in messages])
+        for changed in await reader.changed(messages, counts):
+            async with votes.lock(changed.message_id):
+                await _synchronize(client, interaction.guild_id, changed)
+    except BotError as error:
+        log.info("Votes are not caught up: %s", error)
+
+
+async def _synchronize(client: BotClient, guild_id: int | None, read: MessageVotes) -> None:
+    """Make the stored votes on a message those that Discord has."""
+    votes = client.services.votes
+    result = await client.services.job_finder.by_message(read.message_id)
+    if result is None:
+        return
+    stored = await votes.voters(read.message_id)
+    for user_id in stored - read.user_ids:
+        await votes.remove(read.message_id, user_id)
+    for user_id in read.user_ids - stored:
+        with suppress(Refused):
+            await client.services.moderation.check_not_blocked(guild_id, user_id)
+            await votes.add(result, read.message_id, user_id, read.created_at)
 
 
 def _base(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
@@ -55,7 +106,7 @@ def _base(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
 
 
 exports: Final = Exports(
-    reactions={_VOTE: "Vote for it; /breed crosses the favourites of a day"},
+    reactions={VOTE: "Vote for it; /breed crosses the favourites of a day"},
     on_reaction_add=(on_add,),
     on_reaction_remove=(on_remove,),
     on_reaction_clear=(on_clear,),

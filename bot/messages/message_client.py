@@ -26,6 +26,7 @@ from bot.messages.discord_errors import (
 from bot.messages.message_content import MessageContent
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.messages.upload_limits import UploadLimits
+from bot.messages.vote_reader import VoteReader
 
 _HISTORY_LIMIT: Final = 100
 """The most messages of one page; a response follows its interaction closely."""
@@ -70,6 +71,7 @@ class MessageClient:
         self._client = client
         self.upload_limits = UploadLimits(client)
         self.temporary_replies = TemporaryReplies(client, self.delete)
+        self.vote_reader = VoteReader(client)
         self._pressed: OrderedDict[int, set[str]] = OrderedDict()
         """The custom ids of buttons that were pressed lately, by message."""
 

@@ -69,6 +69,8 @@ def _amount(data: UserDataSummary) -> str:
         parts += [_count(data.jobs, "job"), _count(data.pictures, "picture")]
     if data.votes:
         parts.append(_count(data.votes, "vote"))
+    if data.polls:
+        parts.append(_count(data.polls, "poll"))
     if data.input_pictures:
         parts.append(_count(data.input_pictures, "input picture"))
     if data.settings:
@@ -111,6 +113,7 @@ def result(before: UserDataSummary, after: UserDataSummary, is_complete: bool) -
         pictures=max(0, before.pictures - after.pictures),
         input_pictures=max(0, before.input_pictures - after.input_pictures),
         votes=max(0, before.votes - after.votes),
+        polls=max(0, before.polls - after.polls),
         settings=max(0, before.settings - after.settings),
     )
     if deleted.is_empty and not after.under_review and is_complete:

@@ -15,6 +15,7 @@ from bot.db.connection import DatabaseUnavailable
 from bot.db.erasure import ErasureStore
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.jobs import JobStore
+from bot.db.polls import PollStore
 from bot.db.votes import VoteStore
 from bot.domain import user_data
 from bot.domain.clock import DAY, HOUR, Clock
@@ -64,6 +65,7 @@ class Retention:
         jobs: JobStore,
         erasure: ErasureStore,
         votes: VoteStore,
+        polls: PollStore,
         file_deletions: FileDeletionStore,
         storage: FileStorage,
         job_service: JobService,
@@ -76,6 +78,7 @@ class Retention:
         self._jobs = jobs
         self._erasure = erasure
         self._votes = votes
+        self._polls = polls
         self._file_deletions = file_deletions
         self._storage = storage
         self._job_service = job_service
@@ -112,13 +115,14 @@ class Retention:
         return await self._erasure.summary(user_id, now=self._clock())
 
     async def export_file(self, user_id: int, limit: int) -> tuple[str, bytes]:
-        """Name and content of a file with all jobs, votes and settings of this user.
+        """Name and content of a file with all jobs, votes, polls and settings of this user.
 
         Compressed if it has more bytes than `limit`.
         """
         jobs = self._erasure.jobs(user_id)
         records = [user_data.export_record(*stored) async for stored in jobs]
         records += [user_data.vote_record(vote) for vote in await self._votes.of_user(user_id)]
+        records += [user_data.poll_record(poll) for poll in await self._polls.of_user(user_id)]
         if settings := self._preferences.values(Owner(Layer.USER, user_id)):
             records.append({"settings": settings})
         return await asyncio.to_thread(user_data.export_file, records, limit)

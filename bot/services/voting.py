@@ -1,6 +1,7 @@
 """Votes for pictures, and the favourites that they choose."""
 
 import asyncio
+from collections.abc import Collection
 from weakref import WeakValueDictionary
 
 from bot.db.votes import VoteStore
@@ -21,14 +22,25 @@ class VotingService:
         """Held while a reaction to this message is handled, so that the last one counts."""
         return self._locks.setdefault(message_id, asyncio.Lock())
 
-    async def add(self, result: ShownJob, message_id: int, user_id: int) -> None:
-        """Store a user's vote for what a message shows; again, it changes nothing."""
+    async def counts(self, message_ids: Collection[int]) -> dict[int, int]:
+        """How many votes those of these messages have that have any."""
+        return await self._votes.counts(message_ids)
+
+    async def voters(self, message_id: int) -> set[int]:
+        """The users who voted on this message."""
+        return await self._votes.voters(message_id)
+
+    async def add(
+        self, result: ShownJob, message_id: int, user_id: int, at: float | None = None
+    ) -> None:
+        """Store a user's vote of this time, by default now, for what a message shows; again, it
+        changes nothing."""
         vote = Vote(
             message_id=message_id,
             user_id=user_id,
             job_id=result.job.id,
             nth=result.nth,
-            created_at=self._clock(),
+            created_at=self._clock() if at is None else at,
         )
         await self._votes.add(vote)
 

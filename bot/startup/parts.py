@@ -25,6 +25,7 @@ from bot.messages.history_pages import HistoryPages
 from bot.messages.job_messages import JobMessages
 from bot.messages.languages import Languages
 from bot.messages.message_client import MessageClient
+from bot.messages.poll_messages import PollMessages
 from bot.messages.replayed import ReplayNotes
 from bot.messages.response_sender import ResponseSender
 from bot.messages.result_content import ResultContent, ShownResult
@@ -45,6 +46,7 @@ from bot.services.moderation import ModerationService
 from bot.services.notifier import Notifier, Sender
 from bot.services.outbox import Outbox
 from bot.services.planner import Planner
+from bot.services.polls import PollService
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
 from bot.services.prompt_expander import PromptExpander
@@ -117,6 +119,8 @@ def build(
         outbox=outbox,
         gallery=Gallery(db.deliveries, outbox, clock),
         votes=VotingService(db.votes, clock),
+        polls=PollService(db.polls),
+        poll_messages=PollMessages(client, messages),
         retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
         preferences=preferences,
@@ -222,6 +226,7 @@ def _retention(
         db.jobs,
         db.erasure,
         db.votes,
+        db.polls,
         db.file_deletions,
         storage,
         job_service,
