@@ -173,3 +173,22 @@ async def test_what_only_another_person_can_see_is_left_out(
     response = await lineage(harness, first, ben)
     assert response.content == "🌳 **at night** · 5 pictures"
     assert "has no relatives" in (await lineage(harness, second, ben)).content
+
+
+async def test_the_button_works_wherever_the_picture_is_shown(harness: BotHarness) -> None:
+    """Relatives that the person cannot open are blank, the picture itself is not."""
+    await vary(harness, await harness.imagine(count=1), "V1")
+    parent = picture_ids(harness)[0]
+    guild = harness.discord.add_guild("Elsewhere")
+    mia = harness.discord.person("Mia")
+    for person in (harness.ada, mia):
+        person.join(guild)
+    interaction = await harness.ada.slash("show", job=parent, where=guild.channel)
+    shown = await harness.result(interaction)
+    response = await answer(harness, await mia.click(shown, FAMILY))
+    assert response.content == "🌳 **a red house** · 5 pictures"
+    with Image.open(BytesIO(shown.attachments[0].data)) as picture:
+        colour = picture.convert("RGB").getpixel((5, 5))
+    assert colour in {value for _, value in tree(response).getcolors(2**24) or ()}
+    refused = await mia.slash("lineage", picture=parent, where=guild.channel)
+    assert "no longer exists" in await harness.refusal(refused)

@@ -38,14 +38,16 @@ async def command(interaction: Interaction, picture: str) -> None:
 
 
 async def show_family(interaction: Interaction, job: Job, nth: int) -> None:
-    """🌳 Family below a picture."""
-    await _show(interaction, picture_id(job.id, nth))
+    """🌳 Family below a picture, which its user sees."""
+    await _show(interaction, picture_id(job.id, nth), is_shown=True)
 
 
-async def _show(interaction: Interaction, picture_id: str) -> None:
+async def _show(interaction: Interaction, picture_id: str, *, is_shown: bool = False) -> None:
     await check_not_blocked(interaction)
     member = await services(interaction).family_trees.member(picture_id)
-    if member.job is None or member.picture is None or not can_view(interaction, member.job):
+    if member.job is None or member.picture is None:
+        raise Refused(rules.UNKNOWN_PICTURE)
+    if not is_shown and not can_view(interaction, member.job):
         raise Refused(rules.UNKNOWN_PICTURE)
     rules.check_not_removed([member.picture])
     await defer_privately(interaction)

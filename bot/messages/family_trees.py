@@ -35,11 +35,13 @@ class FamilyPictures(msgspec.Struct, frozen=True):
         return sum(self.family.more.values())
 
     def pictures(self, can_view: Callable[[Job], bool]) -> list[Picture]:
-        """Those that exist and that a user may view."""
+        """Those that exist and that a user may view, and the one whose family it is."""
         return [
             member.picture
-            for member in self.members.values()
-            if member.picture is not None and member.job is not None and can_view(member.job)
+            for name, member in self.members.items()
+            if member.picture is not None
+            and member.job is not None
+            and (name == self.picture_id or can_view(member.job))
         ]
 
 
