@@ -182,6 +182,25 @@ async def painted_by(
     return list(endings), digests
 
 
+async def test_replicas_refuse_calls_without_the_token(monitor: Monitor) -> None:
+    """The gateway calls them by a port of their own, which other machines reach too."""
+    import grpc
+    from ray.serve.generated.serve_pb2 import ASGIRequest
+    from ray.serve.generated.serve_pb2_grpc import ASGIServiceStub
+
+    for replica in monitor.replicas:
+        codes = set()
+        for connection in psutil.Process(replica.pid).net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN:
+                address = f"127.0.0.1:{connection.laddr.port}"
+                async with grpc.aio.insecure_channel(address) as channel:
+                    with pytest.raises(grpc.aio.AioRpcError) as raised:
+                        await ASGIServiceStub(channel).HandleRequest(ASGIRequest())
+                    codes.add(raised.value.code())
+        assert grpc.StatusCode.UNAUTHENTICATED in codes
+        assert codes <= {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNIMPLEMENTED}
+
+
 async def test_replicas_and_the_socket_engine_paint_equal_pixels(
     cluster: Cluster, monitor: Monitor, subject: RaySubject
 ) -> None:

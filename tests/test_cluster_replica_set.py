@@ -1,5 +1,6 @@
 """The replicas of a cluster as one job server, with replicas that do what tests say."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from engine.contract import (
     Queued,
     Stepped,
 )
+from engine.contract.watchdog import SILENCE_SECONDS
 from tests.bot_harness import eventually
 from tests.fake_engine import MODEL
 from tests.fake_replicas import HEARTBEAT, FakeReplicas
@@ -30,7 +32,7 @@ START_SECONDS = 0.2
 class Cluster:
     """A replica set, and the events of its jobs."""
 
-    def __init__(self, calls: FakeReplicas) -> None:
+    def __init__(self, calls: FakeReplicas, silence_seconds: float = SILENCE_SECONDS) -> None:
         self.calls = calls
         self.changes = 0
         self.events: dict[str, list[Event]] = {}
@@ -39,6 +41,7 @@ class Cluster:
             self._on_change,
             drain_seconds=DRAIN_SECONDS,
             start_seconds=START_SECONDS,
+            silence_seconds=silence_seconds,
             report_seconds=0.02,
         )
 
@@ -110,6 +113,21 @@ async def test_jobs_above_the_capacity_wait_for_the_next_end(cluster: Cluster) -
     assert cluster.set.waiting == 1
     cluster.calls["b"].complete("j1")
     await eventually(lambda: "next" in cluster.calls["b"].running)
+
+
+async def test_a_job_without_events_is_given_back() -> None:
+    """A machine without power sends no more, not even an error; nor is the job to blame."""
+    cluster = Cluster(FakeReplicas("a", "b"), silence_seconds=1.0)
+    await cluster.route("a", "b")
+    await cluster.start("j1", "a")
+    await cluster.start("j2", "b")
+    while not isinstance(cluster.events["j1"][-1], Interrupted):
+        cluster.calls["b"].send("j2", HEARTBEAT)
+        await asyncio.sleep(0.05)
+    assert cluster.events["j1"][-1] == Interrupted(job="j1", attempt=1, crashed=False)
+    cluster.calls["b"].complete("j2")
+    assert isinstance(await cluster.last_event("j2"), Completed)
+    await cluster.set.close()
 
 
 async def test_a_replica_that_dies_interrupts_its_own_jobs_alone(cluster: Cluster) -> None:

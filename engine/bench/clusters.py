@@ -40,6 +40,9 @@ from engine.errors import EngineError
 SIZES: Final = (1, 2)
 """Numbers of engines, and of replicas."""
 ROUNDS: Final = 10
+_SAME_ROUNDS: Final = 2
+"""So many rounds are measured with the same processes: of two processes of one program, one may be
+faster as long as it lives."""
 _PEOPLE: Final = 4
 """For each engine: so many jobs of it are in flight."""
 _JOBS: Final = 12
@@ -92,8 +95,10 @@ def run(model: str | None, rounds: int) -> Iterator[Comparison]:
 
 
 def _compare(size: int, model: str, rounds: int) -> Comparison:
-    cluster, engines = asyncio.run(_measure(size, model, rounds))
-    pairs = list(zip(cluster, engines, strict=True))
+    pairs: list[tuple[Sample, Sample]] = []
+    for first in range(0, rounds, _SAME_ROUNDS):
+        pairs += asyncio.run(_measure(size, model, min(_SAME_ROUNDS, rounds - first)))
+    cluster, engines = zip(*pairs, strict=True)
     return Comparison(
         replicas=size,
         rounds=rounds,
@@ -123,8 +128,8 @@ def _cluster_command(size: int, model: str) -> tuple[_Server, ...]:
     return (_Server((*arguments, "--replicas", str(size), "--model", model), {}),)
 
 
-async def _measure(size: int, model: str, rounds: int) -> tuple[list[Sample], list[Sample]]:
-    """The samples of the cluster, and those of the engines."""
+async def _measure(size: int, model: str, rounds: int) -> list[tuple[Sample, Sample]]:
+    """For each round the sample of the cluster, and that of the engines."""
     cluster: list[Sample] = []
     engines: list[Sample] = []
     async with AsyncExitStack() as stack:
@@ -141,7 +146,7 @@ async def _measure(size: int, model: str, rounds: int) -> tuple[list[Sample], li
         for nth in range(rounds):
             for clients, samples in pairs if nth % 2 == 0 else reversed(pairs):
                 samples.append(await _sample(clients, size))
-    return cluster, engines
+    return list(zip(cluster, engines, strict=True))
 
 
 async def _sample(clients: Sequence["_Client"], size: int) -> Sample:

@@ -26,6 +26,14 @@ LOOK_BACK_SECONDS: Final = 15.0
 HEALTH_SECONDS: Final = 5.0
 """Between two health checks of a replica."""
 HEALTH_TIMEOUT: Final = 30.0
+_SERVE_VARIABLES: Final = {
+    "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
+    "RAY_SERVE_RUN_ROUTER_IN_SEPARATE_LOOP": "0",
+    "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": "-1",  # of 4 MiB; a large picture has more
+}
+"""The gateway calls replicas directly, by gRPC with Ray's token, and without further threads: an
+event costs less than in Ray's own streams."""
 
 
 class ReplicaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +71,7 @@ def replica_app(settings: ReplicaSettings) -> "Application":
             ray_actor_options={
                 "num_cpus": settings.cpus,
                 "num_gpus": settings.gpus,
-                "runtime_env": {"env_vars": settings.environment},
+                "runtime_env": {"env_vars": _SERVE_VARIABLES | settings.environment},
             },
             request_router_config=RequestRouterConfig(request_router_class=TargetRouter),
             health_check_period_s=HEALTH_SECONDS,
@@ -133,7 +141,7 @@ def gateway_app(host: str, port: int, environment: dict[str, str]) -> "Applicati
             ray_actor_options={
                 "num_cpus": 0,
                 "resources": {"node:__internal_head__": 0.001},
-                "runtime_env": {"env_vars": environment},
+                "runtime_env": {"env_vars": _SERVE_VARIABLES | environment},
             },
             health_check_period_s=HEALTH_SECONDS,
             health_check_timeout_s=HEALTH_TIMEOUT,

@@ -26,6 +26,7 @@ from engine.contract import (
     Paint,
     Queued,
 )
+from engine.contract.watchdog import SILENCE_SECONDS
 from engine.errors import first_line
 from engine.server.job_server import EventSink
 
@@ -50,6 +51,7 @@ class ReplicaSet:
         *,
         drain_seconds: float,
         start_seconds: float = START_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
         report_seconds: float = HEARTBEAT_SECONDS,
     ) -> None:
         """`on_change` is called when a replica has joined, changed or left. A replica that stops
@@ -58,6 +60,7 @@ class ReplicaSet:
         self._on_change = on_change
         self._drain_seconds = drain_seconds
         self._start_seconds = start_seconds
+        self._silence_seconds = silence_seconds
         self._report_seconds = report_seconds
         self._started_at = time.time_ns()
         self._members: dict[str, Member] = {}
@@ -292,12 +295,13 @@ class ReplicaSet:
         self._place_waiting()
 
     async def _follow(self, job: ClusterJob, member: Member) -> Event:
+        loop = asyncio.get_running_loop()
         stream = self._calls.paint(member.name, job.call, job.paint, job.files)
         async with aclosing(stream) as batches:
             async with asyncio.timeout(self._start_seconds) as timeout:
                 async for events in batches:
+                    timeout.reschedule(loop.time() + self._silence_seconds)
                     if not job.has_started:
-                        timeout.reschedule(None)
                         job.has_started = True
                         if job.is_cancelled:
                             self._spawn(self._cancel(job, member))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import contextmanager
 
+from grpc.aio import AioRpcError
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
@@ -69,3 +70,5 @@ def _ray_errors() -> Iterator[None]:
         raise ReplicaDied(first_line(error.cause)) from error
     except RayError as error:
         raise ReplicaDied(first_line(error)) from error
+    except AioRpcError as error:
+        raise ReplicaDied(f"The call has failed: {error.details()}") from error
