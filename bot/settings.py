@@ -36,6 +36,8 @@ _ENGINE_VARIABLES: Final = (
     "IMAGINE_LORAS",
     "IMAGINE_PREVIEW_DECODER",
     "IMAGINE_CHECKERS",
+    "IMAGINE_EXPANDER",
+    "IMAGINE_CAPTIONER",
 )
 """Settings that the engine gets if they are set."""
 
@@ -88,6 +90,10 @@ class Settings(BaseSettings):
     """Small decoders of previews (AutoencoderTiny): folders or hub ids, separated by commas."""
     imagine_checkers: str | None = None
     """Safety checkers, separated by commas: `model`, or folders and hub ids of classifiers."""
+    imagine_expander: str | None = None
+    """The language model that expands prompts: a folder or a hub id."""
+    imagine_captioner: str | None = None
+    """The model that describes pictures: a folder or a hub id; None is the starter's own."""
     imagine_playground_port: int = Field(default=8765, ge=0, le=65535)
     imagine_adaptive: bool = False
     """Use larger batches under load: more pictures per second, but the bits of a request then

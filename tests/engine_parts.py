@@ -173,7 +173,7 @@ def run_job(
 
     request, core = Request(paint, on_event, INPUT_FILES), core or engine_core()
     core.add_request(request)
-    core.enlarger.flush()
+    core.enlarger.thread.flush()
     while request in core.requests:
         core.tick()
     assert has_ended.wait(60)
@@ -198,7 +198,7 @@ def run_together(core: EngineCore, *jobs: Paint) -> list[Painted | Failed | Canc
     all_events: list[list[Event]] = [[] for _ in jobs]
     for paint, events in zip(jobs, all_events, strict=True):
         core.add_request(Request(paint, events.append, INPUT_FILES))
-    core.enlarger.flush()
+    core.enlarger.thread.flush()
     while core.requests:
         core.tick()
     core.postprocessor.flush()

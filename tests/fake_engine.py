@@ -20,6 +20,7 @@ from engine.contract import (
     Cancelled,
     Completed,
     Ending,
+    Expansion,
     Failed,
     ImageDone,
     ModelCard,
@@ -37,7 +38,7 @@ from engine.contract import (
 )
 from engine.contract.images.nouns import as_subject
 from engine.contract.images.refusals import InvalidImage
-from engine.contract.input_names import input_name
+from engine.contract.input_names import PICTURE, input_name
 from engine.contract.metadata import with_metadata
 from engine.imaging.init_image import decode_source
 from engine.imaging.video import FilmWriter, film_size
@@ -147,6 +148,13 @@ class FakeEngine(FakeServer):
         """If set, artifacts are not sent, and films fail for this reason."""
         self.flags_frames = False
         """Whether films show flagged frames, although their pictures are not flagged."""
+        self.continuation = ", in soft light, highly detailed"
+        """What its language model adds to prompts."""
+        self.descriptions: tuple[str, ...] = ("a red house in the snow", "a house")
+        """What it says of pictures."""
+        self.text_gate = asyncio.Event()
+        """Texts wait for it."""
+        self.text_gate.set()
         self.engine_seconds = 0.1
         """Reported for each job; a cancelled job reports half of it."""
         self.start_error: str | None = None
@@ -189,6 +197,9 @@ class FakeEngine(FakeServer):
 
     async def run_job(self, job: FakeJob) -> None:
         """Send the progress and the ending of a job."""
+        if job.paint.text is not None:
+            await self._write(job)
+            return
         if is_display(job.paint):
             await self.display_gate.wait()
         ending: Ending | None = self._refusal(job)
@@ -197,6 +208,20 @@ class FakeEngine(FakeServer):
             ending = await self._send_pictures(job)
         await job.send(ending)
         self.endings.append(ending)
+
+    async def _write(self, job: FakeJob) -> None:
+        """Send the texts of a job."""
+        await self.text_gate.wait()
+        paint = job.paint
+        refusal = self._refusal(job)
+        if self.failure is not None or refusal is not None:
+            await job.send(refusal or self._failed(paint, self.failure or ""))
+            return
+        texts = (self.continuation,) if isinstance(paint.text, Expansion) else self.descriptions
+        ending = Completed(
+            job=paint.job, attempt=paint.attempt, seconds=0.1, engine_seconds=0.1, texts=texts
+        )
+        await job.send(ending)
 
     async def _step(self, job: FakeJob) -> None:
         paint = job.paint
@@ -225,7 +250,8 @@ class FakeEngine(FakeServer):
         except (ValueError, InvalidImage) as error:
             return Failed(job=paint.job, attempt=paint.attempt, reason=str(error))
         if self.flags_init_image and paint.inputs:
-            name = input_name(paint.recipes[0].recipe, paint.inputs[0])
+            is_text = paint.text is not None
+            name = PICTURE if is_text else input_name(paint.recipes[0].recipe, paint.inputs[0])
             return Failed(
                 job=paint.job,
                 attempt=paint.attempt,

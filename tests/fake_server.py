@@ -10,6 +10,7 @@ import msgspec
 
 from engine.contract import (
     HEARTBEAT_SECONDS,
+    NO_TEXT_MODELS,
     PROTOCOL_VERSION,
     Backlog,
     Cancel,
@@ -75,12 +76,15 @@ class FakeServer(ABC):
     def __init__(self, *models: ModelCard, max_running: int = MAX_RUNNING) -> None:
         self.models = models
         self.upscalers: tuple[UpscalerCard, ...] = ()
+        self.text_models = NO_TEXT_MODELS
         self.can_film = True
         """Whether it says that it can encode films."""
         self.paints: list[Paint] = []
-        """The jobs that were received, but for those of `display_paints`."""
+        """The jobs that were received, but for those of the next two lists."""
         self.display_paints: list[Paint] = []
         """Those that enlarge the pictures of a job to be shown."""
+        self.text_paints: list[Paint] = []
+        """Those that write texts."""
         self.inputs: dict[str, bytes] = {}
         """All input images that were received, by their digests."""
         self.cancels: list[Cancel] = []
@@ -183,7 +187,9 @@ class FakeServer(ABC):
             raise WireError(
                 f"The protocol version is {hello.version}; this engine has {PROTOCOL_VERSION}."
             )
-        await connection.send(Ready(self.models, self.upscalers, self.can_film, self.replicas))
+        await connection.send(
+            Ready(self.models, self.upscalers, self.can_film, self.replicas, self.text_models)
+        )
 
     async def _serve(self, connection: Connection[Command]) -> None:
         jobs: dict[tuple[str, int], FakeJob] = {}
@@ -225,7 +231,8 @@ class FakeServer(ABC):
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _submit(self, job: FakeJob) -> None:
-        (self.display_paints if is_display(job.paint) else self.paints).append(job.paint)
+        paints = self.display_paints if is_display(job.paint) else self.paints
+        (paints if job.paint.text is None else self.text_paints).append(job.paint)
         if len(self._waiting) >= MAX_WAITING_JOBS:
             reason = f"{MAX_WAITING_JOBS} jobs are waiting, which is the limit. Try again later."
             await job.send(Failed(job=job.paint.job, attempt=job.paint.attempt, reason=reason))

@@ -8,7 +8,17 @@ from typing import Final, NamedTuple
 
 from bot.engine_client.base import NO_FILES, EngineStatus, EventCallback
 from engine.cluster.placement import JobNeeds, ReplicaLoad, place
-from engine.contract import Backlog, Ending, ImageDone, JobEvent, ModelCard, Paint, UpscalerCard
+from engine.contract import (
+    NO_TEXT_MODELS,
+    Backlog,
+    Ending,
+    ImageDone,
+    JobEvent,
+    ModelCard,
+    Paint,
+    TextModelCards,
+    UpscalerCard,
+)
 from engine.core.batching import BatchKey
 from tests.fake_engine import MODEL
 from tests.replica_model import ReplicaModel
@@ -78,6 +88,11 @@ class SimulatedCluster:
     def can_film(self) -> bool:
         """It makes none."""
         return False
+
+    @property
+    def text_models(self) -> TextModelCards:
+        """None."""
+        return NO_TEXT_MODELS
 
     @property
     def upscalers(self) -> tuple[UpscalerCard, ...]:

@@ -12,6 +12,7 @@ from PIL import Image
 from bot.engine_client.base import NO_FILES, EngineStatus, EventCallback
 from engine.bench.architectures import BETAS
 from engine.contract import (
+    NO_TEXT_MODELS,
     Backend,
     Backlog,
     Capture,
@@ -21,6 +22,7 @@ from engine.contract import (
     ModelCard,
     Paint,
     Recipe,
+    TextModelCards,
     UpscalerCard,
     Verdict,
 )
@@ -211,6 +213,11 @@ class SimulatedEngine:
     def can_film(self) -> bool:
         """It makes none."""
         return False
+
+    @property
+    def text_models(self) -> TextModelCards:
+        """None."""
+        return NO_TEXT_MODELS
 
     @property
     def upscalers(self) -> tuple[UpscalerCard, ...]:

@@ -254,7 +254,7 @@ def test_cancelled_enlargements_end() -> None:
         request = Request(paint(work), events.append, INPUT_FILES)
         core().add_request(request)
         request.request_cancel()
-        core().enlarger.flush()
+        core().enlarger.thread.flush()
         while request in core().requests:
             core().tick()
         core().postprocessor.flush()

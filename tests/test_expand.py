@@ -1,10 +1,13 @@
 """✨ Words that are added to a prompt and shown before they are painted."""
 
+import msgspec
 import pytest
 
+from bot.domain.prompt_expansion import expanded
 from bot.playground import Interaction, Message
 from bot.playground.client.options import Value
-from tests.bot_harness import BotHarness
+from engine.contract import Expansion, TextModelCard, TextModelCards
+from tests.bot_harness import BotHarness, eventually
 from tests.changing import painted
 from tests.fake_engine import FakeEngine
 from tests.reporting import response_text
@@ -163,3 +166,58 @@ async def test_notation_of_prompts_stays(
     await harness.result(await harness.ada.click(preview, "🎨 Paint"))
     added = text.removeprefix(words)
     assert all(recipe.prompt.endswith(added) for recipe in painted(engine))
+
+
+async def test_a_language_model_expands_prompts(harness: BotHarness, engine: FakeEngine) -> None:
+    """One of the engine; of what it writes, plain words are used. A repaint needs no model."""
+    await with_expander(harness, engine)
+    engine.continuation = ", in **soft** light, <@123>, --steps 3, misty, by an artist"
+    preview = await private(harness, await asked(harness, seed=7))
+    assert prompt_of(preview) == "a cat, misty"
+    [work] = [paint.text for paint in engine.text_paints]
+    assert work == Expansion(prompt="a cat", seed=7)
+    result = await harness.result(await harness.ada.click(preview, "🎨 Paint"))
+    await harness.result(await harness.ada.click(result, "🔄"))
+    assert {recipe.prompt for recipe in painted(engine)} == {"a cat, misty"}
+    assert len(engine.text_paints) == 1
+
+
+async def test_rules_take_the_place_of_a_language_model(
+    harness: BotHarness, engine: FakeEngine
+) -> None:
+    """That fails, writes nothing of use or nothing that is allowed; and for the starter."""
+    manager = harness.discord.person("Eve", admin=True)
+    await harness.refusal(await manager.invoke("admin words add", {"word": "blood"}))
+    await with_expander(harness, engine)
+    by_rules = expanded("a cat", engine.model, 7)
+    for continuation, failure in (("<@123>", None), (", blood", None), ("", "It is broken.")):
+        engine.continuation, engine.failure = continuation, failure
+        preview = await private(harness, await asked(harness, seed=7))
+        assert prompt_of(preview) == by_rules
+    assert len(engine.text_paints) == 3
+    engine.failure = None
+    engine.models = (msgspec.structs.replace(engine.model, name="starter"),)
+    await harness.stop()
+    await harness.start()
+    preview = await private(harness, await asked(harness, seed=7))
+    assert prompt_of(preview) == expanded("a cat", engine.model, 7)
+    assert len(engine.text_paints) == 3
+
+
+async def test_a_user_has_one_text_at_a_time(harness: BotHarness, engine: FakeEngine) -> None:
+    """More at once are expanded by rules, so that nobody keeps the engine busy."""
+    await with_expander(harness, engine)
+    engine.text_gate.clear()
+    first = await asked(harness, seed=7)
+    await eventually(lambda: engine.text_paints)
+    second = await private(harness, await asked(harness, seed=7))
+    assert prompt_of(second) == expanded("a cat", engine.model, 7)
+    engine.text_gate.set()
+    assert prompt_of(await private(harness, first)).endswith("highly detailed")
+
+
+async def with_expander(harness: BotHarness, engine: FakeEngine) -> None:
+    """Restart with an engine that has a language model."""
+    engine.text_models = TextModelCards(expander=TextModelCard(name="gpt2"))
+    await harness.stop()
+    await harness.start()

@@ -71,11 +71,12 @@ LAYERS = {
         "flow_matching",
         "schedulers",
         "log device weights samplers",
-        "safety upscale steering",
+        "safety upscale steering texts",
         "models",
         "pipeline",
         "core",
-        "server offline bench starter",
+        "starter",
+        "server offline bench",
         "cluster",
         "__main__",
     ],
@@ -86,7 +87,8 @@ LIBRARIES = {
     "babel": "bot.i18n",
     "diffusers torch transformers": (
         "engine.bench engine.core engine.device engine.flow_matching engine.models engine.pipeline "
-        "engine.safety engine.samplers engine.schedulers engine.starter engine.steering"
+        "engine.safety engine.samplers engine.schedulers engine.starter engine.steering "
+        "engine.texts"
     ),
     "discord": (
         "bot.client bot.context bot.startup.discord_connection bot.features bot.gateway "

@@ -20,10 +20,12 @@ from engine.contract import (
     Command,
     Completed,
     Control,
+    Description,
     Detail,
     Edit,
     Embedding,
     Event,
+    Expansion,
     Failed,
     Heartbeat,
     Hello,
@@ -48,6 +50,9 @@ from engine.contract import (
     Sampler,
     Stepped,
     Subseed,
+    TextModelCard,
+    TextModelCards,
+    TextWork,
     Upscale,
     UpscalerCard,
     Verdict,
@@ -131,6 +136,7 @@ MESSAGES: list[Command | Event] = [
         (UpscalerCard(name="u", revision="r", scales=(2, 4)),),
         can_film=False,
         replicas=1,
+        text_models=TextModelCards(captioner=TextModelCard(name="c", licence="mit", limits="few")),
     ),
     ModelsChanged((CARD,)),
     Rejected("why"),
@@ -154,15 +160,16 @@ MESSAGES: list[Command | Event] = [
         seconds=1.5,
         engine_seconds=0.75,
         artifact_failures=(ArtifactFailure(index=1, role=ArtifactRole.FILM, reason="why"),),
+        texts=("a cat",),
     ),
     Failed(job="j", attempt=2, reason="why", init_image_flagged=True, engine_seconds=0.75),
     Cancelled(job="j", attempt=2, engine_seconds=0.75),
 ]
 FRAMES: dict[type, bytes] = {
-    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\x0c",
+    Hello: b"\x83\xa4type\xa5Hello\xa5token\xa6secret\xa7version\r",
     Input: b"\x83\xa4type\xa5Input\xa6sha256\xa2ab\xa4data\xc4\x03PNG",
     Paint: (
-        b"\x8c\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4typ"
+        b"\x8d\xa4type\xa5Paint\xa3job\xa1j\xa7attempt\x02\xa7recipes\x91\xde\x00\x12\xa4typ"
         b"e\xa6Recipe\xa5model\xa7starter\xa8revision\xa2r1\xa6prompt\xaba red house\xa8nega"
         b"tive\xa3fog\xa4seed\x07\xa8subseeds\x92\x92\x08\xcb?\xd0\x00\x00\x00\x00\x00\x00"
         b"\x92\t\xcb?\xe0\x00\x00\x00\x00\x00\x00\xa5steps\x14\xa8guidance\xcb@\x14\x00\x00"
@@ -176,7 +183,7 @@ FRAMES: dict[type, bytes] = {
         b"\xe8\x00\x00\x00\x00\x00\x00\xa9row_class\x08\xa6inputs\x91\xa2ab\xa7capture\x84"
         b"\xa8previews\xc2\xa4film\xc3\xaafilm_bytesA\xa5strip\t\xa8adaptive\xc3\xafinclude_"
         b"flagged\xc3\xa5owner\xa1o\xadprior_seconds\xcb?\xf8\x00\x00\x00\x00\x00\x00"
-        b"\xa8is_alone\xc3\xabfingerprint\xa3cpu"
+        b"\xa8is_alone\xc3\xabfingerprint\xa3cpu\xa4text\xc0"
     ),
     Cancel: b"\x83\xa4type\xa6Cancel\xa3job\xa1j\xa7attempt\x02",
     Backlog: (
@@ -185,13 +192,14 @@ FRAMES: dict[type, bytes] = {
     ),
     Interrupted: (b"\x84\xa4type\xabInterrupted\xa3job\xa1j\xa7attempt\x02\xa7crashed\xc3"),
     Ready: (
-        b"\x85\xa4type\xa5Ready\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1\xabna"
+        b"\x86\xa4type\xa5Ready\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1\xabna"
         b"tive_size\xcc\x80\xaamax_pixels\xce\x00\x01\x00\x00\xa5steps\x19\xa8guidance\xcb@"
         b"\x14\x00\x00\x00\x00\x00\x00\xa7sampler\xa4pndm\xa9max_steps\x81\xa3lcm2\xb6max_co"
         b"ncurrent_batches\x03\xabbatch_sizes\x91\x83\xa6pixels\xce\x00\x01\x00\x00\xa7defau"
         b"lt\x92\x02\x08\xaaunder_load\x93\x02\x08\x10\xabfingerprint\xa3cpu\xa9upscalers"
         b"\x91\x83\xa4name\xa1u\xa8revision\xa1r\xa6scales\x92\x02\x04\xa8can_film\xc2"
-        b"\xa8replicas\x01"
+        b"\xa8replicas\x01\xabtext_models\x81\xa9captioner\x83\xa4name\xa1c\xa7licence\xa3mit"
+        b"\xa6limits\xa3few"
     ),
     ModelsChanged: (
         b"\x82\xa4type\xadModelsChanged\xa6models\x91\xde\x00\x0b\xa4name\xa7starter\xa8revision\xa2r1"
@@ -226,9 +234,9 @@ FRAMES: dict[type, bytes] = {
         b"lm\xaamedia_type\xa9video/mp4\xa4data\xc4\x03MP4\xa7flagged\xc3"
     ),
     Completed: (
-        b"\x86\xa4type\xa9Completed\xa3job\xa1j\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00"
+        b"\x87\xa4type\xa9Completed\xa3job\xa1j\xa7attempt\x02\xa7seconds\xcb?\xf8\x00\x00"
         b"\x00\x00\x00\x00\xaeengine_seconds\xcb?\xe8\x00\x00\x00\x00\x00\x00\xb1artifact_fai"
-        b"lures\x91\x83\xa5index\x01\xa4role\xa4film\xa6reason\xa3why"
+        b"lures\x91\x83\xa5index\x01\xa4role\xa4film\xa6reason\xa3why\xa5texts\x91\xa5a cat"
     ),
     Failed: (
         b"\x86\xa4type\xa6Failed\xa3job\xa1j\xa7attempt\x02\xa6reason\xa3why\xb2init_image_f"
@@ -266,6 +274,30 @@ def test_a_message_has_these_bytes(message: Command | Event) -> None:
     assert msgspec.msgpack.decode(frame, type=Command | Event) == message
 
 
+@pytest.mark.parametrize(
+    ("work", "frame"),
+    [
+        (
+            Expansion(prompt="a cat", seed=7),
+            b"\x83\xa4type\xa9expansion\xa6prompt\xa5a cat\xa4seed\x07",
+        ),
+        (Description("ab"), b"\x82\xa4type\xabdescription\xa5image\xa2ab"),
+    ],
+)
+def test_work_of_texts_has_these_bytes(work: TextWork, frame: bytes) -> None:
+    """In place of recipes."""
+    assert msgspec.msgpack.encode(work) == frame
+    paint = Paint(job="j", attempt=1, recipes=(), text=work)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(paint), type=Command) == paint
+
+
+def test_a_job_has_recipes_or_a_text() -> None:
+    """Both or neither is an error."""
+    for recipes, text in (((), None), ((RECIPE,), Description("ab"))):
+        with pytest.raises(ValueError, match="A job has"):
+            Paint(job="j", attempt=1, recipes=recipes, text=text)
+
+
 def test_stored_json_has_these_bytes() -> None:
     """Recipes and verdicts in the database are JSON with these keys, in this order."""
     assert msgspec.json.encode(RECIPE) == RECIPE_JSON
@@ -279,4 +311,4 @@ def test_a_new_field_of_a_picture_raises_the_version() -> None:
     sources = (Img2Img, Inpaint, Outpaint, Edit)
     parts = (Subseed, Change, *sources, Reference, Control, Adapter, Embedding)
     counts = [len(struct.__struct_fields__) for struct in (Recipe, *parts, Upscale, Detail)]
-    assert (PROTOCOL_VERSION, counts) == (12, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 13])
+    assert (PROTOCOL_VERSION, counts) == (13, [23, 2, 5, 3, 4, 7, 2, 5, 7, 3, 2, 5, 13])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.starter.evaluator import detect_colours
 from engine.starter.objects import OBJECTS, UNSAFE
+from engine.starter.scene_classifier import detect_colours
 from engine.starter.scenes import (
     COLOURS,
     PLACES,

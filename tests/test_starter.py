@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from engine.models.defaults import STARTER_GUIDANCE
 from engine.starter.evaluate import HERE, flags
-from engine.starter.evaluator import classify, detect_colours
-from engine.starter.export import load_classifier
 from engine.starter.sampling import Painter, as_tensor, load_painter, paint
+from engine.starter.scene_classifier import classify, detect_colours, load_classifier
 from engine.starter.scenes import Scene, Thing
 from engine.weights.model_files import find_model_files
 from engine.weights.model_folder import (

@@ -19,7 +19,7 @@ from torch import nn
 
 from engine.starter.dataset import to_range
 from engine.starter.denoiser import TextConditioner
-from engine.starter.evaluator import SceneClassifier
+from engine.starter.scene_classifier import SceneClassifier
 from engine.starter.scenes import Generators, draw_scene, draw_scene_with
 from engine.starter.steering import data
 from engine.starter.steering.batches import SteeringSampler

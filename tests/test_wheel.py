@@ -105,13 +105,13 @@ async def url(scripts: Path, tmp_path: Path) -> AsyncIterator[str]:
 
 
 def test_the_wheel_has_all_files_that_are_read_at_run_time(wheel: Path) -> None:
-    """These are migrations, page, starter model and what steers it; neither tests nor the
-    classifier of the training."""
+    """These are migrations, page, starter model, its classifier and what steers it; no tests."""
     with zipfile.ZipFile(wheel) as archive:
         packed = set(archive.namelist())
     needed = [
         *ROOT.glob("migrations/[0-9]*.sql"),
         *ROOT.glob("bot/playground/static/*"),
+        ROOT / "engine/starter/classifier.safetensors",
         *ROOT.glob("bot/i18n/locales/**/*"),
         *(
             path

@@ -6,7 +6,16 @@ from typing import Final, Protocol
 import msgspec
 
 from bot.errors import BotError
-from engine.contract import Backlog, Ending, Heartbeat, JobEvent, ModelCard, Paint, UpscalerCard
+from engine.contract import (
+    Backlog,
+    Ending,
+    Heartbeat,
+    JobEvent,
+    ModelCard,
+    Paint,
+    TextModelCards,
+    UpscalerCard,
+)
 
 EventCallback = Callable[[JobEvent], None]
 NO_FILES: Final[Mapping[str, bytes]] = {}
@@ -57,6 +66,10 @@ class EngineClient(Protocol):
     @property
     def can_film(self) -> bool:
         """Whether the engine, or while disconnected the last one, can encode films."""
+
+    @property
+    def text_models(self) -> TextModelCards:
+        """The models of the engine, or while disconnected of the last one, that write texts."""
 
     @property
     def model(self) -> ModelCard:

@@ -9,6 +9,7 @@ import msgspec
 
 from bot.engine_client.base import NO_FILES, EngineDied, EngineStatus, EventCallback
 from engine.contract import (
+    NO_TEXT_MODELS,
     Backlog,
     Cancel,
     Cancelled,
@@ -23,6 +24,7 @@ from engine.contract import (
     Paint,
     Ready,
     Rejected,
+    TextModelCards,
     UpscalerCard,
     wire,
 )
@@ -65,6 +67,7 @@ class SocketEngineClient:
         self._models: tuple[ModelCard, ...] = ()
         self._upscalers: tuple[UpscalerCard, ...] = ()
         self._can_film = False
+        self._text_models = NO_TEXT_MODELS
         self._pending: dict[tuple[str, int], _Pending] = {}
         self._sending_job = asyncio.Lock()
         """Held while a job is sent: the engine keeps an input for the next job that lists it."""
@@ -95,6 +98,11 @@ class SocketEngineClient:
     def can_film(self) -> bool:
         """That of the connected engine, or of the last one that was connected."""
         return self._can_film
+
+    @property
+    def text_models(self) -> TextModelCards:
+        """Those of the connected engine, or of the last one that was connected."""
+        return self._text_models
 
     @property
     def model(self) -> ModelCard:
@@ -180,7 +188,7 @@ class SocketEngineClient:
         async with wire.bot_side(reader, writer) as connection:
             ready = await _handshake(connection, endpoint)
             self._models, self._upscalers = ready.models, ready.upscalers
-            self._can_film = ready.can_film
+            self._can_film, self._text_models = ready.can_film, ready.text_models
             self._is_cluster = ready.replicas is not None
             self._is_remote = endpoint.is_remote
             self._replicas = 1 if ready.replicas is None else ready.replicas

@@ -3,23 +3,21 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from weakref import WeakValueDictionary
-
-import msgspec
 
 from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.job import Job, Status
 from bot.domain.kinds.upscale import enlargement
 from bot.domain.picture import Picture
-from bot.engine_client.base import EngineClient, EngineDied, EventCallback
+from bot.engine_client.base import EngineClient
 from bot.errors import BotError
+from bot.services import unstored_jobs
 from bot.storage import DISPLAY_FILE, FileStorage
 from engine.contract import (
     MAX_SIZE,
-    Ending,
     Failed,
     ImageDone,
     JobEvent,
@@ -31,7 +29,6 @@ from engine.contract import (
 
 TIMEOUT_SECONDS: Final = 30.0
 """After it, the pictures of a job are shown as they are."""
-_FIRST_PAUSE: Final = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -99,7 +96,7 @@ class DisplayVersions:
         files = {sha256(png): png for png in pngs}
         paint = Paint(
             job=f"{job.id}-display",
-            attempt=next(self._attempts),
+            attempt=0,
             recipes=tuple(Upscale(**enlargement(picture, upscaler, scale)) for picture in pictures),
             inputs=tuple(files),
             include_flagged=job.include_flagged,
@@ -113,26 +110,11 @@ class DisplayVersions:
                 if picture.is_flagged_but_kept or not event.image.flagged:
                     enlarged.append((picture, event.image.png))
 
-        ending = await self._submit(paint, on_event, files)
+        ending = await unstored_jobs.submit(self._engine, paint, self._attempts, on_event, files)
         if isinstance(ending, Failed):
             raise BotError(ending.reason)
         for picture, png in enlarged:
             await self._save(picture, png)
-
-    async def _submit(
-        self, paint: Paint, on_event: EventCallback, files: Mapping[str, bytes]
-    ) -> Ending:
-        """The ending of a job, which is sent again after pauses if replicas hand it back."""
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return await self._engine.submit(paint, on_event, files)
-            except EngineDied as error:
-                if error.crashed:
-                    raise
-            await asyncio.sleep(pause)
-            pause *= 2
-            paint = msgspec.structs.replace(paint, attempt=next(self._attempts))
 
     def _read(self, pictures: Sequence[Picture]) -> list[bytes]:
         return [self._storage.picture(picture.path or "") for picture in pictures]

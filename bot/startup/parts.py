@@ -34,6 +34,7 @@ from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
 from bot.services.display_versions import DisplayVersions
+from bot.services.engine_texts import EngineTexts
 from bot.services.family import FamilyFinder
 from bot.services.gallery import Gallery
 from bot.services.input_files import InputFiles
@@ -127,7 +128,7 @@ def build(
         languages=languages,
         history=HistoryPages(db.history, db.jobs, storage),
         queue_view=QueueView(db.jobs, notifier.waits),
-        prompt_expander=PromptExpander(_admission(db, clock)),
+        prompt_expander=PromptExpander(_admission(db, clock), EngineTexts(engine)),
         source_url=settings.imagine_source_url,
     )
     return Parts(services, notifier, dispatcher, tasks)

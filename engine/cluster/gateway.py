@@ -43,7 +43,11 @@ class Gateway:
         if reports:
             report = chosen_report(reports, self._ready)
             self._ready = Ready(
-                report.models, report.upscalers, report.can_film, replicas=len(reports)
+                report.models,
+                report.upscalers,
+                report.can_film,
+                replicas=len(reports),
+                text_models=report.text_models,
             )
         elif self._ready is not None:
             self._ready = msgspec.structs.replace(self._ready, replicas=0)

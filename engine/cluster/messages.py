@@ -6,12 +6,14 @@ from typing import Final
 import msgspec
 
 from engine.contract import (
+    NO_TEXT_MODELS,
     PROTOCOL_VERSION,
     Backlog,
     Event,
     Heartbeat,
     ModelCard,
     Paint,
+    TextModelCards,
     UpscalerCard,
 )
 
@@ -31,6 +33,7 @@ class ReplicaReport(msgspec.Struct, frozen=True, kw_only=True):
     upscalers: tuple[UpscalerCard, ...]
     can_film: bool
     heartbeat: Heartbeat
+    text_models: TextModelCards = NO_TEXT_MODELS
 
 
 class GatewayNote(msgspec.Struct, frozen=True, kw_only=True):

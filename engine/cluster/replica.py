@@ -23,6 +23,7 @@ from engine.core.worker import start_worker
 from engine.errors import EngineError
 from engine.server.event_queue import EventQueue
 from engine.server.session import call_threadsafe
+from engine.server.text_models import load_text_models
 
 if TYPE_CHECKING:
     from engine.models.base import DiffusionModel
@@ -56,7 +57,9 @@ class Replica:
         self._backlog = Backlog()
         self._watchdog = Watchdog(time.monotonic())
         self._checked_at = time.monotonic()
-        self._worker = start_worker(models, self._on_fatal)
+        self._worker = start_worker(
+            models, self._on_fatal, load_text_models(model.card.name for model in models)
+        )
         self._watcher = LoraWatcher(models, lambda: None)  # the next report has the new cards
         self._watcher.start()
 
@@ -98,6 +101,7 @@ class Replica:
                 upscalers=self._worker.upscalers,
                 can_film=self._worker.can_film,
                 heartbeat=self._worker.heartbeat(),
+                text_models=self._worker.text_models,
             )
         )
 

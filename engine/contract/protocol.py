@@ -7,9 +7,10 @@ import msgspec
 
 from engine.contract.model_card import ModelCard
 from engine.contract.painted_image import PaintedImage
+from engine.contract.text_work import NO_TEXT_MODELS, TextModelCards, TextWork
 from engine.contract.work import Work
 
-PROTOCOL_VERSION: Final = 12
+PROTOCOL_VERSION: Final = 13
 """Both processes must have the same. It is raised with each new field of a recipe too: an engine
 that does not know the field would close the connection at the first job that has it."""
 HEARTBEAT_SECONDS: Final = 2.0
@@ -48,9 +49,10 @@ class Capture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Paint these recipes as one job. Each event of the job repeats `job` and `attempt`.
+    """Paint these recipes, or write a text, as one job. Each event of the job repeats `job` and
+    `attempt`.
 
-    Raises ValueError if there is no recipe.
+    Raises ValueError if there is neither a recipe nor a text, or both.
     """
 
     job: str
@@ -74,10 +76,13 @@ class Paint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     before. The bot sends a single engine nothing else meanwhile."""
     fingerprint: str = ""
     """A cluster prefers a replica with this fingerprint; empty for any."""
+    text: TextWork | None = None
 
     def __post_init__(self) -> None:
-        if not self.recipes:
+        if not self.recipes and self.text is None:
             raise ValueError("A job has no recipe; at least one is required.")
+        if self.recipes and self.text is not None:
+            raise ValueError("A job has recipes and a text; only one of both is possible.")
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -126,6 +131,7 @@ class Ready(msgspec.Struct, frozen=True, tag=True):
     """Whether it can encode films."""
     replicas: int | None = None
     """The number of engine cores of a cluster; None for a single engine."""
+    text_models: TextModelCards = NO_TEXT_MODELS
 
     def __post_init__(self) -> None:
         if not self.models:
@@ -269,7 +275,8 @@ class ArtifactFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    """An ending: each recipe's ImageDone was sent, and at least one picture succeeded."""
+    """An ending: each recipe's ImageDone was sent, and at least one picture succeeded; or the texts
+    are written."""
 
     job: str
     attempt: int
@@ -280,6 +287,9 @@ class Completed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, t
     decode, check and encode its pictures."""
     artifact_failures: tuple[ArtifactFailure, ...] = ()
     """The files of its pictures that could not be made; the pictures are valid without them."""
+    texts: tuple[str, ...] = ()
+    """Those of a job with `Paint.text`; empty if there is nothing to say. A model wrote them, so
+    they may be anything."""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -8,7 +8,7 @@ from typing import Final
 
 import torch
 
-from engine.contract import Upscale, Work
+from engine.contract import Upscale
 from engine.core.batch_cost import BatchCostModel
 from engine.core.enlarger import Enlarger, canvases_of, with_empty_canvases
 from engine.core.executor import BatchExecutor
@@ -20,6 +20,7 @@ from engine.core.preparation import check_job, image_inputs, prepare
 from engine.core.request import ImageInput, Request, RequestStatus, RunningImage, WaitingImage
 from engine.core.row_class_chooser import Load, RowClassChooser, load_beside
 from engine.core.scheduler import BatchScheduler, seconds_by_owner
+from engine.core.text_writer import TextWriter
 from engine.core.usage import Batch, UsageMeter
 from engine.models.base import DiffusionModel
 from engine.pipeline.denoise import ModelCall, call
@@ -48,6 +49,7 @@ class EngineCore:
         enlarger: Enlarger | None = None,
         row_class_costs: BatchCostModel | None = None,
         flexible: FlexibleBatches | None = None,
+        text_writer: TextWriter | None = None,
     ) -> None:
         """`row_class_costs` and `flexible` have earlier measurements of the batches of these
         models."""
@@ -56,6 +58,7 @@ class EngineCore:
         self._max_running = max_running
         self._clock = clock
         self.enlarger = enlarger or Enlarger()
+        self.text_writer = text_writer or TextWriter()
         self._preparing: list[Request] = []
         """In order of arrival; the preparation of the first one may be in flight."""
         self._running: list[Request] = []
@@ -145,21 +148,26 @@ class EngineCore:
         self._executor.wake()
 
     def close(self, timeout: float | None = None) -> None:
-        """Wait for the forward passes in flight and then for an upscale, each up to `timeout`
-        seconds (None: without limit)."""
+        """Wait for the forward passes in flight, then for an upscale and a text, each up to
+        `timeout` seconds (None: without limit)."""
         self._flexible.close()
         self._executor.close(timeout)
-        self.enlarger.close(timeout)
+        self.enlarger.thread.close(timeout)
+        self.text_writer.thread.close(timeout)
 
     def _accept(self, request: Request) -> None:
         job = request.job
         check_job(job, self.models, request.files)
         self.enlarger.check(job)
+        self.text_writer.check(job)
         request.added_at = self._clock()
         request.inputs = image_inputs(job.recipes, self.models)
         for index, work in enumerate(job.recipes):
             if isinstance(work, Upscale):
-                self.enlarger.upscale(request, index, self._model_of(work), self.postprocessor)
+                model = self._resident_model(work.model, work.revision)
+                self.enlarger.upscale(request, index, model, self.postprocessor)
+        if job.text is not None:
+            self.text_writer.write(request, job.text, self._resident_model(), self.pool)
         canvases = canvases_of(request.inputs)
         if canvases:
             self.enlarger.prepare(request, canvases)
@@ -168,10 +176,10 @@ class EngineCore:
         else:
             request.set_status(RequestStatus.POSTPROCESSING)
 
-    def _model_of(self, work: Work) -> DiffusionModel:
-        """A model on the device that can check a picture, if possible that which painted it."""
+    def _resident_model(self, *name: str) -> DiffusionModel:
+        """A model on the device that can check a picture, if possible that of this name and
+        revision."""
         resident = [model for model in self.models if model.is_resident]
-        name = work.model, work.revision
         own = (model for model in resident if (model.card.name, model.card.revision) == name)
         return next(own, resident[0])
 

@@ -3,22 +3,20 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
-from weakref import WeakSet
 
 from PIL import Image
 
 from engine.contract import Detail, Paint, Upscale, pixels_sha256
 from engine.contract.images.refusals import InvalidImage
-from engine.core.failures import Failure, catch_failure
 from engine.core.pictures import Origin
 from engine.core.postprocess import Postprocessor, Slot
 from engine.core.request import ImageInput, Request
-from engine.errors import DeviceLost, InvalidJob
+from engine.core.side_thread import SideThread
+from engine.errors import InvalidJob
 from engine.imaging.init_image import decode_source
-from engine.log import log_context
 from engine.models.base import DiffusionModel
 from engine.pipeline.tiles import Canvas, InitTile
 from engine.upscale import upscaler_for
@@ -27,7 +25,7 @@ from engine.upscale.base import Upscaler
 Enlargement = Upscale | Detail
 
 
-def _do_nothing(*_: object) -> None:
+def _do_nothing() -> None:
     pass
 
 
@@ -43,13 +41,7 @@ class Enlarger:
         """Requests whose pictures are upscaled, so that they can be painted over."""
         self.on_ready: Callable[[], None] = _do_nothing
         """Called in the thread when a request is added to `ready`."""
-        self.on_device_lost: Callable[[DeviceLost], None] = _do_nothing
-        """Called in the thread; the affected request gets no ending."""
-        self._thread = executor or ThreadPoolExecutor(1, "enlarger")
-        self._pending: list[Request] = []
-        """A request is in it once for each picture that is not upscaled yet."""
-        self._lost: WeakSet[Request] = WeakSet()
-        """Those that the loss of the device has stopped; they get no ending."""
+        self.thread = SideThread("enlarger", executor)
 
     def check(self, job: Paint) -> None:
         """Raise InvalidJob if an upscaler that the job needs is missing."""
@@ -88,19 +80,6 @@ class Enlarger:
         for canvas in canvases:
             self._submit(request, canvas.detail, partial(set_picture, canvas), request.fail)
 
-    def flush(self) -> None:
-        """Wait until all work that was submitted so far is done."""
-        self._thread.submit(lambda: None).result()
-
-    def close(self, timeout: float | None = None) -> None:
-        """Cancel the pending requests, and wait up to `timeout` seconds for the thread (None:
-        without limit)."""
-        for request in list(self._pending):
-            if request not in self._lost:
-                request.finish_cancelled()
-        wait([self._thread.submit(lambda: None)], timeout)
-        self._thread.shutdown(wait=False)
-
     def _upscaler(self, work: Enlargement) -> Upscaler:
         upscaler = upscaler_for(work.upscaler, work.upscaler_revision, self.upscalers)
         if work.scale not in upscaler.scales:
@@ -123,9 +102,6 @@ class Enlarger:
         """
 
         def upscale() -> None:
-            if request.is_stopped:
-                request.finish_cancelled()
-                return
             start = time.monotonic()
             files = [request.files[digest] for digest in request.job.inputs]
             picture = _picture(work.image, work.picture.size, files)
@@ -133,20 +109,7 @@ class Enlarger:
             request.postprocess_seconds += time.monotonic() - start
             on_picture(enlarged)
 
-        def run() -> None:
-            with log_context(job=request.job.job, attempt=request.job.attempt):
-                try:
-                    outcome = catch_failure([request], upscale)
-                except DeviceLost as error:
-                    self._lost.add(request)
-                    self.on_device_lost(error)
-                else:
-                    if isinstance(outcome, Failure):
-                        on_failure(outcome.reason)
-            self._pending.remove(request)
-
-        self._pending.append(request)
-        return self._thread.submit(run)
+        return self.thread.submit(request, upscale, lambda failure: on_failure(failure.reason))
 
 
 def canvases_of(inputs: Iterable[ImageInput]) -> list[Canvas]:

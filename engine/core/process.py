@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 
 CUDA_MODEL: Final = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 """The default model on a GPU."""
-_WORKER_THREADS: Final = ("engine-core", "executor", "postprocessor", "decoder", "enlarger")
-"""Name prefixes of the threads that may be in a forward pass, a decoder or an upscaler."""
+_WORKER_THREADS: Final = (
+    "engine-core",
+    "executor",
+    "postprocessor",
+    "decoder",
+    "enlarger",
+    "text-writer",
+)
+"""Name prefixes of the threads that may be in a forward pass, a decoder, an upscaler or a model of
+texts."""
 _JOIN_SECONDS: Final = 0.2
 """How long to wait for each of these threads to end."""
 T = TypeVar("T")

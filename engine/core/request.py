@@ -278,6 +278,19 @@ class Request:
             ),
         )
 
+    def finish_texts(self, texts: Sequence[str], seconds: float) -> None:
+        """End a job whose result is texts. `seconds` is the time that writing them took."""
+        self._end(
+            RequestStatus.COMPLETED,
+            Completed(
+                job=self.job.job,
+                attempt=self.job.attempt,
+                seconds=seconds,
+                engine_seconds=self._engine_seconds,
+                texts=tuple(texts),
+            ),
+        )
+
     def fail(self, reason: str, *, init_image_flagged: bool = False) -> None:
         """End it as failed; `reason` is a sentence for the user."""
         self._end(

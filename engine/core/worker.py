@@ -6,18 +6,20 @@ from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Final
 
-from engine.contract import Backlog, Heartbeat, Paint, UpscalerCard
+from engine.contract import Backlog, Heartbeat, Paint, TextModelCards, UpscalerCard
 from engine.core.engine_core import EngineCore
 from engine.core.enlarger import Enlarger
 from engine.core.flexible_batches import flexible_batches_of
 from engine.core.job_files import NO_FILES
 from engine.core.postprocess import FatalErrorHandler, Postprocessor
 from engine.core.request import EventSink, Request
+from engine.core.text_writer import TextWriter
 from engine.device.errors import is_device_lost
 from engine.device.sysinfo import resident_memory
 from engine.errors import DeviceLost, EngineError
 from engine.imaging.video import can_encode
 from engine.models.base import DiffusionModel
+from engine.texts import TextModels
 from engine.upscale import load_upscalers
 
 MAX_WAITING_JOBS: Final = 256
@@ -38,7 +40,8 @@ class Worker:
         self._changed = threading.Condition()
         self._is_closing = False
         self._engine_core.enlarger.on_ready = self._on_ready
-        self._engine_core.enlarger.on_device_lost = on_fatal
+        self._engine_core.enlarger.thread.on_device_lost = on_fatal
+        self._engine_core.text_writer.thread.on_device_lost = on_fatal
         self._thread = threading.Thread(target=self._run, name="engine-core", daemon=True)
         self._thread.start()
 
@@ -49,6 +52,11 @@ class Worker:
             UpscalerCard(name=upscaler.name, revision=upscaler.revision, scales=upscaler.scales)
             for upscaler in self._engine_core.enlarger.upscalers
         )
+
+    @property
+    def text_models(self) -> TextModelCards:
+        """The models that write texts."""
+        return self._engine_core.text_writer.models.cards
 
     @property
     def can_film(self) -> bool:
@@ -169,7 +177,11 @@ class Worker:
         return True
 
 
-def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) -> Worker:
+def start_worker(
+    models: Sequence[DiffusionModel],
+    on_fatal: FatalErrorHandler,
+    text_models: TextModels | None = None,
+) -> Worker:
     """A worker with an engine core for these models, whose flexible batches of the native size are
     measured before.
 
@@ -182,5 +194,6 @@ def start_worker(models: Sequence[DiffusionModel], on_fatal: FatalErrorHandler) 
         postprocessor,
         enlarger=Enlarger(load_upscalers()),
         flexible=flexible_batches_of(models),
+        text_writer=TextWriter(text_models),
     )
     return Worker(engine_core, on_fatal)

@@ -16,6 +16,7 @@ from engine.errors import EngineError, PortInUse
 from engine.models.base import DiffusionModel
 from engine.server.connection_handler import ConnectionHandler
 from engine.server.session import call_threadsafe
+from engine.server.text_models import load_text_models
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +43,10 @@ async def serve(listener: socket.socket, models: Sequence[DiffusionModel], token
             stop.set_exception(error)
 
     _on_signals(loop, end)
-    worker = start_worker(models, lambda error: call_threadsafe(loop, end, error))
     cards = tuple(model.card for model in models)
-    ready = Ready(cards, worker.upscalers, worker.can_film)
+    text_models = load_text_models(card.name for card in cards)
+    worker = start_worker(models, lambda error: call_threadsafe(loop, end, error), text_models)
+    ready = Ready(cards, worker.upscalers, worker.can_film, text_models=worker.text_models)
     handler = ConnectionHandler(worker, ready, token)
 
     def offer_cards() -> None:

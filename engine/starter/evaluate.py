@@ -21,11 +21,18 @@ from tqdm import tqdm
 from engine.starter.autoencoder import signal_to_noise
 from engine.starter.captions import full_caption
 from engine.starter.dataset import render_scenes
-from engine.starter.evaluator import Prediction, SceneClassifier, classify, detect_colours, share
-from engine.starter.export import MODEL_FOLDER, load_classifier
+from engine.starter.evaluator import share
+from engine.starter.export import MODEL_FOLDER
 from engine.starter.objects import UNSAFE
 from engine.starter.out_of_distribution import draw_out_of_distribution
 from engine.starter.sampling import Painter, Pictures, as_tensor, load_painter, paint
+from engine.starter.scene_classifier import (
+    Prediction,
+    SceneClassifier,
+    classify,
+    detect_colours,
+    load_classifier,
+)
 from engine.starter.scenes import Scene, Thing, random_scene
 from engine.weights.model_folder import STARTER
 

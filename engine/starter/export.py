@@ -6,7 +6,7 @@ from typing import Any, Final
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -14,14 +14,13 @@ from engine.errors import UsageError
 from engine.models.checkpoint_loading import load_from_checkpoint
 from engine.starter.checkpoint import text_encoder_tensors, unet_tensors
 from engine.starter.denoiser import TextConditioner, new_scheduler
-from engine.starter.evaluator import SceneClassifier
 from engine.starter.safety import new_checker, new_feature_extractor
+from engine.starter.scene_classifier import CLASSIFIER_FILE, SceneClassifier
 from engine.starter.trainer import load_ema
 from engine.weights.checkpoints import read_checkpoint
 from engine.weights.model_folder import FEW_STEP_STARTER_FILE
 
 MODEL_FOLDER: Final = "model"
-CLASSIFIER_FILE: Final = "classifier.safetensors"
 EDIT_FILE: Final = "starter-edit.safetensors"
 """The variant for edits by words, in MODEL_FOLDER."""
 
@@ -136,15 +135,6 @@ def save_classifier(classifier: SceneClassifier, out: Path) -> None:
         {k: v.half().contiguous() for k, v in classifier.state_dict().items()},
         out / CLASSIFIER_FILE,
     )
-
-
-def load_classifier(folder: Path) -> SceneClassifier:
-    """The classifier that `save_classifier` wrote, in fp32."""
-    classifier = SceneClassifier()
-    classifier.load_state_dict(
-        {k: v.float() for k, v in load_file(folder / CLASSIFIER_FILE).items()}
-    )
-    return classifier.eval()
 
 
 def load_ema_checkpoint(checkpoint: Path, module: nn.Module) -> None:

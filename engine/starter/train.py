@@ -39,6 +39,7 @@ from engine.starter.export import (
 from engine.starter.out_of_distribution import draw_out_of_distribution
 from engine.starter.run import Run
 from engine.starter.sampling import paint_scenes
+from engine.starter.scene_classifier import SceneClassifier
 from engine.starter.scenes import SIZES, random_scene
 from engine.starter.steering.stages import STEERING_STAGES
 from engine.starter.text_encoder import new_text_encoder, new_tokenizer
@@ -158,7 +159,7 @@ def _paintings(run: Run) -> Path:
 
 def train_classifier_stage(run: Run) -> None:
     """Train the classifier that evaluates the model."""
-    classifier = evaluator.SceneClassifier()
+    classifier = SceneClassifier()
     evaluator.train_classifier(
         classifier, run.render(20_000, seed=5), run.config("classifier"), run.work, run.device
     )

@@ -25,9 +25,15 @@ from PIL import Image
 
 from engine.models.defaults import STARTER_EDIT_GUIDANCE, STARTER_IMAGE_GUIDANCE
 from engine.starter.captions import PLACE_WORDS, TIME_WORDS, full_caption
-from engine.starter.evaluator import Prediction, SceneClassifier, classify, share
-from engine.starter.export import load_classifier, load_edit
+from engine.starter.evaluator import share
+from engine.starter.export import load_edit
 from engine.starter.sampling import BATCH, STEPS, Painter, Pictures, as_tensor, load_painter
+from engine.starter.scene_classifier import (
+    Prediction,
+    SceneClassifier,
+    classify,
+    load_classifier,
+)
 from engine.starter.scenes import (
     PLACES,
     TIMES,

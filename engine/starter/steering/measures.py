@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from engine.starter.evaluator import Prediction, detect_colours
 from engine.starter.sampling import Pictures
+from engine.starter.scene_classifier import Prediction, detect_colours
 from engine.starter.scenes import Scene
 from engine.starter.steering.edits import EditPair, action
 from engine.starter.steering.scribbles import edges

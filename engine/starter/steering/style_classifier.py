@@ -9,8 +9,9 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from engine.starter.dataset import RenderedScenes, render_scenes
-from engine.starter.evaluator import SceneClassifier, train_classifier
+from engine.starter.evaluator import train_classifier
 from engine.starter.sampling import as_tensor
+from engine.starter.scene_classifier import SceneClassifier
 from engine.starter.steering.styles import STYLES
 from engine.starter.trainer import TrainingConfig
 
