@@ -115,6 +115,7 @@ def patch_functions() -> None:
     after(JobStore, "claim", "claimed")
     after(JobStore, "add_pictures", "stored")
     after(JobStore, "complete", "committed")
+    after(JobStore, "unfinished", "erasing")
     after(ErasureStore, "erase_user", "deleted")
     vars(planner)["secrets"] = SimpleNamespace(randbelow=lambda _: SEED)
     handle, save, upsert = (

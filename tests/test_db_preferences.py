@@ -15,6 +15,7 @@ from bot.domain.setting_values import Offer
 from bot.services.preferences import PreferenceService
 from tests.bot_harness import query
 from tests.fake_engine import MODEL
+from tests.stored_jobs import delivered_job
 
 OFFER = Offer(models=(MODEL,), max_count=16)
 GUILD, CHANNEL, USER = Owner(Layer.GUILD, 3), Owner(Layer.CHANNEL, 10), Owner(Layer.USER, 1)
@@ -100,11 +101,29 @@ async def test_the_settings_of_a_user_are_erased(
     for owner in (USER, Owner(Layer.CHANNEL, 1), Owner(Layer.USER, 2)):
         await set_steps(preferences, owner, 30)
     assert (await db.erasure.summary(1, now=1.0)).settings == 1
-    await preferences.erase_user(1)
+    async with preferences.erasing(1):
+        await db.erasure.erase_user(1, now=1.0)
     assert preferences.values(USER) == {}
     assert (await db.erasure.summary(1, now=1.0)).is_empty
     rows = query(tmp_path, "SELECT layer, owner FROM preferences ORDER BY owner")
     assert list(map(tuple, rows)) == [("channel", 1), ("user", 2)]
+
+
+async def test_settings_and_jobs_are_erased_together(
+    db: Database, preferences: PreferenceService
+) -> None:
+    """If the transaction fails, both stay, also in memory."""
+    await delivered_job(db, "j1")
+    await set_steps(preferences, USER, 30)
+    await db._connection.execute(
+        "CREATE TRIGGER full BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'full'); END", {}
+    )
+    with pytest.raises(sqlite3.IntegrityError):
+        async with preferences.erasing(1):
+            await db.erasure.erase_user(1, now=1.0)
+    assert preferences.values(USER) == {"steps": 30}
+    await preferences.load()
+    assert preferences.values(USER) == {"steps": 30}
 
 
 async def test_values_of_a_newer_version_are_ignored(

@@ -131,3 +131,23 @@ async def test_a_job_cancelled_by_the_deletion_has_one_final_message(
     )
     public = [message for message in bot.discord.messages() if not message.ephemeral]
     assert len(public) <= before
+
+
+async def test_settings_are_erased_with_the_jobs(bot: CrashingBot, ada: Person) -> None:
+    """A bot that is killed before the transaction has erased neither; the user asks again."""
+    settings = await ada.slash("settings", setting="steps", value="150")
+    await bot.discord.until(lambda: settings.ephemerals, why="a response")
+    running = await ada.slash("imagine", prompt=f"{MARKER} with settings")
+    await bot.discord.until(
+        lambda: running.response and "%" in running.response.content, why="progress"
+    )
+    await delete_and_crash(bot, ada, "erasing")
+    [stored] = query(bot.data, "SELECT value FROM preferences")
+    assert stored["value"] == "150"
+    assert query(bot.data, "SELECT 1 FROM jobs WHERE erased IS NULL AND person = ?", ada.id)
+    await bot.start()
+    confirmation = await (await ada.slash("privacy delete")).finished()
+    assert confirmation is not None
+    await ada.click(confirmation, "Delete everything")
+    await eventually(lambda: not query(bot.data, "SELECT 1 FROM preferences"))
+    await eventually(lambda: not query(bot.data, "SELECT 1 FROM jobs WHERE person = ?", ada.id))

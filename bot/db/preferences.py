@@ -56,13 +56,11 @@ class PreferenceStore(Store):
             )
             await _append(db, entry)
 
-    async def erase_user(self, user_id: int) -> None:
+    async def erase_user_rows(self, db: aiosqlite.Connection, user_id: int) -> None:
         """Delete all values of a user."""
-        async with self._connection.transaction() as db:
-            await db.execute(
-                "DELETE FROM preferences WHERE layer = ? AND owner = ?",
-                (Layer.USER.value, user_id),
-            )
+        await db.execute(
+            "DELETE FROM preferences WHERE layer = ? AND owner = ?", (Layer.USER.value, user_id)
+        )
 
 
 async def _append(db: aiosqlite.Connection, entry: AuditEntry | None) -> None:

@@ -1,7 +1,8 @@
 """What guilds, channels and users prefer, in memory, so that no command waits for the database."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 from bot.db.audit_log import decision
 from bot.db.preferences import PreferenceStore
@@ -88,10 +89,11 @@ class PreferenceService:
             self._replace(owner, values)
             return True
 
-    async def erase_user(self, user_id: int) -> None:
-        """Delete what a user has set."""
+    @asynccontextmanager
+    async def erasing(self, user_id: int) -> AsyncIterator[None]:
+        """Forget what a user has set, which the body deletes from the database."""
         async with self._changing:
-            await self._store.erase_user(user_id)
+            yield
             self._values.pop(Owner(Layer.USER, user_id), None)
 
     def _replace(self, owner: Owner, values: Mapping[str, object]) -> None:

@@ -90,17 +90,17 @@ class Retention:
         self._retry_soon = asyncio.Event()
 
     async def erase_user(self, user_id: int) -> bool:
-        """Delete the settings of this user, and cancel and delete all jobs.
+        """Cancel all jobs of this user, and delete them and the settings.
 
         False if not everything could be deleted; `run` then tries again.
         """
         cancelled: list[Job] = []
-        await self._preferences.erase_user(user_id)
         try:
             for job in await self._jobs.unfinished(user_id):
                 if await self._job_service.cancel(job, notify=False):
                     cancelled.append(job)
-            count = await self._erasure.erase_user(user_id, now=self._clock())
+            async with self._preferences.erasing(user_id):
+                count = await self._erasure.erase_user(user_id, now=self._clock())
         finally:
             for job in cancelled:
                 self._job_service.announce(job)
