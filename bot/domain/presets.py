@@ -119,12 +119,7 @@ def add(key: PresetKey, preset: Preset) -> Change:
     def change(own: Own) -> Changed:
         if with_chosen(own, key) is not None:
             raise Refused(f"There is a {key.kind} “{key.name}” already; change it instead.")
-        count = sum(own_key.kind is key.kind and own_key != key for own_key in own)
-        if count >= MAX_OWN:
-            raise Refused(
-                f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first."
-            )
-        return Changed(key, preset, True, f"{key.kind} {key.name}: added{_summary(preset)}")
+        return _stored(own, key, preset, "added")
 
     return change
 
@@ -133,15 +128,16 @@ def replace(key: PresetKey, update: Callable[[Preset], Preset]) -> Change:
     """Another preset in place of one; `update` may raise Refused."""
 
     def change(own: Own) -> Changed:
-        preset = update(_existing(own, key))
-        count = sum(own_key.kind is key.kind and own_key != key for own_key in own)
-        if key not in own and count >= MAX_OWN:
-            raise Refused(
-                f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first."
-            )
-        return Changed(key, preset, True, f"{key.kind} {key.name}: changed{_summary(preset)}")
+        return _stored(own, key, update(_existing(own, key)), "changed")
 
     return change
+
+
+def _stored(own: Own, key: PresetKey, preset: Preset, verb: str) -> Changed:
+    """The choice of a preset, if the guild may have one more of its own."""
+    if key not in own and sum(own_key.kind is key.kind for own_key in own) >= MAX_OWN:
+        raise Refused(f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first.")
+    return Changed(key, preset, True, f"{key.kind} {key.name}: {verb}{_summary(preset)}")
 
 
 def remove(key: PresetKey) -> Change:

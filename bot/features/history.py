@@ -135,7 +135,8 @@ async def turn_page(interaction: Interaction, match: re.Match[str]) -> None:
     """The buttons below a page; the custom id is all of their state."""
     await check_not_blocked(interaction)
     await defer_update(interaction)
-    models = await services(interaction).history.models(interaction.user.id)
+    history, user_id = services(interaction).history, interaction.user.id
+    models = await history.models(user_id) if match["model"] else ()
     await _respond(interaction, history_texts.chosen_in(match, models), int(match["page"]))
 
 
