@@ -1,7 +1,9 @@
 """The private preview of what the model will see of a sketch."""
 
+import pytest
+
 from bot.playground import Message, Upload
-from tests.bot_harness import BotHarness
+from tests.bot_harness import BotHarness, eventually
 from tests.changing import painted
 from tests.fake_engine import FakeEngine
 from tests.reporting import response_text
@@ -70,6 +72,31 @@ async def test_a_second_press_paints_nothing(harness: BotHarness, engine: FakeEn
     await harness.discord.until(lambda: image(message) != before, why="another preview")
     await harness.result(await harness.ada.click(message, "🎨 Paint"))
     assert len(engine.paints) == 2
+
+
+@pytest.mark.parametrize("end", ["cancelled", "deleted"])
+async def test_paint_can_be_pressed_again_after_a_job_without_pictures(
+    harness: BotHarness, engine: FakeEngine, end: str
+) -> None:
+    """The user has cancelled it, or its message was deleted; while it runs, it is there once."""
+    message = await preview(harness)
+    engine.gate.clear()
+    first = await harness.ada.click(message, "🎨 Paint")
+    await harness.discord.until(
+        lambda: first.response and "✖ Cancel" in first.response.buttons, why="progress"
+    )
+    assert first.response is not None
+    second = await harness.ada.click(message, "🎨 Paint")
+    assert "started this one already" in await response_text(harness, second)
+    if end == "cancelled":
+        await harness.ada.click(first.response, "✖ Cancel")
+    else:
+        await harness.discord.person("Mo", moderator=True).delete(first.response)
+    await eventually(lambda: harness.query("SELECT 1 FROM jobs WHERE status = 'cancelled'"))
+    engine.gate.set()
+    result = await harness.result(await harness.ada.click(message, "🎨 Paint"))
+    assert result.attachments
+    assert len(harness.query("SELECT 1 FROM jobs")) == 2
 
 
 async def test_a_preview_of_a_result(harness: BotHarness, engine: FakeEngine) -> None:

@@ -15,6 +15,7 @@ from bot.db import (
     job_erasure,
     job_images,
     job_inputs,
+    job_keys,
     job_log,
     lineage,
     pictures,
@@ -263,13 +264,11 @@ class JobStore(Store):
         for row in requeued:
             log.info("job queued again", extra={"job": row["id"], "crashed": True})
 
-    async def free_key(self, idempotency_key: str) -> None:
-        """Let the same request be made again, for example after a reaction was removed."""
-        digest = rows.deleted_request_digest(idempotency_key)
-        await self._connection.execute(
-            "UPDATE jobs SET request = request || ':' || id WHERE request IN (:request, :digest)",
-            {"request": idempotency_key, "digest": digest},
-        )
+    async def free_key(self, idempotency_key: str, *, with_pictures: bool = True) -> None:
+        """Let the same request be made again, for example after a reaction was removed; without
+        `with_pictures`, only if it has ended without any."""
+        async with self._connection.transaction() as db:
+            await job_keys.free(db, idempotency_key, with_pictures=with_pictures)
 
     async def free_keys(self, prefix: str, suffix: str = "") -> None:
         """Let all requests be made again whose idempotency keys start and end like this.
@@ -277,13 +276,7 @@ class JobStore(Store):
         `prefix` is that of the reactions to a message, of erased jobs too.
         """
         async with self._connection.transaction() as db:
-            for start in (prefix, rows.deleted_request_prefix(prefix)):
-                await db.execute(
-                    "UPDATE jobs SET request = request || ':' || id WHERE request >= :prefix "
-                    "AND request < :end AND substr(request, -length(id)) != id "
-                    "AND (:suffix = '' OR substr(request, -length(:suffix)) = :suffix)",
-                    {"prefix": start, "end": f"{start}\U0010ffff", "suffix": suffix},
-                )
+            await job_keys.free_all(db, prefix, suffix)
 
     def _report(self, event: str, ended: Iterable[sqlite3.Row], reason: str | None = None) -> None:
         for timings in map(rows.to_timings, ended):

@@ -84,12 +84,15 @@ async def start(interaction: Interaction, kind: JobKind, plan: Plan) -> None:
 async def start_once(
     interaction: Interaction, kind: JobKind, plan: Plan, name: str, detail: str
 ) -> None:
-    """Start a job of this plan, unless the same message has started one of this name and detail."""
+    """Start a job of this plan, unless the same message has started one of this name and detail
+    that is unfinished or has pictures."""
     message_id = 0 if interaction.message is None else interaction.message.id
     context = msgspec.structs.replace(
         request_context(interaction), idempotency_key=f"{name}:{message_id}:{detail}"
     )
-    job = await services(interaction).job_service.submit(kind, plan, context)
+    job_service = services(interaction).job_service
+    await job_service.free_key(context.idempotency_key, with_pictures=False)
+    job = await job_service.submit(kind, plan, context)
     if job is None:
         await respond_ephemeral(interaction, _(_STARTED))
     else:

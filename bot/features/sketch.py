@@ -279,7 +279,7 @@ async def show_other_fit(interaction: Interaction, match: re.Match[str]) -> None
 
 
 async def paint(interaction: Interaction, match: re.Match[str]) -> None:
-    """Start the job of the preview, once for each fit."""
+    """Start the job of the preview, once for each fit, and again if it ended without pictures."""
     sketch = _sketch_of(interaction, match)
     plan = await _plan(interaction, sketch)
     await start_once(interaction, imagine.KIND, plan, "sketch", match["fit"])

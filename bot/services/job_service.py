@@ -187,9 +187,10 @@ class JobService:
         parents = {edge.parent for edge in resolved.edges}
         await self._admission.check_prompts(resolved.recipes, context, parents=parents)
 
-    async def free_key(self, idempotency_key: str) -> None:
-        """Let the same request be made again."""
-        await self._jobs.free_key(idempotency_key)
+    async def free_key(self, idempotency_key: str, *, with_pictures: bool = True) -> None:
+        """Let the same request be made again; without `with_pictures`, only if it has ended
+        without any."""
+        await self._jobs.free_key(idempotency_key, with_pictures=with_pictures)
 
     async def free_keys(self, prefix: str, suffix: str = "") -> None:
         """Let all requests be made again whose idempotency keys start and end like this."""
