@@ -69,7 +69,7 @@ CREATE TABLE "deliveries" (
     application INTEGER,
     token TEXT, -- the interaction's; only until it is delivered
     reply_to INTEGER,
-    recipient INTEGER, -- who asked for a direct message or a post; only until it is delivered
+    recipient INTEGER, -- who asked for it; only until it is delivered
     created_at REAL NOT NULL,
     delivered_at REAL,
     CHECK (kind != 'picture' OR nth IS NOT NULL),
@@ -77,7 +77,7 @@ CREATE TABLE "deliveries" (
     CHECK (kind != 'shown' OR nth IS NULL),
     CHECK (kind NOT IN ('superseded', 'withdrawal') OR message IS NOT NULL),
     CHECK (kind != 'gallery' OR guild IS NOT NULL),
-    CHECK (recipient IS NULL OR kind IN ('direct', 'gallery')),
+    CHECK (recipient IS NULL OR kind IN ('picture', 'shown', 'direct', 'gallery')),
     CHECK (delivered_at IS NULL OR (token IS NULL AND request IS NULL AND recipient IS NULL))
 ) STRICT;
 CREATE TABLE "erasure_requests" (
@@ -212,7 +212,8 @@ CREATE TABLE "pictures" (
     failed TEXT, -- why there is no picture, though its siblings came out
     removed_at REAL, -- by moderators; the file is gone, too
     fingerprint TEXT NOT NULL, omission TEXT CHECK (omission IS NULL OR json_valid(omission))
-    /* words that the model did not read, as JSON; the next comment is on `fingerprint` */, -- the software and hardware that painted it
+    /* words that the model did not read, as JSON; the next comment is on `fingerprint` */, differs_on TEXT
+    /* what paints other pixels, like `fingerprint`, to which the next comment belongs */, -- the software and hardware that painted it
     UNIQUE (job, nth),
     CHECK ((coalesce(sha256, file_sha256) IS NULL) = (failed IS NOT NULL)),
     CHECK ((path IS NULL) = (blocked = 1 OR failed IS NOT NULL))

@@ -50,8 +50,10 @@ def test_fields_and_columns_match(table: Table[Any], connection: sqlite3.Connect
 
 
 def test_a_picture_fills_each_column(connection: sqlite3.Connection) -> None:
-    """Moderators fill the one that is left."""
-    assert set(rows.from_picture(picture())) | {"removed_at"} == columns_of(connection, "pictures")
+    """Moderators fill one of those that are left, and a restoration the other."""
+    assert set(rows.from_picture(picture())) | {"removed_at", "differs_on"} == columns_of(
+        connection, "pictures"
+    )
 
 
 def test_a_delivery_has_a_column_for_each_field(connection: sqlite3.Connection) -> None:

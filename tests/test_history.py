@@ -1,18 +1,25 @@
 """/history: the own results, privately, in pages, with a search."""
 
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from bot.db.database import Database
+from bot.db import migrations
+from bot.db.database import FILENAME, Database
+from bot.db.rows import from_job, from_picture
 from bot.domain.history import HistoryFilter
 from bot.messages import history_texts
 from bot.playground import Interaction, Message
 from bot.playground.client.options import Value
 from tests.bot_harness import BotHarness, eventually
-from tests.samples import recipe
+from tests.samples import job, picture, recipe
 from tests.stored_jobs import delivered_job
+from tests.test_db_migrations import insert, opened
+
+BEFORE = 23
+"""The last version without the table."""
 
 
 async def page(harness: BotHarness, **options: Value) -> Message:
@@ -124,6 +131,21 @@ async def test_words_are_found_in_all_scripts(db: Database) -> None:
     assert await db.history.models(3) == ["flat"]
     await db.erasure.erase_user(3, now=500.0)
     assert await matches("") == []
+
+
+async def test_jobs_of_older_versions_are_found_in_all_scripts(tmp_path: Path) -> None:
+    """SQLite lowers ASCII letters only."""
+    path = tmp_path / FILENAME
+    migrations.migrate(path, migrations.migrations()[:BEFORE])
+    work = recipe(prompt="ÄPFEL im Straßencafé ЁЛКА ＷＩＤＥ Éclair")
+    with opened(path) as connection:
+        insert(connection, "jobs", from_job(job("j1", user_id=3, recipes=(work,))))
+        insert(connection, "pictures", from_picture(picture("j1", recipe=work)))
+        connection.execute("UPDATE jobs SET status = 'done', ended_at = 5.0, attempt = 1")
+    migrations.migrate(path)
+    async with Database(path) as db:
+        for words in ("äpfel", "STRASSENCAFÉ", "ёлка", "wide", "ÉCLAIR", "im éclair"):
+            assert [item.id for item in await db.history.latest(3, words, 10)] == ["j1"], words
 
 
 def test_the_longest_custom_id_is_allowed() -> None:

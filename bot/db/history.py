@@ -1,13 +1,12 @@
 """The finished jobs of each user in the order of time, and the search in them."""
 
-import unicodedata
 from typing import Final
 
 import aiosqlite
 
 from bot.db import rows
 from bot.db.store import Erasure, Store
-from bot.domain.history import HistoryFilter, HistoryPage
+from bot.domain.history import HistoryFilter, HistoryPage, searchable
 from bot.domain.job import Job
 
 _ESCAPE: Final = str.maketrans({sign: f"\\{sign}" for sign in "\\%_"})
@@ -77,15 +76,10 @@ def _condition(user_id: int, chosen: HistoryFilter) -> tuple[str, dict[str, obje
     if chosen.model:
         parts.append("instr(models, :model)")
         values["model"] = f"\n{chosen.model}\n"
-    for index, word in enumerate(_searchable(chosen.words).split()):
+    for index, word in enumerate(searchable(chosen.words).split()):
         parts.append(f"words LIKE :word{index} ESCAPE '\\'")
         values[f"word{index}"] = f"%{word.translate(_ESCAPE)}%"
     return " AND ".join(parts), values
-
-
-def _searchable(text: str) -> str:
-    """The text as it is compared: compatibility forms and case make no difference."""
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 async def add(db: aiosqlite.Connection, job: Job) -> None:
@@ -100,6 +94,6 @@ async def add(db: aiosqlite.Connection, job: Job) -> None:
             job.created_at,
             job.id,
             "\n".join(["", *models, ""]),
-            _searchable("\n".join(dict.fromkeys([job.plan.prompt, *prompts]))),
+            searchable("\n".join(dict.fromkeys([job.plan.prompt, *prompts]))),
         ),
     )

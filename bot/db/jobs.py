@@ -151,6 +151,13 @@ class JobStore(Store):
                     await pictures.add(db, picture)
         return bool(running)
 
+    async def set_differing(self, picture_id: str, fingerprint: str) -> None:
+        """Record that this software and hardware paints other pixels than those of the picture."""
+        await self._connection.execute(
+            "UPDATE pictures SET differs_on = :fingerprint WHERE id = :picture",
+            {"picture": picture_id, "fingerprint": fingerprint},
+        )
+
     async def complete(
         self,
         job_id: str,

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from bot.domain.history import searchable
 from bot.errors import ExitCode, FatalError
 
 FOLDER: Final = Path(__file__).parents[2] / "migrations"
@@ -146,6 +147,7 @@ def _version(connection: sqlite3.Connection, path: Path, newest: int) -> int:
 
 def _apply(connection: sqlite3.Connection, path: Path, steps: Sequence[Migration]) -> None:
     version = _version(connection, path, len(steps))
+    connection.create_function("searchable", 1, searchable, deterministic=True)
     for step in steps[version:]:
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.version};\nCOMMIT;"

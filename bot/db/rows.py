@@ -187,4 +187,5 @@ def to_picture(row: sqlite3.Row) -> Picture:
         is_removed=row["removed_at"] is not None,
         omission=None if row["omission"] is None else _OMISSION.decode(row["omission"]),
         fingerprint=row["fingerprint"],
+        differs_on=row["differs_on"],
     )

@@ -42,8 +42,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     request: str | None = None
     """The interaction or reaction that asked for it, until it is delivered; None for a result."""
     recipient_id: int | None = None
-    """The user who gets a direct message, or who learns why a picture cannot be in the gallery,
-    until it is delivered."""
+    """The user who asked for it, and who gets a direct message, until it is delivered; None for a
+    result."""
     target: ResponseTarget
     created_at: float
     """Seconds since 1970, of the request."""

@@ -1,6 +1,7 @@
 """What a user looks for among their own finished jobs; pure."""
 
 import hashlib
+import unicodedata
 from typing import Final
 
 import msgspec
@@ -49,6 +50,11 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 
     job: Job
     pictures: tuple[Picture, ...]
+
+
+def searchable(text: str) -> str:
+    """The text as it is compared: compatibility forms and case make no difference."""
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def model_key(name: str) -> str:

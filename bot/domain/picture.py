@@ -34,6 +34,9 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     """What the model did not read of its prompts; None if it read all of them."""
     fingerprint: str
     """The software and hardware that painted it."""
+    differs_on: str | None = None
+    """The software and hardware that paints other pixels than the recorded ones, as it turned out
+    when the file was gone; None if nothing is known."""
 
     @property
     def unavailable_reason(self) -> str | None:

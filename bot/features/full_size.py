@@ -79,6 +79,7 @@ def _delivery(interaction: Interaction, picture: Picture) -> Delivery:
         job_id=picture.job_id,
         nth=picture.nth,
         request=f"{interaction.id}",
+        recipient_id=interaction.user.id,
         target=response_target(interaction),
         created_at=interaction.created_at.timestamp(),
     )

@@ -56,6 +56,7 @@ async def show_result(interaction: Interaction, result: ShownJob) -> None:
         kind=DeliveryKind.SHOWN,
         job_id=job.id,
         request=f"{interaction.id}",
+        recipient_id=interaction.user.id,
         target=response_target(interaction),
         created_at=interaction.created_at.timestamp(),
     )

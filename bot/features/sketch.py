@@ -17,6 +17,7 @@ from bot.domain.kinds import imagine
 from bot.domain.kinds.imagine import ImagineOptions, ImagineRequest, parse
 from bot.domain.plan import Plan, PlanContext
 from bot.domain.repainting import only_parent, words_of
+from bot.domain.restoration import Requester
 from bot.domain.sketches import LINES
 from bot.errors import BotError, Refused
 from bot.features import message_result
@@ -246,7 +247,8 @@ def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRe
 
 async def _show(interaction: Interaction, sketch: SketchPreview, plan: Plan) -> None:
     """Show what the model will see in the private response, which was deferred."""
-    image = await services(interaction).inputs.preview(plan, interaction.user.id)
+    requester = Requester(user_id=interaction.user.id, guild_id=interaction.guild_id)
+    image = await services(interaction).inputs.preview(plan, requester)
     preview = sketch._replace(size=(image.width, image.height))
     await interaction.edit_original_response(
         embed=sketch_forms.preview_embed(preview),

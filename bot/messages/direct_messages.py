@@ -11,6 +11,7 @@ import msgspec
 from bot.db.connection import retry_until_written
 from bot.db.deliveries import DeliveryStore
 from bot.db.jobs import JobStore
+from bot.domain import restoration
 from bot.domain.clock import Clock
 from bot.domain.delivery import Delivery
 from bot.domain.nsfw import NsfwPolicy
@@ -81,7 +82,8 @@ class DirectMessages:
 
     async def _send(self, delivery: Delivery, recipient_id: int) -> None:
         visible = visible_in(await self._pictures(delivery), NsfwPolicy.BLOCK)
-        await self._input_files.restore(visible.pictures)
+        requester = restoration.of_delivery(delivery)
+        await self._input_files.require(visible.pictures, requester)
         files, notes = await self._files(visible, self._upload_limits.limit(delivery.target))
         dm = await self._client.create_dm(discord.Object(recipient_id))
         content: str | None = captions.direct_message(visible.pictures, notes)

@@ -3,7 +3,7 @@
 import asyncio
 
 from bot.db.jobs import JobStore
-from bot.domain import rules
+from bot.domain import restoration, rules
 from bot.domain.delivery import Delivery
 from bot.domain.job import ResponseTarget
 from bot.domain.picture import Picture
@@ -51,8 +51,9 @@ class FullSizeContent:
         if not pictures or job is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         [picture], models = pictures, self._engine.models
-        if picture.unavailable_reason is None:
-            await self._files.picture_file(picture)  # painted again if it is gone
+        visible = await self._channels.visible_in([picture], target.channel_id)
+        rules.check_viewable(visible.pictures[0])
+        await self._files.require([picture], restoration.of_delivery(delivery))
         await self._display_versions.make(job, picture.nth)
         file, note = await self._file(picture, target)
         end = f"\n{note}" if note else ""

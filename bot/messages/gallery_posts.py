@@ -10,10 +10,11 @@ import discord
 from bot.db.connection import retry_until_written
 from bot.db.deliveries import DeliveryStore
 from bot.db.jobs import JobStore
-from bot.domain import gallery, rules
+from bot.domain import gallery, restoration, rules
 from bot.domain.delivery import Delivery
 from bot.domain.job import Job, ResponseTarget
 from bot.domain.picture import Picture, picture_id
+from bot.domain.visibility import VisiblePictures
 from bot.errors import Refused
 from bot.messages import alt_texts, gallery_access, gallery_text, picture_files
 from bot.messages.channels import ChannelResolver
@@ -131,9 +132,12 @@ class GalleryPosts:
         """The pictures as visible in the gallery, whose settings are fetched again."""
         job, pictures = result
         guild_id = delivery.target.guild_id or 0
-        await self._input_files.restore(pictures)
+        visible = await self._channels.visible_in(pictures, delivery.target.channel_id)
+        if all(picture.unavailable_reason is not None for picture in visible.pictures):
+            rules.check_viewable(visible.pictures[0])
+        await self._input_files.require(visible.pictures, restoration.of_delivery(delivery))
         await self._displays.make(job, delivery.nth)
-        file, note = await self._file(delivery, result)
+        file, note = await self._file(delivery, job, visible)
         end = f"\n{note}" if note else ""
         return MessageContent(
             content=gallery_text.post(job, pictures, guild_id) + end,
@@ -141,19 +145,17 @@ class GalleryPosts:
             files=[file],
         )
 
-    async def _file(self, delivery: Delivery, result: _Result) -> tuple[OutgoingFile, str]:
+    async def _file(
+        self, delivery: Delivery, job: Job, visible: VisiblePictures
+    ) -> tuple[OutgoingFile, str]:
         """With what the message says of its format."""
-        job, pictures = result
-        visible = await self._channels.visible_in(pictures, delivery.target.channel_id)
-        if all(picture.unavailable_reason is not None for picture in visible.pictures):
-            rules.check_viewable(visible.pictures[0])
         limit = self._messages.upload_limits.limit(delivery.target)
         alt_text = alt_texts.of_pictures(visible.pictures)
-        if len(pictures) == 1:
+        if len(visible.pictures) == 1:
             fitted = await asyncio.to_thread(
                 picture_files.picture_file, self._storage, visible, limit=limit
             )
-            name = f"{pictures[0].id}.{fitted.suffix}"
+            name = f"{visible.pictures[0].id}.{fitted.suffix}"
         else:
             fitted = await asyncio.to_thread(
                 picture_files.grid_file, self._storage, visible, limit, job.plan.layout

@@ -21,7 +21,6 @@ _COLUMNS: Final = 3
 _THUMBNAIL: Final = 256
 _GAP: Final = 4
 _FONT: Final = 24
-_GONE: Final = "file is gone"
 
 
 class HistoryPages:
@@ -69,7 +68,7 @@ class HistoryPages:
 
     def _cell(self, pictures: Sequence[Picture]) -> Cell:
         """The first picture of a job that can be shown, or why there is none."""
-        reason = _GONE
+        reason = picture_files.GONE
         for picture in pictures:
             if picture.unavailable_reason is not None:
                 reason = picture.unavailable_reason
@@ -77,7 +76,7 @@ class HistoryPages:
             try:
                 return picture_files.thumbnail(self._storage, picture, _THUMBNAIL)
             except FileMissing:
-                reason = _GONE
+                reason = picture_files.GONE
         return reason
 
 

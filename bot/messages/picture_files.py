@@ -43,6 +43,8 @@ _SMALLER_JPEG: Final = (
 _NOTHING_FITS: Final = "The picture fits no file that I may send here: at most {limit} are allowed."
 _MIB: Final = 2**20
 _KIB: Final = 2**10
+GONE: Final = "file is gone"
+"""What takes the place of a picture without a readable file."""
 _MAX_FILES: Final = 10
 """Attachments of one message."""
 _GRID: Final = Grid()
@@ -67,10 +69,20 @@ def grid_file(
     limit: int = BYTES_LIMIT,
     layout: Layout = _GRID,
 ) -> FittedFile:
-    """The pictures of a job as one grid or matrix. Slow. Raises FileMissing, or as `encode_within`
-    does."""
-    cells = [p.unavailable_reason or _decode(_shown(storage, p)) for p in visible.pictures]
+    """The pictures of a job as one grid or matrix. Slow.
+
+    Raises FileMissing if none of them has a file, or as `encode_within` does.
+    """
+    cells, errors = list[grid.Cell](), list[FileMissing]()
+    for picture in visible.pictures:
+        try:
+            cells.append(picture.unavailable_reason or _decode(_shown(storage, picture)))
+        except FileMissing as error:
+            cells.append(GONE)
+            errors.append(error)
     images = [cell for cell in cells if isinstance(cell, Image.Image)]
+    if errors and not images:
+        raise errors[0]
     size = max((cell.size for cell in images), default=visible.pictures[0].recipe.size)
     cells = [cell if isinstance(cell, str) else _enlarged(cell, size) for cell in cells]
     shown = [p for p in visible.pictures if p.unavailable_reason is None]

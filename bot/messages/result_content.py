@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from bot.db.jobs import JobStore
-from bot.domain import rules
+from bot.domain import restoration, rules
 from bot.domain.delivery import Delivery
 from bot.domain.job import Job, ResponseTarget, Status
 from bot.domain.picture import Picture
@@ -12,7 +12,7 @@ from bot.engine_client.base import EngineClient
 from bot.errors import Refused
 from bot.messages import alt_texts, captions, picture_files
 from bot.messages.action_views import ActionViews
-from bot.messages.captured import CapturedFiles
+from bot.messages.captured import CapturedFiles, role_of
 from bot.messages.channels import ChannelResolver
 from bot.messages.message_content import MessageContent, OutgoingFile
 from bot.messages.replayed import ReplayNotes
@@ -44,9 +44,13 @@ class ResultContent:
         self._engine = engine
 
     async def build(
-        self, job: Job, pictures: Sequence[Picture], target: ResponseTarget
+        self,
+        job: Job,
+        pictures: Sequence[Picture],
+        target: ResponseTarget,
+        notes: Sequence[str] = (),
     ) -> MessageContent:
-        """The content for a message at this target; its channel is fetched again.
+        """The content for a message at this target, with these notes; its channel is fetched again.
 
         Raises DeliveryFailed if Discord cannot be asked about the channel.
         """
@@ -60,7 +64,8 @@ class ResultContent:
         view = self._views.result_view(job, visible.pictures)
         limit = self._upload_limits.limit(target)
         captured = await self._captured.find(job, visible, limit)
-        notes, files = list(captured.notes), [captured.file] if captured.file else []
+        files = [captured.file] if captured.file else []
+        notes = [*captured.notes, *notes]
         notes += await self._replay_notes.of(job, visible.pictures)
         if captured.file is None:
             try:
@@ -91,22 +96,40 @@ class ShownResult:
         results: ResultContent,
         files: InputFiles,
         display_versions: DisplayVersions,
+        channels: ChannelResolver,
     ) -> None:
         self._jobs = jobs
         self._files = files
         self._results = results
+        self._channels = channels
         self._display_versions = display_versions
 
     async def build(self, delivery: Delivery, target: ResponseTarget) -> MessageContent:
-        """The result as visible in the channel of the response. Raises Refused if it is gone."""
+        """The result as visible in the channel of the response.
+
+        Raises Refused if it is gone, FileMissing if there is no file of it.
+        """
         job = await self._jobs.job(delivery.job_id)
         if job is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         rules.check_not_deleted(job)
         pictures = await self._jobs.pictures(job.id)
-        await self._files.restore(pictures)
+        notes = await self._restored(job, pictures, delivery, target)
         await self._display_versions.make(job)
-        return await self._results.build(job, pictures, target)
+        return await self._results.build(job, pictures, target, notes)
+
+    async def _restored(
+        self, job: Job, pictures: Sequence[Picture], delivery: Delivery, target: ResponseTarget
+    ) -> list[str]:
+        """Paint what the channel may see and has no file again; returns why some is not painted."""
+        if role_of(job) is not None:
+            return []  # its film or strip is shown
+        visible = await self._channels.visible_in(pictures, target.channel_id)
+        requester = restoration.of_delivery(delivery)
+        reasons = await self._files.restore(visible.pictures, requester)
+        if reasons and not await self._files.has_any(visible.pictures):
+            raise FileMissing(reasons[0])
+        return reasons
 
     async def check_not_removed(self, delivery: Delivery) -> None:
         """Raise Refused if moderators have removed a picture of the result."""

@@ -54,6 +54,7 @@ class Dispatcher:
         """Whether messages show positions in the queue."""
         self.is_draining = False
         engine.subscribe(self.wake)
+        scheduler.claims.subscribe(self.wake)
 
     def wake(self) -> None:
         """Look for jobs to start: one was queued or has ended, or the engine has changed."""
@@ -90,6 +91,7 @@ class Dispatcher:
         Jobs that are unfinished then run again after the next start.
         """
         self.is_draining = True
+        self._scheduler.claims.close()
         await self._tasks.wait(seconds)
 
     def waive_charge(self, job_id: str) -> None:
@@ -110,10 +112,12 @@ class Dispatcher:
             self._is_queue_shown = False
             self._backlog.update(queue)
             for job in queue:
-                self._notifier.show(job, Progress(engine_down=True))
+                self._show(job, Progress(engine_down=True))
             return
         while job_to_start := self._scheduler.next_job(queue, engine.replicas):
             queue.remove(job_to_start)
+            if self._scheduler.claims.grant(job_to_start):
+                continue
             claimed = await self._jobs.claim(job_to_start.id, now=self._clock())
             if claimed is not None:
                 self._scheduler.start(claimed)
@@ -127,7 +131,12 @@ class Dispatcher:
         positions = enumerate(queue, start=self._scheduler.running)
         for (ahead, job), seconds in zip(positions, self._scheduler.ends(queue), strict=True):
             ends_at = None if seconds is None else now + seconds
-            self._notifier.show(job, Progress(jobs_ahead=ahead, ends_at=ends_at))
+            self._show(job, Progress(jobs_ahead=ahead, ends_at=ends_at))
+
+    def _show(self, job: Job, progress: Progress) -> None:
+        """Show the progress of a waiting job, unless it is work without a message."""
+        if not self._scheduler.claims.has(job):
+            self._notifier.show(job, progress)
 
     async def _run_job(self, job: Job) -> None:
         result = None

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from bot.db.connection import retry_until_written
@@ -11,7 +10,8 @@ from bot.db.lineage import LineageStore
 from bot.domain import rules
 from bot.domain.picture import Picture
 from bot.domain.plan import Plan, Relation
-from bot.errors import Refused
+from bot.domain.restoration import Requester
+from bot.errors import BotError, Refused
 from bot.services.restoration import PictureRestorer
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Recipe, Work, input_images, sha256
@@ -20,11 +20,17 @@ ENLARGING: Final = frozenset({Relation.UPSCALE, Relation.DETAIL})
 INPUT_GONE: Final = (
     "A picture that this was painted from is gone from my data folder, so I cannot paint it again."
 )
+RESTORING_SECONDS: Final = 600.0
+"""Within which pictures are painted again, with the wait; an interaction's token lives longer."""
+TOO_SLOW: Final = (
+    "A picture's file is gone from the data folder, and it could not be painted again within ten "
+    "minutes. Please try again later."
+)
 PICTURE_GONE: Final = "The picture's file is gone from my data folder, so I cannot enlarge it."
 
 
 class InputFiles:
-    """Reads files. With a restorer, a picture whose file is gone is painted again."""
+    """Reads files. With a restorer, a picture whose file is gone is painted again for a user."""
 
     def __init__(
         self,
@@ -38,7 +44,9 @@ class InputFiles:
         self._storage = storage
         self._restorer = restorer
 
-    async def read(self, job_id: str, works: Sequence[Work]) -> dict[str, bytes]:
+    async def read(
+        self, job_id: str, works: Sequence[Work], requester: Requester | None = None
+    ) -> dict[str, bytes]:
         """The input images of this work of a job, by their digests.
 
         Raises Refused if a picture that it enlarges is gone, FileMissing for any other file.
@@ -52,7 +60,7 @@ class InputFiles:
             return files
         for edge in await retry_until_written(lambda: self._lineage.edges(job_id)):
             if edge.relation in ENLARGING:
-                data = await self.picture_of_id(edge.parent)
+                data = await self.picture_of_id(edge.parent, requester)
                 files[sha256(data)] = data
         return files
 
@@ -75,38 +83,69 @@ class InputFiles:
                 raise Refused(INPUT_GONE)
         for edge in plan.edges:
             if edge.relation in ENLARGING:
-                picture = await self._jobs.picture(edge.parent)
-                path = "" if picture is None else picture.path or ""
-                is_stored = await asyncio.to_thread(self._storage.has_picture, path)
-                if not is_stored and self._restorer is None:
-                    raise Refused(PICTURE_GONE)
+                await self._check_picture(await self._jobs.picture(edge.parent))
 
-    async def picture_of_id(self, picture_id: str) -> bytes:
-        """The file of the picture of this id. Raises Refused if it is gone, or FileMissing."""
+    async def _check_picture(self, picture: Picture | None) -> None:
+        """Raise Refused if the file of a picture is gone and cannot be painted again."""
+        if picture is not None and await self._has_file(picture):
+            return
+        if picture is None or self._restorer is None:
+            raise Refused(PICTURE_GONE)
+        try:
+            self._restorer.check(picture)
+        except BotError as error:
+            raise Refused(str(error)) from error
+
+    async def picture_of_id(self, picture_id: str, requester: Requester | None = None) -> bytes:
+        """As `picture_file`, of the picture of this id."""
         picture = await retry_until_written(lambda: self._jobs.picture(picture_id))
-        return await self.picture_file(picture)
+        return await self.picture_file(picture, requester)
 
     async def recipe_of(self, picture_id: str) -> Recipe | None:
         """The recipe of the picture of this id; None if it is gone."""
         picture = await retry_until_written(lambda: self._jobs.picture(picture_id))
         return None if picture is None else picture.recipe.recipe
 
-    async def picture_file(self, picture: Picture | None) -> bytes:
-        """The file of a picture. Raises Refused if it is gone, or FileMissing."""
+    async def picture_file(
+        self, picture: Picture | None, requester: Requester | None = None
+    ) -> bytes:
+        """The file of a picture. Raises Refused if the picture is gone, or FileMissing.
+
+        If the file is gone, it is painted again for this requester, within RESTORING_SECONDS;
+        without one it is not.
+        """
         if picture is None:
             raise Refused(rules.UNKNOWN_PICTURE)
         rules.check_viewable(picture)
-        path = picture.path or ""
-        is_stored = await asyncio.to_thread(self._storage.has_picture, path)
-        if is_stored or self._restorer is None:
-            return await asyncio.to_thread(self._storage.picture, path)
-        files = await self.read(picture.job_id, [picture.recipe])
-        return await self._restorer.restore(picture, files)
+        await self.require([picture], requester)
+        return await asyncio.to_thread(self._storage.picture, picture.path or "")
 
-    async def restore(self, pictures: Sequence[Picture]) -> None:
-        """Paint those of these pictures again whose files are gone. Pictures that cannot be painted
-        any more stay without a file; why is in the log."""
-        for picture in pictures:
-            if picture.unavailable_reason is None:
-                with suppress(Refused, FileMissing):
-                    await self.picture_file(picture)
+    async def require(self, pictures: Sequence[Picture], requester: Requester | None) -> None:
+        """As `restore`; raises FileMissing, with a sentence for the user, if one is not painted."""
+        if reasons := await self.restore(pictures, requester):
+            raise FileMissing(reasons[0])
+
+    async def restore(self, pictures: Sequence[Picture], requester: Requester | None) -> list[str]:
+        """Paint those pictures of one job again whose files are gone, within RESTORING_SECONDS.
+
+        Returns why some cannot be painted, each as a sentence for the user. Pictures that nobody
+        may see are left out.
+        """
+        visible = [picture for picture in pictures if picture.unavailable_reason is None]
+        missing = [picture for picture in visible if not await self._has_file(picture)]
+        if not missing or requester is None or self._restorer is None:
+            return []
+        try:
+            async with asyncio.timeout(RESTORING_SECONDS):
+                return await self._restorer.restore(missing, self.read, requester)
+        except (Refused, FileMissing) as error:
+            return [str(error)]
+        except TimeoutError:
+            return [TOO_SLOW]
+
+    async def has_any(self, pictures: Sequence[Picture]) -> bool:
+        """Whether there is the file of one of these pictures."""
+        return any([await self._has_file(picture) for picture in pictures])
+
+    async def _has_file(self, picture: Picture) -> bool:
+        return await asyncio.to_thread(self._storage.has_picture, picture.path or "")

@@ -16,11 +16,12 @@ from bot.db.connection import retry_until_written
 from bot.db.file_deletions import FileDeletion, FileDeletionStore, FileKind
 from bot.db.job_inputs import JobInputStore
 from bot.db.lineage import LineageStore
-from bot.domain import rules
+from bot.domain import restoration, rules
 from bot.domain.job import Job
 from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.plan import Edge, Plan
 from bot.domain.plan_inputs import FetchedInput, edges_to_uploads, fitted_size, with_inputs
+from bot.domain.restoration import Requester
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, Refused
 from bot.services.input_files import InputFiles
@@ -104,14 +105,14 @@ class InputService:
         path = urlsplit(url).path
         return self._fetcher.is_allowed(url) and path.startswith(_ATTACHMENT_PATHS)
 
-    async def preview(self, plan: Plan, user_id: int) -> SanitizedImage:
+    async def preview(self, plan: Plan, requester: Requester) -> SanitizedImage:
         """What the model will see of the sketch of a plan, which has one, at the size of its
         pictures.
 
         Nothing is stored. Raises BotError, with a sentence for the user.
         """
         plan_input = next(item for item in plan.inputs if item.role.has_size)
-        decoded, _ = await self._downloaded(user_id, plan_input)
+        decoded, _ = await self._decoded(requester, plan_input)
         recipes = [recipe for recipe in plan.recipes if isinstance(recipe, Recipe)]
         own_size = decoded.width, decoded.height
         size = fitted_size(recipes, self._engine.models, plan_input, own_size)
@@ -132,7 +133,7 @@ class InputService:
         region_masks = {plan_input for plan_input in pending if plan_input.cells}
         for url in dict.fromkeys(item.url for item in pending if item not in region_masks):
             inputs = [plan_input for plan_input in pending if plan_input.url == url]
-            fetched |= await self._fetch(job.user_id, painted, inputs)
+            fetched |= await self._fetch(restoration.of_job(job), painted, inputs)
         for mask in region_masks:
             size = next(item.size for item in fetched.values() if item.plan_input.role.has_size)
             decoded = await asyncio.to_thread(cell_mask, size, mask.cells)
@@ -143,10 +144,10 @@ class InputService:
         return ResolvedInputs(recipes, digests, tuple(edges_to_uploads(recipes, completed)))
 
     async def _fetch(
-        self, user_id: int, recipes: Sequence[Recipe], inputs: Sequence[PlanInput]
+        self, requester: Requester, recipes: Sequence[Recipe], inputs: Sequence[PlanInput]
     ) -> Mapping[PlanInput, FetchedInput]:
         """Store what inputs of one address need."""
-        decoded, own_picture = await self._downloaded(user_id, inputs[0])
+        decoded, own_picture = await self._decoded(requester, inputs[0])
         fetched = {}
         for plan_input in inputs:
             fitted = await self._fitted(plan_input, decoded, recipes)
@@ -154,16 +155,20 @@ class InputService:
             fetched[plan_input] = stored._replace(size=(decoded.width, decoded.height))
         return fetched
 
-    async def _downloaded(
-        self, user_id: int, plan_input: PlanInput
+    async def _decoded(
+        self, requester: Requester, plan_input: PlanInput
     ) -> tuple[DecodeResult, OwnPicture]:
-        user_lock = self._user_locks.setdefault(user_id, asyncio.Lock())
+        """The pixels of an attachment or of an earlier picture."""
+        if plan_input.picture_id is not None:  # no download, and it may have to be painted again
+            data = await self._files.picture_of_id(plan_input.picture_id, requester)
+            decoded = await sanitize.decode_stored(data, plan_input.noun)
+            return decoded, await self._stored_picture(plan_input)
+        user_lock = self._user_locks.setdefault(requester.user_id, asyncio.Lock())
         async with user_lock, self._downloads:
-            data = await self._read(plan_input)
-            decoded = await self._decoded(plan_input, data)
-        if plan_input.picture_id is None:
-            return decoded, await self._own_picture(data, decoded)
-        return decoded, await self._stored_picture(plan_input)
+            data = await self._fetcher.fetch(plan_input.url)
+            async with self._decoders:
+                decoded = await sanitize.decode(data, self._sandbox, plan_input.noun)
+        return decoded, await self._own_picture(data, decoded)
 
     async def _fitted(
         self, plan_input: PlanInput, decoded: DecodeResult, recipes: Sequence[Recipe]
@@ -196,19 +201,6 @@ class InputService:
         if plan_input.role is not InputRole.BLEND or plan_input.picture_id is None:
             return NOT_OURS
         return OwnPicture(await self._files.recipe_of(plan_input.picture_id))
-
-    async def _read(self, plan_input: PlanInput) -> bytes:
-        """The file of an attachment or of an earlier picture."""
-        if plan_input.picture_id is not None:
-            return await self._files.picture_of_id(plan_input.picture_id)
-        return await self._fetcher.fetch(plan_input.url)
-
-    async def _decoded(self, plan_input: PlanInput, data: bytes) -> DecodeResult:
-        """The pixels of a file."""
-        if plan_input.picture_id is not None:
-            return await sanitize.decode_stored(data, plan_input.noun)
-        async with self._decoders:
-            return await sanitize.decode(data, self._sandbox, plan_input.noun)
 
     async def _stored(
         self, plan_input: PlanInput, decoded: DecodeResult, own_picture: OwnPicture = NOT_OURS

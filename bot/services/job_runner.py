@@ -11,7 +11,7 @@ from bot.db.artifacts import ArtifactStore
 from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.db.usage import UsageRecord, UsageStore
-from bot.domain import cost_model, rules
+from bot.domain import restoration, rules
 from bot.domain.artifact import Artifact
 from bot.domain.clock import Clock
 from bot.domain.job import Job, Progress, Status
@@ -19,6 +19,7 @@ from bot.domain.limits import Limits
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient, EngineDied
 from bot.errors import BotError, Refused
+from bot.services.charging import usage_record
 from bot.services.input_files import InputFiles
 from bot.services.notifier import Notifier
 from bot.services.picture_saver import PictureSaver
@@ -163,7 +164,8 @@ class JobRunner:
         rules.check_models(attempt.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
             raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
-        files = await self._input_files.read(job.id, attempt.recipes)
+        requester = restoration.of_job(job)
+        files = await self._input_files.read(job.id, attempt.recipes, requester)
         paint = Paint(
             job=job.id,
             attempt=job.attempt,
@@ -265,19 +267,9 @@ class JobRunner:
         await retry_until_written(lambda: self._usage.add(charge))
 
     def _charge_for(self, attempt: "_Attempt", ending: Ending) -> UsageRecord:
-        job, recipes = attempt.job, attempt.recipes or attempt.job.recipes
+        job, works = attempt.job, attempt.recipes or attempt.job.recipes
         is_plain = isinstance(ending, Completed) and not attempt.roles
-        is_sample = is_plain and cost_model.is_sample(recipes)
-        return UsageRecord(
-            job_id=job.id,
-            attempt=job.attempt,
-            user_id=job.user_id,
-            seconds=ending.engine_seconds,
-            created_at=self._clock(),
-            revision=recipes[0].revision,
-            pixels=cost_model.pixels(recipes),
-            work=cost_model.work(recipes) if is_sample else None,
-        )
+        return usage_record(job, works, ending, now=self._clock(), is_sample=is_plain)
 
     async def _delete_pictures(self, job: Job) -> None:
         await asyncio.to_thread(self._storage.delete_pictures, job.id)

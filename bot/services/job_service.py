@@ -37,6 +37,7 @@ from bot.services.notifier import Notifier
 from bot.services.outbox import Outbox
 from bot.services.preferences import PreferenceService
 from bot.services.quota_service import QuotaService
+from bot.services.seat_claims import RESTARTING
 
 _CHECK_SECONDS: Final = 5.0
 """Between two searches for jobs that are out of time."""
@@ -83,7 +84,7 @@ class JobService:
         Raises Refused, with a sentence for the user.
         """
         if self._dispatcher.is_draining:
-            raise Refused("The bot is restarting. Please try again in a minute.")
+            raise Refused(RESTARTING)
         if await self._jobs.exists(context.idempotency_key):
             return None
         parents = {edge.parent for edge in plan.edges}

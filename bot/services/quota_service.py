@@ -8,6 +8,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import Job, RequestContext
 from bot.domain.limits import (
     Limits,
+    QueueDepth,
     check,
     check_pictures,
     check_seconds,
@@ -46,7 +47,7 @@ class QuotaService:
         Raises Refused, with a sentence for the user, if another job would exceed them.
         """
         limits = await self._limits_of(context)
-        load = await self._jobs.queue_depth(context.user_id, context.target.guild_id)
+        load = await self._load(context.user_id, context.target.guild_id)
         if is_full(load, limits):
             check(load, limits, await self._scheduler.forecast(context.user_id))
         if limits.daily_seconds is not None:
@@ -65,6 +66,14 @@ class QuotaService:
         seconds = await self._scheduler.seconds_to_end(job)
         check_token_life(seconds, is_private=job.plan.is_private, guild_id=job.target.guild_id)
 
+    async def _load(self, user_id: int, guild_id: int | None) -> QueueDepth:
+        """The unfinished jobs, and what else waits for the engine or is painted."""
+        jobs = await self._jobs.queue_depth(user_id, guild_id)
+        claims = self._scheduler.claims.depth(user_id, guild_id)
+        return QueueDepth(
+            jobs.user + claims.user, jobs.guild + claims.guild, jobs.total + claims.total
+        )
+
     async def _limits_of(self, context: RequestContext) -> Limits:
         operator_limits = for_replicas(self._limits, self._scheduler.replicas)
         if context.target.guild_id is None:
@@ -77,6 +86,9 @@ class QuotaService:
         now = self._clock()
         usage = await self._usage.for_user(user_id, now=now)
         await self._scheduler.refresh_costs()
-        unfinished = await self._jobs.unfinished(user_id)
+        unfinished = [
+            *await self._jobs.unfinished(user_id),
+            *self._scheduler.claims.of_user(user_id),
+        ]
         reserved = sum(self._scheduler.cost(job) for job in unfinished)
         quota.check(usage, reserved, daily, now)

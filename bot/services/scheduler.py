@@ -10,6 +10,7 @@ from bot.domain.fair_queue import VirtualTimes
 from bot.domain.job import Job
 from bot.domain.limits import Limits, WaitEstimate
 from bot.engine_client.base import EngineClient
+from bot.services.seat_claims import SeatClaims
 from engine.contract import Capture, Work
 
 
@@ -56,9 +57,13 @@ class Schedule:
         """Count a job as no longer running, and charge its user."""
         del self._running[job.id]
         self._painted.pop(job.id, None)
-        users = self._active_users | {job.user_id}
+        self.charge(job.user_id, engine_seconds)
+
+    def charge(self, user_id: int, engine_seconds: float) -> None:
+        """Let a user go later in the queue for work that took so long."""
+        users = self._active_users | {user_id}
         seconds = max(cost_model.LEAST, engine_seconds)
-        self._virtual_times = fair_queue.charge(self._virtual_times, job.user_id, seconds, users)
+        self._virtual_times = fair_queue.charge(self._virtual_times, user_id, seconds, users)
 
     def set_painted(self, job_id: str, share: float) -> None:
         """How much of a running job is painted, from 0 to 1."""
@@ -127,7 +132,10 @@ class Schedule:
 
 
 class JobScheduler(Schedule):
-    """A schedule whose queue and costs come from the database."""
+    """A schedule whose queue and costs come from the database.
+
+    `claims` has the work in its queue that is no job: that of a `SeatClaim`.
+    """
 
     def __init__(
         self, jobs: JobStore, usage: UsageStore, engine: EngineClient, limits: Limits
@@ -136,11 +144,12 @@ class JobScheduler(Schedule):
         self._jobs = jobs
         self._usage = usage
         self._engine = engine
+        self.claims = SeatClaims(self)
 
     async def ordered_queue(self) -> list[Job]:
-        """All queued jobs in the order in which they will start if no more are queued."""
+        """All that waits in the order in which it will start if no more is queued."""
         await self.refresh_costs()
-        queued = await self._jobs.queued()
+        queued = [*await self._jobs.queued(), *self.claims.waiting]
         return self.order(queued, await self._jobs.last_started())
 
     async def refresh_costs(self) -> None:

@@ -90,7 +90,10 @@ def build(
     limits, storage = _limits(settings), _storage(settings)
     channels, messages = ChannelResolver(client, db.guild_settings), MessageClient(client)
     views, fetcher = ActionViews(ACTIONS), AttachmentFetcher(downloader, client)
-    files, displays = _input_files(db, engine, storage), DisplayVersions(db.jobs, engine, storage)
+    scheduler = JobScheduler(db.jobs, db.usage, engine, limits)
+    quota = _quota(db, scheduler, limits, clock)
+    files = _input_files(db, engine, storage, scheduler, quota, clock)
+    displays = DisplayVersions(db.jobs, engine, storage)
     results = _results(db, engine, storage, channels, messages, views)
     preferences = PreferenceService(db.preferences, clock=clock)
     languages = Languages(client, preferences)
@@ -99,10 +102,9 @@ def build(
     shown = (messages, channels, displays, results, files, views)
     senders = _senders(client, db, storage, *shown, engine, clock)
     outbox = _outbox(db, senders, notifier, preferences, languages, clock)
-    tasks, scheduler = JobTasks(outbox), JobScheduler(db.jobs, db.usage, engine, limits)
+    tasks, presets = JobTasks(outbox), PresetService(db.presets, clock)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    quota, presets = _quota(db, scheduler, limits, clock), PresetService(db.presets, clock)
     inputs = _input_service(db, engine, storage, files, fetcher)
     job_service = _job_service(
         db, preferences, engine, quota, inputs, dispatcher, tasks, outbox, notifier, clock
@@ -255,7 +257,7 @@ def _senders(
     full_size = FullSizeContent(
         db.jobs, storage, files, displays, channels, messages.upload_limits, views, engine
     )
-    shown_result = ShownResult(db.jobs, results, files, displays)
+    shown_result = ShownResult(db.jobs, results, files, displays, channels)
     return {
         DeliveryKind.PICTURE: ResponseSender(messages, db.deliveries, full_size),
         DeliveryKind.SHOWN: ResponseSender(messages, db.deliveries, shown_result),
@@ -333,8 +335,16 @@ def _results(
     )
 
 
-def _input_files(db: Database, engine: EngineClient, storage: FileStorage) -> InputFiles:
-    return InputFiles(db.jobs, db.lineage, storage, PictureRestorer(db.jobs, engine, storage))
+def _input_files(
+    db: Database,
+    engine: EngineClient,
+    storage: FileStorage,
+    scheduler: JobScheduler,
+    quota: QuotaService,
+    clock: Clock,
+) -> InputFiles:
+    restorer = PictureRestorer(db.jobs, db.usage, engine, storage, scheduler, quota, clock)
+    return InputFiles(db.jobs, db.lineage, storage, restorer)
 
 
 def _input_service(
