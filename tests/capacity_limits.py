@@ -1,8 +1,9 @@
-"""Measure what one bot carries: `python -m tests.capacity_limits [database|events|memory|jobs]`.
+"""Measure what one bot carries.
 
-Prints one line a figure, of all parts by default. The bot is a process of its own
-(`capacity_bot.py`), and this one is its Discord and its engine. It takes some minutes. Take the
-best of several runs: other programs make all figures worse.
+`python -m tests.capacity_limits [database|history|events|memory|jobs]` prints one line a figure, of
+all parts by default. The bot is a process of its own (`capacity_bot.py`), and this one is its
+Discord and its engine. It takes some minutes. Take the best of several runs: other programs make
+all figures worse.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,10 @@ import psutil
 from PIL import Image
 
 from bot.db.database import FILENAME, Database
+from bot.db.rows import from_job
+from bot.db.tables import insert_sql
 from bot.db.usage import UsageRecord
+from bot.domain.history import PAGE_SIZE, HistoryFilter
 from bot.domain.job import ResponseTarget
 from bot.playground import Playground
 from bot.playground.gateway.sessions import Session
@@ -40,6 +44,8 @@ DATABASE_USERS: Final = 16
 """Tasks that store jobs at the same time, as the bot's jobs do."""
 WRITES: Final = 8
 """Transactions of a job of four pictures that arrive in pairs; 10 if they arrive apart."""
+HISTORY_JOBS: Final = 100_000
+HISTORY_ROUNDS: Final = 10
 EVENTS: Final = 20_000
 SHARDS: Final = 10
 GUILDS: Final = 1_000
@@ -154,6 +160,44 @@ async def measure_database() -> None:
         write(
             f"database, {users} at once: {DATABASE_JOBS / seconds:.0f} jobs/s, "
             f"{WRITES * DATABASE_JOBS / seconds:.0f} writes/s, {size / DATABASE_JOBS:.0f} bytes/job"
+        )
+
+
+async def measure_history() -> None:
+    """Pages of a user with many jobs: the newest, the oldest, and those of searches."""
+    with tempfile.TemporaryDirectory() as folder:
+        create_database(Path(folder))
+        _fill_history(Path(folder) / FILENAME)
+        async with Database(Path(folder) / FILENAME) as db:
+            for title, words, number in (
+                ("the first page", "", 0),
+                ("the last page", "", HISTORY_JOBS),
+                ("a word of all jobs", "house", 0),
+                ("a word of a tenth of them", "house7", 0),
+                ("a word of none", "quokka", 0),
+            ):
+                chosen, times = HistoryFilter(words=words), list[float]()
+                for _ in range(HISTORY_ROUNDS):
+                    start = time.perf_counter()
+                    await db.history.page(1, chosen, number, PAGE_SIZE)
+                    times.append(time.perf_counter() - start)
+                write(f"history, {title}: {1000 * min(times):.1f} ms of {HISTORY_JOBS} jobs")
+
+
+def _fill_history(path: Path) -> None:
+    """Store finished jobs of user 1."""
+    jobs, words = list[dict[str, Any]](), list[tuple[object, ...]]()
+    ended = {"status": "done", "ended_at": 1e9, "attempt": 1}
+    for number in range(HISTORY_JOBS):
+        job = samples.job(f"j{number:06}", created_at=float(number))
+        jobs.append({**from_job(job), **ended})
+        text = f"a red house{number % 10} by the sea, {number}, evening light, highly detailed"
+        words.append((1, job.created_at, job.id, "\nflat\n", text))
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executemany(insert_sql("jobs", jobs[0]), jobs)
+        connection.executemany(
+            "INSERT INTO history (person, created_at, job, models, words) VALUES (?, ?, ?, ?, ?)",
+            words,
         )
 
 
@@ -280,6 +324,7 @@ def write(line: str) -> None:
 
 PARTS: Final[Mapping[str, Callable[[], Awaitable[None]]]] = {
     "database": measure_database,
+    "history": measure_history,
     "events": measure_events,
     "memory": measure_memory,
     "jobs": measure_jobs,
