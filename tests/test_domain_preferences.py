@@ -71,6 +71,7 @@ def test_rules_of_a_server_are_no_settings_of_users() -> None:
         ("display_scale", " Automatic ", None),
         ("default_model", " round", "hub/Round"),
         ("aspect", "WIDE", "wide"),
+        ("aspect", " 5 : 4 ", "5:4"),
         ("steps", "30", 30),
         ("steps", "automatic", None),
         ("sampler", "euler", "euler"),
@@ -101,7 +102,8 @@ def test_a_value_is_what_people_call_it(name: str, text: str, value: object) -> 
     [
         ("display_scale", "3", "automatic, 1, 2, 4"),
         ("default_model", "sdxl", "automatic, flat, Round"),
-        ("aspect", "9:16", "automatic, square, wide"),
+        ("aspect", "round", "automatic, square, wide, or width and height as in 3:2"),
+        ("aspect", "0:16", "automatic, square, wide, or width and height as in 3:2"),
         ("steps", "0", "automatic, 1 to 150"),
         ("steps", "151", "automatic, 1 to 150"),
         ("steps", "-3", "automatic, 1 to 150"),

@@ -70,6 +70,23 @@ async def test_a_number_is_typed_into_a_form(harness: BotHarness) -> None:
     assert tuple(row) == ("user", harness.ada.id, "steps", "30")
 
 
+async def test_an_aspect_is_chosen_or_typed(harness: BotHarness, engine: FakeEngine) -> None:
+    """The menu has the ratios that /imagine suggests, and any other one can be typed."""
+    message = await panel(harness.ada, setting="aspect")
+    choice = await harness.ada.choose(message, "v1:settings:user:choose:aspect", "4:5")
+    assert "Aspect: **4:5** · you" in await changed(choice, message)
+    message = await panel(harness.ada, setting="aspect")
+    form = await harness.ada.click(message, "✏️ Change…")
+    await harness.discord.until(lambda: form.modal, why="a form")
+    submitted = await harness.ada.submit(form, {"value": "5 : 2"})
+    assert "Aspect: **5:2** · you" in await changed(submitted, message)
+    await harness.imagine(count=1)
+    recipe = engine.paints[0].recipes[0]
+    assert recipe.size == engine.model.size_for_aspect(2.5)
+    refused = await harness.ada.slash("settings", setting="aspect", value="0:1")
+    assert (await harness.refusal(refused)).endswith("or width and height as in 3:2.")
+
+
 async def test_a_reset_lets_the_earlier_value_count(harness: BotHarness, boss: Person) -> None:
     """Of the server, then of the bot; the editor shows the values of all layers."""
     await panel(boss, setting="steps", value="20", **{"for": "guild"})

@@ -121,13 +121,14 @@ def test_an_unknown_style_is_refused_with_similar_names() -> None:
 
 def test_the_styles_of_a_setting_are_used_without_the_option() -> None:
     """Those that are none here are left out, with a note; `-` is none of them."""
-    assert chosen(None, "ink, big, ink", NAMED) == (("ink", "big"), ("Styles: ink, big.",))
-    assert chosen("big", "ink", NAMED) == (("big",), ("Style: big.",))
+    big, ink = NAMED["big"], NAMED["ink"]
+    assert chosen(None, "ink, big, ink", NAMED) == ((ink, big), ("Styles: ink, big.",))
+    assert chosen("big", "ink", NAMED) == ((big,), ("Style: big.",))
     assert chosen("-", "ink", NAMED) == chosen(None, "", NAMED) == ((), ())
-    names, notes = chosen(" ", "gone, ink", NAMED)
-    assert names == ("ink",)
+    found, notes = chosen(" ", "gone, ink", NAMED)
+    assert found == (ink,)
     assert notes == ("Style: ink.", "Your setting styles names “gone”, which is no style here.")
-    assert len(chosen(None, ", ".join(STYLES), STYLES).names) == MAX_STYLES
+    assert len(chosen(None, ", ".join(STYLES), STYLES).styles) == MAX_STYLES
     with pytest.raises(Refused, match="no style “gone”"):
         chosen("gone", "ink", NAMED)
 

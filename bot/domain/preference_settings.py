@@ -19,7 +19,7 @@ from bot.domain.preferences import (
     Values,
     decode,
 )
-from bot.domain.setting_values import Channels, Choice, Commands, Number, Offer, Text
+from bot.domain.setting_values import Aspect, Channels, Choice, Commands, Number, Offer, Text
 from bot.errors import Refused
 from bot.i18n import LANGUAGES
 from engine.contract import MAX_STEPS, Sampler
@@ -111,7 +111,7 @@ SETTINGS: Final[Mapping[str, Setting]] = {
             name="aspect",
             title="aspect",
             description="The aspect ratio of new pictures; automatic: square",
-            values=Choice(lambda offer: {name: name for name in offer.aspects}),
+            values=Aspect(lambda offer: {name: name for name in offer.aspects}),
             default_label=_AUTOMATIC,
         ),
         Setting(
@@ -131,14 +131,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         Setting(
             name="count",
             title="count",
-            description="How many pictures /imagine makes; automatic: 4",
+            description="How many pictures a request makes; automatic: 4",
             values=Number(lambda offer: offer.max_count),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="styles",
             title="styles",
-            description="Names of styles for /imagine, with commas between them",
+            description="Names of styles of new pictures, with commas between them",
             values=Text(MAX_STYLES),
             default_label="none",
         ),

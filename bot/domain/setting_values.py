@@ -6,7 +6,9 @@ from typing import Final
 
 import msgspec
 
+from bot.domain.picture_size import parse_aspect
 from bot.domain.preferences import command_label
+from bot.errors import Refused
 from engine.contract import ModelCard
 from engine.contract.infotext import public_model_name
 
@@ -55,6 +57,32 @@ class Choice(msgspec.Struct, frozen=True):
         if text.casefold() not in by_label:
             raise ValueError(text)
         return by_label[text.casefold()]
+
+
+class Aspect(Choice, frozen=True):
+    """One of some aspects, or another one that people type."""
+
+    def label(self, value: object, _: Offer) -> str:
+        """The name or the ratio."""
+        return str(value)
+
+    def is_offered(self, value: object, _: Offer) -> bool:
+        """Whether it is an aspect."""
+        try:
+            return parse_aspect(str(value)) > 0
+        except Refused:
+            return False
+
+    def allowed(self, offer: Offer) -> str:
+        """The names, and what can be typed."""
+        return f"{super().allowed(offer)}, or width and height as in 3:2"
+
+    def parse(self, text: str, offer: Offer) -> object:
+        """A name in any case, or a ratio. Raises ValueError."""
+        aspect = "".join(text.split()).casefold()
+        if not self.is_offered(aspect, offer):
+            raise ValueError(text)
+        return aspect
 
 
 class Number(msgspec.Struct, frozen=True):

@@ -85,7 +85,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Chosen(NamedTuple):
     """The styles of a request."""
 
-    names: tuple[str, ...]
+    styles: tuple[Style, ...]
     notes: tuple[str, ...]
     """Sentences for the user: which styles these are, and which of a setting are none."""
 
@@ -128,7 +128,7 @@ def chosen(text: str | None, setting: str, styles: Mapping[str, Style]) -> Chose
     ]
     if names:
         notes.insert(0, f"{'Style' if len(names) == 1 else 'Styles'}: {', '.join(names)}.")
-    return Chosen(names, tuple(notes))
+    return Chosen(tuple(styles[name] for name in names), tuple(notes))
 
 
 def apply(

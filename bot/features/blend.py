@@ -7,10 +7,11 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.domain.kinds import blend
-from bot.features import loras_option, model_option, typed_options
+from bot.domain.preferred_plan import preferred_plan
+from bot.features import loras_option, model_option, styles_option, typed_options
 from bot.features.changing import start
 from bot.features.exports import Exports
-from bot.features.imagine import Count, LorasText, PromptText, Seed
+from bot.features.imagine import Count, LorasText, PromptText, Seed, StylesText
 from bot.features.places import everywhere
 from bot.features.responses import request_context
 
@@ -29,10 +30,12 @@ from bot.features.responses import request_context
     count="How many pictures to make",
     loras="LoRAs, with commas between them: neon, pencil:0.8; /loras lists them",
     model="The model that paints",
+    styles="Styles, with commas between them: neon, watercolor; - for none",
 )
 @app_commands.autocomplete(
     model=model_option.autocomplete,
     loras=loras_option.autocomplete,
+    styles=styles_option.autocomplete,
     aspect=typed_options.autocomplete_aspect,
 )
 @everywhere
@@ -50,6 +53,7 @@ async def command(
     count: Count | None = None,
     loras: LorasText | None = None,
     model: str | None = None,
+    styles: StylesText | None = None,
 ) -> None:
     """`typed_options` reads the other options, which these parameters declare."""
     typed = typed_options.read(interaction, default_prompt=blend.PROMPT)
@@ -61,7 +65,8 @@ async def command(
         notes=typed.notes,
     )
     context = await services(interaction).planner.context(request_context(interaction))
-    await start(interaction, blend.KIND, blend.plan(request, context))
+    plan = preferred_plan(blend.plan, request, context, blend.with_preference)
+    await start(interaction, blend.KIND, plan)
 
 
 exports: Final = Exports(commands=(command,))

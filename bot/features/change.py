@@ -16,6 +16,7 @@ from bot.domain.job import Job, RequestContext, ResponseTarget, ShownJob
 from bot.domain.kinds import edit, remix
 from bot.domain.picture import Picture
 from bot.domain.plan import JobKind, Plan
+from bot.domain.preferred_plan import preferred_plan
 from bot.domain.remarks import asks_for_nothing
 from bot.errors import Refused
 from bot.features import message_result
@@ -187,7 +188,8 @@ async def _plan(
         if len(pictures) > 1:
             raise Refused(_WHICH_PICTURE)
         context = await bot.planner.changing_context(request, pictures[0])
-        return edit.KIND, edit.plan(edit.EditRequest(options=edit.instruction(words)), context)
+        edited = edit.EditRequest(options=edit.instruction(words))
+        return edit.KIND, preferred_plan(edit.plan, edited, context, edit.with_preference)
     context = await bot.planner.context(request, pictures)
     form = remix.RemixRequest(words=job.plan.prompt, edges=await bot.planner.edges(job))
     return remix.KIND, remix.plan(remix.with_words(words, form, context), context)

@@ -11,9 +11,17 @@ from bot.domain.kinds import draft as drafts
 from bot.domain.kinds.compare import DEFAULT_COUNT, CompareRequest
 from bot.domain.preferred_plan import preferred_plan
 from bot.domain.steering import References
-from bot.features import loras_option, typed_options
+from bot.features import loras_option, styles_option, typed_options
 from bot.features.exports import Exports
-from bot.features.imagine import Guidance, LorasText, PromptText, Scale, Seed, Steps
+from bot.features.imagine import (
+    Guidance,
+    LorasText,
+    PromptText,
+    Scale,
+    Seed,
+    Steps,
+    StylesText,
+)
 from bot.features.places import everywhere
 from bot.features.responses import defer_and_start, request_context
 
@@ -39,8 +47,14 @@ Count = app_commands.Range[int, 1, 50]
     count=f"How many pictures a row has, {DEFAULT_COUNT} by default",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
+    styles="Styles, with commas between them: neon, watercolor; - for none",
+    aspect="The aspect ratio of the pictures: a name, or width and height as 3:2",
 )
-@app_commands.autocomplete(loras=loras_option.autocomplete)
+@app_commands.autocomplete(
+    loras=loras_option.autocomplete,
+    styles=styles_option.autocomplete,
+    aspect=typed_options.autocomplete_aspect,
+)
 @everywhere
 async def command(
     interaction: Interaction,
@@ -58,6 +72,8 @@ async def command(
     count: Count | None = None,
     draft: bool = False,
     raw: bool | None = None,
+    styles: StylesText | None = None,
+    aspect: str | None = None,
 ) -> None:
     """`typed_options` reads the other options, which these parameters declare."""
     typed = typed_options.read(interaction)

@@ -12,6 +12,8 @@ from bot.context import Interaction, services
 from bot.domain.job import Job
 from bot.domain.kinds import edit
 from bot.domain.numbers import parse_number
+from bot.domain.plan import PlanContext
+from bot.domain.preferred_plan import preferred_plan
 from bot.errors import Refused
 from bot.features import message_result, model_option, typed_options
 from bot.features.changing import (
@@ -78,7 +80,7 @@ async def command(
         picture_url=picture.url,
         notes=typed.notes,
     )
-    await start(interaction, edit.KIND, edit.plan(request, context))
+    await _start(interaction, request, context)
 
 
 @app_commands.context_menu(name="Edit…")
@@ -160,7 +162,7 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     """Start a job of the edited picture."""
     job = await services(interaction).job_finder.by_button(match["job"])
     context = await picture_to_change(interaction, job, int(match["nth"]))
-    await start(interaction, edit.KIND, edit.plan(_request(interaction), context))
+    await _start(interaction, _request(interaction), context)
 
 
 # Uploads of users
@@ -211,7 +213,11 @@ async def on_upload_modal_submit(interaction: Interaction, match: re.Match[str])
     if nth >= len(urls):
         raise Refused(_GONE)
     context = await services(interaction).planner.context(request_context(interaction))
-    plan = edit.plan(_request(interaction, urls[nth]), context)
+    await _start(interaction, _request(interaction, urls[nth]), context)
+
+
+async def _start(interaction: Interaction, request: edit.EditRequest, context: PlanContext) -> None:
+    plan = preferred_plan(edit.plan, request, context, edit.with_preference)
     await start(interaction, edit.KIND, plan)
 
 

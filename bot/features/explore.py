@@ -12,9 +12,9 @@ from bot.domain.kinds import explore
 from bot.domain.kinds.explore import PRESETS, ExploreRequest
 from bot.domain.preferred_plan import preferred_plan
 from bot.domain.steering import References
-from bot.features import loras_option, model_option, typed_options
+from bot.features import loras_option, model_option, styles_option, typed_options
 from bot.features.exports import Exports
-from bot.features.imagine import LorasText, PromptText, Scale
+from bot.features.imagine import LorasText, PromptText, Scale, StylesText
 from bot.features.places import everywhere
 from bot.features.responses import defer_and_start, request_context
 
@@ -41,9 +41,16 @@ Values = app_commands.Range[str, 1, MAX_TEXT]
     model="The model that paints",
     draft="Paint with few steps first; the button ✅ Finish paints the rest",
     raw="Take brackets as words; else (cat:1.3) is more cat, [cat:dog:0.5] a cat, then a dog",
+    styles="Styles, with commas between them: neon, watercolor; - for none",
+    aspect="The aspect ratio of the pictures: a name, or width and height as 3:2",
 )
 @app_commands.choices(preset=[app_commands.Choice(name=name, value=name) for name in PRESETS])
-@app_commands.autocomplete(model=model_option.autocomplete, loras=loras_option.autocomplete)
+@app_commands.autocomplete(
+    model=model_option.autocomplete,
+    loras=loras_option.autocomplete,
+    styles=styles_option.autocomplete,
+    aspect=typed_options.autocomplete_aspect,
+)
 @everywhere
 async def command(
     interaction: Interaction,
@@ -63,6 +70,8 @@ async def command(
     model: str | None = None,
     draft: bool = False,
     raw: bool = False,
+    styles: StylesText | None = None,
+    aspect: str | None = None,
 ) -> None:
     """`typed_options` reads the other options, which these parameters declare. What their values
     mean, and whether they are allowed, is decided by the kind."""
@@ -75,6 +84,8 @@ async def command(
         values={name: typed.values[name] for name in explore.AXES if name in typed.values},
         preset=preset,
         sketch_url=sketch.url if sketch else None,
+        aspect=typed.values.get("aspect"),
+        styles=typed.values.get("styles"),
         loras=typed.values.get("loras"),
         references=References(
             style_url=style.url if style else None,

@@ -9,7 +9,7 @@ from discord import app_commands
 from bot.context import Interaction, services
 from bot.domain import styles
 from bot.domain.model_names import MAX_CHOICES
-from bot.domain.picture_size import ASPECTS
+from bot.domain.picture_size import SUGGESTED
 from bot.domain.preference_settings import SETTINGS, Setting
 from bot.domain.preferences import Layer, Owner, Preferences
 from bot.domain.rules import strip_invisible
@@ -128,7 +128,7 @@ def _offer(interaction: Interaction) -> Offer:
     bot = services(interaction)
     return Offer(
         models=bot.planner.models,
-        aspects=tuple(ASPECTS),
+        aspects=SUGGESTED,
         commands=interaction.client.restrictable_commands,
         max_count=bot.moderation.default_limits.max_pictures,
     )

@@ -16,6 +16,7 @@ from bot.domain.job_input import picture_url
 from bot.domain.kinds import imagine
 from bot.domain.kinds.imagine import ImagineOptions, ImagineRequest, parse
 from bot.domain.plan import Plan, PlanContext
+from bot.domain.preferred_plan import preferred_plan
 from bot.domain.repainting import only_parent, words_of
 from bot.domain.restoration import Requester
 from bot.domain.sketches import LINES
@@ -219,7 +220,8 @@ async def _plan(interaction: Interaction, sketch: SketchPreview) -> Plan:
         job = await services(interaction).job_finder.by_button(job_id)
         context = await picture_to_change(interaction, job, nth)
         url = picture_url(only_parent(context).id)
-    return imagine.plan(_request(sketch, url, context), context)
+    request = _request(sketch, url, context)
+    return preferred_plan(imagine.plan, request, context, imagine.with_preference)
 
 
 def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRequest:

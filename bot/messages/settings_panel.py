@@ -12,6 +12,7 @@ from bot.domain.preference_settings import SETTINGS, Setting, offered_at
 from bot.domain.preferences import Layer, Preferences, command_label
 from bot.domain.setting_values import (
     MAX_CHANNELS,
+    Aspect,
     Channels,
     Commands,
     Number,
@@ -198,7 +199,7 @@ def _inputs(
         case Commands():
             return _command_menus(setting, layer, command_names(current), offer.commands)
         case Number() | Text():
-            return [button("✏️ Change…", custom_id(layer, "type", setting.name))]
+            return [_type_button(setting, layer)]
     options = [
         discord.SelectOption(
             label=label[:_MAX_OPTION], default=label == setting.label(current, offer)
@@ -209,8 +210,13 @@ def _inputs(
         custom_id=custom_id(layer, "choose", setting.name),
         placeholder=setting.title.capitalize(),
         options=options,
+        row=0,
     )
-    return [menu]
+    return [menu, _type_button(setting, layer)] if isinstance(setting.values, Aspect) else [menu]
+
+
+def _type_button(setting: Setting, layer: Layer) -> discord.ui.Button[discord.ui.View]:
+    return button("✏️ Change…", custom_id(layer, "type", setting.name), row=1)
 
 
 def _channel_menu(

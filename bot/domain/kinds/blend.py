@@ -5,10 +5,10 @@ from typing import Final
 
 import msgspec
 
-from bot.domain import loras
+from bot.domain import loras, styles
 from bot.domain.axes import MAX_TEXT
 from bot.domain.job_input import InputRole, PlanInput, pending_image
-from bot.domain.kinds.imagine import ImagineOptions, size_of
+from bot.domain.kinds.imagine import ImagineOptions, chosen_styles, size_of, with_option
 from bot.domain.lowering import lowered
 from bot.domain.numbers import parse_number
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext
@@ -78,7 +78,8 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
         raise Refused(f"The count is {count}; it must be 1 to {context.limits.max_pictures}.")
     options = msgspec.structs.replace(options, count=count)
     options, notes = lowered(options, card, context.limits)
-    size = size_of(card, options)
+    size, named = size_of(card, options), chosen_styles(options.styles, context)
+    options, style_notes = styles.apply(options, named.styles, card)
     try:
         references = [
             card.reference(
@@ -98,10 +99,18 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
         raise Refused(str(error)) from error
     return Plan(
         recipes=recipes,
-        prompt=_shown(options, recipes[0].prompt, urls),
+        prompt=_shown(request.options, recipes[0].prompt, urls),
         inputs=_inputs(urls, keep_size=options.aspect is not None),
-        notes=(*request.notes, *notes, *size.notes),
+        notes=(*request.notes, *named.notes, *notes, *style_notes, *size.notes),
     )
+
+
+def with_preference(
+    request: BlendRequest, name: str, value: object, context: PlanContext
+) -> BlendRequest:
+    """The request with a value of an option that was not given. The pictures have their own
+    aspect."""
+    return request if name == "aspect" else with_option(request, name, value, context)
 
 
 def _shown(options: ImagineOptions, prompt: str, urls: Sequence[str]) -> str:

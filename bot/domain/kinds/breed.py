@@ -13,6 +13,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import COUNT
 from bot.domain.row_classes import with_row_classes
+from bot.domain.styles import NONE
 from bot.errors import Refused
 from engine.contract import MAX_PROMPT_CHARS, RANDOM_SEED, SEED_LIMIT, Recipe
 
@@ -57,7 +58,7 @@ def plan(request: BreedRequest, context: PlanContext) -> Plan:
 
 def _blend_request(request: BreedRequest, parents: Sequence[Picture]) -> blend.BlendRequest:
     return blend.BlendRequest(
-        options=request.options,
+        options=msgspec.structs.replace(request.options, styles=NONE[0]),
         picture_urls=tuple(picture_url(parent.id) for parent in parents),
         ratios=":".join(str(votes) for votes in request.votes),
     )

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import msgspec
 
-from bot.domain import loras
-from bot.domain.kinds.imagine import ImagineOptions
+from bot.domain import loras, styles
+from bot.domain.kinds.imagine import ImagineOptions, chosen_styles, size_of, with_option
 from bot.domain.limits import check_pictures
 from bot.domain.lowering import lowered_count, lowered_settings
 from bot.domain.model_names import find_model, short_names
@@ -69,13 +69,16 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
     check_pictures(len(rows) * min(count, max(most, 1)), context.limits)
     count, notes = lowered_count(count, most, "that there may be in a row")
     seed = _first_seed(request.options, context)
-    recipes, lowerings = list[Recipe](), list[str]()
+    named = chosen_styles(request.options.styles, context)
+    recipes, row_notes = list[Recipe](), list[str]()
     for row in rows:
-        options, row_notes = _row_options(request, row)
-        lowerings += row_notes
+        options, lowerings = _row_options(request, row)
+        options, style_notes = styles.apply(options, named.styles, row.model)
+        size = size_of(row.model, options)
+        row_notes += (*lowerings, *style_notes, *size.notes)
         for nth in range(count):
             cell = msgspec.structs.replace(options, seed=(seed + nth) % SEED_LIMIT)
-            recipes.append(_recipe(request, cell, row.model, context.models))
+            recipes.append(_recipe(request, cell, row.model, context.models, size.size))
     seeds = tuple(str(recipe.seed) for recipe in recipes[:count])
     prompt = request.options.prompt
     return Plan(
@@ -86,7 +89,7 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
             columns=Axis(SEED_AXIS, seeds),
         ),
         inputs=request.references.inputs,
-        notes=tuple(dict.fromkeys((*request.notes, *notes, *lowerings))),
+        notes=tuple(dict.fromkeys((*request.notes, *named.notes, *notes, *row_notes))),
     )
 
 
@@ -98,15 +101,13 @@ def _row_options(request: CompareRequest, row: _Row) -> tuple[ImagineOptions, tu
 
 
 def with_preference(
-    request: CompareRequest, name: str, value: object, _: PlanContext
+    request: CompareRequest, name: str, value: object, context: PlanContext
 ) -> CompareRequest:
     """The request with a value of an option that was not given."""
     is_axis = name == "sampler" and request.samplers is not None
-    is_used = name in ("steps", "sampler") and not is_axis
-    if not is_used or getattr(request.options, name) is not None:
+    if is_axis or name not in ("steps", "sampler", "aspect", "styles"):
         return request
-    options = msgspec.structs.replace(request.options, **{name: value})
-    return msgspec.structs.replace(request, options=options)
+    return with_option(request, name, value, context)
 
 
 def _first_seed(options: ImagineOptions, context: PlanContext) -> int:
@@ -180,13 +181,17 @@ def _axis_name(request: CompareRequest) -> str:
 
 
 def _recipe(
-    request: CompareRequest, options: ImagineOptions, model: ModelCard, models: Sequence[ModelCard]
+    request: CompareRequest,
+    options: ImagineOptions,
+    model: ModelCard,
+    models: Sequence[ModelCard],
+    size: tuple[int, int],
 ) -> Recipe:
     try:
         return make_recipes(
             options,
             model,
-            size=model.size_for_aspect(1.0),
+            size=size,
             seed=options.seed or 0,
             **request.steered(model, models),
         )[0]

@@ -6,7 +6,7 @@ import msgspec
 
 from bot.domain import prompt_flags, rules
 from bot.domain.job_input import InputRole, PlanInput, pending_image
-from bot.domain.kinds.imagine import ImagineOptions, parse
+from bot.domain.kinds.imagine import ImagineOptions, parse, with_option
 from bot.domain.lowering import lowered
 from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
@@ -80,6 +80,15 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
         edges=() if parent is None else edges(parent, Relation.EDIT, len(recipes)),
         notes=(*request.notes, *notes, *count_notes),
     )
+
+
+def with_preference(
+    request: EditRequest, name: str, value: object, context: PlanContext
+) -> EditRequest:
+    """The request with a value of an option that was not given. The picture has its own aspect, and
+    an instruction no styles; another model paints than the default one."""
+    is_used = name in ("steps", "sampler", "count")
+    return with_option(request, name, value, context) if is_used else request
 
 
 def _input(request: EditRequest, parent: Picture | None) -> PlanInput:

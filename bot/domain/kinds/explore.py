@@ -1,17 +1,24 @@
 """/explore: a matrix of pictures that differ in one or two settings; pure."""
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from math import prod
 from typing import Any, Final
 
 import msgspec
 
-from bot.domain import loras
+from bot.domain import loras, styles
 from bot.domain.axes import Values, as_integers, as_numbers, parse_values
 from bot.domain.job_input import PENDING_IMAGE
-from bot.domain.kinds.imagine import ImagineOptions, sketch_inputs
+from bot.domain.kinds.imagine import (
+    ImagineOptions,
+    chosen_styles,
+    is_styled,
+    sketch_inputs,
+)
 from bot.domain.limits import check_pictures
 from bot.domain.model_names import find_model
+from bot.domain.picture_size import chosen_size
 from bot.domain.plan import (
     SEED_AXIS,
     STEPS_AXIS,
@@ -56,6 +63,10 @@ class ExploreRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One of PRESETS."""
     sketch_url: str | None = None
     """The address of the sketch, if there is one."""
+    aspect: str | None = None
+    """As `parse_aspect` reads it; None for square, or for that of the sketch."""
+    styles: str | None = None
+    """As `styles.parse` reads them."""
     loras: str | None = None
     """As `loras.parse` reads them."""
     references: References = References()
@@ -79,34 +90,43 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
     rows = Axis(axes[1], texts[axes[1]]) if len(axes) == _MAX_AXES else _OTHER_AXIS
     settings = {name: _CONVERSIONS[name](name, texts[name]) for name in texts}
     steered = {
+        "source": None if request.sketch_url is None else PENDING_IMAGE,
         "adapters": loras.parse(request.loras, model, context.models),
         "references": request.references.pending(model, context.models, prompt=request.prompt),
     }
-    recipes = [
-        _recipe(request, model, context.seed, steered, _cell(settings, axes, row, column))
-        for row in range(len(rows.labels))
-        for column in range(len(columns.labels))
-    ]
+    size = chosen_size(model, aspect=request.aspect)
+    named = chosen_styles(request.styles, context)
+    recipes, style_notes = list[Recipe](), dict[str, None]()
+    for row, column in product(range(len(rows.labels)), range(len(columns.labels))):
+        options = _options(request, context.seed, _cell(settings, axes, row, column))
+        options, notes = styles.apply(options, named.styles, model)
+        style_notes |= dict.fromkeys(notes)
+        recipes.append(_recipe(options, model, size.size, steered))
     return Plan(
         recipes=with_row_classes(recipes, context.models),
         layout=Matrix(rows=rows, columns=columns),
         prompt=request.prompt if request.prompt != recipes[0].prompt else "",
         inputs=(
-            *sketch_inputs(request.sketch_url, keep_size=False),
+            *sketch_inputs(request.sketch_url, keep_size=request.aspect is not None),
             *request.references.inputs,
         ),
-        notes=request.notes,
+        notes=(*request.notes, *named.notes, *style_notes, *size.notes),
     )
 
 
 def with_preference(
-    request: ExploreRequest, name: str, value: object, _: PlanContext
+    request: ExploreRequest, name: str, value: object, context: PlanContext
 ) -> ExploreRequest:
-    """The request with a value of an option that was not given."""
-    if name == "model" and request.model is None:
-        return msgspec.structs.replace(request, model=str(value))
+    """The request with a value of an option that was not given. A sketch has its own aspect."""
+    if name in ("model", "aspect", "styles"):
+        is_of_sketch = name == "aspect" and request.sketch_url is not None
+        if is_of_sketch or getattr(request, name) is not None:
+            return request
+        return msgspec.structs.replace(request, **{name: str(value)})
     is_preset = request.preset is not None and _PRESET_OPTIONS.get(request.preset) == name
     if name not in ("steps", "sampler") or name in request.values or is_preset:
+        return request
+    if is_styled(request.styles, name, context):
         return request
     return msgspec.structs.replace(request, values={**request.values, name: str(value)})
 
@@ -182,23 +202,24 @@ def _cell(
     return {name: values[index.get(name, 0)] for name, values in settings.items()}
 
 
-def _recipe(
-    request: ExploreRequest,
-    model: ModelCard,
-    seed: int,
-    steered: Mapping[str, Any],
-    settings: Mapping[str, object],
-) -> Recipe:
-    """A picture with these settings; `steered` is what `make_recipes` takes beside options."""
+def _options(request: ExploreRequest, seed: int, settings: Mapping[str, object]) -> ImagineOptions:
+    """Those of a picture with these settings."""
     prompts = {"prompt": request.prompt, "negative": request.negative, "raw": request.raw}
     values = {**prompts, "count": 1, **settings}
     if values.get("seed") in (None, RANDOM_SEED):
         values["seed"] = seed
     try:
-        options = msgspec.convert(values, ImagineOptions)
-        size = model.size_for_aspect(1.0)
-        source = None if request.sketch_url is None else PENDING_IMAGE
-        return make_recipes(options, model, size=size, seed=seed, source=source, **steered)[0]
+        return msgspec.convert(values, ImagineOptions)
+    except ValueError as error:
+        raise Refused(str(error)) from error
+
+
+def _recipe(
+    options: ImagineOptions, model: ModelCard, size: tuple[int, int], steered: Mapping[str, Any]
+) -> Recipe:
+    """`steered` is what `make_recipes` takes beside options."""
+    try:
+        return make_recipes(options, model, size=size, seed=options.seed or 0, **steered)[0]
     except ValueError as error:
         raise Refused(str(error)) from error
 

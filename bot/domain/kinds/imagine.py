@@ -1,6 +1,6 @@
 """/imagine: the plan of the options of the command; pure."""
 
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -44,6 +44,17 @@ class ImagineOptions(PictureOptions, frozen=True, kw_only=True):
     """As `loras.parse` reads them."""
     styles: str | None = None
     """As `styles.parse` reads them."""
+
+
+class HasOptions(Protocol):
+    """A request by a command with options of /imagine."""
+
+    @property
+    def options(self) -> ImagineOptions:
+        """Those that the user gave."""
+
+
+R = TypeVar("R", bound=HasOptions)
 
 
 class ImagineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,9 +107,8 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
         raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
     options, notes = lowered(options, model, context.limits)
     size = size_of(model, options)
-    named = styles.chosen(options.styles, context.preferences.styles, context.presets.styles)
-    presets = [context.presets.styles[name] for name in named.names]
-    options, style_notes = styles.apply(options, presets, model)
+    named = chosen_styles(options.styles, context)
+    options, style_notes = styles.apply(options, named.styles, model)
     options, count_notes = with_fitting_count(options, context.limits.max_pictures)
     steered = _steering(request, model, context, options.prompt)
     if request.follows_lines:
@@ -178,17 +188,37 @@ def with_preference(
     Refused for styles that do not exist.
     """
     options = request.options
-    if getattr(options, name) is not None:
-        return request
     sides = (request.sketch_url, options.width, options.height)
     if name == "aspect" and any(side is not None for side in sides):
         return request
-    if name in ("steps", "sampler"):
-        named = styles.parse(options.styles, context.presets.styles)
-        if any(getattr(context.presets.styles[style], name) is not None for style in named):
-            return request
+    return with_option(request, name, value, context)
+
+
+def with_option(request: R, name: str, value: object, context: PlanContext) -> R:
+    """The request with a value of an option, unless the option or a style that was given has one.
+
+    Raises Refused for styles that do not exist.
+    """
+    options = request.options
+    if getattr(options, name) is not None or is_styled(options.styles, name, context):
+        return request
     changed = msgspec.structs.replace(options, **{name: value})
-    return msgspec.structs.replace(request, options=changed)
+    return msgspec.structs.replace(request, options=changed)  # type: ignore[type-var] # a struct
+
+
+def is_styled(text: str | None, name: str, context: PlanContext) -> bool:
+    """Whether one of the styles that an option names has a setting of this name. Raises Refused for
+    styles that do not exist."""
+    if name not in ("steps", "sampler"):
+        return False
+    presets = context.presets.styles
+    return any(getattr(presets[style], name) is not None for style in styles.parse(text, presets))
+
+
+def chosen_styles(text: str | None, context: PlanContext) -> styles.Chosen:
+    """The styles that an option names or, without it, those of the user's setting. Raises Refused
+    for styles that do not exist."""
+    return styles.chosen(text, context.preferences.styles, context.presets.styles)
 
 
 def sketch_inputs(

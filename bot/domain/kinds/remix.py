@@ -237,8 +237,7 @@ def _remixed(
         strength=None,
     )
     chosen = styles.chosen(edit.styles, "", context.presets.styles)
-    presets = [context.presets.styles[name] for name in chosen.names]
-    options, style_notes = styles.apply(options, presets, card)
+    options, style_notes = styles.apply(options, chosen.styles, card)
     size, size_notes = _size(base, edit, card, is_own=is_own)
     card.check_area(*size)
     [recipe] = make_recipes(
