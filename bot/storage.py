@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.errors import BotError
+from bot.i18n import _
 from engine.contract import sha256
 
 DISPLAY_FILE: Final = "display.png"
@@ -59,7 +60,7 @@ class FileStorage:
 
     def artifact(self, path: str) -> bytes:
         """The file at this path. Raises FileMissing."""
-        return self._read(path, "The film's file")
+        return self._read(path, _("The film's file"))
 
     def delete_pictures(self, job_id: str) -> None:
         """Delete the pictures of a job as far as possible."""
@@ -91,7 +92,7 @@ class FileStorage:
 
     def picture(self, path: str) -> bytes:
         """The PNG at this path. Raises FileMissing."""
-        return self._read(path, "The picture's file")
+        return self._read(path, _("The picture's file"))
 
     def has_picture(self, path: str) -> bool:
         """Whether there is a file at this path, of any type."""
@@ -100,7 +101,7 @@ class FileStorage:
 
     def source(self, sha256: str) -> bytes:
         """The PNG of an init image. Raises FileMissing."""
-        return self._read(_source_path(sha256), "The file of an input picture")
+        return self._read(_source_path(sha256), _("The file of an input picture"))
 
     def has_source(self, sha256: str) -> bool:
         """Whether this init image is stored."""
@@ -110,9 +111,15 @@ class FileStorage:
         try:
             return (self._folder / path).read_bytes()
         except FileNotFoundError as error:
-            raise FileMissing(f"{subject} is gone from the data folder.") from error
+            raise FileMissing(
+                _("{subject} is gone from the data folder.").format(subject=subject)
+            ) from error
         except OSError as error:
-            raise FileMissing(f"{subject} cannot be read ({error.strerror}).") from error
+            raise FileMissing(
+                _("{subject} cannot be read ({error}).").format(
+                    subject=subject, error=error.strerror
+                )
+            ) from error
 
     def _write(self, path: str, data: bytes) -> None:
         target = self._folder / path

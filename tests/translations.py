@@ -129,6 +129,8 @@ def dump(catalog: Catalog) -> bytes:
 
 def main() -> None:
     """Write the template and all catalogs."""
+    if not FOLDER.is_relative_to(ROOT):
+        raise SystemExit(f"The bot is imported from {FOLDER}. Set PYTHONPATH to {ROOT}.")
     new = template()
     TEMPLATE.write_bytes(dump(new))
     for language in LANGUAGES:

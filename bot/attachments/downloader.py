@@ -10,6 +10,7 @@ import yarl
 
 from bot.attachments.sanitize import check_size
 from bot.errors import NETWORK_ERRORS, BotError, Refused
+from bot.i18n import N_, _
 from engine.contract.images.refusals import MAX_FILE_BYTES
 
 CDN_HOSTS: Final = frozenset({"cdn.discordapp.com", "media.discordapp.net"})
@@ -18,7 +19,7 @@ _CONNECT_SECONDS: Final = 10.0
 _CHUNK: Final = 64 * 1024
 _OK: Final = 200
 _EXPIRED: Final = (403, 404)
-_EXPIRED_SENTENCE: Final = (
+_EXPIRED_SENTENCE: Final = N_(
     "Discord did not serve the file: its address may have expired. Please send it again."
 )
 _IDENTITY: Final = "identity"
@@ -77,17 +78,19 @@ class AttachmentDownloader:
                 address, allow_redirects=False, proxy=self._proxy
             ) as response:
                 if response.status in _EXPIRED:
-                    raise AddressExpired(_EXPIRED_SENTENCE)
+                    raise AddressExpired(_(_EXPIRED_SENTENCE))
                 if response.status != _OK:
-                    raise DownloadFailed("Discord did not serve the file. Please try again.")
+                    raise DownloadFailed(_("Discord did not serve the file. Please try again."))
                 if response.headers.get("Content-Encoding", _IDENTITY).lower() != _IDENTITY:
                     raise DownloadFailed(
-                        "Discord sent the file compressed, which is not supported."
+                        _("Discord sent the file compressed, which is not supported.")
                     )
                 return await _read(response)
         except NETWORK_ERRORS as error:
             log.warning("A file was not downloaded: %r.", error)
-            raise DownloadFailed("The file could not be downloaded. Please try again.") from error
+            raise DownloadFailed(
+                _("The file could not be downloaded. Please try again.")
+            ) from error
 
     def is_allowed(self, url: str) -> bool:
         """Whether attachments may be downloaded from this URL."""
@@ -104,8 +107,10 @@ def _foreign_host(address: yarl.URL | None) -> Refused:
     host = "" if address is None or not address.host else f" (it is on {address.host[:100]})"
     log.warning("A file was not downloaded: it is not on Discord's CDN%s.", host)
     return Refused(
-        f"The file is not on Discord's file servers{host}, so I did not download it. "
-        "Attach the file itself to the command."
+        _(
+            "The file is not on Discord's file servers{host}, so I did not download it. "
+            "Attach the file itself to the command."
+        ).format(host=host)
     )
 
 

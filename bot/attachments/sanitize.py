@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 
 from bot.attachments.sandbox import Sandbox, SandboxError, SandboxTimeout
 from bot.errors import BotError, Refused
+from bot.i18n import N_, _
 from engine.contract.images import decoder
 from engine.contract.images.decode_result import MAX_RESULT_BYTES, DecodeResult, unpack
 from engine.contract.images.encode import encode_png
@@ -19,16 +20,16 @@ from engine.contract.images.refusals import ADVICE, InvalidImage, check_decoded,
 
 _WHITE: Final = 128
 """The darkest grey that counts as white in a mask, as in diffusers."""
-_OPAQUE: Final = (
-    "The picture has no transparent part, so it does not say where to paint. Erase that part in an "
-    "editor and save the picture as a PNG."
+_OPAQUE: Final = N_(
+    "The picture has no transparent part, so it does not say where to paint. Erase "
+    "that part in an editor and save the picture as a PNG."
 )
-_EMPTY: Final = (
+_EMPTY: Final = N_(
     "The mask is empty, so there is nothing to paint: make the part to paint white or transparent."
 )
-_FULL: Final = (
-    "The mask covers the whole picture, so nothing of it would stay: make only the part to paint "
-    "white or transparent."
+_FULL: Final = N_(
+    "The mask covers the whole picture, so nothing of it would stay: make only the "
+    "part to paint white or transparent."
 )
 log = logging.getLogger(__name__)
 
@@ -105,12 +106,12 @@ async def mask(result: DecodeResult, *, needs_alpha: bool) -> SanitizedImage:
     if result.alpha:
         image = ImageChops.invert(Image.frombytes("L", size, result.alpha))
     elif needs_alpha:
-        raise Refused(_OPAQUE)
+        raise Refused(_(_OPAQUE))
     else:
         image = Image.frombytes("RGB", size, result.pixels).convert("L")
     white = sum(image.histogram()[_WHITE:])
     if white in (0, image.width * image.height):
-        raise Refused(_FULL if white else _EMPTY)
+        raise Refused(_(_FULL) if white else _(_EMPTY))
     return await _sanitized(image)
 
 
@@ -124,13 +125,21 @@ async def _decode(data: bytes, sandbox: Sandbox, noun: str) -> DecodeResult:
     except SandboxTimeout as error:
         log.warning("Decoding an attachment timed out: %s.", error)
         raise Refused(
-            f"Decoding {with_article(noun)} took too long, so I stopped. {ADVICE}"
+            _("Decoding {noun} took too long, so I stopped. {advice}").format(
+                noun=with_article(noun), advice=ADVICE
+            )
         ) from error
     except (SandboxError, ValueError) as error:
         log.warning("The decoder of attachments failed: %s.", error)
-        raise Refused(f"The decoder failed on {with_article(noun)}. {ADVICE}") from error
+        raise Refused(
+            _("The decoder failed on {noun}. {advice}").format(
+                noun=with_article(noun), advice=ADVICE
+            )
+        ) from error
     except OSError as error:
         log.exception("The decoder of attachments could not be started.")
         raise DecoderUnavailable(
-            f"{as_subject(noun)} could not be decoded just now. Please try again."
+            _("{subject} could not be decoded just now. Please try again.").format(
+                subject=as_subject(noun)
+            )
         ) from error

@@ -14,6 +14,7 @@ from bot.domain.job import DeletionReason
 from bot.domain.picture import Picture, job_id_of, picture_id
 from bot.domain.plan import Edge, Relation
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import Recipe
 
 MAX_CHILDREN: Final = 100
@@ -139,11 +140,11 @@ async def check_parents(db: aiosqlite.Connection, edges: Sequence[Edge]) -> None
             reason = DeletionReason(row["erased"]).message
             raise Refused(f"This was made from another picture. {reason}")
         if row is not None and row["removed_at"] is not None:
-            raise Refused(rules.REMOVED)
+            raise Refused(_(rules.REMOVED))
     drafts = [edge.parent for edge in edges if edge.relation is Relation.FINISH]
     finished = await db.execute_fetchall(_FINISHED, (msgspec.json.encode(drafts).decode(),))
     for row in finished:
-        raise Refused(rules.FINISHED if row["is_done"] else rules.FINISHING)
+        raise Refused(_(rules.FINISHED) if row["is_done"] else _(rules.FINISHING))
 
 
 async def add(db: aiosqlite.Connection, job_id: str, edges: Sequence[Edge]) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from bot.errors import Refused
+from bot.i18n import _, pgettext
 
 MAX_TEXT: Final = 300
 """Characters of the text of an option."""
@@ -44,7 +45,11 @@ class Values(msgspec.Struct, frozen=True):
                 texts += [_plain(str(number * self.unit)) for number in part]
         for text in texts:
             if texts.count(text) > 1:
-                raise Refused(f"The option {self.option} has the value {text} more than once.")
+                raise Refused(
+                    _("The option {option} has the value {text} more than once.").format(
+                        option=pgettext("option name", self.option), text=text
+                    )
+                )
         return tuple(texts)
 
 
@@ -52,11 +57,17 @@ def parse_values(option: str, text: str) -> Values:
     """The values of this text. Raises Refused, which names what is not understood."""
     if len(text) > MAX_TEXT:
         raise Refused(
-            f"The option {option} has {len(text)} characters; at most {MAX_TEXT} are allowed."
+            _("The option {option} has {count} characters; at most {limit} are allowed.").format(
+                option=pgettext("option name", option), count=len(text), limit=MAX_TEXT
+            )
         )
     items = [item.strip() for item in text.split(",")]
     if not all(items):
-        raise Refused(f"The option {option} has an empty value: “{text[:_EXCERPT]}”.")
+        raise Refused(
+            _("The option {option} has an empty value: “{text}”.").format(
+                option=pgettext("option name", option), text=text[:_EXCERPT]
+            )
+        )
     ranges = [match for item in items if (match := _RANGE.fullmatch(item))]
     unit = min((_unit(match) for match in ranges), default=Decimal(1))
     return Values(option, tuple(_part(option, item, unit) for item in items), unit)
@@ -66,7 +77,11 @@ def as_integers(option: str, texts: Sequence[str]) -> tuple[int, ...]:
     """The values as whole numbers. Raises Refused, which names the one that is none."""
     for text in texts:
         if not re.fullmatch(r"-?\d+", text):
-            raise Refused(f"The option {option} has the value “{text}”, which is no whole number.")
+            raise Refused(
+                _("The option {option} has the value “{text}”, which is no whole number.").format(
+                    option=pgettext("option name", option), text=text
+                )
+            )
     return tuple(int(text) for text in texts)
 
 
@@ -74,7 +89,11 @@ def as_numbers(option: str, texts: Sequence[str]) -> tuple[float, ...]:
     """The values as numbers. Raises Refused, which names the one that is none."""
     for text in texts:
         if not re.fullmatch(_NUMBER, text):
-            raise Refused(f"The option {option} has the value “{text}”, which is no number.")
+            raise Refused(
+                _("The option {option} has the value “{text}”, which is no number.").format(
+                    option=pgettext("option name", option), text=text
+                )
+            )
     return tuple(float(text) for text in texts)
 
 
@@ -83,16 +102,26 @@ def _part(option: str, item: str, unit: Decimal) -> range | str:
     if match is None:
         if ".." in item:
             raise Refused(
-                f"The option {option} has “{item[:_EXCERPT]}”, which is no range. Ranges look like "
-                "4..12 or 4..12:2."
+                _(
+                    "The option {option} has “{item}”, which is no range. Ranges look "
+                    "like 4..12 or 4..12:2."
+                ).format(option=pgettext("option name", option), item=item[:_EXCERPT])
             )
         return item[:_EXCERPT]
     first, last = Decimal(match["first"]), Decimal(match["last"])
     step = Decimal(match["step"] or 1)
     if step <= 0:
-        raise Refused(f"The range {item} of the option {option} needs a step above 0.")
+        raise Refused(
+            _("The range {item} of the option {option} needs a step above 0.").format(
+                item=item, option=pgettext("option name", option)
+            )
+        )
     if last < first:
-        raise Refused(f"The range {item} of the option {option} ends before it begins.")
+        raise Refused(
+            _("The range {item} of the option {option} ends before it begins.").format(
+                item=item, option=pgettext("option name", option)
+            )
+        )
     return range(int(first / unit), int(last / unit) + 1, int(step / unit))
 
 

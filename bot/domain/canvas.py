@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import ModelCard
 
 ZOOMS: Final = (1.5, 2.0)
@@ -71,10 +72,18 @@ def panned(size: Size, direction: Direction, card: ModelCard) -> Canvas:
     along, across = size if direction.is_horizontal else size[::-1]
     added = max(multiple, round(along * PAN_SHARE / multiple) * multiple)
     if along + added > _MAX_ASPECT * across:
-        raise Refused(
-            f"The picture would be more than {_MAX_ASPECT:g} times as long as it is "
-            f"{'high' if direction.is_horizontal else 'wide'}. Pan in another direction."
+        sentence = (
+            _(
+                "The picture would be more than {limit:g} times as long as it is high. "
+                "Pan in another direction."
+            )
+            if direction.is_horizontal
+            else _(
+                "The picture would be more than {limit:g} times as long as it is wide. "
+                "Pan in another direction."
+            )
         )
+        raise Refused(sentence.format(limit=_MAX_ASPECT))
     length, across = _fitting(along + added, across, card)
     along = min(round(along / (along + added) * length / multiple) * multiple, length - multiple)
     start = length - along if direction.is_backward else 0

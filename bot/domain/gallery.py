@@ -8,14 +8,15 @@ import msgspec
 
 from bot.domain import rules
 from bot.errors import Refused
+from bot.i18n import N_, _
 
 MAX_TITLE_CHARS: Final = 100
 """Discord's limit of a post's title."""
 MAX_TAGS: Final = 5
 """Discord's limit of a post's tags."""
-WITHOUT_WORDS: Final = "Without words"
+WITHOUT_WORDS: Final = N_("Without words")
 """The title of a post whose picture has no prompt."""
-UNTITLED: Final = "A picture"
+UNTITLED: Final = N_("A picture")
 """The title of a post whose words the server blocks."""
 
 
@@ -30,7 +31,7 @@ def title(prompt: str) -> str:
     """The title of a post with this prompt, in one line."""
     words = " ".join(rules.strip_invisible(prompt).split())
     if not words:
-        return WITHOUT_WORDS
+        return _(WITHOUT_WORDS)
     return words if len(words) <= MAX_TITLE_CHARS else words[: MAX_TITLE_CHARS - 1] + "…"
 
 
@@ -44,7 +45,7 @@ def matching_tags(tags: Sequence[Tag], texts: Iterable[str], *, is_required: boo
     if matches or not is_required:
         return matches[:MAX_TAGS]
     if not tags:
-        raise Refused("The gallery requires a tag, and has none that I may give to a post.")
+        raise Refused(_("The gallery requires a tag, and has none that I may give to a post."))
     return [tags[0]]
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from bot.domain.limits import RoleLimit, merge, summary
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
+from bot.i18n import N_
 
 
 class GuildSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +50,7 @@ def set_nsfw_policy(channel_id: int | None, policy: NsfwPolicy) -> Change:
         else:
             channels = {**settings.nsfw.channels, channel_id: policy}
             nsfw = msgspec.structs.replace(settings.nsfw, channels=channels)
-        detail = f"flagged pictures: {policy}"
+        detail = N_("flagged pictures: {policy}").format(policy=policy)
         return Changed(msgspec.structs.replace(settings, nsfw=nsfw), detail, channel_id)
 
     return change
@@ -73,7 +74,7 @@ def remove_role_limit(role_id: int) -> Change:
 
     def change(settings: GuildSettings) -> Changed:
         limits = _without_role(settings, role_id)
-        detail = f"<@&{role_id}>: no limits of its own"
+        detail = N_("<@&{role_id}>: no limits of its own").format(role_id=role_id)
         return Changed(msgspec.structs.replace(settings, role_limits=limits), detail)
 
     return change
@@ -83,9 +84,9 @@ def set_mod_channel(channel_id: int | None) -> Change:
     """The channel that reports are posted to; None for none."""
 
     def change(settings: GuildSettings) -> Changed:
-        detail = "no channel for reports"
+        detail = N_("no channel for reports")
         if channel_id is not None:
-            detail = f"reports go to <#{channel_id}>"
+            detail = N_("reports go to <#{channel_id}>").format(channel_id=channel_id)
         return Changed(msgspec.structs.replace(settings, mod_channel_id=channel_id), detail)
 
     return change

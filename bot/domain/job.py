@@ -7,6 +7,7 @@ import msgspec
 
 from bot.domain.nsfw import UNKNOWN_CHANNEL, ChannelContext
 from bot.domain.plan import JobKind, PlanDetails
+from bot.i18n import _
 from engine.contract import Work
 
 
@@ -44,8 +45,8 @@ class DeletionReason(StrEnum):
     def message(self) -> str:
         """For users who act on the job."""
         if self is DeletionReason.REQUESTED:
-            return "This was deleted at its author's request."
-        return "This was deleted: pictures are kept for a limited time only."
+            return _("This was deleted at its author's request.")
+        return _("This was deleted: pictures are kept for a limited time only.")
 
 
 class ResponseTarget(msgspec.Struct, frozen=True, kw_only=True):

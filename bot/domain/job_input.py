@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from bot.i18n import N_
 from engine.contract.images.fit import Fit
 
 PENDING_IMAGE: Final = "0" * 64
@@ -18,7 +19,7 @@ _CELLS: Final = "cells:"
 class InputRole(StrEnum):
     """What an input image is used for. Its name is stored."""
 
-    SKETCH = "sketch"
+    SKETCH = N_("sketch")
     """It is painted over, and determines the size."""
     CONTROL = "control"
     """Its lines are followed, and it determines the size."""
@@ -68,8 +69,8 @@ class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def noun(self) -> str:
-        """What it is, in sentences to users."""
-        name = _NOUNS.get(self.role, "picture")
+        """What it is, in English sentences to users, which are translated when they are shown."""
+        name = _NOUNS.get(self.role, _PICTURE_NOUN)
         return name if self.nth == 1 and self.role is not InputRole.BLEND else f"{name} {self.nth}"
 
     @property
@@ -84,12 +85,13 @@ class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(int(digit) for digit in digits)
 
 
+_PICTURE_NOUN: Final = N_("picture")
 _NOUNS: Final = {
-    InputRole.SKETCH: "sketch",
-    InputRole.CONTROL: "sketch",
-    InputRole.MASK: "mask",
-    InputRole.STYLE: "style picture",
-    InputRole.LIKE: "reference picture",
+    InputRole.SKETCH: N_("sketch"),
+    InputRole.CONTROL: N_("sketch"),
+    InputRole.MASK: N_("mask"),
+    InputRole.STYLE: N_("style picture"),
+    InputRole.LIKE: N_("reference picture"),
 }
 
 

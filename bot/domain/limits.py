@@ -8,6 +8,7 @@ import msgspec
 
 from bot.domain.humanize import naturaldelta
 from bot.errors import Refused
+from bot.i18n import N_, _, ngettext, pgettext
 
 MAX_TOKEN_WAIT: Final = 10 * 60.0
 """Seconds in which a job is expected to end, so that it ends before its interaction token expires
@@ -85,7 +86,11 @@ class RoleLimit(msgspec.Struct, frozen=True, kw_only=True):
         for field, (option, least, most) in ROLE_RANGES.items():
             value = getattr(self, field)
             if value is not None and not least <= value <= most:
-                raise Refused(f"The option {option} is {value}; it must be {least} to {most}.")
+                raise Refused(
+                    _("The option {option} is {value}; it must be {least} to {most}.").format(
+                        option=pgettext("option name", option), value=value, least=least, most=most
+                    )
+                )
 
 
 LIMITS: Final = Limits()
@@ -131,14 +136,14 @@ def merge(current: RoleLimit, changes: RoleLimit) -> RoleLimit:
 
 
 def summary(limit: RoleLimit | Limits) -> str:
-    """The limits in one line."""
+    """The limits in one line, in English, as they are stored."""
     parts = []
     if limit.max_unfinished is not None:
-        parts.append(f"{limit.max_unfinished} unfinished")
+        parts.append(N_("{count} unfinished").format(count=limit.max_unfinished))
     if limit.max_running is not None:
-        parts.append(f"{limit.max_running} running")
+        parts.append(N_("{count} running").format(count=limit.max_running))
     if limit.daily_seconds is not None:
-        parts.append(f"{limit.daily_seconds:g} seconds in 24 hours")
+        parts.append(N_("{count:g} seconds in 24 hours").format(count=limit.daily_seconds))
     return ", ".join(parts)
 
 
@@ -150,11 +155,17 @@ def clamp_to_operator_limit(limit: RoleLimit, limits: Limits) -> RoleLimit:
 
 def check_role(limit: RoleLimit, limits: Limits) -> None:
     """Raise Refused if a limit of the role exceeds what the operator allows roles at most."""
-    for field, (option, _, _) in ROLE_RANGES.items():
+    for field, (option, *_range) in ROLE_RANGES.items():
         if _clamped(limit, field, limits) != getattr(limit, field):
             raise Refused(
-                f"The option {option} is {getattr(limit, field)}; the operator of this "
-                f"bot allows roles at most {_operator_limit(field, limits)}."
+                _(
+                    "The option {option} is {value}; the operator of this bot allows "
+                    "roles at most {limit}."
+                ).format(
+                    option=pgettext("option name", option),
+                    value=getattr(limit, field),
+                    limit=_operator_limit(field, limits),
+                )
             )
 
 
@@ -173,8 +184,9 @@ def check_pictures(count: int, limits: Limits) -> None:
     """Raise Refused if a request has more pictures than allowed."""
     if count > limits.max_pictures:
         raise Refused(
-            f"That would be {count:,} pictures; at most {limits.max_pictures} are allowed in one "
-            "request."
+            _(
+                "That would be {count:,} pictures; at most {limit} are allowed in one request."
+            ).format(count=count, limit=limits.max_pictures)
         )
 
 
@@ -182,8 +194,10 @@ def check_seconds(seconds: float, limits: Limits) -> None:
     """Raise Refused if a request is expected to take more engine time than allowed."""
     if seconds > limits.max_request_seconds:
         raise Refused(
-            f"That would take {naturaldelta(seconds)} of the engine's time; at most "
-            f"{limits.max_request_seconds:g} seconds are allowed in one request."
+            _(
+                "That would take {duration} of the engine's time; at most {limit:g} "
+                "seconds are allowed in one request."
+            ).format(duration=naturaldelta(seconds), limit=limits.max_request_seconds)
         )
 
 
@@ -200,19 +214,27 @@ def check(depth: QueueDepth, limits: Limits, estimate: WaitEstimate | None = Non
     """Raise Refused, with a sentence for the user, if another job would exceed a limit."""
     most = guild_share(limits.max_unfinished_total, limits)
     if depth.user >= limits.max_unfinished:
-        soon = f", in {naturaldelta(estimate.first_job)}" if estimate else ""
+        soon = (
+            _(", in {duration}").format(duration=naturaldelta(estimate.first_job))
+            if estimate
+            else ""
+        )
         raise Refused(
-            f"You have {_jobs(depth.user)} waiting; the limit is {limits.max_unfinished}. "
-            f"Let one finish first{soon}."
+            _("You have {jobs} waiting; the limit is {limit}. Let one finish first{soon}.").format(
+                jobs=_jobs(depth.user), limit=limits.max_unfinished, soon=soon
+            )
         )
     if depth.guild >= most:
         raise Refused(
-            f"This server has {_jobs(depth.guild)} waiting; the limit is {most}. {_later(estimate)}"
+            _("This server has {jobs} waiting; the limit is {most}. {later}").format(
+                jobs=_jobs(depth.guild), most=most, later=_later(estimate)
+            )
         )
     if depth.total >= limits.max_unfinished_total:
         raise Refused(
-            f"There are {_jobs(depth.total)} waiting; the limit is {limits.max_unfinished_total}. "
-            f"{_later(estimate)}"
+            _("There are {jobs} waiting; the limit is {limit}. {later}").format(
+                jobs=_jobs(depth.total), limit=limits.max_unfinished_total, later=_later(estimate)
+            )
         )
 
 
@@ -239,13 +261,15 @@ def token_reason(*, is_private: bool, guild_id: int | None) -> str:
 
 
 def _jobs(count: int) -> str:
-    return "1 job" if count == 1 else f"{count} jobs"
+    return ngettext("{count} job", "{count} jobs", count).format(count=count)
 
 
 def _later(estimate: WaitEstimate | None) -> str:
     if estimate is None:
-        return "Please try again in a while."
-    return f"All jobs together take {naturaldelta(estimate.all_jobs)}; please try again in a while."
+        return _("Please try again in a while.")
+    return _("All jobs together take {duration}; please try again in a while.").format(
+        duration=naturaldelta(estimate.all_jobs)
+    )
 
 
 def guild_share(of: int, limits: Limits) -> int:

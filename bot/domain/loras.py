@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from bot.domain.model_names import MAX_CHOICE_CHARS, MAX_CHOICES, short_name, short_names
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import MAX_ADAPTER_SCALE, MAX_ADAPTERS, Adapter, AdapterCard, ModelCard
 
 MAX_TEXT: Final = 1000
@@ -37,13 +38,15 @@ def parse(text: str | None, model: ModelCard, models: Sequence[ModelCard]) -> tu
     items = list(_items(text or "", model.adapters))
     if len(items) > MAX_ADAPTERS:
         raise Refused(
-            f"The option loras has {len(items)} names; at most {MAX_ADAPTERS} are allowed."
+            _("The option loras has {count} names; at most {limit} are allowed.").format(
+                count=len(items), limit=MAX_ADAPTERS
+            )
         )
     adapters = [_adapter(item, model, models) for item in items]
     names = [adapter.name for adapter in adapters]
     for name in names:
         if names.count(name) > 1:
-            raise Refused(f"The option loras has “{name[:50]}” more than once.")
+            raise Refused(_("The option loras has “{name}” more than once.").format(name=name[:50]))
     return tuple(adapters)
 
 
@@ -134,9 +137,9 @@ def _adapter(item: _Item, model: ModelCard, models: Sequence[ModelCard]) -> Adap
         ]
         if others and not any(card.name == item.name for card in model.adapters):
             raise Refused(
-                f"The LoRA {item.name[:50]} does not fit the model "
-                f"{short_name(model, models)}; it fits "
-                f"{', '.join(others)}."
+                _("The LoRA {name} does not fit the model {model}; it fits {others}.").format(
+                    name=item.name[:50], model=short_name(model, models), others=", ".join(others)
+                )
             ) from error
         raise Refused(str(error)) from error
 
@@ -148,6 +151,8 @@ def _scale(item: _Item) -> float:
         return float(item.scale)
     except ValueError as error:
         raise Refused(
-            f"The scale of the LoRA {item.name[:50]} is “{item.scale[:20]}”; it must be a number "
-            f"from -{MAX_ADAPTER_SCALE:g} to {MAX_ADAPTER_SCALE:g}."
+            _(
+                "The scale of the LoRA {name} is “{scale}”; it must be a number from "
+                "-{limit:g} to {limit:g}."
+            ).format(name=item.name[:50], scale=item.scale[:20], limit=MAX_ADAPTER_SCALE)
         ) from error

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import ModelCard
 
 MAX_CHOICES: Final = 25
@@ -39,7 +40,11 @@ def find_model(name: str | None, models: Sequence[ModelCard]) -> ModelCard:
     for short_name, model in names.items():
         if requested in (short_name.casefold(), model.name.casefold()):
             return model
-    raise Refused(f"There is no model “{name[:50]}”. These are loaded: {', '.join(names)}.")
+    raise Refused(
+        _("There is no model “{name}”. These are loaded: {names}.").format(
+            name=name[:50], names=", ".join(names)
+        )
+    )
 
 
 def with_default(models: Sequence[ModelCard], name: str | None) -> tuple[ModelCard, ...]:

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from bot.errors import PolicyViolation, Refused
+from bot.i18n import N_, _
 
 MAX_REASON_CHARS: Final = 400
 """Of a report."""
@@ -18,18 +19,18 @@ MAX_REPORTS_PER_HOUR: Final = 5
 class AuditAction(StrEnum):
     """What an audit entry records."""
 
-    REFUSED = "refused"
+    REFUSED = N_("refused")
     """A request with a forbidden prompt."""
-    REPORTED = "reported"
-    REMOVED = "removed"
+    REPORTED = N_("reported")
+    REMOVED = N_("removed")
     """Pictures, and the messages that showed them."""
-    DISMISSED = "dismissed"
+    DISMISSED = N_("dismissed")
     """A case that a moderator closed without removing anything."""
-    BLOCKED = "blocked"
-    UNBLOCKED = "unblocked"
-    WORD_ADDED = "word added"
-    WORD_REMOVED = "word removed"
-    SET = "set"
+    BLOCKED = N_("blocked")
+    UNBLOCKED = N_("unblocked")
+    WORD_ADDED = N_("word added")
+    WORD_REMOVED = N_("word removed")
+    SET = N_("set")
     """A setting of the guild."""
 
 
@@ -86,9 +87,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 class CaseState(StrEnum):
     """The state of a case."""
 
-    OPEN = "open"
-    REMOVED = "removed"
-    DISMISSED = "dismissed"
+    OPEN = N_("open")
+    REMOVED = N_("removed")
+    DISMISSED = N_("dismissed")
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,15 +109,19 @@ def check_not_blocked(rules: GuildRules) -> None:
     """Raise PolicyViolation if the user is blocked in the guild."""
     if rules.block_reason is not None:
         raise PolicyViolation(
-            f"Moderators of this server have blocked you from using me here: {rules.block_reason}"
+            _("Moderators of this server have blocked you from using me here: {reason}").format(
+                reason=rules.block_reason
+            )
         )
 
 
 def check_report(*, already_reported: bool, recent: int) -> None:
     """Raise Refused if the user reported the message before or too many in the last hour."""
     if already_reported:
-        raise Refused("You have reported this already. It is recorded.")
+        raise Refused(_("You have reported this already. It is recorded."))
     if recent >= MAX_REPORTS_PER_HOUR:
         raise Refused(
-            f"You have reported {recent} messages within an hour. Please try again later."
+            _("You have reported {count} messages within an hour. Please try again later.").format(
+                count=recent
+            )
         )

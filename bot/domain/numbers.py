@@ -5,6 +5,7 @@ import unicodedata
 from typing import Final
 
 from bot.errors import Refused
+from bot.i18n import _, decimal
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]{1,6}(?:[.,][0-9]{0,6})?|[.,][0-9]{1,6})")
@@ -29,7 +30,8 @@ def parse_number(text: str, name: str, most: float) -> float:
     """
     number = read_number(text)
     if number is None or not 0 <= number <= most:
-        raise Refused(f"The {name} is “{text[:20]}”; it must be a number from 0 to {most:g}.")
+        sentence = _("The {name} is “{text}”; it must be a number from 0 to {most}.")
+        raise Refused(sentence.format(name=name, text=text[:20], most=decimal(most)))
     return number
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from bot.i18n import _
 from engine.contract import Omission, Verdict, Work
 
 
@@ -42,10 +43,10 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
     def unavailable_reason(self) -> str | None:
         """Why there is no file to show; None if there is one."""
         if self.is_removed:
-            return "removed by moderators"
+            return _("removed by moderators")
         if self.failure_reason is not None:
-            return "could not be painted"
-        return "withheld by the safety check" if self.is_withheld else None
+            return _("could not be painted")
+        return _("withheld by the safety check") if self.is_withheld else None
 
 
 def picture_id(job: str, nth: int) -> str:

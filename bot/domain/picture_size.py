@@ -5,6 +5,7 @@ import re
 from typing import Final, NamedTuple
 
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import MIN_SIZE, ModelCard
 
 ASPECTS: Final = {
@@ -47,8 +48,10 @@ def parse_aspect(text: str) -> float:
     width, height = (float(side.replace(",", ".")) for side in sides.groups()) if sides else (0, 0)
     if not width or not height:
         raise Refused(
-            f"There is no aspect “{text[:50]}”. Choose one of: {', '.join(ASPECTS)}; or give width "
-            "and height as in 3:2."
+            _(
+                "There is no aspect “{text}”. Choose one of: {aspects}; or give width "
+                "and height as in 3:2."
+            ).format(text=text[:50], aspects=", ".join(ASPECTS))
         )
     return width / height
 
@@ -68,11 +71,15 @@ def chosen_size(
     ratio = None if aspect is None else parse_aspect(aspect)
     for name, side in (("width", width), ("height", height)):
         if side is not None and not 1 <= side <= MAX_TYPED:
-            raise Refused(f"The {name} is {side}; it must be 1 to {MAX_TYPED}.")
+            raise Refused(
+                _("The {name} is {side}; it must be 1 to {limit}.").format(
+                    name=name, side=side, limit=MAX_TYPED
+                )
+            )
     if width is None and height is None:
         return _by_ratio(model, aspect or "", 1.0 if ratio is None else ratio)
     if width is not None and height is not None and aspect is not None:
-        raise Refused("Give the width and the height, or one of them and the aspect.")
+        raise Refused(_("Give the width and the height, or one of them and the aspect."))
     whole = _both_sides(model, ratio, width, height)
     size = nearest_size(model, *whole)
     if all(side in (None, painted) for side, painted in zip((width, height), size, strict=True)):
@@ -99,7 +106,14 @@ def _by_ratio(model: ModelCard, aspect: str, ratio: float) -> ChosenSize:
     if 1 / _MAX_RATIO <= ratio <= _MAX_RATIO:
         return ChosenSize(size)
     longest = "4:1" if ratio > 1 else "1:4"
-    return ChosenSize(size, (f"The aspect {aspect[:20]} was changed to {longest}.",))
+    return ChosenSize(
+        size,
+        (
+            N_("The aspect {aspect} was changed to {longest}.").format(
+                aspect=aspect[:20], longest=longest
+            ),
+        ),
+    )
 
 
 def _both_sides(
@@ -123,7 +137,6 @@ def _snapped(pixels: float, model: ModelCard) -> int:
 
 
 def _note(whole: tuple[int, int], size: tuple[int, int]) -> str:
-    return (
-        f"The size {whole[0]}x{whole[1]} was changed to {size[0]}x{size[1]}, the nearest that the "
-        "model paints."
-    )
+    return N_(
+        "The size {size} was changed to {nearest}, the nearest that the model paints."
+    ).format(size=f"{whole[0]}x{whole[1]}", nearest=f"{size[0]}x{size[1]}")

@@ -10,6 +10,7 @@ from bot.domain.job_input import InputRole, PlanInput
 from bot.domain.plan import Edge, Relation
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import Edit, ModelCard, Recipe, Source, card_for
 
 _MAX_ASPECT_ERROR: Final = 0.02
@@ -156,6 +157,8 @@ def _check_mask(
     difference = abs(mask_width * height - width * mask_height)
     if difference > _MAX_ASPECT_ERROR * max(mask_width * height, width * mask_height):
         raise Refused(
-            f"The mask has {mask_width}x{mask_height} pixels and the picture {width}x{height}; a "
-            "mask must have the aspect ratio of its picture."
+            _(
+                "The mask has {mask_width}x{mask_height} pixels and the picture "
+                "{width}x{height}; a mask must have the aspect ratio of its picture."
+            ).format(mask_width=mask_width, mask_height=mask_height, width=width, height=height)
         )

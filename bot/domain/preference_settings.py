@@ -21,11 +21,11 @@ from bot.domain.preferences import (
 )
 from bot.domain.setting_values import Aspect, Channels, Choice, Commands, Number, Offer, Text
 from bot.errors import Refused
-from bot.i18n import LANGUAGES
+from bot.i18n import LANGUAGES, N_, _
 from engine.contract import MAX_STEPS, Sampler
 
 _GUILD_ONLY: Final = (Layer.GUILD,)
-_AUTOMATIC: Final = "automatic"
+_AUTOMATIC: Final = N_("automatic")
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,19 +46,19 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         return getattr(NO_PREFERENCES, self.name)
 
     def labels(self, offer: Offer) -> tuple[str, ...]:
-        """What can be chosen; empty if it is typed or Discord has a menu for it."""
+        """What can be chosen, in English; empty if it is typed or Discord has a menu for it."""
         labels = self.values.labels(offer)
         return (self.default_label, *labels) if labels and self.default_label else tuple(labels)
 
     def label(self, value: object, offer: Offer) -> str:
-        """What people call a value."""
+        """What people call a value, in English."""
         if self.default_label and value == self.default:
             return self.default_label
         return self.values.label(value, offer)
 
     def allowed(self, offer: Offer) -> str:
         """What it can be, in a few words."""
-        parts = (self.default_label, self.values.allowed(offer))
+        parts = (_(self.default_label), self.values.allowed(offer))
         return ", ".join(part for part in parts if part)
 
     def warning(self, value: object, offer: Offer) -> str:
@@ -66,18 +66,23 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         if (self.default_label and value == self.default) or self.values.is_offered(value, offer):
             return ""
         if self.name == "default_model":
-            return f"It is not offered now, so {next(iter(short_names(offer.models)))} is used."
-        return f"It is not possible now; it can be {self.allowed(offer)}."
+            model = next(iter(short_names(offer.models)))
+            return _("It is not offered now, so {model} is used.").format(model=model)
+        return _("It is not possible now; it can be {values}.").format(values=self.allowed(offer))
 
     def parse(self, text: str, offer: Offer) -> object:
         """The value that people call so. Raises Refused, which says what is allowed."""
         text = text.strip()
-        if self.default_label and text.casefold() == self.default_label:
+        labels = {self.default_label, _(self.default_label).casefold()}
+        if self.default_label and text.casefold() in labels:
             return self.default
         try:
             return self.values.parse(text, offer)
         except ValueError:
-            raise Refused(f"The {self.title} can be {self.allowed(offer)}.") from None
+            sentence = _("The {title} can be {values}.")
+            raise Refused(
+                sentence.format(title=_(self.title), values=self.allowed(offer))
+            ) from None
 
 
 def _models(offer: Offer) -> Mapping[str, object]:
@@ -93,8 +98,8 @@ def _samplers(offer: Offer) -> Mapping[str, object]:
     }
 
 
-def _switch(_: Offer) -> Mapping[str, object]:
-    return {"on": True, "off": False}
+def _switch(offer: Offer) -> Mapping[str, object]:
+    return {N_("on"): True, N_("off"): False}
 
 
 SETTINGS: Final[Mapping[str, Setting]] = {
@@ -102,103 +107,103 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     for setting in (
         Setting(
             name="default_model",
-            title="default model",
-            description="The model that paints if a request names none",
+            title=N_("default model"),
+            description=N_("The model that paints if a request names none"),
             values=Choice(_models),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="aspect",
-            title="aspect",
-            description="The aspect ratio of new pictures; automatic: square",
+            title=N_("aspect"),
+            description=N_("The aspect ratio of new pictures; automatic: square"),
             values=Aspect(lambda offer: {name: name for name in offer.aspects}),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="steps",
-            title="steps",
-            description="The steps of new pictures; automatic: as the model recommends",
+            title=N_("steps"),
+            description=N_("The steps of new pictures; automatic: as the model recommends"),
             values=Number(lambda _: MAX_STEPS),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="sampler",
-            title="sampler",
-            description="The sampling method; automatic: as the model recommends",
+            title=N_("sampler"),
+            description=N_("The sampling method; automatic: as the model recommends"),
             values=Choice(_samplers),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="count",
-            title="count",
-            description="How many pictures a request makes; automatic: 4",
+            title=N_("count"),
+            description=N_("How many pictures a request makes; automatic: 4"),
             values=Number(lambda offer: offer.max_count),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="styles",
-            title="styles",
-            description="Names of styles of new pictures, with commas between them",
+            title=N_("styles"),
+            description=N_("Names of styles of new pictures, with commas between them"),
             values=Text(MAX_STYLES),
-            default_label="none",
+            default_label=N_("none"),
         ),
         Setting(
             name="expand",
-            title="prompt expansion",
-            description="/imagine adds words to prompts ✨, and shows them before it paints",
+            title=N_("prompt expansion"),
+            description=N_("/imagine adds words to prompts ✨, and shows them before it paints"),
             values=Choice(_switch),
         ),
         Setting(
             name="remix",
-            title="remix mode",
-            description="V and 🔄 open a form with the prompt before they paint",
+            title=N_("remix mode"),
+            description=N_("V and 🔄 open a form with the prompt before they paint"),
             values=Choice(_switch),
         ),
         Setting(
             name="direct",
-            title="direct messages",
-            description="Send finished results as direct messages, too",
+            title=N_("direct messages"),
+            description=N_("Send finished results as direct messages, too"),
             values=Choice(_switch),
             layers=(Layer.USER,),
         ),
         Setting(
             name="language",
-            title="language",
-            description="Of private replies for you, of all others for a channel or server",
+            title=N_("language"),
+            description=N_("Of private replies for you, of all others for a channel or server"),
             values=Choice(lambda _: {name: code for code, name in LANGUAGES.items()}),
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="display_scale",
-            title="display scale",
-            description="How many times larger pictures are shown; automatic: small ones",
+            title=N_("display scale"),
+            description=N_("How many times larger pictures are shown; automatic: small ones"),
             values=Choice(lambda _: {"1": 1, "2": 2, "4": 4}),
             layers=_GUILD_ONLY,
             default_label=_AUTOMATIC,
         ),
         Setting(
             name="gallery_channel_id",
-            title="gallery channel",
-            description="Where results go that get a ⭐",
+            title=N_("gallery channel"),
+            description=N_("Where results go that get a ⭐"),
             values=Channels(is_single=True),
             layers=_GUILD_ONLY,
-            default_label="none",
+            default_label=N_("none"),
         ),
         Setting(
             name="channel_ids",
-            title="allowed channels",
-            description="Where I may be used, with their threads",
+            title=N_("allowed channels"),
+            description=N_("Where I may be used, with their threads"),
             values=Channels(),
             layers=_GUILD_ONLY,
-            default_label="all",
+            default_label=N_("all"),
         ),
         Setting(
             name="commands",
-            title="allowed commands",
-            description="Which commands may be used, with their buttons",
+            title=N_("allowed commands"),
+            description=N_("Which commands may be used, with their buttons"),
             values=Commands(),
             layers=_GUILD_ONLY,
-            default_label="all",
+            default_label=N_("all"),
         ),
     )
 }

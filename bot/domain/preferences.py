@@ -10,8 +10,8 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
-from bot.domain.word_lists import enumeration
 from bot.errors import Refused
+from bot.i18n import _, enumeration
 from engine.contract import MAX_STEPS
 
 MAX_STYLES: Final = 200
@@ -116,12 +116,20 @@ def check_allowed(
     channels = preferences.channel_ids
     if channels and channel_id not in channels:
         names = enumeration([f"<#{channel}>" for channel in channels[:_MAX_NAMED]])
-        more = f" and {len(channels) - _MAX_NAMED} more" if len(channels) > _MAX_NAMED else ""
-        raise Refused(f"This server allows me only in {names}{more}.")
+        more = (
+            _(" and {count} more").format(count=len(channels) - _MAX_NAMED)
+            if len(channels) > _MAX_NAMED
+            else ""
+        )
+        raise Refused(
+            _("This server allows me only in {names}{more}.").format(names=names, more=more)
+        )
     if not preferences.commands or not commands or set(commands) & set(preferences.commands):
         return
     allowed = ", ".join(map(command_label, preferences.commands[:_MAX_NAMED]))
-    raise Refused(f"This server does not allow this. It allows: {allowed}.")
+    raise Refused(
+        _("This server does not allow this. It allows: {allowed}.").format(allowed=allowed)
+    )
 
 
 def command_label(name: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from bot.domain.plan import Plan, PlanContext
 from bot.domain.preference_settings import SETTINGS
 from bot.errors import Refused
+from bot.i18n import ENGLISH, N_, in_language
 from engine.contract.infotext import public_model_name
 
 OPTIONS: Final = ("sampler", "steps", "count", "aspect", "styles")
@@ -39,9 +40,14 @@ def preferred_plan(
     for name, value in values.items():
         candidate = fill(current, name, value, context)
         try:
-            planned = plan(candidate, context)
+            with in_language(ENGLISH):  # notes are stored
+                planned = plan(candidate, context)
         except Refused as error:
-            notes.append(f"Your setting {SETTINGS[name].title} ({value}) was not used: {error}")
+            notes.append(
+                N_("Your setting {title} ({value}) was not used: {error}").format(
+                    title=SETTINGS[name].title, value=value, error=error
+                )
+            )
         else:
             current = candidate
     return _with_notes(planned, notes)
@@ -54,7 +60,9 @@ def _model_notes(request: R, context: PlanContext, fill: Fill[R]) -> list[str]:
         return []
     if fill(request, "model", models[0].name, context) == request:
         return []
-    return [f"Your default model {public_model_name(name)} is not offered now."]
+    return [
+        N_("Your default model {name} is not offered now.").format(name=public_model_name(name))
+    ]
 
 
 def _with_notes(plan: Plan, notes: list[str]) -> Plan:

@@ -15,6 +15,7 @@ from bot.domain.prompt_template import normal_name
 from bot.domain.styles import Style, unknown
 from bot.domain.wildcards import Wildcard
 from bot.errors import Refused
+from bot.i18n import N_, _
 
 MAX_OWN: Final = 50
 """Of each kind in a guild, with those built-in ones that it removed."""
@@ -24,8 +25,8 @@ MAX_NAME: Final = 30
 class PresetKind(StrEnum):
     """Stored with each preset, and what users call it."""
 
-    STYLE = "style"
-    WILDCARD = "wildcard"
+    STYLE = N_("style")
+    WILDCARD = N_("wildcard")
 
 
 Preset = Style | Wildcard
@@ -102,13 +103,24 @@ Change = Callable[[Own], Changed]
 """Raises Refused, with a sentence for the user."""
 
 
+_ADDED: Final = N_("{kind} {name}: added{summary}")
+_CHANGED: Final = N_("{kind} {name}: changed{summary}")
+_PLURALS: Final = {PresetKind.STYLE: N_("styles"), PresetKind.WILDCARD: N_("wildcards")}
+_BUILT_IN_TITLES: Final = {
+    PresetKind.STYLE: N_("built-in style"),
+    PresetKind.WILDCARD: N_("built-in wildcard"),
+}
+
+
 def key_of(kind: PresetKind, name: str) -> PresetKey:
     """The key of a name as it was typed. Raises Refused if there can be no such name."""
     normal = normal_name(name)
     if normal is None or len(normal) > MAX_NAME:
         raise Refused(
-            f"The name of a {kind} has letters and digits, with hyphens between them, and at most "
-            f"{MAX_NAME} characters; “{name[:40]}” is none."
+            _(
+                "The name of a {kind} has letters and digits, with hyphens between them, "
+                "and at most {limit} characters; “{name}” is none."
+            ).format(kind=_(kind), limit=MAX_NAME, name=name[:40])
         )
     return PresetKey(kind, normal)
 
@@ -118,8 +130,12 @@ def add(key: PresetKey, preset: Preset) -> Change:
 
     def change(own: Own) -> Changed:
         if with_chosen(own, key) is not None:
-            raise Refused(f"There is a {key.kind} “{key.name}” already; change it instead.")
-        return _stored(own, key, preset, "added")
+            raise Refused(
+                _("There is a {kind} “{name}” already; change it instead.").format(
+                    kind=key.kind, name=key.name
+                )
+            )
+        return _stored(own, key, preset, _ADDED)
 
     return change
 
@@ -128,16 +144,18 @@ def replace(key: PresetKey, update: Callable[[Preset], Preset]) -> Change:
     """Another preset in place of one; `update` may raise Refused."""
 
     def change(own: Own) -> Changed:
-        return _stored(own, key, update(_existing(own, key)), "changed")
+        return _stored(own, key, update(_existing(own, key)), _CHANGED)
 
     return change
 
 
-def _stored(own: Own, key: PresetKey, preset: Preset, verb: str) -> Changed:
+def _stored(own: Own, key: PresetKey, preset: Preset, detail: str) -> Changed:
     """The choice of a preset, if the guild may have one more of its own."""
     if key not in own and sum(own_key.kind is key.kind for own_key in own) >= MAX_OWN:
-        raise Refused(f"A server has at most {MAX_OWN} {key.kind}s of its own. Remove one first.")
-    return Changed(key, preset, True, f"{key.kind} {key.name}: {verb}{_summary(preset)}")
+        sentence = _("A server has at most {limit} {kind} of its own. Remove one first.")
+        raise Refused(sentence.format(limit=MAX_OWN, kind=_(_PLURALS[key.kind])))
+    summary = _summary(preset)
+    return Changed(key, preset, True, detail.format(kind=key.kind, name=key.name, summary=summary))
 
 
 def remove(key: PresetKey) -> Change:
@@ -145,7 +163,12 @@ def remove(key: PresetKey) -> Change:
 
     def change(own: Own) -> Changed:
         _existing(own, key)
-        return Changed(key, None, key in _BUILT_IN, f"{key.kind} {key.name}: removed")
+        return Changed(
+            key,
+            None,
+            key in _BUILT_IN,
+            N_("{kind} {name}: removed").format(kind=key.kind, name=key.name),
+        )
 
     return change
 
@@ -156,8 +179,13 @@ def reset(key: PresetKey) -> Change:
     def change(own: Own) -> Changed:
         if key not in _BUILT_IN:
             names = [preset_key.name for preset_key in _BUILT_IN if preset_key.kind is key.kind]
-            raise Refused(unknown(f"built-in {key.kind}", key.name, names))
-        return Changed(key, _BUILT_IN[key], False, f"{key.kind} {key.name}: as built in")
+            raise Refused(unknown(_BUILT_IN_TITLES[key.kind], key.name, names))
+        return Changed(
+            key,
+            _BUILT_IN[key],
+            False,
+            N_("{kind} {name}: as built in").format(kind=key.kind, name=key.name),
+        )
 
     return change
 
@@ -176,5 +204,5 @@ def _existing(own: Own, key: PresetKey) -> Preset:
 
 def _summary(preset: Preset) -> str:
     if isinstance(preset, Wildcard):
-        return f", {len(preset.entries)} entries"
+        return N_(", {count} entries").format(count=len(preset.entries))
     return "".join(f", {text}" for text in preset.settings)

@@ -25,20 +25,21 @@ from bot.domain.typed_values import (
     shortened,
 )
 from bot.errors import Refused
+from bot.i18n import N_, _
 
 _FLAG: Final = re.compile(r"(?<!\S)(?P<dash>--|[—–]{1,2})(?P<name>[^\W\d_][^\s=:]*)[=:]?")
-_NOTATION: Final = Notation("flag", "--", "", "Flags come after all words of the prompt.")
+_NOTATION: Final = Notation(N_("flag"), "--", "", N_("Flags come after all words of the prompt."))
 _ELSEWHERE: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("s", "stylize"), "How closely to follow the prompt is --cfg."),
-    **dict.fromkeys(("v", "version", "niji"), "A model is chosen with --model."),
-    **dict.fromkeys(("q", "quality", "stop"), "The number of steps is --steps."),
-    **dict.fromkeys(("r", "repeat"), "The number of pictures is --count."),
-    **dict.fromkeys(("sref", "sw"), "A picture for the style is the option style."),
-    **dict.fromkeys(("cref", "cw", "oref", "ow"), "A picture to be like is the option like."),
-    **dict.fromkeys(("iw",), "How much of a sketch is changed is --strength."),
-    **dict.fromkeys(("w",), "The width is --width."),
-    **dict.fromkeys(("h",), "The height is --height."),
-    **dict.fromkeys(("size",), "The size is --width and --height, or --ar."),
+    **dict.fromkeys(("s", "stylize"), N_("How closely to follow the prompt is --cfg.")),
+    **dict.fromkeys(("v", "version", "niji"), N_("A model is chosen with --model.")),
+    **dict.fromkeys(("q", "quality", "stop"), N_("The number of steps is --steps.")),
+    **dict.fromkeys(("r", "repeat"), N_("The number of pictures is --count.")),
+    **dict.fromkeys(("sref", "sw"), N_("A picture for the style is the option style.")),
+    **dict.fromkeys(("cref", "cw", "oref", "ow"), N_("A picture to be like is the option like.")),
+    **dict.fromkeys(("iw",), N_("How much of a sketch is changed is --strength.")),
+    **dict.fromkeys(("w",), N_("The width is --width.")),
+    **dict.fromkeys(("h",), N_("The height is --height.")),
+    **dict.fromkeys(("size",), N_("The size is --width and --height, or --ar.")),
     **dict.fromkeys(("c", "chaos", "weird", "tile", "p", "profile", "video", "exp"), ""),
     **dict.fromkeys(("fast", "relax", "turbo", "stealth", "public"), ""),
 }
@@ -83,7 +84,9 @@ def read(text: str, options: Collection[str], texts: Collection[str] = ()) -> Fl
         elif flag.type is ValueType.JOINED:
             values[flag.option] = joined((values[flag.option], value))
         elif values[flag.option] != value:
-            raise Refused(f"The flag --{flag.name} has two values. Give it once.")
+            raise Refused(
+                _("The flag --{name} has two values. Give it once.").format(name=flag.name)
+            )
         sources[flag.option] = f"--{flag.name} {shortened(typed)}".strip()
     return FlaggedPrompt(text[: marks[0].start()].rstrip(), values, sources)
 
@@ -104,7 +107,11 @@ def merged(
             values[option] = joined((current, value))
         elif current != value:
             source = flagged.sources[option]
-            notes.append(f"The option {option} counts, so {source} has no effect.")
+            notes.append(
+                N_("The option {option} counts, so {source} has no effect.").format(
+                    option=option, source=source
+                )
+            )
     named = sketches.values_in(values.get("mode"))
     strength = values.get("strength")
     if isinstance(strength, str) and strength in named:
@@ -124,12 +131,16 @@ def _find(name: str, options: Collection[str]) -> TypedOption:
     names = [flag.name for flag in OPTIONS if flag.option in options]
     hint = _hint(key(name), [name for name, flag in BY_NAME.items() if flag.option in options])
     listed = ", ".join(f"--{name}" for name in names)
-    sentences = f"There is no flag --{shortened(name)} here.", hint, f"These are: {listed}."
+    sentences = (
+        _("There is no flag --{name} here.").format(name=shortened(name)),
+        hint,
+        _("These are: {names}.").format(names=listed),
+    )
     raise Refused(" ".join(filter(None, sentences)))
 
 
 def _hint(name: str, names: Collection[str]) -> str:
     if name in _ELSEWHERE:
-        return _ELSEWHERE[name]
+        return _(_ELSEWHERE[name])
     near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean --{near[0].replace('_', '-')}?" if near else ""
+    return _("Did you mean --{name}?").format(name=near[0].replace("_", "-")) if near else ""

@@ -7,6 +7,7 @@ import msgspec
 from bot.domain.clock import DAY
 from bot.domain.humanize import naturaldelta
 from bot.errors import Refused
+from bot.i18n import _
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -23,17 +24,25 @@ def check(usages: Sequence[Usage], reserved: float, daily_seconds: float, now: f
     `reserved` is the estimate for the user's unfinished jobs. One job may exceed what is left.
     """
     if daily_seconds <= 0:
-        raise Refused("Your roles do not allow you to make pictures on this server.")
+        raise Refused(_("Your roles do not allow you to make pictures on this server."))
     used = sum(use.seconds for use in usages)
     if used + reserved < daily_seconds:
         return
-    usage_text = f"You have used {used:.0f} of your {daily_seconds:.0f} engine seconds in 24 hours"
+    usage_text = _(
+        "You have used {used:.0f} of your {daily_seconds:.0f} engine seconds in 24 hours"
+    ).format(used=used, daily_seconds=daily_seconds)
     if used < daily_seconds:
         raise Refused(
-            f"{usage_text}, and your unfinished jobs will use the rest. Let them finish first."
+            _("{usage}, and your unfinished jobs will use the rest. Let them finish first.").format(
+                usage=usage_text
+            )
         )
     wait = free_at(usages, daily_seconds) - now
-    raise Refused(f"{usage_text}. Please try again in {naturaldelta(max(0.0, wait))}.")
+    raise Refused(
+        _("{usage}. Please try again in {duration}.").format(
+            usage=usage_text, duration=naturaldelta(max(0.0, wait))
+        )
+    )
 
 
 def free_at(usages: Sequence[Usage], daily_seconds: float) -> float:

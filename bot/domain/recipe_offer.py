@@ -12,8 +12,8 @@ from bot.domain import limits, recipe_words, rules
 from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import Plan, PlanContext
 from bot.domain.row_classes import backend_of
-from bot.domain.word_lists import enumeration
 from bot.errors import Refused
+from bot.i18n import N_, _, enumeration, ngettext
 from engine.contract import (
     Adapter,
     AdapterCard,
@@ -34,16 +34,16 @@ from engine.contract.resource_hashes import hash_label
 from engine.contract.sampler_names import FLOW_SCHEDULE, counterpart, schedule_not_offered
 from engine.contract.steering import MAX_ADAPTER_SCALE, MAX_ADAPTERS
 
-_OTHER_PROGRAM: Final = (
+_OTHER_PROGRAM: Final = N_(
     "Another program painted it, so the same settings give a similar picture, not the same one."
 )
-_ENLARGED: Final = (
+_ENLARGED: Final = N_(
     "The picture is painted in its first size; the buttons below it enlarge it again."
 )
-_ADVICE: Final = {recipe_words.SKETCH: " Upload the sketch to /imagine instead."}
-_NOTHING: Final = (
-    "There is no recipe in this file. Pictures of this bot and of AUTOMATIC1111's web UI have one, "
-    "unless a website or an editor has removed it."
+_ADVICE: Final = {recipe_words.SKETCH: N_(" Upload the sketch to /imagine instead.")}
+_NOTHING: Final = N_(
+    "There is no recipe in this file. Pictures of this bot and of AUTOMATIC1111's "
+    "web UI have one, unless a website or an editor has removed it."
 )
 
 
@@ -64,7 +64,7 @@ def offer(metadata: Metadata, context: PlanContext, images: Collection[str] = ()
         plan = plan_again(metadata.recipes, context, images)
         return Offer(plan=plan, notes=(_ENLARGED,) if is_enlarged else ())
     if metadata.infotext is None:
-        raise Refused(_NOTHING)
+        raise Refused(_(_NOTHING))
     return _adapted(metadata.infotext, context)
 
 
@@ -86,10 +86,15 @@ def _checked(recipe: Recipe, context: PlanContext, images: Collection[str]) -> R
     except ValueError as error:
         raise Refused(str(error)) from error
     if missing := recipe_words.inputs(recipe, set(recipe.images) - set(images)):
-        verb, advice = ("are", "") if len(missing) > 1 else ("is", _ADVICE.get(missing[0], ""))
+        advice = "" if len(missing) > 1 else _(_ADVICE.get(missing[0], ""))
         raise Refused(
-            f"This picture was made with {enumeration(missing)}, which {verb} not in the file, "
-            f"nor among yours that are stored here.{advice}"
+            ngettext(
+                "This picture was made with {inputs}, which is not in the file, nor "
+                "among yours that are stored here.{advice}",
+                "This picture was made with {inputs}, which are not in the file, nor "
+                "among yours that are stored here.{advice}",
+                len(missing),
+            ).format(inputs=enumeration([_(name) for name in missing]), advice=advice)
         )
     try:
         recipe = msgspec.structs.replace(
@@ -125,8 +130,14 @@ def _same_model(recipe: Recipe, models: Sequence[ModelCard]) -> ModelCard:
             return model
     offered = ", ".join(short_names(models))
     raise Refused(
-        f"This was painted with the model {recipe.model[:100]} "
-        f"({short_revision(recipe.revision)}), which is not offered here now. These are: {offered}."
+        _(
+            "This was painted with the model {model} ({revision}), which is not "
+            "offered here now. These are: {offered}."
+        ).format(
+            model=recipe.model[:100],
+            revision=short_revision(recipe.revision),
+            offered=offered,
+        )
     )
 
 
@@ -136,20 +147,33 @@ def _adapted(infotext: Infotext, context: PlanContext) -> Offer:
     sampler = _sampler(infotext, model, notes)
     size = infotext.size or model.size_for_aspect(1.0)
     if not model.is_paintable(*size):
-        notes.append(f"The model paints no {size[0]}x{size[1]}; its usual size is used.")
+        notes.append(
+            N_("The model paints no {size}; its usual size is used.").format(
+                size=f"{size[0]}x{size[1]}"
+            )
+        )
         size = model.size_for_aspect(size[0] / size[1])
     clip_skip = infotext.clip_skip
     if clip_skip is not None and clip_skip > model.most_clip_skip:
-        notes.append(f"The model takes no clip skip of {clip_skip}; 1 is used.")
+        notes.append(
+            N_("The model takes no clip skip of {clip_skip}; 1 is used.").format(
+                clip_skip=clip_skip
+            )
+        )
         clip_skip = None
     steps, guidance, limits = infotext.steps, infotext.guidance, model.distilled
     if limits is not None and steps is not None and steps > limits.most_steps:
-        notes.append(f"The model takes at most {limits.most_steps} steps; {model.steps} are used.")
+        notes.append(
+            N_("The model takes at most {limit} steps; {steps} are used.").format(
+                limit=limits.most_steps, steps=model.steps
+            )
+        )
         steps = None
     if limits is not None and guidance is not None and guidance > limits.most_guidance:
         notes.append(
-            f"The model takes a guidance of at most {limits.most_guidance:g}; {model.guidance:g} "
-            "is used."
+            N_("The model takes a guidance of at most {limit:g}; {guidance:g} is used.").format(
+                limit=limits.most_guidance, guidance=model.guidance
+            )
         )
         guidance = None
     notes.extend(_embedding_notes(infotext, model))
@@ -187,7 +211,11 @@ def _sampler(infotext: Infotext, model: ModelCard, notes: list[str]) -> Sampler 
     if infotext.has_flow_schedule and sampler and not flow_samplers.intersection(model.samplers):
         notes.append(schedule_not_offered(FLOW_SCHEDULE, sampler))
     elif used is not infotext.sampler and sampler not in flow_samplers:
-        notes.append(f"The model does not take {infotext.sampler}; {used} is used.")
+        notes.append(
+            N_("The model does not take {sampler}; {used} is used.").format(
+                sampler=infotext.sampler, used=used
+            )
+        )
     return sampler
 
 
@@ -197,9 +225,13 @@ def _embedding_notes(infotext: Infotext, model: ModelCard) -> Iterator[str]:
     for name, digest in infotext.embeddings:
         sha256 = here.get(name.lower())
         if sha256 is None:
-            yield f"The embedding {name} is not offered; its name is read as words."
+            yield N_("The embedding {name} is not offered; its name is read as words.").format(
+                name=name
+            )
         elif not sha256.startswith(digest):
-            yield f"The embedding {name} here is another one than that of the picture."
+            yield N_("The embedding {name} here is another one than that of the picture.").format(
+                name=name
+            )
 
 
 def _adapters(infotext: Infotext, model: ModelCard) -> tuple[list[Adapter], list[str]]:
@@ -215,9 +247,17 @@ def _adapters(infotext: Infotext, model: ModelCard) -> tuple[list[Adapter], list
             continue
         scale = min(max(named.scale, -MAX_ADAPTER_SCALE), MAX_ADAPTER_SCALE)
         if scale != named.scale:
-            notes.append(f"The LoRA {named.name} has the scale {scale:g}, not {named.scale:g}.")
+            notes.append(
+                N_("The LoRA {name} has the scale {scale:g}, not {other:g}.").format(
+                    name=named.name, scale=scale, other=named.scale
+                )
+            )
         if not _has_digest(card, named.digest):
-            notes.append(f"The LoRA {named.name} here is another one than that of the picture.")
+            notes.append(
+                N_("The LoRA {name} here is another one than that of the picture.").format(
+                    name=named.name
+                )
+            )
         adapters[card.name] = Adapter(name=card.name, revision=card.revision, scale=scale)
     names = (*missing, *infotext.other_networks)
     return list(adapters.values()), [*([not_applied(names)] if names else []), *notes]
@@ -241,14 +281,20 @@ def _offered_model(infotext: Infotext, models: Sequence[ModelCard]) -> tuple[Mod
     same = [model for model in models if digest and model.revision.startswith(digest)]
     if same or not (name or digest):
         return [*same, models[0]][0], []
-    label = name[:100] or f"with the hash {digest}"
+    label = name[:100] or N_("with the hash {digest}").format(digest=digest)
     named = _named_model(name, models) if name else None
     if named is None:
         default = next(iter(short_names(models)))
-        return models[0], [f"The model {label} is not offered; {default} is used."]
+        return models[0], [
+            N_("The model {label} is not offered; {default} is used.").format(
+                label=label, default=default
+            )
+        ]
     if digest is None or named.file_sha256 is None:
         return named, []
-    return named, [f"The model {label} here is another one than that of the picture."]
+    return named, [
+        N_("The model {label} here is another one than that of the picture.").format(label=label)
+    ]
 
 
 def _named_model(name: str, models: Sequence[ModelCard]) -> ModelCard | None:

@@ -21,6 +21,7 @@ from bot.domain.typed_values import (
     shortened,
 )
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import RANDOM_SEED, Edit, ModelCard, PictureOptions, Recipe
 
 ANY_SEED: Final = "any"
@@ -31,7 +32,7 @@ OPTIONS: Final = (
 )
 """Those that the flags of its prompt and the lines of its settings set."""
 _SIZES: Final = ("size", "aspect", "ar")
-_NOTATION: Final = Notation("setting", "", ":")
+_NOTATION: Final = Notation(N_("setting"), "", ":")
 _NAMES: Final = sorted(
     {"size", *(name for name, option in BY_NAME.items() if option.option in OPTIONS)}, reverse=True
 )
@@ -123,7 +124,11 @@ def parse_settings(text: str) -> Mapping[str, object]:
         settings = _settings(line)
         for option, value in settings.items():
             if option in values:
-                raise Refused(f"The setting {_named(option)} is there twice; write it once.")
+                raise Refused(
+                    _("The setting {named} is there twice; write it once.").format(
+                        named=_named(option)
+                    )
+                )
             values[option] = value
     return {option: value for option, value in values.items() if value is not None}
 
@@ -145,8 +150,10 @@ def _settings(line: str) -> Mapping[str, object]:
     if match is None:
         name = re.split(r"[:=]", line.strip())[0].strip()
         raise Refused(
-            f"There is no setting “{shortened(name)}”. Write one a line, as in “steps: 30”: "
-            "seed, steps, guidance, size, count, strength, keep, clip skip or loras."
+            _(
+                "There is no setting “{shortened}”. Write one a line, as in “steps: 30”: "
+                "seed, steps, guidance, size, count, strength, keep, clip skip or loras."
+            ).format(shortened=shortened(name))
         )
     name, typed = match[1].casefold(), match[2].strip()
     pixels = _PIXELS.fullmatch(typed) if name in _SIZES else None
@@ -206,9 +213,9 @@ def _shape(texts: FormTexts, fields: Mapping[str, object]) -> dict[str, object]:
     if not texts.shape:
         return {}
     if fields.keys() & {"aspect", "width", "height"}:
-        raise Refused("Choose either a shape or another size; both are changed.")
+        raise Refused(_("Choose either a shape or another size; both are changed."))
     if texts.shape not in ASPECTS:
-        raise Refused(f"There is no shape “{texts.shape[:30]}”.")
+        raise Refused(_("There is no shape “{shape}”.").format(shape=texts.shape[:30]))
     return {"aspect": texts.shape}
 
 

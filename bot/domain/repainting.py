@@ -15,6 +15,7 @@ from bot.domain.plan import Edge, Plan, PlanContext, Relation
 from bot.domain.typed_values import joined
 from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import (
     NEUTRAL_PROMPT,
     Adapter,
@@ -37,8 +38,8 @@ stay in what is painted there."""
 SMALL_STRENGTH: Final = 0.6
 """For models below SMALL_NATIVE_SIZE: they paint whole scenes, and another one around the picture
 if they are given more freedom."""
-NO_PICTURE: Final = "There is no picture here that could be changed."
-NO_INPAINTER: Final = "None of my models can repaint a part of a picture."
+NO_PICTURE: Final = N_("There is no picture here that could be changed.")
+NO_INPAINTER: Final = N_("None of my models can repaint a part of a picture.")
 
 
 def only_parent(context: PlanContext) -> Picture:
@@ -65,7 +66,11 @@ def model_that(
         card = find_model(name, models)
         if able and not can(card):
             names = ", ".join(short_name(model, models) for model in able)
-            raise Refused(f"The model {short_name(card, models)} {lack}. Choose one of: {names}.")
+            raise Refused(
+                _("The model {model} {lack}. Choose one of: {names}.").format(
+                    model=short_name(card, models), lack=_(lack), names=names
+                )
+            )
         return card
     if not able:
         raise Refused(refusal)
@@ -78,7 +83,7 @@ def inpainter(picture: Picture, models: Sequence[ModelCard]) -> ModelCard:
     Raises Refused if none can.
     """
     own = [card for card in models if is_painted_by(card, picture)]
-    return model_that(lambda card: card.can_inpaint, [*own, *models], NO_INPAINTER)
+    return model_that(lambda card: card.can_inpaint, [*own, *models], _(NO_INPAINTER))
 
 
 def is_painted_by(card: ModelCard, picture: Picture) -> bool:
@@ -213,7 +218,9 @@ def _with_settings(
     typed = PictureOptions(prompt="") if settings is None else settings
     most = context.limits.max_pictures
     if typed.count is not None and typed.count < 1:
-        raise Refused(f"The count is {typed.count}; it must be 1 to {most}.")
+        raise Refused(
+            _("The count is {count}; it must be 1 to {most}.").format(count=typed.count, most=most)
+        )
     typed, notes = lowered(typed, card, context.limits)
     changes = {
         name: value

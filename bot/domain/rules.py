@@ -9,14 +9,15 @@ from typing import Final
 from bot.domain.job import Job, Status
 from bot.domain.picture import Picture
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import ModelCard, Upscale, Work, check_steering, short_revision
 
-REMOVED: Final = "Moderators removed this, so there is nothing to show or to paint again."
-REMOVED_UPLOAD: Final = "Moderators removed this picture, so nothing is made of it."
-UNKNOWN_PICTURE: Final = "That picture no longer exists."
-NO_PICTURES: Final = "This request ended without a picture."
-FINISHED: Final = "This draft is finished already."
-FINISHING: Final = "This draft is being finished already."
+REMOVED: Final = N_("Moderators removed this, so there is nothing to show or to paint again.")
+REMOVED_UPLOAD: Final = N_("Moderators removed this picture, so nothing is made of it.")
+UNKNOWN_PICTURE: Final = N_("That picture no longer exists.")
+NO_PICTURES: Final = N_("This request ended without a picture.")
+FINISHED: Final = N_("This draft is finished already.")
+FINISHING: Final = N_("This draft is being finished already.")
 _ALLOWED_CONTROLS: Final = frozenset("\n\t")
 _INVISIBLE: Final = ("Cc", "Cf", "Cs")
 """Unicode categories: control and format characters, and surrogates."""
@@ -40,12 +41,16 @@ def check_models(recipes: Sequence[Work], models: Sequence[ModelCard]) -> None:
         if isinstance(recipe, Upscale):
             continue
         if (recipe.model, recipe.revision) not in loaded:
-            names = " and ".join(
+            names = _(" and ").join(
                 f"{model.name} ({short_revision(model.revision)})" for model in models
             )
+            sentence = _(
+                "That was painted with the model {model} ({revision}); I paint with {names} now."
+            )
             raise Refused(
-                f"That was painted with the model {recipe.model} "
-                f"({short_revision(recipe.revision)}); I paint with {names} now."
+                sentence.format(
+                    model=recipe.model, revision=short_revision(recipe.revision), names=names
+                )
             )
         try:
             card = loaded[recipe.model, recipe.revision]
@@ -67,23 +72,29 @@ def nth_picture(job: Job, pictures: Sequence[Picture], nth: int) -> Picture:
         if picture.nth == nth:
             return picture
     is_unfinished = job.status is not Status.DONE
-    raise Refused("This picture is not finished yet." if is_unfinished else UNKNOWN_PICTURE)
+    raise Refused(_("This picture is not finished yet.") if is_unfinished else _(UNKNOWN_PICTURE))
 
 
 def check_any_finished(job: Job, pictures: Sequence[Picture]) -> None:
     """Raise Refused if the job has no finished picture among these."""
     if not pictures:
-        raise Refused(NO_PICTURES if job.has_ended else "There is no finished picture yet.")
+        raise Refused(_(NO_PICTURES) if job.has_ended else _("There is no finished picture yet."))
 
 
 def check_viewable(picture: Picture) -> None:
     """Raise Refused if there is no picture that anybody may see."""
     check_not_removed([picture])
     if picture.failure_reason is not None:
-        raise Refused(f"Picture {picture.nth} could not be painted. {picture.failure_reason}")
+        raise Refused(
+            _("Picture {nth} could not be painted. {reason}").format(
+                nth=picture.nth, reason=picture.failure_reason
+            )
+        )
     if picture.is_withheld:
         raise Refused(
-            f"Picture {picture.nth} was withheld by the safety check, so there is nothing to show."
+            _(
+                "Picture {nth} was withheld by the safety check, so there is nothing to show."
+            ).format(nth=picture.nth)
         )
 
 
@@ -91,14 +102,16 @@ def check_changeable(picture: Picture) -> None:
     """Raise Refused if a picture that can be viewed must not be an input image."""
     if picture.is_flagged_but_kept:
         raise Refused(
-            f"Picture {picture.nth} was flagged by the safety check, so it cannot be changed."
+            _("Picture {nth} was flagged by the safety check, so it cannot be changed.").format(
+                nth=picture.nth
+            )
         )
 
 
 def check_not_removed(pictures: Sequence[Picture]) -> None:
     """Raise Refused if moderators removed one of the pictures."""
     if any(picture.is_removed for picture in pictures):
-        raise Refused(REMOVED)
+        raise Refused(_(REMOVED))
 
 
 def can_cancel(job: Job, *, user_id: int, is_moderator: bool) -> bool:

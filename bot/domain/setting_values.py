@@ -9,6 +9,7 @@ import msgspec
 from bot.domain.picture_size import parse_aspect
 from bot.domain.preferences import command_label
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import ModelCard
 from engine.contract.infotext import public_model_name
 
@@ -49,11 +50,13 @@ class Choice(msgspec.Struct, frozen=True):
 
     def allowed(self, offer: Offer) -> str:
         """What is allowed, in a few words."""
-        return ", ".join(self.labels(offer))
+        return ", ".join(map(_, self.labels(offer)))
 
     def parse(self, text: str, offer: Offer) -> object:
-        """The value of a label in any case. Raises ValueError."""
-        by_label = {label.casefold(): value for label, value in self.values(offer).items()}
+        """The value of a label, in English or the current language, in any case. Raises
+        ValueError."""
+        values = self.values(offer).items()
+        by_label = {label.casefold(): value for name, value in values for label in (_(name), name)}
         if text.casefold() not in by_label:
             raise ValueError(text)
         return by_label[text.casefold()]
@@ -75,7 +78,7 @@ class Aspect(Choice, frozen=True):
 
     def allowed(self, offer: Offer) -> str:
         """The names, and what can be typed."""
-        return f"{super().allowed(offer)}, or width and height as in 3:2"
+        return _("{names}, or width and height as in 3:2").format(names=super().allowed(offer))
 
     def parse(self, text: str, offer: Offer) -> object:
         """A name in any case, or a ratio. Raises ValueError."""
@@ -104,7 +107,7 @@ class Number(msgspec.Struct, frozen=True):
 
     def allowed(self, offer: Offer) -> str:
         """The range."""
-        return f"1 to {self.most(offer)}"
+        return _("1 to {most}").format(most=self.most(offer))
 
     def parse(self, text: str, offer: Offer) -> object:
         """Raises ValueError."""
@@ -131,9 +134,9 @@ class Text(msgspec.Struct, frozen=True):
         """What reads the words says what is wrong with them."""
         return True
 
-    def allowed(self, _: Offer) -> str:
+    def allowed(self, offer: Offer) -> str:
         """The length."""
-        return f"at most {self.most} characters"
+        return _("at most {most} characters").format(most=self.most)
 
     def parse(self, text: str, _: Offer) -> object:
         """Raises ValueError."""
@@ -160,9 +163,13 @@ class Channels(msgspec.Struct, frozen=True):
         """Channels that are gone are shown as such by Discord."""
         return True
 
-    def allowed(self, _: Offer) -> str:
+    def allowed(self, offer: Offer) -> str:
         """How many."""
-        return "a channel" if self.is_single else f"up to {MAX_CHANNELS} channels"
+        return (
+            _("a channel")
+            if self.is_single
+            else _("up to {limit} channels").format(limit=MAX_CHANNELS)
+        )
 
     def parse(self, text: str, _: Offer) -> object:
         """The ids of mentions, or ids. Raises ValueError."""

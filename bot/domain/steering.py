@@ -8,6 +8,7 @@ import msgspec
 from bot.domain.job_input import InputRole, PlanInput, pending_image
 from bot.domain.model_names import short_name, short_names
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import Control, ControlCard, ModelCard, Reference, ReferenceRole
 
 NO_WORDS: Final = ("-", "–", "—")
@@ -64,9 +65,13 @@ def follows_lines(mode: str | None, *, has_sketch: bool) -> bool:
     if mode is None:
         return False
     if mode not in MODES:
-        raise Refused(f"There is no mode “{mode[:50]}”. Choose one of: {', '.join(MODES)}.")
+        raise Refused(
+            _("There is no mode “{mode}”. Choose one of: {modes}.").format(
+                mode=mode[:50], modes=", ".join(MODES)
+            )
+        )
     if not has_sketch:
-        raise Refused("The mode says how to use a sketch, so it needs a sketch.")
+        raise Refused(_("The mode says how to use a sketch, so it needs a sketch."))
     return mode == FOLLOW_LINES
 
 
@@ -84,7 +89,9 @@ def line_control(
     if card is None:
         others = _names(models, lambda card: _line_card(card) is not None)
         raise Refused(
-            f"The model {short_name(model, models)} cannot follow the lines of a sketch; {others}."
+            _("The model {model} cannot follow the lines of a sketch; {others}.").format(
+                model=short_name(model, models), others=others
+            )
         )
     try:
         return model.control(
@@ -103,12 +110,16 @@ def check_references(
     """Raise Refused if a request with references in these roles has too few of them."""
     if scale is not None and not roles:
         raise Refused(
-            "The reference strength says how strongly the pictures of style and like act, so it "
-            "needs one of them."
+            _(
+                "The reference strength says how strongly the pictures of style and like "
+                "act, so it needs one of them."
+            )
         )
     if model.image_adapter is not None and not model.image_adapter.name and not roles:
         raise Refused(
-            f"The model {model.name} paints from a picture: give it one by the option like."
+            _("The model {name} paints from a picture: give it one by the option like.").format(
+                name=model.name
+            )
         )
 
 
@@ -120,7 +131,9 @@ def reference(
     if not _takes(model, role):
         others = _names(models, lambda card: _takes(card, role))
         raise Refused(
-            f"The model {short_name(model, models)} takes no picture as “{role}”; {others}."
+            _("The model {model} takes no picture as “{role}”; {others}.").format(
+                model=short_name(model, models), role=role, others=others
+            )
         )
     try:
         return model.reference(
@@ -154,4 +167,6 @@ def _takes(model: ModelCard, role: ReferenceRole) -> bool:
 def _names(models: Sequence[ModelCard], has_it: Callable[[ModelCard], bool]) -> str:
     """Which of the models can, as the end of a sentence."""
     names = [name for name, model in short_names(models).items() if has_it(model)]
-    return f"these do: {', '.join(names)}" if names else "no model here does"
+    return (
+        _("these do: {names}").format(names=", ".join(names)) if names else _("no model here does")
+    )

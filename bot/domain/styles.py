@@ -9,6 +9,7 @@ import msgspec
 from bot.domain.model_names import MAX_CHOICE_CHARS, MAX_CHOICES
 from bot.domain.prompt_template import normal_name
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import (
     MAX_GUIDANCE,
     MAX_PROMPT_CHARS,
@@ -48,18 +49,28 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     them."""
 
     def __post_init__(self) -> None:
-        for words, title in ((self.prompt, "prompt"), (self.negative, "negative prompt")):
+        for words, title in ((self.prompt, _("prompt")), (self.negative, _("negative prompt"))):
             if len(words) > MAX_WORDS:
                 raise Refused(
-                    f"The {title} of a style has at most {MAX_WORDS} characters; this one has "
-                    f"{len(words)}."
+                    _(
+                        "The {title} of a style has at most {limit} characters; this "
+                        "one has {count}."
+                    ).format(title=title, limit=MAX_WORDS, count=len(words))
                 )
         if self.steps is not None and not 1 <= self.steps <= MAX_STEPS:
-            raise Refused(f"The steps are {self.steps}; they must be 1 to {MAX_STEPS}.")
+            raise Refused(
+                _("The steps are {steps}; they must be 1 to {limit}.").format(
+                    steps=self.steps, limit=MAX_STEPS
+                )
+            )
         if self.guidance is not None and not 0 <= self.guidance <= MAX_GUIDANCE:
-            raise Refused(f"The guidance is {self.guidance:g}; it must be 0 to {MAX_GUIDANCE:g}.")
+            raise Refused(
+                _("The guidance is {guidance:g}; it must be 0 to {limit:g}.").format(
+                    guidance=self.guidance, limit=MAX_GUIDANCE
+                )
+            )
         if not (self.added or self.negative or self.settings):
-            raise Refused("A style needs words, or one of steps, guidance and sampler.")
+            raise Refused(_("A style needs words, or one of steps, guidance and sampler."))
 
     @property
     def added(self) -> str:
@@ -70,8 +81,12 @@ class Style(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def settings(self) -> tuple[str, ...]:
         """The settings that it has, in words."""
         return (
-            *(() if self.steps is None else (f"{self.steps} steps",)),
-            *(() if self.guidance is None else (f"guidance {self.guidance:g}",)),
+            *(() if self.steps is None else (_("{steps} steps").format(steps=self.steps),)),
+            *(
+                ()
+                if self.guidance is None
+                else (_("guidance {guidance:g}").format(guidance=self.guidance),)
+            ),
             *(() if self.sampler is None else (self.sampler,)),
         )
 
@@ -97,6 +112,10 @@ class Suggestion(NamedTuple):
     value: str
 
 
+_STYLES: Final = (N_("Style: {names}."), N_("Styles: {names}."))
+"""Of one style, and of several."""
+
+
 def parse(text: str | None, styles: Mapping[str, Style]) -> tuple[str, ...]:
     """The names, each once, of those of these styles that a text names, as `neon, photo`; none for
     one of NONE.
@@ -106,7 +125,11 @@ def parse(text: str | None, styles: Mapping[str, Style]) -> tuple[str, ...]:
     items = [] if (text or "").strip() in NONE else _items(text or "")
     names = tuple(dict.fromkeys(_known(item, styles) for item in items))
     if len(names) > MAX_STYLES:
-        raise Refused(f"A request has at most {MAX_STYLES} styles; this one has {len(names)}.")
+        raise Refused(
+            _("A request has at most {limit} styles; this one has {count}.").format(
+                limit=MAX_STYLES, count=len(names)
+            )
+        )
     return names
 
 
@@ -124,10 +147,11 @@ def chosen(text: str | None, setting: str, styles: Mapping[str, Style]) -> Chose
         names = tuple(dict.fromkeys(name for name in matches if name))[:MAX_STYLES]
         missing = [item for item in items if normal_name(item) not in styles]
     notes = [
-        f"Your setting styles names “{item[:30]}”, which is no style here." for item in missing
+        N_("Your setting styles names “{item}”, which is no style here.").format(item=item[:30])
+        for item in missing
     ]
     if names:
-        notes.insert(0, f"{'Style' if len(names) == 1 else 'Styles'}: {', '.join(names)}.")
+        notes.insert(0, _STYLES[len(names) > 1].format(names=", ".join(names)))
     return Chosen(tuple(styles[name] for name in names), tuple(notes))
 
 
@@ -148,11 +172,13 @@ def apply(
         chosen.add(style)
     negatives = [options.negative, *(style.negative for style in styles if chosen.has_negative)]
     negative = ", ".join(text.strip(_ENDS) for text in negatives if text)
-    for title, text in (("prompt", prompt), ("negative prompt", negative)):
+    for title, text in ((_("prompt"), prompt), (_("negative prompt"), negative)):
         if len(text) > MAX_PROMPT_CHARS:
             raise Refused(
-                f"With its styles, the {title} has {len(text)} characters; at most "
-                f"{MAX_PROMPT_CHARS} are allowed."
+                _(
+                    "With its styles, the {title} has {count} characters; at most "
+                    "{limit} are allowed."
+                ).format(title=title, count=len(text), limit=MAX_PROMPT_CHARS)
             )
     changed = {"prompt": prompt, "negative": negative or options.negative, **chosen.settings}
     return msgspec.structs.replace(options, **changed), tuple(chosen.notes)
@@ -182,9 +208,17 @@ def unknown(title: str, name: str, names: Sequence[str], written: str = "{}") ->
     close = get_close_matches(normal_name(name) or name, names, n=3, cutoff=0.6)
     listed = [written.format(candidate) for candidate in close or names[:_MAX_LISTED]]
     if close:
-        return f"There is no {title} “{name[:50]}”. Did you mean {' or '.join(listed)}?"
-    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    return f"There is no {title} “{name[:50]}”. There are: {', '.join(listed) or 'none'}{more}."
+        return _("There is no {title} “{name}”. Did you mean {names}?").format(
+            title=_(title), name=name[:50], names=_(" or ").join(listed)
+        )
+    more = (
+        _(" and {count} more").format(count=len(names) - _MAX_LISTED)
+        if len(names) > _MAX_LISTED
+        else ""
+    )
+    return _("There is no {title} “{name}”. There are: {names}{more}.").format(
+        title=_(title), name=name[:50], names=", ".join(listed) or _("none"), more=more
+    )
 
 
 def _items(text: str) -> Iterator[str]:
@@ -232,23 +266,35 @@ class _Choice:
             steps = self.settings["steps"]
             most = self._most_steps(style.sampler)
             takes = most > 0 and not (isinstance(steps, int) and steps > most)
-            self._set("sampler", style.sampler, takes=takes, text=f"sampler {style.sampler}")
+            self._set(
+                "sampler",
+                style.sampler,
+                takes=takes,
+                text=N_("sampler {sampler}").format(sampler=style.sampler),
+            )
         if style.steps is not None and self.settings["steps"] is None:
             most = self._most_steps(str(self.settings["sampler"] or self._model.sampler))
-            self._set("steps", style.steps, takes=style.steps <= most, text=f"{style.steps} steps")
+            self._set(
+                "steps",
+                style.steps,
+                takes=style.steps <= most,
+                text=N_("{steps} steps").format(steps=style.steps),
+            )
         if style.guidance is not None and self.settings["guidance"] is None:
             self._set(
                 "guidance",
                 style.guidance,
                 takes=self._takes_guidance(style.guidance),
-                text=f"guidance {style.guidance:g}",
+                text=N_("guidance {guidance:g}").format(guidance=style.guidance),
             )
 
     def _set(self, name: str, value: object, *, takes: bool, text: str) -> None:
         if takes:
             self.settings[name] = value
         else:
-            self.notes.append(f"This model does not take the style's {text}; it has its own.")
+            self.notes.append(
+                N_("This model does not take the style's {text}; it has its own.").format(text=text)
+            )
 
     def _most_steps(self, sampler: str) -> int:
         """The most steps of this sampler; 0 if the model does not work with it."""

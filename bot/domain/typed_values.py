@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from bot.domain import sketches
 from bot.domain.numbers import read_integer, read_number
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import RANDOM_SEED
 from engine.contract.sampler_names import find_sampler
 
@@ -20,15 +21,15 @@ _ANY_SEED: Final = ("any", "random")
 class ValueType(Enum):
     """What an option takes, as sentences say it."""
 
-    TEXT = "a value"
-    JOINED = "a text"
+    TEXT = N_("a value")
+    JOINED = N_("a text")
     """Like a text; several are joined."""
-    SAMPLER = "the name of a sampler"
-    INTEGER = "a whole number"
-    SEED = "a whole number, or any"
-    NUMBER = "a number"
-    STRENGTH = "a number, or keep, balanced or free"
-    SWITCH = "no value"
+    SAMPLER = N_("the name of a sampler")
+    INTEGER = N_("a whole number")
+    SEED = N_("a whole number, or any")
+    NUMBER = N_("a number")
+    STRENGTH = N_("a number, or keep, balanced or free")
+    SWITCH = N_("no value")
 
 
 NUMBERS: Final = (ValueType.INTEGER, ValueType.SEED, ValueType.NUMBER, ValueType.STRENGTH)
@@ -111,23 +112,35 @@ def read_value(
 
     Raises Refused, with a sentence for the user, if the option does not take it.
     """
-    subject = f"The {notation.noun} {notation.mark}{option.name}"
+    subject = _("The {kind} {name}").format(
+        kind=_(notation.noun), name=f"{notation.mark}{option.name}"
+    )
     if option.type is ValueType.SWITCH:
         if typed:
             raise Refused(
-                f"{subject} takes no value, but “{shortened(typed)}” follows it. {notation.advice}"
+                _("{subject} takes no value, but “{text}” follows it. {advice}").format(
+                    subject=subject, text=shortened(typed), advice=_(notation.advice)
+                )
             )
         return True
     if not typed:
         raise Refused(
-            f"{subject} has no value; it takes {option.type.value}, such as "
-            f"{notation.example(option)}."
+            _("{subject} has no value; it takes {value}, such as {example}.").format(
+                subject=subject, value=_(option.type.value), example=notation.example(option)
+            )
         )
     value = _value(option.type, typed, is_text=is_text)
     if value is None:
         raise Refused(
-            f"{subject} has the value “{shortened(typed)}”; it takes {option.type.value}, such as "
-            f"{notation.example(option)}. {notation.advice}".rstrip()
+            _("{subject} has the value “{text}”; it takes {value}, such as {example}. {advice}")
+            .format(
+                subject=subject,
+                text=shortened(typed),
+                value=_(option.type.value),
+                example=notation.example(option),
+                advice=_(notation.advice),
+            )
+            .rstrip()
         )
     return value
 

@@ -10,6 +10,7 @@ from bot.domain import wildcards
 from bot.domain.plan import PlanContext
 from bot.domain.prompt_template import Template, parse
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import (
     DEFAULT_COUNT,
     RANDOM_SEED,
@@ -25,6 +26,14 @@ NO_WORDS: Final = "—"
 """Stands for a picture's own words if it has none."""
 _ENDS: Final = " ,"
 Options = TypeVar("Options", bound=PictureOptions)
+_ONE_EACH: Final = N_(
+    "Each of the {permutations} permutations has {count} picture, because a request "
+    "has at most {most}."
+)
+_FEW_EACH: Final = N_(
+    "Each of the {permutations} permutations has {count} pictures, because a request "
+    "has at most {most}."
+)
 
 
 def with_fitting_count(options: Options, most: int) -> tuple[Options, tuple[str, ...]]:
@@ -41,11 +50,8 @@ def with_fitting_count(options: Options, most: int) -> tuple[Options, tuple[str,
     count = 1 if options.count is None else min(options.count, most // permutations)
     notes = []
     if options.count is not None and count < options.count:
-        pictures = "1 picture" if count == 1 else f"{count} pictures"
-        notes.append(
-            f"Each of the {permutations} permutations has {pictures}, because a request has at "
-            f"most {most}."
-        )
+        sentence = _ONE_EACH if count == 1 else _FEW_EACH
+        notes.append(sentence.format(permutations=permutations, count=count, most=most))
     return msgspec.structs.replace(options, count=count), tuple(notes)
 
 
@@ -109,8 +115,10 @@ def check_permutations(template: Template, most: int) -> None:
     """Raise Refused if a template has more permutations."""
     if template.count > most:
         raise Refused(
-            f"The prompt has {_number(template.count)} permutations; at most {most} pictures of a "
-            "request are allowed. A backslash, as in `\\{`, makes a brace a word."
+            _(
+                "The prompt has {number} permutations; at most {most} pictures of a "
+                "request are allowed. A backslash, as in `\\{{`, makes a brace a word."
+            ).format(number=_number(template.count), most=most)
         )
 
 
@@ -134,4 +142,4 @@ def _common(texts: Sequence[list[str]]) -> int:
 
 
 def _number(count: int) -> str:
-    return f"{count}" if count < 1_000_000 else "millions of"
+    return f"{count}" if count < 1_000_000 else _("millions of")

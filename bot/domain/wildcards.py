@@ -8,6 +8,7 @@ import msgspec
 from bot.domain.prompt_template import Template, parse
 from bot.domain.styles import unknown
 from bot.errors import Refused
+from bot.i18n import _
 
 MAX_ENTRIES: Final = 200
 MAX_ENTRY: Final = 100
@@ -24,19 +25,25 @@ class Wildcard(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not 1 <= len(self.entries) <= MAX_ENTRIES:
             raise Refused(
-                f"A wildcard has 1 to {MAX_ENTRIES} entries, with commas between them; this one "
-                f"has {len(self.entries)}."
+                _(
+                    "A wildcard has 1 to {limit} entries, with commas between "
+                    "them; this one has {count}."
+                ).format(limit=MAX_ENTRIES, count=len(self.entries))
             )
         for entry in self.entries:
             if len(entry) > MAX_ENTRY:
                 raise Refused(
-                    f"An entry of a wildcard has at most {MAX_ENTRY} characters; "
-                    f"“{entry[:20]}…” has {len(entry)}."
+                    _(
+                        "An entry of a wildcard has at most {limit} characters; "
+                        "“{entry}…” has {count}."
+                    ).format(limit=MAX_ENTRY, entry=entry[:20], count=len(entry))
                 )
             if not parse(entry).is_plain:
                 raise Refused(
-                    f"An entry of a wildcard has no groups and wildcards of its own; "
-                    f"“{entry[:40]}” has."
+                    _(
+                        "An entry of a wildcard has no groups and wildcards of its own; "
+                        "“{entry}” has."
+                    ).format(entry=entry[:40])
                 )
 
 
@@ -55,4 +62,6 @@ def check(template: Template, names: Iterable[str]) -> None:
     for name in template.names:
         if name not in wildcard_names:
             sentence = unknown("wildcard", name, wildcard_names, "`__{}__`")
-            raise Refused(f"{sentence} A backslash before it makes it words.")
+            raise Refused(
+                _("{sentence} A backslash before it makes it words.").format(sentence=sentence)
+            )

@@ -1,6 +1,7 @@
 """Block and unblock a user in a guild, with the reply to the moderator."""
 
 from bot.context import Interaction, services
+from bot.i18n import _
 
 
 async def block(interaction: Interaction, user_id: int, reason: str) -> str:
@@ -8,10 +9,14 @@ async def block(interaction: Interaction, user_id: int, reason: str) -> str:
     guild_id = interaction.guild_id or 0
     moderation, actor_id = services(interaction).moderation, interaction.user.id
     if not await moderation.block(guild_id, user_id, reason, actor_id=actor_id):
-        return f"<@{user_id}> is already blocked."
+        return _("<@{user_id}> is already blocked.").format(user_id=user_id)
     cancelled = await services(interaction).job_service.cancel_in_guild(user_id, guild_id)
-    note = f" Cancelled their unfinished jobs ({cancelled})." if cancelled else ""
-    return f"<@{user_id}> is blocked in this server.{note}"
+    note = (
+        _(" Cancelled their unfinished jobs ({cancelled}).").format(cancelled=cancelled)
+        if cancelled
+        else ""
+    )
+    return _("<@{user_id}> is blocked in this server.{note}").format(user_id=user_id, note=note)
 
 
 async def unblock(interaction: Interaction, user_id: int) -> str:
@@ -19,4 +24,9 @@ async def unblock(interaction: Interaction, user_id: int) -> str:
     was_blocked = await services(interaction).moderation.unblock(
         interaction.guild_id or 0, user_id, actor_id=interaction.user.id
     )
-    return f"<@{user_id}> {'is no longer blocked here' if was_blocked else 'is not blocked here'}."
+    sentence = (
+        _("<@{user_id}> is no longer blocked here.")
+        if was_blocked
+        else _("<@{user_id}> is not blocked here.")
+    )
+    return sentence.format(user_id=user_id)

@@ -17,6 +17,7 @@ from bot.features.exports import Exports
 from bot.features.imagine import Count, PromptText, Seed
 from bot.features.permissions import check_can_poll
 from bot.features.responses import request_context
+from bot.i18n import _, pgettext
 
 _PARENTS: Final = 2
 """By default."""
@@ -79,16 +80,20 @@ async def command(
 
 def _check_range(name: str, value: int, least: int, most: int) -> None:
     if not least <= value <= most:
-        raise Refused(f"The option {name} is {value}; it must be {least} to {most}.")
+        raise Refused(
+            _("The option {option} is {value}; it must be {least} to {most}.").format(
+                option=pgettext("option name", name), value=value, least=least, most=most
+            )
+        )
 
 
 def _too_few(best: list[Favourite], days: int) -> str:
-    time = "the last 24 hours" if days == 1 else f"the last {days} days"
-    number = "one favourite" if best else "no favourites"
-    return (
-        f"This channel has {number} of {time}, and it takes two. React with 👍 to pictures that "
-        "you like, such as those that U buttons show, and try again."
-    )
+    time = _("the last 24 hours") if days == 1 else _("the last {count} days").format(count=days)
+    number = _("one favourite") if best else _("no favourites")
+    return _(
+        "This channel has {number} of {time}, and it takes two. React with 👍 to "
+        "pictures that you like, such as those that U buttons show, and try again."
+    ).format(number=number, time=time)
 
 
 exports: Final = Exports(commands=(command,))

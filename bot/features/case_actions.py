@@ -15,16 +15,17 @@ from bot.features.exports import Component, Exports
 from bot.features.permissions import check_moderator
 from bot.features.report_cards import BLOCK, DISMISS, PATTERN, REMOVE, UNBLOCK, show
 from bot.features.responses import defer_privately
+from bot.i18n import N_, _
 from bot.messages import message_parser, moderation_cards
 from bot.services.reports import Moderator
 
-_UNKNOWN_REPORT: Final = "This report no longer exists."
-_NO_RESULT: Final = "That message shows no picture of mine."
-_BLOCK_REASON: Final = "a picture was reported"
-_NOT_DELETED: Final = "I could not delete this message. Please try again."
-_ONLY_MESSAGE: Final = (
-    "Removed this message. Its pictures were already deleted, so I no longer know of other "
-    "messages that show them."
+_UNKNOWN_REPORT: Final = N_("This report no longer exists.")
+_NO_RESULT: Final = N_("That message shows no picture of mine.")
+_BLOCK_REASON: Final = N_("a picture was reported")
+_NOT_DELETED: Final = N_("I could not delete this message. Please try again.")
+_ONLY_MESSAGE: Final = N_(
+    "Removed this message. Its pictures were already deleted, so I no longer know of "
+    "other messages that show them."
 )
 
 
@@ -47,9 +48,13 @@ async def remove(interaction: Interaction, job: Job) -> str:
     variations = moderation_cards.variations(await reports.cancel_variations(job))
     remaining = [message for message in messages if not await _delete(interaction.client, *message)]
     if remaining:
-        count = f"{len(remaining)} of {len(messages)}"
-        return f"Removed the pictures, but could not delete {count} messages.{variations}"
-    return f"Removed the pictures and all of my messages that showed them.{variations}"
+        count = _("{count} of {total}").format(count=len(remaining), total=len(messages))
+        return _("Removed the pictures, but could not delete {count} messages.{variations}").format(
+            count=count, variations=variations
+        )
+    return _("Removed the pictures and all of my messages that showed them.{variations}").format(
+        variations=variations
+    )
 
 
 async def _delete(client: BotClient, channel_id: int, message_id: int) -> bool:
@@ -61,7 +66,7 @@ async def _delete(client: BotClient, channel_id: int, message_id: int) -> bool:
 
 async def _dismiss(interaction: Interaction, job: Job) -> str:
     is_closed = await services(interaction).reports.dismiss(job, _moderator(interaction))
-    return "Dismissed." if is_closed else "This report is already closed."
+    return _("Dismissed.") if is_closed else _("This report is already closed.")
 
 
 async def _block_owner(interaction: Interaction, job: Job) -> str:
@@ -118,10 +123,10 @@ async def remove_command(interaction: Interaction, message: discord.Message) -> 
     deleted_job = await finder.deleted_job(message_parser.job_id_of(message))
     if deleted_job is not None:
         if not await services(interaction).message_client.delete(message.channel.id, message.id):
-            raise Refused(_NOT_DELETED)
+            raise Refused(_(_NOT_DELETED))
         moderator = _moderator(interaction)
         await services(interaction).reports.log_removed_message(deleted_job, moderator)
-        await interaction.edit_original_response(content=_ONLY_MESSAGE)
+        await interaction.edit_original_response(content=_(_ONLY_MESSAGE))
         return
     result = await finder.by_message(message.id)
     if result is None or result.guild_id != interaction.guild_id:

@@ -27,6 +27,7 @@ from bot.features.places import everywhere
 from bot.features.public_replies import ReplyAddress, handle_errors
 from bot.features.responses import request_context, role_ids
 from bot.features.restrictions import check_channel
+from bot.i18n import N_, _, pgettext
 from bot.messages import captions, channels, components
 from bot.messages.discord_errors import DISCORD_ERRORS, describe
 from engine.contract import MAX_PROMPT_CHARS
@@ -35,10 +36,10 @@ _MODAL: Final = "changeit"
 _WORDS, _WHICH = "words", "which"
 _MAX_PICTURES: Final = 25
 """Options of a menu."""
-_NO_PICTURE: Final = (
+_NO_PICTURE: Final = N_(
     "There is no picture of mine in this message; Edit… takes pictures of others too."
 )
-_WHICH_PICTURE: Final = (
+_WHICH_PICTURE: Final = N_(
     "Which picture? Begin with its number, as in: #2 make it night. Or reply to a single picture."
 )
 _READ: Final = "👍"
@@ -56,7 +57,7 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
     """Respond with a modal: what to change."""
     result = await message_result.find(interaction, message)
     if result is None:
-        raise Refused(_NO_PICTURE)
+        raise Refused(_(_NO_PICTURE))
     await check_form(interaction)
     pictures = await _pictures(services(interaction), result)
     models = services(interaction).planner.models
@@ -70,23 +71,28 @@ def modal(
     """Asks what to change, and which of several pictures. Its custom id is its only state, so it
     also works after a restart."""
     custom_id = components.custom_id(_MODAL, result.job.id, result.nth or 0)
-    form = discord.ui.Modal(title="Change it", custom_id=custom_id)
+    form = discord.ui.Modal(title=pgettext("title", "Change it"), custom_id=custom_id)
     words = discord.ui.TextInput[discord.ui.Modal](
-        custom_id=_WORDS, placeholder="make it night", max_length=MAX_PROMPT_CHARS
+        custom_id=_WORDS,
+        placeholder=pgettext("label description", "make it night"),
+        max_length=MAX_PROMPT_CHARS,
     )
-    form.add_item(discord.ui.Label(text="What to change", component=words))
+    form.add_item(discord.ui.Label(text=pgettext("label", "What to change"), component=words))
     if len(pictures) > 1:
         which = discord.ui.Select[discord.ui.Modal](
             custom_id=_WHICH,
-            placeholder="One of them" if needs_number else "All of them",
+            placeholder=_("One of them") if needs_number else _("All of them"),
             required=needs_number,
             min_values=int(needs_number),
             options=[
-                discord.SelectOption(label=f"Picture {picture.nth}", value=str(picture.nth))
+                discord.SelectOption(
+                    label=pgettext("option", "Picture {number}").format(number=picture.nth),
+                    value=str(picture.nth),
+                )
                 for picture in pictures[:_MAX_PICTURES]
             ],
         )
-        form.add_item(discord.ui.Label(text="Which picture", component=which))
+        form.add_item(discord.ui.Label(text=pgettext("label", "Which picture"), component=which))
     form.stop()
     return form
 
@@ -106,7 +112,11 @@ async def on_submit(interaction: Interaction, match: re.Match[str]) -> None:
         if interaction.response.is_done():
             raise
         typed = captions.escape(words, MAX_PROMPT_CHARS)
-        raise Refused(f"{error}\nYou wrote: {typed}" if typed else str(error)) from error
+        raise Refused(
+            _("{error}\nYou wrote: {typed}").format(error=error, typed=typed)
+            if typed
+            else str(error)
+        ) from error
 
 
 # Replies
@@ -182,11 +192,11 @@ async def _plan(
     """What the words make of this picture, or of all of the job. Raises Refused."""
     words = rules.strip_invisible(words)
     if not words:
-        raise Refused(edit.NO_INSTRUCTION)
+        raise Refused(_(edit.NO_INSTRUCTION))
     pictures = await _pictures(bot, ShownJob(job, nth or None))
     if any(card.is_editor for card in bot.planner.models):
         if len(pictures) > 1:
-            raise Refused(_WHICH_PICTURE)
+            raise Refused(_(_WHICH_PICTURE))
         context = await bot.planner.changing_context(request, pictures[0])
         edited = edit.EditRequest(options=edit.instruction(words))
         return edit.KIND, preferred_plan(edit.plan, edited, context, edit.with_preference)

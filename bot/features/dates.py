@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from bot.errors import Refused
+from bot.i18n import _
 
 _AGO: Final = re.compile(r"(?P<count>[0-9]{1,3})\s*(?P<unit>[dw])", re.IGNORECASE)
 _DATE: Final = re.compile(r"(?P<year>20[0-9]{2})-(?P<month>[0-9]{1,2})(?:-(?P<day>[0-9]{1,2}))?")
@@ -33,8 +34,10 @@ def days(typed: str, now: datetime.datetime) -> tuple[float, float]:
     except (ValueError, OverflowError):
         pass
     raise Refused(
-        f"“{_plain(typed)}” is no day. Write a day as 2026-11-28, a month as 2026-11, or 7d for "
-        "seven days ago."
+        _(
+            "“{text}” is no day. Write a day as 2026-11-28, a month as 2026-11, or 7d "
+            "for seven days ago."
+        ).format(text=_plain(typed))
     )
 
 

@@ -8,16 +8,17 @@ from bot.domain.job import Job
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
 from bot.features.permissions import is_moderator
+from bot.i18n import N_, NP_, _
 from bot.messages.action_views import ActionScope
 
-_NOT_YOURS: Final = "Only the user who requested this and moderators can delete it."
+_NOT_YOURS: Final = N_("Only the user who requested this and moderators can delete it.")
 
 
-async def delete_message(interaction: Interaction, job: Job, _: int) -> None:
+async def delete_message(interaction: Interaction, job: Job, nth: int) -> None:
     """Delete the message with the menu; the picture stays in the history of its user."""
     user_id = interaction.user.id
     if not rules.can_cancel(job, user_id=user_id, is_moderator=is_moderator(interaction)):
-        raise Refused(_NOT_YOURS)
+        raise Refused(_(_NOT_YOURS))
     await interaction.response.defer()
     if interaction.message is not None:
         await withdraw(interaction.client, job, interaction.message.id)
@@ -36,8 +37,8 @@ exports: Final = Exports(
     actions=(
         Action(
             name="delete",
-            label="❌ Delete",
-            summary="Delete this message, for the user of the picture and for moderators",
+            label=NP_("button", "❌ Delete"),
+            summary=N_("Delete this message, for the user of the picture and for moderators"),
             scope=ActionScope.PICTURE,
             order=49,
             is_on_picture=lambda _: True,

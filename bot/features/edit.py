@@ -27,6 +27,7 @@ from bot.features.exports import Action, Component, Exports
 from bot.features.imagine import Count, Guidance, PromptText, Seed, Steps
 from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, request_context
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages import components
 from bot.messages.action_views import ActionScope
 from engine.contract import MAX_GUIDANCE, MAX_PROMPT_CHARS
@@ -40,8 +41,8 @@ _INSTRUCTION, _IMAGE_GUIDANCE = "instruction", "keep"
 _MAX_NUMBER_CHARS: Final = 12
 _MAX_UPLOADS: Final = 10
 """Of a message."""
-_NO_PICTURE: Final = "There is no picture in this message that I could edit."
-_GONE: Final = "The picture of this message is gone. Use Edit… in the Apps menu again."
+_NO_PICTURE: Final = N_("There is no picture in this message that I could edit.")
+_GONE: Final = N_("The picture of this message is gone. Use Edit… in the Apps menu again.")
 ImageGuidance = app_commands.Range[float, 0.0, MAX_GUIDANCE]
 
 
@@ -95,8 +96,8 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
             result,
             ask,
             menu=MENU,
-            placeholder="Edit…",
-            question="Edit which picture?",
+            placeholder=pgettext("placeholder", "Edit…"),
+            question=_("Edit which picture?"),
             refusal=_NO_PICTURE,
         )
         return
@@ -124,11 +125,11 @@ def upload_custom_id(nth: int) -> str:
 def modal(custom_id: str, image_guidance: float) -> discord.ui.Modal:
     """Asks what to change. Its custom id, and the message that it was opened from, are its only
     state, so it also works after a restart."""
-    form = discord.ui.Modal(title="Edit the picture", custom_id=custom_id)
+    form = discord.ui.Modal(title=pgettext("title", "Edit the picture"), custom_id=custom_id)
     instruction = discord.ui.TextInput[discord.ui.Modal](
         custom_id=_INSTRUCTION,
         style=discord.TextStyle.paragraph,
-        placeholder="make it night",
+        placeholder=pgettext("label description", "make it night"),
         max_length=MAX_PROMPT_CHARS,
     )
     keep = discord.ui.TextInput[discord.ui.Modal](
@@ -136,11 +137,11 @@ def modal(custom_id: str, image_guidance: float) -> discord.ui.Modal:
         default=f"{image_guidance:g}",
         max_length=_MAX_NUMBER_CHARS,
     )
-    form.add_item(discord.ui.Label(text="What to change", component=instruction))
+    form.add_item(discord.ui.Label(text=pgettext("label", "What to change"), component=instruction))
     form.add_item(
         discord.ui.Label(
-            text="How closely to keep the picture",
-            description="More keeps more of it, and changes less",
+            text=pgettext("label", "How closely to keep the picture"),
+            description=pgettext("label description", "More keeps more of it, and changes less"),
             component=keep,
         )
     )
@@ -153,7 +154,7 @@ def _request(interaction: Interaction, picture_url: str | None = None) -> edit.E
     keep = components.submitted_text(interaction, _IMAGE_GUIDANCE)
     return edit.EditRequest(
         options=edit.instruction(components.submitted_text(interaction, _INSTRUCTION)),
-        image_guidance=parse_number(keep, "image guidance", MAX_GUIDANCE),
+        image_guidance=parse_number(keep, _("image guidance"), MAX_GUIDANCE),
         picture_url=picture_url,
     )
 
@@ -180,7 +181,7 @@ async def _offer_uploads(
     for upload in uploads:
         sanitize.check_size(upload.size)
     await interaction.response.send_message(
-        "Edit this picture?" if len(uploads) == 1 else "Edit which picture?",
+        _("Edit this picture?") if len(uploads) == 1 else _("Edit which picture?"),
         embeds=[discord.Embed().set_image(url=upload.url) for upload in uploads[:_MAX_UPLOADS]],
         view=upload_view(len(uploads[:_MAX_UPLOADS])),
         ephemeral=True,
@@ -189,7 +190,11 @@ async def _offer_uploads(
 
 def upload_view(count: int) -> discord.ui.View:
     """A button for each of so many pictures."""
-    labels = ["✏️ Edit…"] if count == 1 else [f"✏️ Edit {nth + 1}" for nth in range(count)]
+    labels = (
+        [_("✏️ Edit…")]
+        if count == 1
+        else [_("✏️ Edit {nth}").format(nth=nth + 1) for nth in range(count)]
+    )
     return components.stateless_view(
         components.button(label, f"{_UPLOAD_BUTTON}:{nth}", row=nth // 5)
         for nth, label in enumerate(labels)
@@ -211,7 +216,7 @@ async def on_upload_modal_submit(interaction: Interaction, match: re.Match[str])
     urls = [embed.image.url for embed in embeds if embed.image.url]
     nth = int(match["nth"])
     if nth >= len(urls):
-        raise Refused(_GONE)
+        raise Refused(_(_GONE))
     context = await services(interaction).planner.context(request_context(interaction))
     await _start(interaction, _request(interaction, urls[nth]), context)
 
@@ -226,15 +231,15 @@ exports: Final = Exports(
     actions=(
         Action(
             name="edit",
-            label="✏️ Edit…",
-            summary="Say what to change, as in: make it night",
+            label=NP_("button", "✏️ Edit…"),
+            summary=N_("Say what to change, as in: make it night"),
             scope=ActionScope.PICTURE,
             order=30,
             is_on_picture=is_changeable,
             is_in_menu=True,
             handler=ask,
         ),
-        Action(name=MENU, label="Edit…", scope=ActionScope.PICTURE, handler=ask),
+        Action(name=MENU, label=NP_("button", "Edit…"), scope=ActionScope.PICTURE, handler=ask),
     ),
     components=(Component(rf"{_UPLOAD_BUTTON}:(?P<nth>[0-9])", ask_about_upload),),
     modals=(

@@ -19,14 +19,15 @@ from bot.features.responses import (
     defer_and_start,
     request_context,
 )
+from bot.i18n import N_, NP_, _
 from bot.messages.action_views import ActionScope, picture_menu_view
 
 ACTION: Final = "film"
 MENU: Final = "filmof"
 """Part of the custom ids of the menus in which the picture is chosen."""
-_NO_PICTURE: Final = (
-    "I find no picture of mine in this message. Use Film where the picture was painted, not on a "
-    "copy."
+_NO_PICTURE: Final = N_(
+    "I find no picture of mine in this message. Use Film where the picture was "
+    "painted, not on a copy."
 )
 
 
@@ -60,9 +61,11 @@ async def command(interaction: Interaction, message: discord.Message) -> None:
         return
     numbers = [picture.nth for picture in pictures if picture.unavailable_reason is None]
     if not numbers:
-        raise Refused("This message shows no picture that a film could be made of.")
-    view = picture_menu_view(MENU, result.job, numbers, "Film of…")
-    await interaction.response.send_message("A film of which picture?", view=view, ephemeral=True)
+        raise Refused(_("This message shows no picture that a film could be made of."))
+    view = picture_menu_view(MENU, result.job, numbers, _("Film of…"))
+    await interaction.response.send_message(
+        _("A film of which picture?"), view=view, ephemeral=True
+    )
 
 
 exports: Final = Exports(
@@ -70,14 +73,19 @@ exports: Final = Exports(
     actions=(
         Action(
             name=ACTION,
-            label="🎬 Film",
-            summary="A video of how it emerged from noise",
+            label=NP_("button", "🎬 Film"),
+            summary=N_("A video of how it emerged from noise"),
             scope=ActionScope.PICTURE,
             order=40,
             is_in_menu=True,
             is_on_picture=lambda picture: picture.unavailable_reason is None,
             handler=film_picture,
         ),
-        Action(name=MENU, label="Film of…", scope=ActionScope.PICTURE, handler=film_picture),
+        Action(
+            name=MENU,
+            label=NP_("button", "Film of…"),
+            scope=ActionScope.PICTURE,
+            handler=film_picture,
+        ),
     ),
 )

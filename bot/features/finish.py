@@ -11,6 +11,7 @@ from bot.domain.kinds import finish
 from bot.errors import Refused
 from bot.features.exports import Action, Exports
 from bot.features.responses import defer_and_start, request_context
+from bot.i18n import N_, NP_, _
 from bot.messages.action_views import ActionScope
 
 
@@ -23,7 +24,7 @@ async def finish_drafts(interaction: Interaction, job: Job, nth: int) -> None:
     finished = await planner.finished_drafts(plan_context.parents)
     rest = tuple(picture for picture in plan_context.parents if picture.id not in finished)
     if finished and not rest:
-        raise Refused(rules.FINISHED if all(finished.values()) else rules.FINISHING)
+        raise Refused(_(rules.FINISHED) if all(finished.values()) else _(rules.FINISHING))
     request = finish.FinishRequest(
         full_recipes=job.plan.full_recipes, prompt=job.plan.prompt, layout=job.plan.layout
     )
@@ -40,8 +41,8 @@ exports: Final = Exports(
     actions=(
         Action(
             name="finish",
-            label="✅ Finish",
-            summary="Paint the draft with all of its steps",
+            label=NP_("button", "✅ Finish"),
+            summary=N_("Paint the draft with all of its steps"),
             scope=ActionScope.JOB,
             order=1,
             is_possible=_is_draft,

@@ -12,6 +12,7 @@ from bot.domain.kinds import fork, steps
 from bot.domain.picture import Picture
 from bot.features.exports import Action, Component, Exports
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages import components
 from bot.messages.action_views import ActionScope, MenuOption
 from engine.contract import MAX_PROMPT_CHARS, Phase, Sampler, strip_steps
@@ -73,15 +74,20 @@ def modal(job_id: str, step: int, phase: Phase, samplers: Collection[Sampler]) -
     """Asks for the settings from a step on; the model takes these samplers. Its custom id is its
     only state, so it also works after a restart."""
     custom_id = components.custom_id(_MODAL, job_id, step)
-    form = discord.ui.Modal(title=f"On from step {step} with…", custom_id=custom_id)
+    form = discord.ui.Modal(
+        title=pgettext("title", "On from step {step} with…").format(step=step), custom_id=custom_id
+    )
     long = discord.TextStyle.paragraph
     for label, field in (
-        ("Prompt", _field(_PROMPT, phase.prompt, MAX_PROMPT_CHARS, style=long)),
-        ("Negative prompt", _field(_NEGATIVE, phase.negative, MAX_PROMPT_CHARS, style=long)),
-        ("Guidance, from 0 to 30", _field(_GUIDANCE, fork.guidance_text(phase), _MAX_NUMBER_CHARS)),
-        ("Sampler", _field(_SAMPLER, phase.sampler.value, _MAX_SAMPLER_CHARS)),
+        (_("Prompt"), _field(_PROMPT, phase.prompt, MAX_PROMPT_CHARS, style=long)),
+        (_("Negative prompt"), _field(_NEGATIVE, phase.negative, MAX_PROMPT_CHARS, style=long)),
+        (
+            _("Guidance, from 0 to 30"),
+            _field(_GUIDANCE, fork.guidance_text(phase), _MAX_NUMBER_CHARS),
+        ),
+        (_("Sampler"), _field(_SAMPLER, phase.sampler.value, _MAX_SAMPLER_CHARS)),
     ):
-        description = ", ".join(samplers) if label == "Sampler" else None
+        description = ", ".join(samplers) if label == _("Sampler") else None
         form.add_item(
             discord.ui.Label(text=label, description=_shortened(description), component=field)
         )
@@ -115,7 +121,7 @@ def _options(job: Job) -> list[MenuOption]:
     recipe = job.recipes[0].recipe
     total = recipe.executed_steps
     return [
-        MenuOption(step, f"After step {step} of {total}")
+        MenuOption(step, _("After step {step} of {total}").format(step=step, total=total))
         for step in strip_steps(recipe, job.plan.capture.strip)
     ]
 
@@ -128,8 +134,8 @@ exports: Final = Exports(
     actions=(
         Action(
             name="fork",
-            label="🕰 Fork",
-            summary="Go back to one of its steps, and on with other settings",
+            label=NP_("button", "🕰 Fork"),
+            summary=N_("Go back to one of its steps, and on with other settings"),
             scope=ActionScope.PICTURE,
             order=41,
             is_in_menu=True,
@@ -138,8 +144,8 @@ exports: Final = Exports(
         ),
         Action(
             name=_MENU,
-            label="Change from a step on…",
-            summary="Below the steps of a picture: go on from one with other settings",
+            label=NP_("button", "Change from a step on…"),
+            summary=N_("Below the steps of a picture: go on from one with other settings"),
             scope=ActionScope.JOB,
             menu=_options,
             handler=ask_for_settings,

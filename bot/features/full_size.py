@@ -12,6 +12,7 @@ from bot.domain.picture import Picture
 from bot.domain.visibility import visible_in
 from bot.features.exports import Action, Exports
 from bot.features.responses import check_not_blocked, respond_with_file, response_target
+from bot.i18n import NP_, _, pgettext
 from bot.messages import channels, components
 from bot.messages.action_views import ActionScope
 from bot.messages.message_links import message_url
@@ -47,17 +48,19 @@ async def _link(interaction: Interaction, earlier: Delivery) -> bool:
     """Respond with where the picture is shown; False if its message was deleted."""
     message_id, channel_id = earlier.target.message_id, earlier.target.channel_id
     if message_id is None:
-        where = "on its way"
+        where = _("on its way")
     else:
         is_token_only = channels.is_reached_by_token_only(interaction)
         messages = services(interaction).message_client
         if not is_token_only and not await messages.exists(channel_id, message_id):
             return False
-        where = f"here already: {message_url(earlier.target)}"
+        where = _("here already: {message_url}").format(message_url=message_url(earlier.target))
     again = components.custom_id(_AGAIN, earlier.job_id, earlier.nth or 0)
     await interaction.response.send_message(
-        f"Picture {earlier.nth} is {where}",
-        view=components.stateless_view([components.button("Show it again", again)]),
+        _("Picture {nth} is {where}").format(nth=earlier.nth, where=where),
+        view=components.stateless_view(
+            [components.button(pgettext("button", "Show it again"), again)]
+        ),
         ephemeral=True,
     )
     return True
@@ -94,7 +97,7 @@ exports: Final = Exports(
     actions=(
         Action(
             name=_AGAIN,
-            label="Show it again",
+            label=NP_("button", "Show it again"),
             scope=ActionScope.PICTURE,
             handler=show_again,
         ),

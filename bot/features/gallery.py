@@ -27,17 +27,18 @@ from bot.features.reaction_events import (
     request_context,
 )
 from bot.features.restrictions import check_reaction
+from bot.i18n import N_, _
 from bot.messages import gallery_access
 
 _STAR: Final = "⭐"
-_NO_GUILD: Final = "A gallery belongs to a server, so ⭐ does nothing in direct messages."
-_NO_GALLERY: Final = (
-    "This server has no gallery for pictures with a ⭐. Members who manage it can choose a channel "
-    "with /admin gallery."
+_NO_GUILD: Final = N_("A gallery belongs to a server, so ⭐ does nothing in direct messages.")
+_NO_GALLERY: Final = N_(
+    "This server has no gallery for pictures with a ⭐. Members who manage it can "
+    "choose a channel with /admin gallery."
 )
-_GONE: Final = (
-    "The gallery of this server was deleted, or I cannot see it. Members who manage the server can "
-    "choose another one with /admin gallery."
+_GONE: Final = N_(
+    "The gallery of this server was deleted, or I cannot see it. Members who manage "
+    "the server can choose another one with /admin gallery."
 )
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
 async def _post(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
     guild = client.get_guild(reaction.guild_id or 0)
     if guild is None:
-        raise Refused(_NO_GUILD)
+        raise Refused(_(_NO_GUILD))
     check_reaction(client, reaction)
     await client.services.moderation.check_not_blocked(guild.id, reaction.user_id)
     gallery = _gallery(client, guild)
@@ -102,7 +103,7 @@ def _gallery(client: BotClient, guild: discord.Guild) -> discord.abc.GuildChanne
     """Raises Refused if the guild has none."""
     settings = client.services.preferences.of(guild.id, None, None)
     if settings.gallery_channel_id is None:
-        raise Refused(_NO_GALLERY)
+        raise Refused(_(_NO_GALLERY))
     channel = guild.get_channel(settings.gallery_channel_id)
     if channel is None:
         raise Refused(_GONE)
@@ -110,5 +111,5 @@ def _gallery(client: BotClient, guild: discord.Guild) -> discord.abc.GuildChanne
 
 
 exports: Final = Exports(
-    reactions={_STAR: "Post it to the gallery of the server"}, on_reaction_add=(on_add,)
+    reactions={_STAR: N_("Post it to the gallery of the server")}, on_reaction_add=(on_add,)
 )

@@ -10,6 +10,7 @@ from bot.context import Interaction
 from bot.errors import Refused
 from bot.features.exports import Component, Exports
 from bot.features.places import everywhere, is_offered
+from bot.i18n import _, command_name
 from bot.messages import captions, channels, help_pages
 from bot.messages.help_pages import Contents, RootCommand, Topic
 
@@ -20,8 +21,14 @@ _MAX_NAME: Final = 70
 async def complete(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
     """The commands that contain what was typed."""
     part = typed.strip().lstrip("/").casefold()
-    names = [name for name in _contents(interaction).commands if part in name]
-    return [app_commands.Choice(name=f"/{name}", value=name) for name in names][:_MAX_CHOICES]
+    commands = _contents(interaction).commands
+    names = {name: command_name(name) for name in commands}
+    choices = [
+        app_commands.Choice(name=f"/{shown}", value=name)
+        for name, shown in names.items()
+        if part in name or part in shown
+    ]
+    return choices[:_MAX_CHOICES]
 
 
 @app_commands.command(name="help", description="Show what I can do, and the options of a command")
@@ -61,7 +68,9 @@ def _pages(contents: Contents, subject: str) -> list[str]:
     described = contents.commands.get(subject.removeprefix("/"))
     if described is None:
         name = captions.escape(subject, _MAX_NAME)
-        raise Refused(f"There is no command {name} here. /help alone lists all.")
+        raise Refused(
+            _("There is no command {name} here. /help alone lists all.").format(name=name)
+        )
     return help_pages.command_pages(described)
 
 

@@ -23,6 +23,7 @@ from bot.features.dates import days
 from bot.features.exports import Component, Exports
 from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, defer_privately, defer_update
+from bot.i18n import _
 from bot.messages import channels, history_texts
 from engine.contract.infotext import public_model_name
 
@@ -69,7 +70,7 @@ async def command(
         until=days(until, now)[1] if until else FAR_FUTURE,
     )
     if chosen.since >= chosen.until:
-        raise Refused("`since` is after `until`, so no result can be between them.")
+        raise Refused(_("`since` is after `until`, so no result can be between them."))
     await defer_privately(interaction)
     await _respond(interaction, chosen, 0)
 
@@ -78,7 +79,7 @@ def _checked_words(words: str) -> str:
     """Raise Refused if they do not fit into the custom id of a button."""
     words = " ".join(rules.strip_invisible(words).split())
     if len(words.encode("utf-16-le")) // 2 > MAX_WORDS:
-        raise Refused(f"Search for at most {MAX_WORDS} characters.")
+        raise Refused(_("Search for at most {limit} characters.").format(limit=MAX_WORDS))
     return words
 
 
@@ -92,9 +93,13 @@ async def _model(interaction: Interaction, typed: str | None) -> str:
         if requested in (name.casefold()[:_MAX_CHOICE], public_model_name(name).casefold()):
             return name
     if not names:
-        raise Refused(history_texts.NOTHING)
+        raise Refused(_(history_texts.NOTHING))
     offered = ", ".join(public_model_name(name) for name in names[:10])
-    raise Refused(f"You have no results of that model. These have painted yours: {offered}.")
+    raise Refused(
+        _("You have no results of that model. These have painted yours: {offered}.").format(
+            offered=offered
+        )
+    )
 
 
 async def _respond(interaction: Interaction, chosen: HistoryFilter, number: int) -> None:
@@ -103,7 +108,7 @@ async def _respond(interaction: Interaction, chosen: HistoryFilter, number: int)
     page = await history.page(user_id, chosen, number)
     if not page.jobs:
         is_any = chosen != HistoryFilter()
-        text = history_texts.NO_MATCH if is_any else history_texts.NOTHING
+        text = _(history_texts.NO_MATCH) if is_any else _(history_texts.NOTHING)
         await interaction.edit_original_response(content=text, attachments=[], view=None)
         return
     await interaction.edit_original_response(

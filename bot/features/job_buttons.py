@@ -10,9 +10,10 @@ from bot.context import Interaction, services
 from bot.errors import Refused
 from bot.features.exports import Action, Component
 from bot.features.responses import show_pressed
+from bot.i18n import N_, _
 from bot.messages.components import MORE, job_pattern
 
-_UNKNOWN: Final = "That option no longer works. Press U below the result to get a new menu."
+_UNKNOWN: Final = N_("That option no longer works. Press U below the result to get a new menu.")
 
 
 def job_components(actions: Sequence[Action]) -> Component:
@@ -27,7 +28,7 @@ def job_components(actions: Sequence[Action]) -> Component:
         elif not _is_button(interaction):
             nth = _chosen_number(interaction)
         if name not in by_name:
-            raise Refused(_UNKNOWN)
+            raise Refused(_(_UNKNOWN))
         await by_name[name].handler(interaction, job, nth)
         if by_name[name].is_marked and _is_button(interaction):
             await show_pressed(interaction)

@@ -16,11 +16,12 @@ from bot.features.exports import Action, Exports
 from bot.features.picture_option import can_view
 from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, defer_privately
+from bot.i18n import N_, NP_, _
 from bot.messages import alt_texts, captions, channels
 from bot.messages.action_views import ActionScope
 from bot.messages.family_trees import FamilyPictures
 
-_ALONE: Final = "This picture has no relatives: it was made from no other, and none from it."
+_ALONE: Final = N_("This picture has no relatives: it was made from no other, and none from it.")
 
 
 @app_commands.command(
@@ -55,7 +56,7 @@ async def _show(interaction: Interaction, picture_id: str, *, is_shown: bool = F
         picture_id, viewer_id=interaction.user.id
     )
     if len(family.members) == 1:
-        await interaction.edit_original_response(content=_ALONE)
+        await interaction.edit_original_response(content=_(_ALONE))
         return
     await interaction.edit_original_response(
         content=_caption(family), attachments=[await _file(interaction, family)]
@@ -65,8 +66,14 @@ async def _show(interaction: Interaction, picture_id: str, *, is_shown: bool = F
 def _caption(family: FamilyPictures) -> str:
     picture = family.members[family.picture_id].picture
     words = "" if picture is None else captions.words(picture.recipe)
-    more = f" · {family.left_out} more not shown" if family.left_out else ""
-    return f"🌳 {words} · {len(family.members)} pictures{more}"
+    more = (
+        _(" · {left_out} more not shown").format(left_out=family.left_out)
+        if family.left_out
+        else ""
+    )
+    return _("🌳 {words} · {count} pictures{more}").format(
+        words=words, count=len(family.members), more=more
+    )
 
 
 async def _file(interaction: Interaction, family: FamilyPictures) -> discord.File:
@@ -91,8 +98,8 @@ exports: Final = Exports(
     actions=(
         Action(
             name="family",
-            label="🌳 Family",
-            summary="What it was made from, and what was made from it",
+            label=NP_("button", "🌳 Family"),
+            summary=N_("What it was made from, and what was made from it"),
             scope=ActionScope.PICTURE,
             order=42,
             is_in_menu=True,

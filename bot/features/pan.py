@@ -9,15 +9,16 @@ from bot.domain.job import Job
 from bot.domain.kinds import pan
 from bot.features.changing import change_picture, is_changeable
 from bot.features.exports import Action, Exports
+from bot.i18n import N_, NP_
 from bot.messages.action_views import ActionScope
 
-_PLACES: Final = {
-    Direction.LEFT: ("⬅️", "left of"),
-    Direction.RIGHT: ("➡️", "right of"),
-    Direction.UP: ("⬆️", "above"),
-    Direction.DOWN: ("⬇️", "below"),
+_TEXTS: Final = {
+    Direction.LEFT: (NP_("button", "⬅️ Pan left"), N_("Paint what is left of it")),
+    Direction.RIGHT: (NP_("button", "➡️ Pan right"), N_("Paint what is right of it")),
+    Direction.UP: (NP_("button", "⬆️ Pan up"), N_("Paint what is above it")),
+    Direction.DOWN: (NP_("button", "⬇️ Pan down"), N_("Paint what is below it")),
 }
-"""An arrow, and where it points."""
+"""Labels, and what they mean."""
 
 
 async def pan_to(direction: Direction, interaction: Interaction, job: Job, nth: int) -> None:
@@ -30,14 +31,14 @@ exports: Final = Exports(
     actions=tuple(
         Action(
             name=f"pan{direction}",
-            label=f"{arrow} Pan {direction}",
-            summary=f"Paint what is {place} it",
+            label=label,
+            summary=summary,
             scope=ActionScope.PICTURE,
             order=33 + number,
             is_on_picture=is_changeable,
             is_in_menu=True,
             handler=partial(pan_to, direction),
         )
-        for number, (direction, (arrow, place)) in enumerate(_PLACES.items())
+        for number, (direction, (label, summary)) in enumerate(_TEXTS.items())
     )
 )

@@ -6,17 +6,22 @@ import discord
 
 from bot.context import BotClient, Interaction
 from bot.errors import Refused
+from bot.i18n import N_, _
 from bot.messages.channels import is_reached_by_token_only, is_token_only
 
 _PERMISSION_NAMES: Final = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "send_messages_in_threads": "Send Messages in Threads",
-    "attach_files": "Attach Files",
-    "read_message_history": "Read Message History",
-    "manage_threads": "Manage Threads",
-    "send_polls": "Create Polls",
+    "view_channel": N_("View Channel"),
+    "send_messages": N_("Send Messages"),
+    "send_messages_in_threads": N_("Send Messages in Threads"),
+    "attach_files": N_("Attach Files"),
+    "read_message_history": N_("Read Message History"),
+    "manage_threads": N_("Manage Threads"),
+    "send_polls": N_("Create Polls"),
 }
+
+
+_IN_FORUMS: Final = {"Send Messages": N_("Create Posts")}
+"""What permissions are called in forums."""
 
 
 class CannotReply(Refused):
@@ -36,7 +41,7 @@ def is_moderator(interaction: Interaction) -> bool:
 def check_moderator(interaction: Interaction) -> None:
     """Raise Refused unless the user may delete other users' messages here."""
     if not is_moderator(interaction):
-        raise Refused("Only moderators (with the permission Manage Messages) can do this.")
+        raise Refused(_("Only moderators (with the permission Manage Messages) can do this."))
 
 
 def moderated_guild(interaction: Interaction) -> int:
@@ -46,7 +51,7 @@ def moderated_guild(interaction: Interaction) -> int:
     """
     permissions = interaction.permissions
     if interaction.guild_id is None or not (permissions.manage_guild or can_moderate(permissions)):
-        raise Refused("Only members who manage or moderate this server can do this.")
+        raise Refused(_("Only members who manage or moderate this server can do this."))
     return interaction.guild_id
 
 
@@ -58,7 +63,7 @@ def can_manage(permissions: discord.Permissions) -> bool:
 def managed_guild(interaction: Interaction) -> int:
     """The guild of a command. Raises Refused for users who do not manage it."""
     if interaction.guild_id is None or not can_manage(interaction.permissions):
-        raise Refused("Only members with the permission Manage Server can do this.")
+        raise Refused(_("Only members with the permission Manage Server can do this."))
     return interaction.guild_id
 
 
@@ -68,8 +73,12 @@ def check_can_post(
     in_thread: bool,
     replies: bool = False,
     is_locked: bool = False,
+    place: str = "",
 ) -> None:
-    """Raise Refused, naming what is missing, unless the bot may post pictures with these."""
+    """Raise Refused, naming what is missing, unless the bot may post pictures with these.
+
+    `place` is what the channel is called if it is another one than that of the response.
+    """
     if permissions.administrator:
         return
     needed = ["view_channel", "send_messages_in_threads" if in_thread else "send_messages"]
@@ -79,10 +88,12 @@ def check_can_post(
         needed += ["manage_threads"] if is_locked else []
     missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
     if missing:
-        raise Refused(
-            f"I need the permission {' and '.join(missing)} in this channel to post pictures, so "
-            "nothing was queued. An admin of this server can allow it."
+        sentence = _(
+            "I need the permission {names} in {channel} to post pictures, so nothing was "
+            "queued. An admin of this server can allow it."
         )
+        names = _(" and ").join(_(name) for name in missing)
+        raise Refused(sentence.format(names=names, channel=place or _("this channel")))
 
 
 def check_can_show(permissions: discord.Permissions, channel: discord.abc.GuildChannel) -> None:
@@ -93,31 +104,35 @@ def check_can_show(permissions: discord.Permissions, channel: discord.abc.GuildC
     if all(getattr(permissions, name) for name in needed):  # the others depend on these
         needed = ["attach_files", "read_message_history"] if is_forum else ["attach_files"]
     missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
-    if is_forum and "Send Messages" in missing:
-        missing[missing.index("Send Messages")] = "Create Posts"
+    if is_forum:
+        missing = [_IN_FORUMS.get(name, name) for name in missing]
     if missing and not permissions.administrator:
-        raise Refused(
-            f"I need the permission {' and '.join(missing)} in <#{channel.id}> to post pictures "
-            "there. An admin of this server can allow it."
+        sentence = _(
+            "I need the permission {names} in {channel} to post pictures there. An admin "
+            "of this server can allow it."
         )
+        names = _(" and ").join(_(name) for name in missing)
+        raise Refused(sentence.format(names=names, channel=f"<#{channel.id}>"))
 
 
 def check_gallery(channel: object) -> None:
     """Raise Refused unless this is a text channel or a forum that the bot may post pictures in."""
     if not isinstance(channel, discord.TextChannel | discord.ForumChannel):
-        raise Refused("The gallery can be a text channel or a forum.")
+        raise Refused(_("The gallery can be a text channel or a forum."))
     check_can_show(channel.permissions_for(channel.guild.me), channel)
 
 
-def check_not_timed_out(me: discord.Member | None) -> None:
+def check_not_timed_out(me: discord.Member | None, place: str = "") -> None:
     """Raise Refused during a timeout of the bot; `me` is its member, as far as it is known."""
     if me is None or me.timed_out_until is None or me.guild_permissions.administrator:
         return
     if me.is_timed_out():
         until = discord.utils.format_dt(me.timed_out_until)
         raise Refused(
-            f"A moderator of this server has timed me out until {until}: I cannot post in this "
-            "channel, so nothing was queued."
+            _(
+                "A moderator of this server has timed me out until {until}: I cannot "
+                "post in {channel}, so nothing was queued."
+            ).format(until=until, channel=place or _("this channel"))
         )
 
 
@@ -140,8 +155,11 @@ def check_can_poll(interaction: Interaction) -> None:
     """Raise Refused, naming what is missing, unless the bot may send a poll and read its result."""
     if is_reached_by_token_only(interaction):
         raise Refused(
-            "I am no member of this server, so I cannot read the result of a poll here. Leave out "
-            "the option poll, or ask an admin to add my bot user to the server."
+            _(
+                "I am no member of this server, so I cannot read the result of a poll "
+                "here. Leave out the option poll, or ask an admin to add my bot user to "
+                "the server."
+            )
         )
     permissions = interaction.app_permissions
     if interaction.guild_id is None or permissions.administrator:
@@ -149,10 +167,11 @@ def check_can_poll(interaction: Interaction) -> None:
     needed = ("send_polls", "read_message_history")
     missing = [_PERMISSION_NAMES[name] for name in needed if not getattr(permissions, name)]
     if missing:
-        raise Refused(
-            f"I need the permission {' and '.join(missing)} in this channel for a poll. An admin "
-            "of this server can allow it."
+        sentence = _(
+            "I need the permission {names} in this channel for a poll. An admin of this "
+            "server can allow it."
         )
+        raise Refused(sentence.format(names=_(" and ").join(_(name) for name in missing)))
 
 
 def check_author_can_post(interaction: Interaction) -> None:
@@ -163,7 +182,7 @@ def check_author_can_post(interaction: Interaction) -> None:
     in_thread = isinstance(interaction.channel, discord.Thread)
     name = "send_messages_in_threads" if in_thread else "send_messages"
     if not getattr(permissions, name):
-        raise Refused("You may not write in this channel, so nothing is shown here.")
+        raise Refused(_("You may not write in this channel, so nothing is shown here."))
 
 
 def _cached_permissions(interaction: Interaction) -> discord.Permissions | None:
@@ -189,11 +208,14 @@ def check_can_reply_in(client: BotClient, guild_id: int | None, channel_id: int)
     is_thread = isinstance(channel, discord.Thread)
     is_locked = isinstance(channel, discord.Thread) and channel.locked
     permissions = channel.permissions_for(guild.me)
+    place = f"<#{channel.id}>"
     try:
-        check_not_timed_out(guild.me)
-        check_can_post(permissions, in_thread=is_thread, replies=True, is_locked=is_locked)
+        check_not_timed_out(guild.me, place)
+        check_can_post(
+            permissions, in_thread=is_thread, replies=True, is_locked=is_locked, place=place
+        )
     except Refused as error:
-        raise CannotReply(str(error).replace("this channel", f"<#{channel.id}>")) from None
+        raise CannotReply(str(error)) from None
 
 
 async def is_moderator_by_reaction(

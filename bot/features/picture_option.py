@@ -12,6 +12,7 @@ from bot.domain import rules
 from bot.domain.job import Job, ShownJob
 from bot.domain.picture import Picture
 from bot.errors import Refused
+from bot.i18n import N_, _
 from bot.messages import history_texts
 from bot.messages.message_links import message_id_in
 
@@ -25,9 +26,9 @@ _MAX_CHOICE_PROMPT: Final = 60
 """Discord shows 100 characters of a choice."""
 _MAX_CHOICE: Final = 100
 _DATE: Final = len(" · 2026-11-28 07:30")
-_NO_PICTURE: Final = (
-    "That is no picture of mine. Give the id of a picture or of a job, or the link of a message "
-    "that shows one (Copy Message Link)."
+_NO_PICTURE: Final = N_(
+    "That is no picture of mine. Give the id of a picture or of a job, or the link "
+    "of a message that shows one (Copy Message Link)."
 )
 
 
@@ -47,9 +48,9 @@ async def find(interaction: Interaction, text: str) -> ShownJob:
         result = None
     if result is None:
         is_picture = name is not None and name["nth"] is not None
-        raise Refused(rules.UNKNOWN_PICTURE if is_picture else _NO_PICTURE)
+        raise Refused(_(rules.UNKNOWN_PICTURE) if is_picture else _NO_PICTURE)
     if not can_view(interaction, result.job):
-        raise Refused(rules.UNKNOWN_PICTURE)
+        raise Refused(_(rules.UNKNOWN_PICTURE))
     return result
 
 
@@ -86,7 +87,10 @@ async def complete(interaction: Interaction, typed: str) -> list[app_commands.Ch
     trees, user_id = services(interaction).family_trees, interaction.user.id
     choices = [
         app_commands.Choice(
-            name=f"{_prompt(p)} · picture {p.nth} · seed {p.recipe.seed}", value=p.id
+            name=_("{prompt} · picture {nth} · seed {seed}").format(
+                prompt=_prompt(p), nth=p.nth, seed=p.recipe.seed
+            ),
+            value=p.id,
         )
         for p in await trees.latest(user_id, 4 * _MAX_CHOICES)
     ]
@@ -109,4 +113,4 @@ def _date(job: Job) -> str:
 
 
 def _prompt(picture: Picture) -> str:
-    return picture.recipe.prompt[:_MAX_CHOICE_PROMPT] or "without words"
+    return picture.recipe.prompt[:_MAX_CHOICE_PROMPT] or _("without words")

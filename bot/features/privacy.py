@@ -10,6 +10,7 @@ from bot.context import Interaction, services
 from bot.features import places
 from bot.features.exports import Component, Exports
 from bot.features.responses import defer_privately
+from bot.i18n import _, pgettext
 from bot.messages import components, privacy_text
 from bot.messages.message_content import OutgoingFile
 from bot.messages.upload_limits import REQUEST_LIMIT
@@ -58,7 +59,7 @@ async def _delete(interaction: Interaction) -> None:
 
 
 async def _keep(interaction: Interaction) -> None:
-    await interaction.response.edit_message(content="Nothing was deleted.", view=None)
+    await interaction.response.edit_message(content=_("Nothing was deleted."), view=None)
 
 
 _ACTIONS: Final = {DELETE: _delete, KEEP: _keep}
@@ -71,9 +72,11 @@ def custom_id(action: str) -> str:
 
 def confirmation_view() -> discord.ui.View:
     """Delete or keep."""
-    delete = components.button("Delete everything", custom_id(DELETE))
+    delete = components.button(pgettext("button", "Delete everything"), custom_id(DELETE))
     delete.style = discord.ButtonStyle.danger
-    return components.stateless_view([delete, components.button("Keep it", custom_id(KEEP))])
+    return components.stateless_view(
+        [delete, components.button(pgettext("button", "Keep it"), custom_id(KEEP))]
+    )
 
 
 async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
@@ -84,7 +87,7 @@ async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
 def _group() -> app_commands.Group:
     group = app_commands.Group(
         name="privacy",
-        description="What I store about you",
+        description=_("What I store about you"),
         allowed_contexts=places.CONTEXTS,
         allowed_installs=places.INSTALLS,
     )

@@ -14,13 +14,14 @@ from bot.features.exports import Component, Exports
 from bot.features.permissions import can_moderate, is_moderator
 from bot.features.places import everywhere
 from bot.features.responses import defer_privately
+from bot.i18n import N_, _
 from bot.messages import queue_panel
 from bot.messages.queue_panel import Scope
 from bot.services.queue_view import Queue
 
-_CANCELLED: Final = "✖ Cancelled."
-_ENDED: Final = "That job has ended already."
-_NOT_YOURS: Final = "Only the user who requested that job and moderators can cancel it."
+_CANCELLED: Final = N_("✖ Cancelled.")
+_ENDED: Final = N_("That job has ended already.")
+_NOT_YOURS: Final = N_("Only the user who requested that job and moderators can cancel it.")
 
 
 @app_commands.command(name="queue", description="Show your jobs that wait or are painted")
@@ -51,8 +52,8 @@ async def _cancel(interaction: Interaction, job_id: str) -> str:
         job, user_id=interaction.user.id, is_moderator=_moderates(interaction, job)
     )
     if not is_allowed:
-        return _NOT_YOURS
-    return _CANCELLED if await services(interaction).job_service.cancel(job) else _ENDED
+        return _(_NOT_YOURS)
+    return _(_CANCELLED) if await services(interaction).job_service.cancel(job) else _(_ENDED)
 
 
 async def _queue(interaction: Interaction, scope: Scope) -> Queue:

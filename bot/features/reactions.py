@@ -26,6 +26,7 @@ from bot.features.reaction_events import (
     request_context,
 )
 from bot.features.restrictions import check_reaction
+from bot.i18n import N_, _
 from bot.messages import message_parser
 
 _VARY: Final = "🔁"
@@ -89,7 +90,7 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
     if nth is not None and result.nth is None:
         pictures = [picture for picture in pictures if picture.nth == nth]
     if not pictures:
-        raise Refused("There is no such picture here.")
+        raise Refused(_("There is no such picture here."))
     check_can_reply(client, reaction)
     context = request_context(client, reaction)
     plan_context = await client.services.planner.context(context, pictures)
@@ -99,7 +100,7 @@ async def _vary(client: BotClient, reaction: Reaction, result: ShownJob, nth: in
 
 async def _reroll(client: BotClient, reaction: Reaction, result: ShownJob) -> None:
     if not result.job.has_ended:
-        raise Refused("This is not finished yet.")
+        raise Refused(_("This is not finished yet."))
     check_can_reply(client, reaction)
     context = request_context(client, reaction)
     kind, plan = await client.services.planner.replan(result.job, context, result.nth)
@@ -158,12 +159,12 @@ async def _handle_on_deleted(client: BotClient, reaction: Reaction, emoji: str) 
 
 exports: Final = Exports(
     reactions={
-        _VARY: "Vary all pictures",
-        "1️⃣ – 🔟": "Vary this picture",
-        _REROLL: "Paint the same again with other seeds",
-        "✉️": "Get the pictures by direct message",
-        _DELETE: "Delete the message, for its author and for moderators",
-        _REPORT: "Report the pictures to the moderators",
+        _VARY: N_("Vary all pictures"),
+        "1️⃣ – 🔟": N_("Vary this picture"),
+        _REROLL: N_("Paint the same again with other seeds"),
+        "✉️": N_("Get the pictures by direct message"),
+        _DELETE: N_("Delete the message, for its author and for moderators"),
+        _REPORT: N_("Report the pictures to the moderators"),
     },
     on_reaction_add=(on_add,),
     on_reaction_remove=(on_remove,),

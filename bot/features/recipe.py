@@ -26,17 +26,18 @@ from bot.features.responses import (
     defer_privately,
     request_context,
 )
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages import components, recipe_texts
 from bot.messages.action_views import ActionScope
 from engine.contract import Work
 from engine.contract.metadata import Metadata
 
 PAINT_ID: Final = f"{components.VERSION}:recipe:paint"
-_ONE_OPTION: Final = (
+_ONE_OPTION: Final = N_(
     "Give either `picture`, an id or the link of a message, or `file`, with a recipe inside."
 )
 _FILE_SUFFIXES: Final = (".png", ".webp", ".jpg", ".jpeg")
-_NO_RECIPE: Final = "That message shows no picture whose recipe I know."
+_NO_RECIPE: Final = N_("That message shows no picture whose recipe I know.")
 
 
 @app_commands.context_menu(name="Show recipe")
@@ -55,7 +56,7 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
         file for file in message.attachments if file.filename.lower().endswith(_FILE_SUFFIXES)
     ]
     if not uploads:
-        raise Refused(_NO_RECIPE)
+        raise Refused(_(_NO_RECIPE))
     await _show_upload(interaction, uploads[0])
 
 
@@ -76,7 +77,7 @@ async def command(
     """The response is private."""
     await check_not_blocked(interaction)
     if (picture is None) == (file is None):
-        raise Refused(_ONE_OPTION)
+        raise Refused(_(_ONE_OPTION))
     if file is not None:
         await _show_upload(interaction, file)
     elif picture is not None:
@@ -103,7 +104,7 @@ async def _show_upload(interaction: Interaction, upload: discord.Attachment) -> 
     offer = await _offer(interaction, metadata)
     recipes = [recipe.recipe for recipe in offer.plan.recipes]
     text = _describe(interaction, recipes, range(1, len(recipes) + 1), offer.notes)
-    paint = components.button("🎨 Paint", PAINT_ID)
+    paint = components.button(pgettext("button", "🎨 Paint"), PAINT_ID)
     await interaction.edit_original_response(
         content=text.content,
         attachments=_files(recipes),
@@ -136,7 +137,7 @@ def _files(recipes: Sequence[Work]) -> list[discord.File]:
     return [discord.File(io.BytesIO(data), recipe_texts.FILE_NAME)]
 
 
-async def paint(interaction: Interaction, _: re.Match[str]) -> None:
+async def paint(interaction: Interaction, match: re.Match[str]) -> None:
     """Paint the recipes in the file of the message, which is the only state of the button.
 
     They are checked as those of any file.
@@ -145,7 +146,7 @@ async def paint(interaction: Interaction, _: re.Match[str]) -> None:
     files = [] if message is None else message.attachments
     urls = [file.url for file in files if file.filename == recipe_texts.FILE_NAME]
     if not urls:
-        raise Refused("The recipe of this message is gone. Use /recipe again.")
+        raise Refused(_("The recipe of this message is gone. Use /recipe again."))
     context = request_context(interaction)
     message_id = await defer(interaction)  # first: Discord waits 3 seconds, the download may last
     if message_id is None:
@@ -163,8 +164,8 @@ exports: Final = Exports(
     actions=(
         Action(
             name="recipeof",
-            label="📋 Recipe",
-            summary="Its prompt, seed and settings, to copy",
+            label=NP_("button", "📋 Recipe"),
+            summary=N_("Its prompt, seed and settings, to copy"),
             scope=ActionScope.PICTURE,
             order=43,
             is_on_picture=lambda _: True,

@@ -14,6 +14,7 @@ from bot.domain.kinds.imagine import parse
 from bot.domain.prompt_flags import FlaggedPrompt
 from bot.features.changing import check_form, is_changeable, picture_to_change, start
 from bot.features.exports import Action, Component, Exports
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages import components
 from bot.messages.action_views import ActionScope
 from engine.contract import MAX_PROMPT_CHARS
@@ -34,16 +35,17 @@ def modal(job_id: str, nth: int, prompt: str) -> discord.ui.Modal:
     """Asks where to paint, and what. Its custom id is its only state, so it also works after a
     restart."""
     form = discord.ui.Modal(
-        title=f"Vary a region of picture {nth}", custom_id=components.custom_id(_MODAL, job_id, nth)
+        title=pgettext("title", "Vary a region of picture {nth}").format(nth=nth),
+        custom_id=components.custom_id(_MODAL, job_id, nth),
     )
     where = discord.ui.Select[discord.ui.Modal](
         custom_id=_WHERE,
-        placeholder="One or more parts",
+        placeholder=pgettext("placeholder", "One or more parts"),
         min_values=0,
         max_values=len(region.CELLS),
         required=False,
         options=[
-            discord.SelectOption(label=name.capitalize(), value=str(number))
+            discord.SelectOption(label=_(name).capitalize(), value=str(number))
             for number, name in enumerate(region.CELLS)
         ],
     )
@@ -57,15 +59,20 @@ def modal(job_id: str, nth: int, prompt: str) -> discord.ui.Modal:
         required=bool(prompt),
         max_length=MAX_PROMPT_CHARS,
     )
-    form.add_item(discord.ui.Label(text="Where to paint", component=where))
+    form.add_item(discord.ui.Label(text=pgettext("label", "Where to paint"), component=where))
     form.add_item(
         discord.ui.Label(
-            text="Or a mask",
-            description="White or transparent where to paint; as high and wide as the picture",
+            text=pgettext("label", "Or a mask"),
+            description=pgettext(
+                "label description",
+                "White or transparent where to paint; as high and wide as the picture",
+            ),
             component=mask,
         )
     )
-    form.add_item(discord.ui.Label(text="What the picture should show", component=words))
+    form.add_item(
+        discord.ui.Label(text=pgettext("label", "What the picture should show"), component=words)
+    )
     form.stop()
     return form
 
@@ -101,8 +108,8 @@ exports: Final = Exports(
     actions=(
         Action(
             name="region",
-            label="🖌 Vary region",
-            summary="Paint a part of it again: choose the part, or upload a mask",
+            label=NP_("button", "🖌 Vary region"),
+            summary=N_("Paint a part of it again: choose the part, or upload a mask"),
             scope=ActionScope.PICTURE,
             order=31,
             is_on_picture=is_changeable,

@@ -22,13 +22,14 @@ from bot.features.changing import check_form
 from bot.features.exports import Action, Component, Exports
 from bot.features.places import everywhere
 from bot.features.responses import check_not_blocked, defer_and_start, request_context
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages import components, remix_forms
 from bot.messages.action_views import ActionScope
 from engine.contract import Edit, Inpaint, ModelCard, Outpaint
 
 _FORM, _REOPEN = "remix", "reopen"
 """Before the noise in custom ids."""
-_GONE: Final = "What you had typed is gone. Press ✏️ Remix again."
+_GONE: Final = N_("What you had typed is gone. Press ✏️ Remix again.")
 
 
 @app_commands.context_menu(name="Remix ✏️")
@@ -37,7 +38,7 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
     """In the Apps menu of a message, also of an old one without the button."""
     result = await message_result.find(interaction, message)
     if result is None:
-        raise Refused(remix.NO_PICTURE)
+        raise Refused(_(remix.NO_PICTURE))
     await ask(interaction, result.job, result.nth or 0)
 
 
@@ -80,7 +81,9 @@ def form_id(job_id: str, nth: int, noise: Noise) -> str:
 def correction_view(job_id: str, nth: int, noise: Noise) -> discord.ui.View:
     """The button that opens a form again, below what was typed."""
     custom_id = components.custom_id(f"{_REOPEN}{noise}", job_id, nth)
-    return components.stateless_view([components.button("✏️ Correct it", custom_id)])
+    return components.stateless_view(
+        [components.button(pgettext("button", "✏️ Correct it"), custom_id)]
+    )
 
 
 def _pattern(prefix: str) -> str:
@@ -151,9 +154,9 @@ exports: Final = Exports(
     actions=(
         Action(
             name="remix",
-            label="✏️ Remix",
+            label=NP_("button", "✏️ Remix"),
             short_label="✏️",
-            summary="Paint it again with other words or settings, from a form",
+            summary=N_("Paint it again with other words or settings, from a form"),
             scope=ActionScope.JOB,
             order=12,
             is_added_to_result=lambda _: True,

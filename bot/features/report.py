@@ -14,14 +14,16 @@ from bot.errors import Refused
 from bot.features import report_cards
 from bot.features.exports import Component, Exports
 from bot.features.responses import defer_privately
+from bot.i18n import N_, pgettext
 from bot.messages import components, message_parser
 
 _MODAL_PATTERN: Final = rf"{components.VERSION}:report:(?P<message>[0-9]{{1,20}})"
 _REASON: Final = "reason"
-_SHOWN: Final = "Thank you. The moderators of this server have received your report."
-_STORED: Final = (
-    "Thank you. Your report is saved, but I could not show it to the moderators: this server has "
-    "no channel for reports, or I cannot write to it. Its admins can see it in /admin audit."
+_SHOWN: Final = N_("Thank you. The moderators of this server have received your report.")
+_STORED: Final = N_(
+    "Thank you. Your report is saved, but I could not show it to the moderators: "
+    "this server has no channel for reports, or I cannot write to it. Its admins can "
+    "see it in /admin audit."
 )
 log = logging.getLogger(__name__)
 
@@ -46,14 +48,20 @@ def custom_id(message_id: int) -> str:
 
 def modal(message_id: int) -> discord.ui.Modal:
     """Asks for the reason. Its custom id is its only state, so it also works after a restart."""
-    form = discord.ui.Modal(title="Report to the moderators", custom_id=custom_id(message_id))
+    form = discord.ui.Modal(
+        title=pgettext("title", "Report to the moderators"), custom_id=custom_id(message_id)
+    )
     reason = discord.ui.TextInput[discord.ui.Modal](
         custom_id=_REASON,
         style=discord.TextStyle.paragraph,
         max_length=MAX_REASON_CHARS,
-        placeholder="Only the moderators of this server can read this.",
+        placeholder=pgettext(
+            "label description", "Only the moderators of this server can read this."
+        ),
     )
-    form.add_item(discord.ui.Label(text="What is wrong with it?", component=reason))
+    form.add_item(
+        discord.ui.Label(text=pgettext("label", "What is wrong with it?"), component=reason)
+    )
     form.stop()
     return form
 

@@ -10,6 +10,7 @@ from bot.domain.delivery import Delivery, DeliveryKind
 from bot.domain.job import ResponseTarget
 from bot.domain.moderation import CaseState
 from bot.errors import DeliveryFailed
+from bot.i18n import _, pgettext
 from bot.messages import components, moderation_cards
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -39,10 +40,10 @@ def custom_id(action: str, job_id: str) -> str:
 def case_view(job_id: str, *, is_open: bool, is_removed: bool, is_blocked: bool) -> discord.ui.View:
     """The buttons of the actions that are still possible."""
     buttons = [
-        (REMOVE, "Remove", not is_removed),
-        (BLOCK, "Block user", not is_blocked),
-        (UNBLOCK, "Unblock user", is_blocked),
-        (DISMISS, "Dismiss", is_open),
+        (REMOVE, _("Remove"), not is_removed),
+        (BLOCK, _("Block user"), not is_blocked),
+        (UNBLOCK, _("Unblock user"), is_blocked),
+        (DISMISS, _("Dismiss"), is_open),
     ]
     return components.stateless_view(
         components.button(label, custom_id(action, job_id))
@@ -53,7 +54,7 @@ def case_view(job_id: str, *, is_open: bool, is_removed: bool, is_blocked: bool)
 
 def deleted_case_view(job_id: str, *, is_open: bool) -> discord.ui.View:
     """The buttons if the job was deleted."""
-    dismiss = components.button("Dismiss", custom_id(DISMISS, job_id))
+    dismiss = components.button(pgettext("button", "Dismiss"), custom_id(DISMISS, job_id))
     return components.stateless_view([dismiss] if is_open else [])
 
 

@@ -18,6 +18,7 @@ from bot.features.responses import (
     request_context,
     respond_ephemeral,
 )
+from bot.i18n import N_, NP_, _
 from bot.messages import components
 from bot.messages.action_views import ActionScope
 
@@ -62,14 +63,14 @@ async def reroll(interaction: Interaction, job: Job, nth: int) -> None:
     await defer_and_start(interaction, again)
 
 
-async def cancel(interaction: Interaction, job: Job, _: int) -> None:
+async def cancel(interaction: Interaction, job: Job, nth: int) -> None:
     """Cancel a job, for its user or for a moderator."""
     user_id = interaction.user.id
     if not rules.can_cancel(job, user_id=user_id, is_moderator=is_moderator(interaction)):
-        raise Refused("Only the user who requested this and moderators can cancel it.")
+        raise Refused(_("Only the user who requested this and moderators can cancel it."))
     if not await services(interaction).job_service.cancel(job):
-        raise Refused("This job is already finished.")
-    await respond_ephemeral(interaction, "Cancelled.")
+        raise Refused(_("This job is already finished."))
+    await respond_ephemeral(interaction, _("Cancelled."))
 
 
 exports: Final = Exports(
@@ -77,7 +78,7 @@ exports: Final = Exports(
         Action(
             name=components.UPSCALE,
             label="U",
-            summary="The picture at full size, or where it is shown already",
+            summary=N_("The picture at full size, or where it is shown already"),
             initial="U",
             scope=ActionScope.PICTURE,
             order=2,
@@ -85,14 +86,14 @@ exports: Final = Exports(
         ),
         Action(
             name=components.OPEN,
-            label="Open picture…",
+            label=NP_("button", "Open picture…"),
             scope=ActionScope.PICTURE,
             handler=show_full_size,
         ),
         Action(
             name=components.VARY,
             label="V",
-            summary="Four variations of the picture",
+            summary=N_("Four variations of the picture"),
             initial="V",
             scope=ActionScope.PICTURE,
             order=3,
@@ -100,8 +101,8 @@ exports: Final = Exports(
         ),
         Action(
             name="varysubtle",
-            label="V subtle",
-            summary="Variations that hardly differ from the picture",
+            label=NP_("button", "V subtle"),
+            summary=N_("Variations that hardly differ from the picture"),
             scope=ActionScope.PICTURE,
             order=10,
             is_on_picture=lambda _: True,
@@ -109,8 +110,8 @@ exports: Final = Exports(
         ),
         Action(
             name="varystrong",
-            label="V strong",
-            summary="Variations that differ clearly from the picture",
+            label=NP_("button", "V strong"),
+            summary=N_("Variations that differ clearly from the picture"),
             scope=ActionScope.PICTURE,
             order=11,
             is_on_picture=lambda _: True,
@@ -119,7 +120,7 @@ exports: Final = Exports(
         Action(
             name=components.REROLL,
             label="🔄",
-            summary="The same again with other seeds",
+            summary=N_("The same again with other seeds"),
             scope=ActionScope.JOB,
             order=4,
             is_on_picture=lambda _: True,
@@ -127,8 +128,8 @@ exports: Final = Exports(
         ),
         Action(
             name=components.CANCEL,
-            label="✖ Cancel",
-            summary="Stop a job that waits or is painted",
+            label=NP_("button", "✖ Cancel"),
+            summary=N_("Stop a job that waits or is painted"),
             scope=ActionScope.JOB,
             handler=cancel,
             is_always_allowed=True,

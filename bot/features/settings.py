@@ -19,6 +19,7 @@ from bot.features.exports import Component, Exports
 from bot.features.permissions import can_manage, check_gallery, managed_guild
 from bot.features.places import everywhere
 from bot.features.preferences import settings_channel_id, settings_guild_id
+from bot.i18n import _, pgettext
 from bot.messages import channels, components, settings_panel
 from bot.messages.settings_panel import Panel
 
@@ -68,7 +69,7 @@ async def command(
 ) -> None:
     """Change what is given, then show the panel."""
     if setting is None and value is not None:
-        raise Refused("Choose a setting.")
+        raise Refused(_("Choose a setting."))
     chosen = None if setting is None else _setting(setting)
     at = _layer(layer, chosen)
     _check_may_see(interaction, at)
@@ -90,13 +91,14 @@ async def complete(interaction: Interaction, typed: str) -> list[app_commands.Ch
     setting = SETTINGS.get(str(interaction.namespace.setting))
     labels = () if setting is None else setting.labels(_offer(interaction))
     text = typed.strip().casefold()
-    names = [label for label in labels if text in label.casefold()]
-    return [app_commands.Choice(name=name, value=name) for name in names][:MAX_CHOICES]
+    names = [label for label in labels if text in _(label).casefold()]
+    return [app_commands.Choice(name=_(name), value=name) for name in names][:MAX_CHOICES]
 
 
 def _setting(name: str) -> Setting:
     if name not in SETTINGS:
-        raise Refused(f"There is no setting “{name[:50]}”. Choose one of: {', '.join(SETTINGS)}.")
+        sentence = _("There is no setting “{name}”. Choose one of: {names}.")
+        raise Refused(sentence.format(name=name[:50], names=", ".join(SETTINGS)))
     return SETTINGS[name]
 
 
@@ -105,14 +107,21 @@ def _layer(name: str | None, setting: Setting | None) -> Layer:
     if name is None:
         return Layer.USER if setting is None else setting.layers[-1]
     if name not in list(_PLACES):
-        raise Refused(f"Settings are for one of: {', '.join(_PLACES.values())}.")
+        names = ", ".join(pgettext("choice", place) for place in _PLACES.values())
+        raise Refused(_("Settings are for one of: {names}.").format(names=names))
     return Layer(name)
 
 
 def _check_layer(setting: Setting, layer: Layer) -> None:
     if layer not in setting.layers:
-        places = " or ".join(_PLACES[setting_layer] for setting_layer in reversed(setting.layers))
-        raise Refused(f"The setting {setting.title} can only be set for {places}.")
+        places = _(" or ").join(
+            pgettext("choice", _PLACES[setting_layer]) for setting_layer in reversed(setting.layers)
+        )
+        raise Refused(
+            _("The setting {title} can only be set for {places}.").format(
+                title=_(setting.title), places=places
+            )
+        )
 
 
 def _check_may_see(interaction: Interaction, layer: Layer) -> None:
@@ -209,7 +218,10 @@ async def _set(interaction: Interaction, setting: Setting, layer: Layer, value: 
     )
     label = settings_panel.value_label(setting, value, offer)
     scope = settings_panel.scope(layer)
-    return _overview(interaction, layer, f"{setting.title.capitalize()}: now **{label}** {scope}.")
+    news = _("{title}: now **{value}** {scope}.").format(
+        title=settings_panel.title(setting), value=label, scope=scope
+    )
+    return _overview(interaction, layer, news)
 
 
 async def _reset(interaction: Interaction, setting: Setting, layer: Layer) -> Panel:
@@ -220,7 +232,8 @@ async def _reset(interaction: Interaction, setting: Setting, layer: Layer) -> Pa
         place.owner(layer), setting, guild_id=place.guild_id, actor_id=place.user_id
     )
     scope = settings_panel.scope(layer)
-    return _overview(interaction, layer, f"{setting.title.capitalize()}: reset {scope}.")
+    news = _("{title}: reset {scope}.").format(title=settings_panel.title(setting), scope=scope)
+    return _overview(interaction, layer, news)
 
 
 def _check_channels(interaction: Interaction, setting: Setting, ids: Sequence[int]) -> None:
@@ -272,7 +285,7 @@ async def _ask(interaction: Interaction, setting: Setting, layer: Layer) -> None
     _check_layer(setting, layer)
     offer = _offer(interaction)
     current = _values(interaction, setting, layer).get(layer, setting.default)
-    form = settings_panel.modal(setting, layer, setting.label(current, offer), offer)
+    form = settings_panel.modal(setting, layer, _(setting.label(current, offer)), offer)
     await interaction.response.send_modal(form)
 
 

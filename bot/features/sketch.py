@@ -37,6 +37,7 @@ from bot.features.responses import (
     defer_privately,
     request_context,
 )
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages import components, sketch_forms
 from bot.messages.action_views import ActionScope
 from bot.messages.sketch_forms import OWN_ASPECT, SketchPreview
@@ -48,13 +49,15 @@ _NTH_MODAL: Final = f"{components.VERSION}:sketchnthby"
 _NTH_BUTTON: Final = f"{components.VERSION}:sketchnth"
 _MAX_UPLOADS: Final = 10
 """Of a message."""
-_QUESTION: Final = "Use which picture as a sketch?"
-_NO_PICTURE: Final = "There is no picture in this message that I could use as a sketch."
-_FOREIGN: Final = (
-    "This picture is on another website, from which I load nothing. Save it, send it here as a "
-    "file, and use that as a sketch."
+_QUESTION: Final = N_("Use which picture as a sketch?")
+_NO_PICTURE: Final = N_("There is no picture in this message that I could use as a sketch.")
+_FOREIGN: Final = N_(
+    "This picture is on another website, from which I load nothing. Save it, send it "
+    "here as a file, and use that as a sketch."
 )
-_GONE: Final = "The sketch of this message is gone. Choose Use as sketch in the Apps menu again."
+_GONE: Final = N_(
+    "The sketch of this message is gone. Choose Use as sketch in the Apps menu again."
+)
 
 
 @app_commands.context_menu(name="Use as sketch")
@@ -69,8 +72,8 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
             result,
             ask,
             menu=MENU,
-            placeholder="Use as sketch…",
-            question=_QUESTION,
+            placeholder=pgettext("placeholder", "Use as sketch…"),
+            question=_(_QUESTION),
             refusal=_NO_PICTURE,
         )
         return
@@ -119,7 +122,7 @@ def _urls(interaction: Interaction, message: discord.Message) -> list[str]:
         *(url for url in embedded if inputs.is_attachment(url)),
     ]
     if not urls:
-        raise Refused(_FOREIGN if embedded else _NO_PICTURE)
+        raise Refused(_(_FOREIGN if embedded else _NO_PICTURE))
     if len(uploads) == len(urls) == 1:
         sanitize.check_size(uploads[0].size)
     return list({url.partition("?")[0]: url for url in reversed(urls)}.values())[::-1]
@@ -136,7 +139,7 @@ async def _offer(interaction: Interaction, urls: Sequence[str]) -> None:
     """Show the pictures in private, each with a button; this message is the state of the form."""
     urls = urls[:_MAX_UPLOADS]
     await interaction.response.send_message(
-        "Use this picture as a sketch?" if len(urls) == 1 else _QUESTION,
+        _("Use this picture as a sketch?") if len(urls) == 1 else _(_QUESTION),
         embeds=[discord.Embed().set_image(url=url) for url in urls],
         view=offer_view(len(urls)),
         ephemeral=True,
@@ -145,9 +148,9 @@ async def _offer(interaction: Interaction, urls: Sequence[str]) -> None:
 
 def offer_view(count: int) -> discord.ui.View:
     """A button for each of so many pictures, up to ten."""
-    labels = [f"Picture {nth}" for nth in range(1, count + 1)]
+    labels = [_("Picture {nth}").format(nth=nth) for nth in range(1, count + 1)]
     if count == 1:
-        labels = ["Use as sketch…"]
+        labels = [_("Use as sketch…")]
     return components.stateless_view(
         [
             components.button(label, f"{_NTH_BUTTON}:{nth}", row=nth // 5)
@@ -186,7 +189,7 @@ async def on_nth_submit(interaction: Interaction, match: re.Match[str]) -> None:
     urls = [embed.image.url for embed in embeds if embed.image.url]
     nth = int(match["nth"])
     if nth >= len(urls):
-        raise Refused(_GONE)
+        raise Refused(_(_GONE))
     await _on_submit(interaction, url=urls[nth])
 
 
@@ -228,8 +231,9 @@ def _request(sketch: SketchPreview, url: str, context: PlanContext) -> ImagineRe
     settings = sketch.settings
     if settings.strength not in (LINES, *sketches.STRENGTHS):
         raise Refused(
-            f"There is no strength “{settings.strength[:50]}”. Choose one of: "
-            f"{', '.join(sketches.STRENGTHS)}."
+            _("There is no strength “{strength}”. Choose one of: {names}.").format(
+                strength=settings.strength[:50], names=", ".join(sketches.STRENGTHS)
+            )
         )
     mode, strength = steering.FOLLOW_LINES, None
     if settings.strength != LINES:
@@ -264,7 +268,7 @@ def _sketch_of(interaction: Interaction, match: re.Match[str]) -> SketchPreview:
     texts = sketch_forms.shown_preview(interaction.message)
     picture = (match["job"], int(match["nth"])) if match["job"] else None
     if texts is None or (texts[1] is None and picture is None):
-        raise Refused(_GONE)
+        raise Refused(_(_GONE))
     prompt, url = texts
     settings = sketch_forms.settings_of(match)
     return SketchPreview(prompt, settings, (0, 0), url if picture is None else None, picture)
@@ -291,7 +295,11 @@ async def paint(interaction: Interaction, match: re.Match[str]) -> None:
 
 exports: Final = Exports(
     commands=(menu_command,),
-    actions=(Action(name=MENU, label="Use as sketch…", scope=ActionScope.PICTURE, handler=ask),),
+    actions=(
+        Action(
+            name=MENU, label=NP_("button", "Use as sketch…"), scope=ActionScope.PICTURE, handler=ask
+        ),
+    ),
     components=(
         Component(rf"{_NTH_BUTTON}:(?P<nth>[0-9])", ask_about_nth),
         Component(sketch_forms.PAINT_PATTERN, paint),

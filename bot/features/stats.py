@@ -9,6 +9,7 @@ from bot.context import Interaction, services
 from bot.domain.job import Status
 from bot.features.exports import Exports
 from bot.features.responses import defer_privately
+from bot.i18n import _
 from bot.monitoring.metrics import StatusSnapshot
 from bot.monitoring.status import StatusReport
 
@@ -32,53 +33,77 @@ def format_report(report: StatusReport) -> str:
     now = report.now
     engine_memory = now.heartbeat.memory if now.heartbeat is not None else None
     lines = [
-        f"**imagine-bot {report.version}**, up for {timedelta(seconds=int(report.uptime))}",
+        _("**imagine-bot {version}**, up for {uptime}").format(
+            version=report.version, uptime=timedelta(seconds=int(report.uptime))
+        ),
         _models(report.models),
-        f"Last 24 hours: {_results(report)}",
-        f"Queue: {_queue(now)}",
-        f"Engine: {_engine(now)}",
-        f"Gateway: {_gateway(now)}",
-        f"Memory: bot {_mib(report.memory)}, engine {_mib(engine_memory)}",
+        _("Last 24 hours: {results}").format(results=_results(report)),
+        _("Queue: {queue}").format(queue=_queue(now)),
+        _("Engine: {engine}").format(engine=_engine(now)),
+        _("Gateway: {gateway}").format(gateway=_gateway(now)),
+        _("Memory: bot {bot}, engine {engine}").format(
+            bot=_mib(report.memory), engine=_mib(engine_memory)
+        ),
     ]
     return "\n".join(lines)
 
 
 def _models(names: tuple[str, ...]) -> str:
     text = ", ".join(f"`{name}`" for name in names)
-    return f"Model: {text}" if len(names) == 1 else f"Models: {text} (the first is the default)"
+    return (
+        _("Model: {text}").format(text=text)
+        if len(names) == 1
+        else _("Models: {text} (the first is the default)").format(text=text)
+    )
 
 
 def _results(report: StatusReport) -> str:
-    counts = ", ".join(f"{report.day.endings.get(status, 0)} {status}" for status in _STATUSES)
+    counts = ", ".join(f"{report.day.endings.get(status, 0)} {_(status)}" for status in _STATUSES)
     if report.day.median_seconds is None:
         return counts
-    return f"{counts}; median {report.day.median_seconds:.1f} s"
+    return _("{counts}; median {seconds:.1f} s").format(
+        counts=counts, seconds=report.day.median_seconds
+    )
 
 
 def _queue(now: StatusSnapshot) -> str:
     if now.queue is None:
-        return "the database is not available"
-    text = f"{now.queue.waiting} waiting, {now.queue.running} running"
-    return f"{text}; longest wait {now.oldest_wait:.0f} s" if now.queue.waiting else text
+        return _("the database is not available")
+    text = _("{waiting} waiting, {running} running").format(
+        waiting=now.queue.waiting, running=now.queue.running
+    )
+    return (
+        _("{text}; longest wait {seconds:.0f} s").format(text=text, seconds=now.oldest_wait)
+        if now.queue.waiting
+        else text
+    )
 
 
 def _engine(now: StatusSnapshot) -> str:
-    text = f"{'up' if now.is_engine_up else 'down'}, {now.engine_restarts} restarts"
+    text = _("{state}, {count} restarts").format(
+        state=_("up") if now.is_engine_up else _("down"), count=now.engine_restarts
+    )
     if now.heartbeat is not None and now.heartbeat.replicas is not None:
         count = sum(not replica.is_draining for replica in now.heartbeat.replicas)
-        text += ", 1 replica" if count == 1 else f", {count} replicas"
+        text += _(", 1 replica") if count == 1 else _(", {count} replicas").format(count=count)
     if now.heartbeat is None:
         return text
-    return f"{text}, {now.heartbeat.ticks} ticks, {100 * now.padding:.1f} % padding"
+    return _("{text}, {ticks} ticks, {percent:.1f} % padding").format(
+        text=text, ticks=now.heartbeat.ticks, percent=100 * now.padding
+    )
 
 
 def _gateway(now: StatusSnapshot) -> str:
-    text = "up" if now.is_gateway_up else "down"
-    return text if now.gateway_latency is None else f"{text}, {1000 * now.gateway_latency:.0f} ms"
+    text = _("up") if now.is_gateway_up else _("down")
+    return (
+        text
+        if now.gateway_latency is None
+        else _("{text}, {latency:.0f} ms").format(text=text, latency=1000 * now.gateway_latency)
+    )
 
 
 def _mib(size: int | float | None) -> str:
-    return "unknown" if size is None else f"{size / _MIB:.0f} MiB"
+    return _("unknown") if size is None else _("{size:.0f} MiB").format(size=size / _MIB)
 
 
 exports: Final = Exports(commands=(command,))

@@ -9,6 +9,7 @@ from bot.domain.kinds import detail, upscale
 from bot.domain.plan import JobKind
 from bot.features.exports import Action, Exports
 from bot.features.responses import defer, defer_and_start, request_context
+from bot.i18n import N_, NP_
 from bot.messages.action_views import ActionScope
 
 
@@ -40,19 +41,22 @@ exports: Final = Exports(
             Action(
                 name=f"upscale{scale}",
                 label=f"⬆ {scale}x",
-                summary=f"Enlarge it: {times} as wide and high",
+                summary=summary,
                 scope=ActionScope.PICTURE,
                 order=order,
                 is_on_picture=lambda _: True,
                 is_in_menu=scale == 4,
                 handler=partial(_enlarge, upscale.KIND, upscale.UpscaleRequest(scale)),
             )
-            for scale, times, order in ((2, "twice", 5), (4, "four times", 24))
+            for scale, summary, order in (
+                (2, N_("Enlarge it: twice as wide and high"), 5),
+                (4, N_("Enlarge it: four times as wide and high"), 24),
+            )
         ),
         Action(
             name="detail",
-            label="✨ Detail",
-            summary="Enlarge it twice, and paint finer details over it",
+            label=NP_("button", "✨ Detail"),
+            summary=N_("Enlarge it twice, and paint finer details over it"),
             scope=ActionScope.PICTURE,
             order=25,
             is_on_picture=lambda _: True,

@@ -13,6 +13,7 @@ from bot.errors import BotError, Refused
 from bot.features.exports import Exports, ReactionClear
 from bot.features.reaction_events import Reaction, emoji_of, is_by_bot
 from bot.features.restrictions import check_reaction
+from bot.i18n import N_
 from bot.messages import channels
 from bot.messages.vote_reader import VOTE, MessageVotes
 
@@ -106,7 +107,7 @@ def _base(reaction: Reaction | discord.RawReactionClearEmojiEvent) -> str:
 
 
 exports: Final = Exports(
-    reactions={VOTE: "Vote for it; /breed crosses the favourites of a day"},
+    reactions={VOTE: N_("Vote for it; /breed crosses the favourites of a day")},
     on_reaction_add=(on_add,),
     on_reaction_remove=(on_remove,),
     on_reaction_clear=(on_clear,),

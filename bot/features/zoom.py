@@ -9,8 +9,13 @@ from bot.domain.job import Job
 from bot.domain.kinds import zoom
 from bot.features.changing import change_picture, is_changeable
 from bot.features.exports import Action, Exports
+from bot.i18n import N_, NP_
 from bot.messages.action_views import ActionScope
 
+_LABELS: Final = {
+    1.5: NP_("button", "🔍 Zoom out 1.5x"),
+    2.0: NP_("button", "🔍 Zoom out 2x"),
+}
 NAMES: Final = {1.5: "zoom15", 2.0: "zoom20"}
 """Of the actions, by the factor."""
 
@@ -25,8 +30,8 @@ exports: Final = Exports(
     actions=tuple(
         Action(
             name=NAMES[factor],
-            label=f"🔍 Zoom out {factor:g}x",
-            summary="Show it smaller, and paint what is around it",
+            label=_LABELS[factor],
+            summary=N_("Show it smaller, and paint what is around it"),
             scope=ActionScope.PICTURE,
             order=32,
             is_on_picture=is_changeable,

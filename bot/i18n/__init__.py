@@ -5,13 +5,16 @@ with `N_` and translated when they are shown. What is stored, logged or part of 
 English.
 """
 
+from bot.i18n.formats import decimal, enumeration
 from bot.i18n.languages import ENGLISH, LANGUAGES, LOCALES, language_of
 from bot.i18n.stored import from_english
 from bot.i18n.translate import (
     N_,
     NP_,
     _,
+    command_name,
     current_language,
+    in_all_languages,
     in_language,
     ngettext,
     pgettext,
@@ -26,8 +29,12 @@ __all__ = [
     "NP_",
     "N_",
     "_",
+    "command_name",
     "current_language",
+    "decimal",
+    "enumeration",
     "from_english",
+    "in_all_languages",
     "in_language",
     "language_of",
     "ngettext",

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from typing import Final
 
 from bot.i18n.catalogs import translation
-from bot.i18n.languages import ENGLISH
+from bot.i18n.languages import ENGLISH, LANGUAGES
 
 _language: Final = ContextVar("language", default=ENGLISH)
 
@@ -52,6 +52,16 @@ def pgettext(context: str, message: str) -> str:
 def pgettext_in(language: str, context: str, message: str) -> str:
     """As `pgettext`, in this language."""
     return translation(language).pgettext(context, message) if message else ""
+
+
+def command_name(name: str) -> str:
+    """The qualified name of a command as Discord's clients show it in the current language."""
+    return " ".join(pgettext("command name", word) for word in name.split())
+
+
+def in_all_languages(message: str) -> tuple[str, ...]:
+    """The message and its translations, to recognize one of them in a text of the bot."""
+    return (message, *(translation(language).gettext(message) for language in LANGUAGES))
 
 
 def N_(message: str) -> str:

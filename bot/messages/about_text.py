@@ -5,6 +5,7 @@ from typing import Final
 
 from bot.domain.model_names import short_names
 from bot.domain.user_data import RetentionPolicy
+from bot.i18n import N_, _
 from bot.messages import captions
 from bot.monitoring.software import Package
 from engine.contract import ModelCard
@@ -12,8 +13,8 @@ from engine.contract import ModelCard
 MAX_MODELS: Final = 10
 _MAX_NAME: Final = 60
 _MAX_CHARS: Final = 2000
-_UNKNOWN: Final = "licence not named"
-_SUMMARY: Final = (
+_UNKNOWN: Final = N_("licence not named")
+_SUMMARY: Final = N_(
     "I paint pictures with Stable Diffusion. Every picture can be painted again from its recipe."
 )
 
@@ -28,10 +29,10 @@ def about(
     """Who the bot is, what it is made of, and what it stores; the default model is the first."""
     own, *dependencies = packages or (Package("imagine-bot", version, ""),)
     parts = [
-        f"**{own.name} {version}**{_licence(own.licence)}. {_SUMMARY}",
+        f"**{own.name} {version}**{_licence(own.licence)}. {_(_SUMMARY)}",
         _models(models),
         _privacy(retention),
-        *([f"Source: <{source_url}>"] if source_url else []),
+        *([_("Source: <{url}>").format(url=source_url)] if source_url else []),
     ]
     text = "\n".join(parts)
     software = _software(dependencies)
@@ -40,15 +41,15 @@ def about(
 
 def _models(models: Sequence[ModelCard]) -> str:
     if not models:
-        return "Model: none is loaded at the moment."
+        return _("Model: none is loaded at the moment.")
     names = list(short_names(models).items())
     texts = [
         f"{captions.escape(name, _MAX_NAME)} ({_licence_of(card)})"
         for name, card in names[:MAX_MODELS]
     ]
     more = len(names) - len(texts)
-    rest = f" and {more} more" if more else ""
-    noun = "Model" if len(names) == 1 else "Models, the default first"
+    rest = _(" and {count} more").format(count=more) if more else ""
+    noun = _("Model") if len(names) == 1 else _("Models, the default first")
     return f"{noun}: {', '.join(texts)}{rest}."
 
 
@@ -57,18 +58,22 @@ def _licence_of(card: ModelCard) -> str:
 
 
 def _privacy(retention: RetentionPolicy) -> str:
-    stored = "until you delete it" if retention.days is None else f"for {retention.days} days"
-    return (
-        f"Privacy: I store your requests, your user ID and the pictures {stored}, and I read no "
-        "messages but those that you give me. `/privacy show` shows all of it, `/privacy delete` "
-        "deletes it."
+    stored = (
+        _("until you delete it")
+        if retention.days is None
+        else _("for {count} days").format(count=retention.days)
     )
+    return _(
+        "Privacy: I store your requests, your user ID and the pictures {stored}, and "
+        "I read no messages but those that you give me. `/privacy show` shows all of "
+        "it, `/privacy delete` deletes it."
+    ).format(stored=stored)
 
 
 def _software(packages: Sequence[Package]) -> str:
     named = [f"{package.name} ({package.licence})" for package in packages if package.licence]
-    return f"Made with {', '.join(named)}." if named else ""
+    return _("Made with {names}.").format(names=", ".join(named)) if named else ""
 
 
 def _licence(licence: str) -> str:
-    return f", licence {licence}" if licence else ""
+    return _(", licence {licence}").format(licence=licence) if licence else ""

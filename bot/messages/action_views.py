@@ -15,6 +15,7 @@ import msgspec
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import Layout, Matrix
+from bot.i18n import _, pgettext
 from bot.messages.components import MORE, OPEN, button, custom_id, stateless_view
 from engine.contract.images.grid import column_count
 
@@ -50,6 +51,7 @@ class ActionButton(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """Part of custom ids, so it stays; lower-case letters and digits."""
     label: str
+    """In English; marked by `NP_("button", …)`."""
     scope: ActionScope
     short_label: str = ""
     """Below a result of several pictures; empty for the label."""
@@ -94,14 +96,14 @@ class ActionViews:
             row
             for action in named
             if action.menu is not None
-            for row in _pages(job.id, action.menu(job), action.name, action.label)
+            for row in _pages(job.id, action.menu(job), action.name, text(action.label))
         ]
         named = [action for action in named if action.menu is None]
         of_pictures = [action for action in named if action.scope is ActionScope.PICTURE]
         if of_pictures and len(pictures) == 1:
             return _view([*menus, *self._below_only(pictures[0], job, named)])
         whole = [
-            button(action.short_label or action.label, custom_id(action.name, job.id))
+            button(text(action.short_label or action.label), custom_id(action.name, job.id))
             for action in named
             if action.scope is ActionScope.JOB
         ]
@@ -145,6 +147,11 @@ class ActionViews:
         return _view(_below_picture(picture, actions, is_result=False))
 
 
+def text(label: str) -> str:
+    """The label of an action in the current language."""
+    return pgettext("button", label)
+
+
 def _sorted(actions: Iterable[ActionButton]) -> list[ActionButton]:
     return sorted(actions, key=lambda action: (action.order, action.name))
 
@@ -156,12 +163,12 @@ def _below_picture(
 
     def button_of(action: ActionButton) -> _Button:
         is_numbered = is_result and action.initial
-        label = f"{action.initial}{picture.nth}" if is_numbered else action.label
+        label = f"{action.initial}{picture.nth}" if is_numbered else text(action.label)
         number = 0 if is_result and action.scope is ActionScope.JOB else picture.nth
         return button(label, custom_id(action.name, picture.job_id, number))
 
     rows: _ItemRows = []
-    for _, row in groupby(actions, lambda action: action.order // _ROW_ORDERS):
+    for _order, row in groupby(actions, lambda action: action.order // _ROW_ORDERS):
         rows += _chunks([button_of(action) for action in row if not action.is_in_menu])
     return [*rows, *_more(picture, actions)]
 
@@ -170,12 +177,18 @@ def _more(picture: Picture, actions: Sequence[ActionButton]) -> _ItemRows:
     """The menu of those of the actions that have no button; no row if there are none."""
     options = [
         discord.SelectOption(
-            label=action.label, value=action.name, description=action.summary or None
+            label=text(action.label),
+            value=action.name,
+            description=_(action.summary)[:_MAX_OPTION] or None,
         )
         for action in actions
         if action.is_in_menu
     ]
-    return [[_menu(MORE, picture.job_id, picture.nth, "More…", options)]] if options else []
+    return (
+        [[_menu(MORE, picture.job_id, picture.nth, pgettext("placeholder", "More…"), options)]]
+        if options
+        else []
+    )
 
 
 def _numbered(
@@ -207,10 +220,10 @@ def _menus(
     numbers: Sequence[int],
     count: int,
     action: str = OPEN,
-    placeholder: str = "Open picture…",
+    placeholder: str = "",
 ) -> _ItemRows:
     options = [MenuOption(nth, _option(layout, nth, count)) for nth in numbers]
-    return _pages(job_id, options, action, placeholder)
+    return _pages(job_id, options, action, placeholder or pgettext("placeholder", "Open picture…"))
 
 
 def _pages(job_id: str, choices: Sequence[MenuOption], action: str, placeholder: str) -> _ItemRows:
@@ -240,10 +253,12 @@ def _option(layout: Layout, nth: int, count: int) -> str:
     """The number and place of a picture, or the values that it has on the axes of a matrix."""
     if not isinstance(layout, Matrix):
         row, column = divmod(nth - 1, column_count(count))
-        return f"Picture {nth}: row {row + 1}, column {column + 1}"
+        return _("Picture {number}: row {row}, column {column}").format(
+            number=nth, row=row + 1, column=column + 1
+        )
     row, column = divmod(nth - 1, len(layout.columns.labels))
     labels = (layout.rows.labels[row], layout.columns.labels[column])
-    axes = (layout.rows.name, layout.columns.name)
+    axes = [pgettext("option name", axis.name) for axis in (layout.rows, layout.columns)]
     parts = [f"{name} {label}".strip() for name, label in zip(axes, labels, strict=True)]
     return f"{nth}: {' · '.join(part for part in parts if part)}"[:_MAX_OPTION]
 

@@ -17,6 +17,7 @@ from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
 from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.variants import own_words
+from bot.i18n import N_, _, decimal, from_english, ngettext, pgettext
 from engine.contract import (
     Change,
     Detail,
@@ -32,7 +33,7 @@ from engine.contract import (
 from engine.contract.infotext import public_model_name
 
 _MAX_CONTENT: Final = 2000
-_UNUSED_NEGATIVE: Final = (
+_UNUSED_NEGATIVE: Final = N_(
     "The negative prompt had no effect: the model painted without classifier-free guidance."
 )
 _LINE_CHARS: Final = 60
@@ -57,11 +58,13 @@ _MARKDOWN: Final = re.compile(r"[\\`*_~|\[\]<]")
 """Each sign is escaped by itself: what looks like a link or like code may hide other Markdown."""
 _INVITE: Final = re.compile(r"discord(?:app)?\.(?:gg|com)(?=/)", re.IGNORECASE)
 """Discord shows invites as cards, also without a scheme."""
-WITHOUT_WORDS: Final = "*without words*"
+WITHOUT_WORDS: Final = N_("*without words*")
 """Stands for an empty prompt."""
-PROMPT_BLOCKED: Final = "Discord or AutoMod of this server blocks the text of this prompt."
+PROMPT_BLOCKED: Final = N_("Discord or AutoMod of this server blocks the text of this prompt.")
 """Stands where the prompt would be."""
-UPLOAD_REJECTED: Final = "Discord did not accept the grid. Open the pictures one by one instead."
+UPLOAD_REJECTED: Final = N_(
+    "Discord did not accept the grid. Open the pictures one by one instead."
+)
 
 
 def escape(text: str, limit: int) -> str:
@@ -81,20 +84,25 @@ def progress(job: Job, progress: Progress, *, has_prompt: bool = True) -> str:
 def stage(progress: Progress) -> str:
     """How far an unfinished job is, and when it is expected to end: Discord counts down to it."""
     if progress.engine_down:
-        return "The engine is restarting. Your job keeps its place in the queue."
-    until = "" if progress.ends_at is None else f" · ready <t:{int(progress.ends_at)}:R>"
-    return f"{_position(progress)}{until}"
+        return _("The engine is restarting. Your job keeps its place in the queue.")
+    if progress.ends_at is None:
+        return _position(progress)
+    until = _("ready {when}").format(when=f"<t:{int(progress.ends_at)}:R>")
+    return f"{_position(progress)} · {until}"
 
 
 def _position(progress: Progress) -> str:
     if progress.percent is not None:
-        done = f" · {progress.done} of {progress.pictures} done" if progress.done else ""
-        return f"Painting… {progress.percent} %{done}"
+        text = _("Painting… {percent} %").format(percent=progress.percent)
+        if not progress.done:
+            return text
+        done = _("{done} of {count} done").format(done=progress.done, count=progress.pictures)
+        return f"{text} · {done}"
     if progress.jobs_ahead:
-        return f"Waiting: {progress.jobs_ahead} ahead of you"
+        return _("Waiting: {count} ahead of you").format(count=progress.jobs_ahead)
     if progress.jobs_ahead == 0:
-        return "Next in line…"
-    return "Starting…"
+        return _("Next in line…")
+    return _("Starting…")
 
 
 def ending(
@@ -112,15 +120,15 @@ def ending(
         lines = [headline, variants, *_result(job, pictures, models), *notes]
         return "\n".join(filter(None, lines))
     if job.status is Status.CANCELLED:
-        return f"{headline}\nCancelled."
-    return f"{headline}\n{job.failure_reason}"[:_MAX_CONTENT]
+        return f"{headline}\n{_('Cancelled.')}"
+    return f"{headline}\n{from_english(job.failure_reason or '')}"[:_MAX_CONTENT]
 
 
 def title(job: Job, *, has_prompt: bool = True) -> str:
     """What a job paints, in one line."""
     prompt = job.plan.prompt
     words = _words(prompt, has_prompt) if prompt else _recipe_words(job.recipes[0], has_prompt)
-    return f"{job.kind.title}{words}"
+    return f"{_(job.kind.title)}{words}"
 
 
 def _headline(job: Job, has_prompt: bool) -> str:
@@ -135,7 +143,8 @@ def _recipe_words(work: Work, has_prompt: bool) -> str:
     words = _words(work.prompt, has_prompt, _PART_CHARS)
     first = [_change(change) for change in changes[:_MAX_CHANGES]]
     more = len(changes) - _MAX_CHANGES
-    rest = [f"{more} more {'change' if more == 1 else 'changes'}"] if more > 0 else []
+    sentence = ngettext("{count} more change", "{count} more changes", more)
+    rest = [sentence.format(count=more)] if more > 0 else []
     return ", ".join([words, *first, *rest])
 
 
@@ -151,17 +160,17 @@ def _change(change: Change) -> str:
             if change.prompt is None
             else [_words(change.prompt, has_prompt=True, limit=_PART_CHARS)]
         ),
-        *([] if change.guidance is None else [f"guidance {change.guidance:g}"]),
+        *([] if change.guidance is None else [_guidance_words(change.guidance)]),
         *([] if change.sampler is None else [str(change.sampler)]),
-        *([] if change.negative is None else ["another negative"]),
+        *([] if change.negative is None else [_("another negative")]),
     ]
-    return f"from step {change.step}: {', '.join(parts)}"
+    return _("from step {step}: {changes}").format(step=change.step, changes=", ".join(parts))
 
 
 def _words(prompt: str, has_prompt: bool, limit: int = _LINE_CHARS) -> str:
     if not prompt.strip():
-        return WITHOUT_WORDS
-    return f"**{escape(prompt, limit)}**" if has_prompt else PROMPT_BLOCKED
+        return _(WITHOUT_WORDS)
+    return f"**{escape(prompt, limit)}**" if has_prompt else _(PROMPT_BLOCKED)
 
 
 def _variants(job: Job, pictures: Sequence[Picture]) -> str:
@@ -176,7 +185,7 @@ def _variants(job: Job, pictures: Sequence[Picture]) -> str:
 
 def _request_notes(job: Job) -> list[str]:
     """What was changed in the request; it may have words of the prompt."""
-    return [escape(note, _MAX_NOTE) for note in job.plan.notes[:_MAX_NOTES]]
+    return [escape(from_english(note), _MAX_NOTE) for note in job.plan.notes[:_MAX_NOTES]]
 
 
 def _result(job: Job, pictures: Sequence[Picture], models: Sequence[ModelCard]) -> list[str]:
@@ -192,7 +201,7 @@ def _notes(pictures: Sequence[Picture]) -> list[str]:
     """What had no effect on the pictures."""
     works = [picture.recipe for picture in pictures]
     is_negative_unused = bool(works) and all(w.negative and not w.uses_cfg for w in works)
-    notes = [_omission(pictures), _UNUSED_NEGATIVE if is_negative_unused else ""]
+    notes = [_omission(pictures), _(_UNUSED_NEGATIVE) if is_negative_unused else ""]
     return [note for note in notes if note]
 
 
@@ -203,7 +212,7 @@ def _omission(pictures: Sequence[Picture]) -> str:
         max((omission.prompt for omission in omissions), default=0),
         max((omission.negative for omission in omissions), default=0),
     )
-    return most.sentence if omissions else ""
+    return from_english(most.sentence) if omissions else ""
 
 
 def _reason(picture: Picture) -> str:
@@ -211,9 +220,10 @@ def _reason(picture: Picture) -> str:
 
 
 def _unavailable(reason: str, pictures: Sequence[Picture]) -> str:
-    noun = "Picture" if len(pictures) == 1 else "Pictures"
-    numbers = ", ".join(str(picture.nth) for picture in pictures)
-    return f"{noun} {numbers} {reason}. {pictures[0].failure_reason or ''}".rstrip()
+    sentence = ngettext(
+        "Picture {numbers} {reason}.", "Pictures {numbers} {reason}.", len(pictures)
+    ).format(numbers=", ".join(str(picture.nth) for picture in pictures), reason=reason)
+    return f"{sentence} {from_english(pictures[0].failure_reason or '')}".rstrip()
 
 
 def recipes(job: Job, *, has_prompt: bool = True) -> str:
@@ -225,7 +235,7 @@ def recipes(job: Job, *, has_prompt: bool = True) -> str:
         _seeds(job.recipes),
     ]
     if first.negative and has_prompt:
-        lines.append(f"without {escape(first.negative, _MAX_NEGATIVE)}")
+        lines.append(_("without {words}").format(words=escape(first.negative, _MAX_NEGATIVE)))
     return "\n".join(lines)
 
 
@@ -244,7 +254,8 @@ def _axes(layout: Layout) -> str:
     if not isinstance(layout, Matrix):
         return ""
     axes = [axis for axis in (layout.rows, layout.columns) if len(axis.labels) > 1]
-    return " x ".join(f"{axis.name} ({len(axis.labels)})" for axis in axes)
+    names = [f"{pgettext('option name', axis.name)} ({len(axis.labels)})" for axis in axes]
+    return " x ".join(names)
 
 
 def settings(recipes: Sequence[Work]) -> str:
@@ -262,11 +273,15 @@ def _shared(recipes: Sequence[Work]) -> str:
 
 
 def _steps(recipe: Work) -> str:
-    return f"{recipe.steps} {'step' if recipe.steps == 1 else 'steps'}"
+    return ngettext("{count} step", "{count} steps", recipe.steps).format(count=recipe.steps)
 
 
 def _guidance(recipe: Work) -> str:
-    return f"guidance {recipe.guidance:g}"
+    return _guidance_words(recipe.guidance)
+
+
+def _guidance_words(guidance: float) -> str:
+    return _("guidance {value}").format(value=decimal(guidance))
 
 
 def _sampler(recipe: Work) -> str:
@@ -280,13 +295,13 @@ def _size(recipe: Work) -> str:
 def _source(recipe: Work) -> str:
     match recipe.recipe.source:
         case Img2Img(strength=strength):
-            return f"from a sketch ({strength:g})"
+            return _("from a sketch ({strength})").format(strength=decimal(strength))
         case Inpaint():
-            return "a part painted again"
+            return _("a part painted again")
         case Outpaint():
-            return "painted around the picture"
+            return _("painted around the picture")
         case Edit(image_guidance=image_guidance):
-            return f"image guidance {image_guidance:g}"
+            return _("image guidance {value}").format(value=decimal(image_guidance))
     return ""
 
 
@@ -305,7 +320,9 @@ def _adapters(recipe: Work) -> str:
 def _other_noise(recipe: Work) -> str:
     """How strong a variation it is."""
     subseeds = recipe.recipe.subseeds
-    return f"{subseeds[-1].share * 100:g} % other noise" if subseeds else ""
+    if not subseeds:
+        return ""
+    return _("{percent} % other noise").format(percent=decimal(subseeds[-1].share * 100))
 
 
 def _enlargement(recipe: Work) -> str:
@@ -313,7 +330,7 @@ def _enlargement(recipe: Work) -> str:
         case Upscale():
             return f"⬆ {recipe.scale}x"
         case Detail():
-            return f"✨ detail {recipe.strength:g}"
+            return _("✨ detail {strength}").format(strength=decimal(recipe.strength))
     return ""
 
 
@@ -321,13 +338,15 @@ def _base_seeds(recipes: Sequence[Work]) -> str:
     """The seeds without their subseeds, unless they are several that are not consecutive."""
     seeds = [recipe.seed for recipe in recipes]
     if len(set(seeds)) == 1:
-        return f"seed {seeds[0]}"
+        return _("seed {seed}").format(seed=seeds[0])
     is_consecutive = seeds == list(range(seeds[0], seeds[0] + len(seeds)))
-    return f"seeds {seeds[0]}–{seeds[-1]}" if is_consecutive else ""
+    text = _("seeds {first}–{last}").format(first=seeds[0], last=seeds[-1])
+    return text if is_consecutive else ""
 
 
 def _seeds(recipes: Sequence[Work]) -> str:
-    return "seeds " + _fitting([f"`{recipe.seed_text}`" for recipe in recipes], " · ", _MAX_SEEDS)
+    seeds = _fitting([f"`{recipe.seed_text}`" for recipe in recipes], " · ", _MAX_SEEDS)
+    return _("seeds {seeds}").format(seeds=seeds)
 
 
 def _fitting(parts: Sequence[str], separator: str, limit: int) -> str:
@@ -336,7 +355,8 @@ def _fitting(parts: Sequence[str], separator: str, limit: int) -> str:
     count = len(parts)
     while len(text) > limit:
         count -= 1
-        text = separator.join([*parts[:count], f"… and {len(parts) - count} more"])
+        more = _("… and {count} more").format(count=len(parts) - count)
+        text = separator.join([*parts[:count], more])
     return text
 
 
@@ -346,7 +366,8 @@ def full_size(
     """The message of one picture at full size; it names the model if several are offered."""
     recipe = picture.recipe
     details = [part for part in (_model([recipe], models), settings([recipe])) if part]
-    headline = f"{_recipe_words(recipe, has_prompt)} · picture {picture.nth}"
+    number = _("picture {number}").format(number=picture.nth)
+    headline = f"{_recipe_words(recipe, has_prompt)} · {number}"
     return "\n".join(filter(None, [headline, " · ".join(details), *_notes([picture])]))
 
 
@@ -357,6 +378,7 @@ def direct_message(pictures: Sequence[Picture], notes: Sequence[str] = ()) -> st
     lines = [_words(first.prompt, has_prompt=True), _shared([p.recipe for p in pictures])]
     for picture in pictures:
         note = f" ({picture.unavailable_reason})" if picture.unavailable_reason else ""
-        lines.append(f"{picture.nth}: seed `{picture.recipe.seed_text}`{note}")
+        seed = _("seed {seed}").format(seed=f"`{picture.recipe.seed_text}`")
+        lines.append(f"{picture.nth}: {seed}{note}")
     end = "".join(f"\n{note}" for note in notes)
     return _fitting(lines, "\n", _MAX_CONTENT - len(end)) + end

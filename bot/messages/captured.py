@@ -14,6 +14,7 @@ from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import REPAINTED
 from bot.domain.visibility import VisiblePictures
+from bot.i18n import N_, _, from_english
 from bot.messages import alt_texts, picture_files
 from bot.messages.message_content import OutgoingFile
 from bot.messages.picture_files import recorded_image
@@ -21,10 +22,10 @@ from bot.storage import FileMissing, FileStorage
 from engine.contract import ArtifactRole, pixels_sha256
 from engine.contract.metadata import with_metadata
 
-NAMES: Final = {ArtifactRole.FILM: "film", ArtifactRole.STRIP: "strip of steps"}
-DIFFERS: Final = (
-    "Painted again, this picture has other pixels than the recorded one: the software or the "
-    "hardware has changed."
+NAMES: Final = {ArtifactRole.FILM: N_("film"), ArtifactRole.STRIP: N_("strip of steps")}
+DIFFERS: Final = N_(
+    "Painted again, this picture has other pixels than the recorded one: the "
+    "software or the hardware has changed."
 )
 _SUFFIXES: Final = {"video/mp4": "mp4", "image/png": "png"}
 
@@ -93,16 +94,22 @@ class CapturedFiles:
         """Raises FileMissing, with a sentence for everybody."""
         name = NAMES[role]
         if artifact is None or artifact.is_removed:
-            raise FileMissing(f"The {name} could not be made, so here is the picture.")
+            raise FileMissing(
+                _("The {name} could not be made, so here is the picture.").format(name=name)
+            )
         if artifact.failure_reason is not None:
             raise FileMissing(
-                f"The {name} could not be made, so here is the picture. {artifact.failure_reason}"
+                _("The {name} could not be made, so here is the picture. {reason}").format(
+                    name=name, reason=from_english(artifact.failure_reason)
+                )
             )
         if artifact.path is None:
-            raise FileMissing(f"The {name} was withheld by the safety check.")
+            raise FileMissing(_("The {name} was withheld by the safety check.").format(name=name))
         data = self._storage.artifact(artifact.path)
         if len(data) > limit:
-            raise FileMissing(f"The {name} is larger than the files that I may send here.")
+            raise FileMissing(
+                _("The {name} is larger than the files that I may send here.").format(name=name)
+            )
         return data
 
     async def _notes(self, job: Job, picture: Picture) -> tuple[str, ...]:
@@ -114,7 +121,7 @@ class CapturedFiles:
                     return ()  # the film of an enlargement ends with what was enlarged
                 recorded = await asyncio.to_thread(self._pixels, parent)
                 is_equal = recorded is None or recorded == picture.sha256
-                return () if is_equal else (DIFFERS,)
+                return () if is_equal else (_(DIFFERS),)
         return ()
 
     def _pixels(self, picture: Picture | None) -> str | None:

@@ -8,6 +8,8 @@ from typing import Any, Final, NamedTuple
 
 import discord
 
+from bot.i18n import pgettext
+
 VERSION: Final = "v1"
 UPSCALE: Final = "upscale"
 VARY: Final = "vary"
@@ -35,7 +37,7 @@ def custom_id(action: str, job_id: str, nth: int = 0) -> str:
 
 def cancel_view(job_id: str) -> discord.ui.View:
     """The button of an unfinished job."""
-    return stateless_view([button("✖ Cancel", custom_id(CANCEL, job_id))])
+    return stateless_view([button(pgettext("button", "✖ Cancel"), custom_id(CANCEL, job_id))])
 
 
 def button(label: str, custom_id: str, *, row: int = 0) -> discord.ui.Button[discord.ui.View]:

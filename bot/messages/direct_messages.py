@@ -18,6 +18,7 @@ from bot.domain.nsfw import NsfwPolicy
 from bot.domain.picture import Picture
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.errors import DeliveryFailed, Refused
+from bot.i18n import _
 from bot.messages import alt_texts, captions, picture_files
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, dm_refusal, meaning
 from bot.messages.message_client import retry_once
@@ -65,13 +66,20 @@ class DirectMessages:
             log.info("no direct message", extra={"reason": describe(error)})
             if meaning(error) is Meaning.RETRY and not is_first:
                 raise DeliveryFailed(describe(error)) from error
-            reason = dm_refusal(error) or (
-                "Discord has a problem (please try again later)"
-                if meaning(error) is Meaning.RETRY
-                else "Discord did not accept them"
+            refusal = dm_refusal(error)
+            reason = (
+                _(refusal)
+                if refusal
+                else (
+                    _("Discord has a problem (please try again later)")
+                    if meaning(error) is Meaning.RETRY
+                    else _("Discord did not accept them")
+                )
             )
             raise Refused(
-                f"<@{recipient_id}>, {reason}, so I could not send the pictures."
+                _("<@{recipient_id}>, {reason}, so I could not send the pictures.").format(
+                    recipient_id=recipient_id, reason=reason
+                )
             ) from error
         return True
 

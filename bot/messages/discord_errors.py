@@ -12,6 +12,7 @@ import discord
 
 from bot.domain.clock import DAY
 from bot.errors import NETWORK_ERRORS, DeliveryFailed
+from bot.i18n import N_
 
 DISCORD_ERRORS: Final = (discord.HTTPException, *NETWORK_ERRORS)
 """What a request to Discord raises if it fails."""
@@ -155,12 +156,14 @@ nothing about messages and channels: other requests may succeed later."""
 _TOKEN_STATUSES: Final = (401, 403, 404)
 _SERVER_ERROR: Final = 500
 _JSON: Final = "application/json"
-_DMS_CLOSED: Final = "your DMs are closed"
+_DMS_CLOSED: Final = N_("your DMs are closed")
 _DM_REASONS: Final[Mapping[int, str]] = {
-    20009: "Discord does not deliver these pictures to you (your settings filter explicit images)",
-    20026: "Discord does not let me open new DMs",
-    40003: "I have opened too many DMs for now (please try again in a few minutes)",
-    50278: "you share no server with me any more",
+    20009: N_(
+        "Discord does not deliver these pictures to you (your settings filter explicit images)"
+    ),
+    20026: N_("Discord does not let me open new DMs"),
+    40003: N_("I have opened too many DMs for now (please try again in a few minutes)"),
+    50278: N_("you share no server with me any more"),
 }
 
 

@@ -9,6 +9,7 @@ import msgspec
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.recipe_diff import recipe_changes
+from bot.i18n import N_, _
 from bot.messages import family_tree, picture_files
 from bot.messages.family_layout import MAX_DISTANCE, Family, nearest
 from bot.messages.family_tree import THUMBNAIL, Member
@@ -18,7 +19,7 @@ from bot.services.family import FamilyFinder, FamilyMember, Relatives
 from bot.storage import FileMissing, FileStorage
 
 DELETED: Final = "deleted"
-ELSEWHERE: Final = "in another channel"
+ELSEWHERE: Final = N_("in another channel")
 
 
 class FamilyPictures(msgspec.Struct, frozen=True):
@@ -86,7 +87,7 @@ class FamilyTrees:
     def _cell(self, name: str, pictures: FamilyPictures, visible: Mapping[str, Picture]) -> Cell:
         picture = visible.get(name)
         if picture is None:
-            return DELETED if pictures.members[name].picture is None else ELSEWHERE
+            return DELETED if pictures.members[name].picture is None else _(ELSEWHERE)
         if picture.unavailable_reason is not None:
             return picture.unavailable_reason
         try:

@@ -9,6 +9,7 @@ from bot.domain.job import ResponseTarget
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
+from bot.i18n import _
 from bot.messages import alt_texts, captions, picture_files
 from bot.messages.action_views import ActionViews
 from bot.messages.channels import ChannelResolver
@@ -49,7 +50,7 @@ class FullSizeContent:
         """
         pictures, job = await self._pictures(delivery), await self._jobs.job(delivery.job_id)
         if not pictures or job is None:
-            raise Refused(rules.UNKNOWN_PICTURE)
+            raise Refused(_(rules.UNKNOWN_PICTURE))
         [picture], models = pictures, self._engine.models
         visible = await self._channels.visible_in([picture], target.channel_id)
         rules.check_viewable(visible.pictures[0])

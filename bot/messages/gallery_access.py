@@ -5,14 +5,15 @@ from typing import Final
 import discord
 
 from bot.errors import Refused
+from bot.i18n import N_, _
 from bot.messages import channels
 
-_AGE_RESTRICTED: Final = (
+_AGE_RESTRICTED: Final = N_(
     "This channel is age-restricted and the gallery is not, so the picture is not posted there."
 )
-_HIDDEN: Final = (
-    "More people see the gallery than this channel, so only the user of the picture can post it "
-    "there."
+_HIDDEN: Final = N_(
+    "More people see the gallery than this channel, so only the user of the picture "
+    "can post it there."
 )
 
 
@@ -22,7 +23,7 @@ def check_age_restriction(place: object, gallery: object) -> None:
     channel, target = channels.from_channel(place).channel, channels.from_channel(gallery).channel
     is_target_restricted = target is not None and target.is_age_restricted
     if (channel is None or channel.is_age_restricted) and not is_target_restricted:
-        raise Refused(_AGE_RESTRICTED)
+        raise Refused(_(_AGE_RESTRICTED))
 
 
 def check_audience(place: object, gallery: discord.abc.GuildChannel) -> None:
@@ -37,4 +38,4 @@ def check_audience(place: object, gallery: discord.abc.GuildChannel) -> None:
         and gallery.permissions_for(everyone).view_channel
     )
     if is_private or is_hidden:
-        raise Refused(_HIDDEN)
+        raise Refused(_(_HIDDEN))

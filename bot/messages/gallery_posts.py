@@ -16,6 +16,7 @@ from bot.domain.job import Job, ResponseTarget
 from bot.domain.picture import Picture, picture_id
 from bot.domain.visibility import VisiblePictures
 from bot.errors import Refused
+from bot.i18n import N_, _
 from bot.messages import alt_texts, gallery_access, gallery_text, picture_files
 from bot.messages.channels import ChannelResolver
 from bot.messages.discord_errors import (
@@ -36,7 +37,7 @@ from bot.storage import FileStorage
 from engine.contract import sha256
 from engine.contract.infotext import public_model_name
 
-_PRIVATE: Final = "This result is private, so it is not posted to the gallery."
+_PRIVATE: Final = N_("This result is private, so it is not posted to the gallery.")
 _MAX_NONCE: Final = 25
 _CLOCK_DIFFERENCE: Final = 60.0
 """Seconds between this machine's clock and Discord's, at most."""
@@ -94,7 +95,9 @@ class GalleryPosts:
             content = await self._content(delivery, result)
             post = await self._write(delivery, content, result, is_first=is_first)
         except (MessageGone, ContentRejected, TokenExpired) as error:
-            reason = f"I could not post the picture in <#{delivery.target.channel_id}>. ({error})"
+            reason = _("I could not post the picture in <#{channel_id}>. ({error})").format(
+                channel_id=delivery.target.channel_id, error=error
+            )
             raise Refused(reason) from error
         if not await retry_until_written(lambda: self._deliveries.set_post(delivery, *post)):
             await self._messages.delete(*post)  # its user has deleted the picture meanwhile
@@ -116,12 +119,12 @@ class GalleryPosts:
         """Raises Refused if there is nothing to show any more."""
         job = await self._jobs.job(delivery.job_id)
         if job is None:
-            raise Refused(rules.UNKNOWN_PICTURE)
+            raise Refused(_(rules.UNKNOWN_PICTURE))
         rules.check_not_deleted(job)
         if not job.has_ended:
-            raise Refused("This is not finished yet.")
+            raise Refused(_("This is not finished yet."))
         if job.plan.is_private:
-            raise Refused(_PRIVATE)
+            raise Refused(_(_PRIVATE))
         pictures = await self._jobs.pictures(job.id)
         pictures = [picture for picture in pictures if delivery.nth in (None, picture.nth)]
         rules.check_any_finished(job, pictures)
@@ -213,7 +216,7 @@ class GalleryPosts:
                 if not is_text_blocked(error) or content.without_prompt is None:
                     raise
             hidden = content.with_prompt_hidden(content.without_prompt)
-            return await _create(channel, gallery.UNTITLED, hidden, tags)
+            return await _create(channel, _(gallery.UNTITLED), hidden, tags)
 
     async def _earlier_post(
         self, channel: discord.ForumChannel, delivery: Delivery

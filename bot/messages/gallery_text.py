@@ -5,6 +5,7 @@ from typing import Final
 
 from bot.domain.job import Job
 from bot.domain.picture import Picture
+from bot.i18n import _
 from bot.messages import captions
 from bot.messages.message_links import message_url
 
@@ -16,7 +17,7 @@ def post(job: Job, pictures: Sequence[Picture], guild_id: int, *, has_prompt: bo
     return "\n".join(
         [
             _prompt(job, has_prompt),
-            " · ".join([f"by <@{job.user_id}>", *_link(job, guild_id)]),
+            " · ".join([_("by <@{user_id}>").format(user_id=job.user_id), *_link(job, guild_id)]),
             captions.settings([picture.recipe for picture in pictures]),
         ]
     )
@@ -35,4 +36,4 @@ def _link(job: Job, guild_id: int) -> list[str]:
     target = job.target
     if target.guild_id != guild_id or target.message_id is None:
         return []
-    return [f"[where it was painted]({message_url(target)})"]
+    return [_("[where it was painted]({message_url})").format(message_url=message_url(target))]

@@ -8,7 +8,8 @@ import discord
 import msgspec
 from discord import app_commands
 
-from bot.messages.action_views import ActionButton
+from bot.i18n import N_, _, command_name, decimal, pgettext
+from bot.messages.action_views import ActionButton, text
 from bot.messages.components import VERSION, button, stateless_view
 
 Commands: TypeAlias = Mapping[str, app_commands.Command[Any, ..., Any]]
@@ -36,27 +37,30 @@ class Topic(StrEnum):
     @property
     def heading(self) -> str:
         """For people."""
-        return _TITLES[self]
+        return _(_TITLES[self])
 
 
 _TITLES: Final = {
-    Topic.COMMANDS: "Commands",
-    Topic.MENUS: "The Apps menu of a message",
-    Topic.BUTTONS: "Buttons below pictures",
-    Topic.REACTIONS: "Reactions to a result",
-    Topic.MODERATION: "For moderators and admins",
+    Topic.COMMANDS: N_("Commands"),
+    Topic.MENUS: N_("The Apps menu of a message"),
+    Topic.BUTTONS: N_("Buttons below pictures"),
+    Topic.REACTIONS: N_("Reactions to a result"),
+    Topic.MODERATION: N_("For moderators and admins"),
 }
 _INTRODUCTIONS: Final = {
-    Topic.COMMANDS: "Type `/imagine` and what you want to see. Choose a command for its options.",
-    Topic.MENUS: "Right-click a message, or hold it on a phone, and choose Apps.",
-    Topic.BUTTONS: "They work on old results too.",
-    Topic.REACTIONS: "React to a message with pictures.",
-    Topic.MODERATION: "Only members with the permission see these commands.",
+    Topic.COMMANDS: N_(
+        "Type `/imagine` and what you want to see. Choose a command for its options."
+    ),
+    Topic.MENUS: N_("Right-click a message, or hold it on a phone, and choose Apps."),
+    Topic.BUTTONS: N_("They work on old results too."),
+    Topic.REACTIONS: N_("React to a message with pictures."),
+    Topic.MODERATION: N_("Only members with the permission see these commands."),
 }
 
-_NO_REACTIONS: Final = (
-    "I am no member here, so Discord does not tell me of reactions. Use the buttons below the "
-    "pictures. Reactions work in servers that added me, and in direct messages with me."
+_NO_REACTIONS: Final = N_(
+    "I am no member here, so Discord does not tell me of reactions. Use the buttons "
+    "below the pictures. Reactions work in servers that added me, and in direct "
+    "messages with me."
 )
 
 
@@ -107,14 +111,22 @@ def topics(contents: Contents) -> list[Topic]:
 
 def topic_pages(contents: Contents, topic: Topic) -> list[str]:
     """The pages of a topic; at least one."""
-    return _pages(_INTRODUCTIONS[topic], _lines(contents, topic), f"**{topic.heading}**")
+    return _pages(_(_INTRODUCTIONS[topic]), _lines(contents, topic), f"**{topic.heading}**")
 
 
 def command_pages(command: app_commands.Command[Any, ..., Any]) -> list[str]:
     """The pages about a command and its options; at least one."""
     lines = [_option(parameter) for parameter in command.parameters]
-    text = command.description if lines else f"{command.description}\nIt has no options."
-    return _pages(text, lines, f"**/{command.qualified_name}**")
+    text = (
+        _describe(command.description)
+        if lines
+        else f"{_describe(command.description)}\n{_('It has no options.')}"
+    )
+    return _pages(text, lines, f"**/{command_name(command.qualified_name)}**")
+
+
+def _describe(text: str) -> str:
+    return pgettext("description", text)
 
 
 def _lines(contents: Contents, topic: Topic) -> list[str]:
@@ -122,25 +134,25 @@ def _lines(contents: Contents, topic: Topic) -> list[str]:
         case Topic.COMMANDS | Topic.MODERATION:
             is_moderation = topic is Topic.MODERATION
             return [
-                f"`/{name}` {command.description}"
+                f"`/{command_name(name)}` {_describe(command.description)}"
                 for name, command in contents.commands.items()
                 if _is_moderation(command) is is_moderation
             ]
         case Topic.MENUS:
-            return sorted(f"*{menu.name}*" for menu in contents.menus)
+            return sorted(f"*{pgettext('menu name', menu.name)}*" for menu in contents.menus)
         case Topic.BUTTONS:
             return _buttons(contents.actions)
         case Topic.REACTIONS:
-            lines = [f"{emoji} {text}" for emoji, text in contents.reactions.items()]
-            return lines or [_NO_REACTIONS]
+            lines = [f"{emoji} {_(what)}" for emoji, what in contents.reactions.items()]
+            return lines or [_(_NO_REACTIONS)]
 
 
 def _buttons(actions: Sequence[ActionButton]) -> list[str]:
     lines = dict[str, None]()
     explained = [action for action in actions if action.summary]
     for action in sorted(explained, key=lambda action: (action.order, action.name)):
-        label = f"{action.initial}1, {action.initial}2, …" if action.initial else action.label
-        lines[f"**{label}** {action.summary}"] = None
+        label = f"{action.initial}1, {action.initial}2, …" if action.initial else text(action.label)
+        lines[f"**{label}** {_(action.summary)}"] = None
     return list(lines)
 
 
@@ -149,23 +161,26 @@ def _is_moderation(command: app_commands.Command[Any, ..., Any]) -> bool:
 
 
 def _option(parameter: app_commands.Parameter) -> str:
-    needed = "" if not parameter.required else " (needed)"
-    return f"`{parameter.display_name}`{needed} {parameter.description}{_values(parameter)}"
+    name = pgettext("option name", str(parameter.display_name))
+    needed = "" if not parameter.required else _(" (needed)")
+    return f"`{name}`{needed} {_describe(str(parameter.description))}{_values(parameter)}"
 
 
 def _values(parameter: app_commands.Parameter) -> str:
     """The values that Discord's clients accept."""
     if parameter.choices:
-        return f": {', '.join(choice.name for choice in parameter.choices)}"
+        return f": {', '.join(pgettext('choice', choice.name) for choice in parameter.choices)}"
     least, most = parameter.min_value, parameter.max_value
     if least is None and most is None:
         return ""
-    unit = " characters" if parameter.type is discord.AppCommandOptionType.string else ""
-    if least is None or most is None:
-        return (
-            f" (at {'most' if least is None else 'least'} {most if least is None else least}{unit})"
-        )
-    return f" ({least:g} to {most:g}{unit})"
+    unit = _(" characters") if parameter.type is discord.AppCommandOptionType.string else ""
+    if least is None:
+        return _(" (at most {number}{unit})").format(number=most, unit=unit)
+    if most is None:
+        return _(" (at least {number}{unit})").format(number=least, unit=unit)
+    return _(" ({least} to {most}{unit})").format(
+        least=decimal(least), most=decimal(most), unit=unit
+    )
 
 
 def _pages(introduction: str, lines: Sequence[str], heading: str) -> list[str]:
@@ -177,7 +192,10 @@ def _pages(introduction: str, lines: Sequence[str], heading: str) -> list[str]:
         pages[-1] = f"{pages[-1]}\n{line[:MAX_CHARS]}".lstrip("\n")
     if len(pages) == 1:
         return [f"{heading}\n{pages[0]}"]
-    return [f"{heading} · page {n} of {len(pages)}\n{page}" for n, page in enumerate(pages, 1)]
+    return [
+        f"{heading} · {_('page {number} of {count}').format(number=n, count=len(pages))}\n{page}"
+        for n, page in enumerate(pages, 1)
+    ]
 
 
 # Components
@@ -201,11 +219,13 @@ def view(contents: Contents, subject: str, page: int, page_count: int) -> discor
     options = [
         discord.SelectOption(label=topic.heading, value=topic.value) for topic in topics(contents)
     ]
-    menus = [_menu(0, "Topic…", options)]
+    menus = [_menu(0, _("Topic…"), options)]
     names = list(contents.commands)[: _MENUS * _MENU_OPTIONS]
     for number, start in enumerate(range(0, len(names), _MENU_OPTIONS), start=1):
         part = names[start : start + _MENU_OPTIONS]
-        placeholder = f"Options of /{part[0]} … /{part[-1]}"[:_MAX_OPTION]
+        placeholder = _("Options of {first} … {last}").format(
+            first=f"/{command_name(part[0])}", last=f"/{command_name(part[-1])}"
+        )[:_MAX_OPTION]
         commands = [_command_option(name, contents.commands[name]) for name in part]
         menus.append(_menu(number, placeholder, commands))
     row = len(menus)
@@ -229,5 +249,7 @@ def _menu(
 def _command_option(
     name: str, command: app_commands.Command[Any, ..., Any]
 ) -> discord.SelectOption:
-    text = command.description[:_MAX_OPTION]
-    return discord.SelectOption(label=f"/{name}"[:_MAX_OPTION], value=f"/{name}", description=text)
+    text = _describe(command.description)[:_MAX_OPTION]
+    return discord.SelectOption(
+        label=f"/{command_name(name)}"[:_MAX_OPTION], value=f"/{name}", description=text
+    )

@@ -9,6 +9,7 @@ import discord
 from bot.domain.history import FAR_FUTURE, MAX_WORDS, PAGE_SIZE, HistoryFilter, HistoryPage
 from bot.domain.history import model_key as key_of
 from bot.domain.job import Job
+from bot.i18n import N_, _, pgettext
 from bot.messages import captions
 from bot.messages.components import VERSION, button, stateless_view
 from engine.contract.infotext import public_model_name
@@ -20,13 +21,13 @@ PAGE_PATTERN: Final = (
 SHOW_ID: Final = f"{VERSION}:historyshow"
 _MAX_PROMPT: Final = 60
 _MAX_LABEL: Final = 100
-NOTHING: Final = "You have no finished pictures yet. /imagine makes some."
-NO_MATCH: Final = "None of your results matches this."
+NOTHING: Final = N_("You have no finished pictures yet. /imagine makes some.")
+NO_MATCH: Final = N_("None of your results matches this.")
 
 
 def label(job: Job, limit: int = _MAX_LABEL) -> str:
     """A job in one line without Markdown, for menus and choices."""
-    words = " ".join(job.words.split()) or "without words"
+    words = " ".join(job.words.split()) or _("without words")
     count = len(job.recipes)
     details = f" · {count} {'picture' if count == 1 else 'pictures'}"
     room = limit - len(details)
@@ -36,13 +37,25 @@ def label(job: Job, limit: int = _MAX_LABEL) -> str:
 def page_text(page: HistoryPage, chosen: HistoryFilter) -> str:
     """The list of the jobs of a page, with what was looked for."""
     filters = [
-        *([f"with “{captions.escape(chosen.words, MAX_WORDS)}”"] if chosen.words else []),
-        *([f"by {captions.escape(public_model_name(chosen.model), 40)}"] if chosen.model else []),
-        *([f"since <t:{chosen.since:.0f}:d>"] if chosen.since else []),
-        *([f"before <t:{chosen.until:.0f}:d>"] if chosen.until < FAR_FUTURE else []),
+        *(
+            [_("with “{words}”").format(words=captions.escape(chosen.words, MAX_WORDS))]
+            if chosen.words
+            else []
+        ),
+        *(
+            [_("by {model}").format(model=captions.escape(public_model_name(chosen.model), 40))]
+            if chosen.model
+            else []
+        ),
+        *([_("since <t:{since:.0f}:d>").format(since=chosen.since)] if chosen.since else []),
+        *(
+            [_("before <t:{until:.0f}:d>").format(until=chosen.until)]
+            if chosen.until < FAR_FUTURE
+            else []
+        ),
     ]
     noun = "result" if page.count == 1 else "results"
-    place = f"page {page.number + 1} of {page.pages}"
+    place = _("page {number} of {pages}").format(number=page.number + 1, pages=page.pages)
     head = " · ".join([f"🗂 **{page.count} {noun}**", *filters, place])
     first = page.number * PAGE_SIZE + 1
     return "\n".join([head, *(_line(nth, job) for nth, job in enumerate(page.jobs, first))])
@@ -51,7 +64,7 @@ def page_text(page: HistoryPage, chosen: HistoryFilter) -> str:
 def _line(nth: int, job: Job) -> str:
     words = captions.escape(job.words, _MAX_PROMPT) or captions.WITHOUT_WORDS
     count = len(job.recipes)
-    pictures = "" if count == 1 else f" · {count} pictures"
+    pictures = "" if count == 1 else _(" · {count} pictures").format(count=count)
     return f"`{nth}` {job.kind.title}{words}{pictures} · <t:{job.created_at:.0f}:R>"
 
 
@@ -65,10 +78,10 @@ def page_view(page: HistoryPage, chosen: HistoryFilter) -> discord.ui.View:
         for nth, job in enumerate(page.jobs, first)
     ]
     menu: discord.ui.Select[Any] = discord.ui.Select(
-        custom_id=SHOW_ID, placeholder="Show here…", options=options, row=0
+        custom_id=SHOW_ID, placeholder=pgettext("placeholder", "Show here…"), options=options, row=0
     )
-    newer = button("◀ Newer", page_id(max(0, page.number - 1), chosen), row=1)
-    older = button("Older ▶", page_id(page.number + 1, chosen), row=1)
+    newer = button(pgettext("button", "◀ Newer"), page_id(max(0, page.number - 1), chosen), row=1)
+    older = button(pgettext("button", "Older ▶"), page_id(page.number + 1, chosen), row=1)
     newer.disabled, older.disabled = page.number == 0, page.number + 1 >= page.pages
     if newer.disabled:
         newer.custom_id = page_id(page.number, chosen)

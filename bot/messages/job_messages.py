@@ -235,7 +235,7 @@ class JobMessages:
     async def _replace_with_deleted_note(self, job: Job, reason: DeletionReason) -> None:
         """Replace everything on a deleted job's message, if it has one."""
         if job.target.message_id is not None or self._token_valid(job):
-            await self._upsert(job, MessageContent(content=_(reason.message)))
+            await self._upsert(job, MessageContent(content=reason.message))
 
     async def _content(self, job: Job, pictures: Sequence[Picture]) -> MessageContent:
         return await self._results.build(job, pictures, self._target(job))

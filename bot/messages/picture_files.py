@@ -12,6 +12,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.visibility import VisiblePictures
 from bot.errors import Refused
+from bot.i18n import N_, _
 from bot.messages import grid
 from bot.messages.message_content import OutgoingFile
 from bot.messages.upload_limits import BYTES_LIMIT, REQUEST_LIMIT
@@ -33,14 +34,16 @@ _JPEG_QUALITY: Final = 92
 _SHRINK_FACTOR: Final = 0.8
 _MIN_SHRINK: Final = 0.25
 """The least width of a JPEG, as a part of the picture's."""
-_WEBP: Final = "Sent as lossless WebP: a PNG would exceed the {limit} of a file here."
-_JPEG: Final = (
+_WEBP: Final = N_("Sent as lossless WebP: a PNG would exceed the {limit} of a file here.")
+_JPEG: Final = N_(
     "Sent as JPEG, with some loss: a lossless file would exceed the {limit} of a file here."
 )
-_SMALLER_JPEG: Final = (
+_SMALLER_JPEG: Final = N_(
     "Sent as JPEG of {width}x{height}: the whole picture would exceed the {limit} of a file here."
 )
-_NOTHING_FITS: Final = "The picture fits no file that I may send here: at most {limit} are allowed."
+_NOTHING_FITS: Final = N_(
+    "The picture fits no file that I may send here: at most {limit} are allowed."
+)
 _MIB: Final = 2**20
 _KIB: Final = 2**10
 GONE: Final = "file is gone"
@@ -48,7 +51,7 @@ GONE: Final = "file is gone"
 _MAX_FILES: Final = 10
 """Attachments of one message."""
 _GRID: Final = Grid()
-_DAMAGED: Final = "The picture's file in the data folder is damaged."
+_DAMAGED: Final = N_("The picture's file in the data folder is damaged.")
 _DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
 """What Pillow raises for a damaged PNG."""
 
@@ -141,7 +144,7 @@ def picture_file(
     try:
         data = with_metadata(stored, [picture.recipe], is_flow=is_flow)
     except BadText as error:
-        raise FileMissing(_DAMAGED) from error
+        raise FileMissing(_(_DAMAGED)) from error
     if len(data) <= limit:
         return FittedFile("png", data)
     return encode_within(_decode(stored), limit, [picture.recipe], is_flow=is_flow)
@@ -188,9 +191,9 @@ def _lossy(image: Image.Image, limit: int, exif: bytes) -> FittedFile:
     while len(data := encode_jpeg(copy, _JPEG_QUALITY, exif)) > limit:
         width, height = round(copy.width * _SHRINK_FACTOR), round(copy.height * _SHRINK_FACTOR)
         if width < image.width * _MIN_SHRINK or not height:
-            raise Refused(_NOTHING_FITS.format(limit=_size(limit)))
+            raise Refused(_(_NOTHING_FITS).format(limit=_size(limit)))
         copy = image.resize((width, height), Image.Resampling.LANCZOS)
-        note = _SMALLER_JPEG.format(width=width, height=height, limit="{limit}")
+        note = _(_SMALLER_JPEG).format(width=width, height=height, limit="{limit}")
     return FittedFile("jpg", data, note.format(limit=_size(limit)))
 
 
@@ -217,4 +220,4 @@ def _decode(data: bytes) -> Image.Image:
         with Image.open(BytesIO(data), formats=("PNG",)) as image:
             return image.convert("RGB")
     except _DECODE_ERRORS as error:
-        raise FileMissing(_DAMAGED) from error
+        raise FileMissing(_(_DAMAGED)) from error

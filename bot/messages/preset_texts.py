@@ -6,6 +6,7 @@ from typing import Final
 from bot.domain.presets import Own, Preset, PresetKey, PresetKind, Presets
 from bot.domain.styles import Style
 from bot.domain.wildcards import Wildcard
+from bot.i18n import _, command_name
 from bot.messages.captions import escape
 from bot.messages.moderation_cards import page
 
@@ -36,21 +37,23 @@ def preset(key: PresetKey, item: Preset | None) -> str:
     """One preset after a change; None if it was removed."""
     name = f"**{key.name}**" if key.kind is PresetKind.STYLE else f"`__{key.name}__`"
     if item is None:
-        return f"The {key.kind} {name} is removed."
+        return _("The {kind} {name} is removed.").format(kind=_(key.kind), name=name)
     text = _style(item) if isinstance(item, Style) else _wildcard(item)
-    return f"The {key.kind} {name}: {text}"
+    return _("The {kind} {name}: {text}").format(kind=_(key.kind), name=name, text=text)
 
 
 def _list(lines: list[str], presets: Presets, kind: PresetKind, number: int) -> str:
     removed = presets.removed(kind)
     if removed:
-        sentence = f"Removed here: {', '.join(removed)}. `/admin {kind} reset` brings them back."
+        sentence = _("Removed here: {removed}. {command} brings them back.").format(
+            removed=", ".join(removed), command=f"`/{command_name(f'admin {kind} reset')}`"
+        )
         lines = [sentence, *lines]
-    return page(lines, number) if lines else f"There is no {kind} here."
+    return page(lines, number) if lines else _("There is no {kind} here.").format(kind=_(kind))
 
 
 def _origin(own: Own, kind: PresetKind, name: str) -> str:
-    return " (of this server)" if PresetKey(kind, name) in own else ""
+    return _(" (of this server)") if PresetKey(kind, name) in own else ""
 
 
 def _style(item: Style) -> str:
@@ -61,7 +64,7 @@ def _parts(item: Style) -> Iterator[str]:
     if item.prompt:
         yield escape(item.prompt, _MAX_WORDS)
     if item.negative:
-        yield f"without {escape(item.negative, _MAX_WORDS)}"
+        yield _("without {words}").format(words=escape(item.negative, _MAX_WORDS))
     yield from item.settings
 
 

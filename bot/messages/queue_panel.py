@@ -6,6 +6,7 @@ from typing import Final
 import discord
 
 from bot.domain.job import ResponseTarget
+from bot.i18n import N_, _, pgettext
 from bot.messages import captions
 from bot.messages.components import VERSION, layout_button, stateless_layout
 from bot.messages.message_links import message_url
@@ -13,10 +14,10 @@ from bot.services.queue_view import Queue, QueuedJob
 
 PAGE_JOBS: Final = 5
 """Jobs of a page: as many as buttons in a row."""
-_NO_JOBS: Final = "You have no jobs that wait or are painted. /imagine starts one."
-_PRIVATE: Final = "*in private*"
+_NO_JOBS: Final = N_("You have no jobs that wait or are painted. /imagine starts one.")
+_PRIVATE: Final = N_("*in private*")
 """Stands for the prompt of a private job, which moderators do not see either."""
-_NONE_HERE: Final = "No jobs of this server wait or are painted."
+_NONE_HERE: Final = N_("No jobs of this server wait or are painted.")
 
 
 class Scope(StrEnum):
@@ -67,10 +68,12 @@ def _controls(
     targets += [("▶", scope, page + 1)] if page < last else []
     if is_moderator:
         other = (
-            ("All of this server", Scope.SERVER) if scope is Scope.MINE else ("Mine", Scope.MINE)
+            (pgettext("button", "All of this server"), Scope.SERVER)
+            if scope is Scope.MINE
+            else (pgettext("button", "Mine"), Scope.MINE)
         )
         targets.append((*other, 0))
-    targets.append(("🔄 Refresh", scope, page))
+    targets.append((pgettext("button", "🔄 Refresh"), scope, page))
     return [layout_button(label, custom_id(of, number)) for label, of, number in targets]
 
 
@@ -81,17 +84,20 @@ def _numbered(queue: Queue, page: int) -> list[tuple[int, QueuedJob]]:
 
 def _heading(queue: Queue, scope: Scope, page: int) -> str:
     if not queue.jobs:
-        return _NO_JOBS if scope is Scope.MINE else _NONE_HERE
-    subject = "Your jobs" if scope is Scope.MINE else "Jobs of this server"
+        return _(_NO_JOBS) if scope is Scope.MINE else _(_NONE_HERE)
+    subject = _("Your jobs") if scope is Scope.MINE else _("Jobs of this server")
     count = page_count(queue)
-    pages = f" · page {page + 1} of {count}" if count > 1 else ""
-    return f"**{subject}**: {len(queue.jobs)} of {queue.total} in the queue{pages}"
+    number = _("page {number} of {count}").format(number=page + 1, count=count)
+    pages = f" · {number}" if count > 1 else ""
+    return _("**{subject}**: {count} of {total} in the queue{pages}").format(
+        subject=subject, count=len(queue.jobs), total=queue.total, pages=pages
+    )
 
 
 def _line(queued: QueuedJob, scope: Scope) -> str:
     job = queued.job
     is_hidden = job.plan.is_private and scope is Scope.SERVER
-    title = f"{job.kind.title}{_PRIVATE}" if is_hidden else captions.title(job)
+    title = f"{_(job.kind.title)}{_(_PRIVATE)}" if is_hidden else captions.title(job)
     parts = [title, captions.stage(queued.progress)]
     if scope is Scope.SERVER:
         parts.insert(1, f"<@{job.user_id}>")

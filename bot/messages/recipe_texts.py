@@ -12,6 +12,7 @@ from bot.domain.prompt_flags import has_flags
 from bot.domain.prompt_template import escaped
 from bot.domain.recipe_diff import recipe_changes
 from bot.domain.styles import NONE
+from bot.i18n import N_, _
 from engine.contract import ModelCard, PromptFormat, Recipe, Work
 from engine.contract.infotext import write_infotext
 from engine.contract.metadata import encode_recipes
@@ -23,7 +24,7 @@ _MAX_LISTED: Final = 24
 _MAX_LISTED_CHARS: Final = 60
 _MAX_NOTE_CHARS: Final = 200
 _MAX_NOTES: Final = 6
-_IN_FILE: Final = "The recipe is too long for a message. It is in the file."
+_IN_FILE: Final = N_("The recipe is too long for a message. It is in the file.")
 
 
 class RecipeText(NamedTuple):
@@ -56,11 +57,11 @@ def describe(
     ]
     shown: list[str] = []
     for part in parts:
-        if len("\n".join([*shown, part, _IN_FILE])) <= _MAX_CONTENT:
+        if len("\n".join([*shown, part, _(_IN_FILE)])) <= _MAX_CONTENT:
             shown.append(part)
     is_cut = len(shown) < len(parts)
     needs_file = is_cut or command is None or len(recipes) > _MAX_LISTED
-    return RecipeText("\n".join([*shown, *([_IN_FILE] if is_cut else [])]), needs_file)
+    return RecipeText("\n".join([*shown, *([_(_IN_FILE)] if is_cut else [])]), needs_file)
 
 
 def code_block(text: str) -> str:
@@ -133,8 +134,8 @@ def _others(recipes: Sequence[Work], numbers: Sequence[int]) -> str:
     """What differs from the first recipe, in a line for each other one."""
     lines = []
     for number, recipe in list(zip(numbers, recipes, strict=True))[1:_MAX_LISTED]:
-        changes = " · ".join(recipe_changes(recipes[0], recipe)) or "the same"
+        changes = " · ".join(recipe_changes(recipes[0], recipe)) or _("the same")
         lines.append(f"{number}: {' '.join(changes.split())[:_MAX_LISTED_CHARS]}")
     if len(recipes) > _MAX_LISTED:
-        lines.append(f"… and {len(recipes) - _MAX_LISTED} more")
+        lines.append(_("… and {count} more").format(count=len(recipes) - _MAX_LISTED))
     return "\n".join(lines)

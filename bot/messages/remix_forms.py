@@ -10,28 +10,29 @@ import discord
 
 from bot.domain.model_names import MAX_CHOICES
 from bot.domain.remix_form import FormTexts
+from bot.i18n import N_, _, in_all_languages, pgettext
 from bot.messages.components import submitted_text, submitted_values
 from engine.contract import MAX_PROMPT_CHARS, Sampler
 
 _LABELS: Final[Mapping[str, str]] = {
-    "prompt": "Prompt",
-    "negative": "Negative prompt",
-    "settings": "Settings",
-    "sampler": "Sampler",
-    "model": "Model",
-    "shape": "Shape",
+    "prompt": N_("Prompt"),
+    "negative": N_("Negative prompt"),
+    "settings": N_("Settings"),
+    "sampler": N_("Sampler"),
+    "model": N_("Model"),
+    "shape": N_("Shape"),
 }
 """By the names of fields of FormTexts, which are the custom ids of the fields of the modal."""
 _MAX_SETTINGS: Final = 1000
 _MAX_FIELD: Final = 1024
 """Characters in a field of an embed."""
 _SHAPES: Final[Mapping[str, str]] = {
-    "": "As in the settings",
-    "square": "Square",
-    "portrait": "Portrait, 2:3",
-    "landscape": "Landscape, 3:2",
-    "tall": "Tall, 9:16",
-    "wide": "Wide, 16:9",
+    "": N_("As in the settings"),
+    "square": N_("Square"),
+    "portrait": N_("Portrait, 2:3"),
+    "landscape": N_("Landscape, 3:2"),
+    "tall": N_("Tall, 9:16"),
+    "wide": N_("Wide, 16:9"),
 }
 _AS_IT_IS: Final = "as it is"
 """The value of the first shape; Discord allows no empty one."""
@@ -49,11 +50,11 @@ def modal(
     """The form with these texts. Its fifth field is the model if several are offered, or else the
     shape, if the pictures can have another one. Its custom id is its only state, so it also works
     after a restart."""
-    form = discord.ui.Modal(title="Remix", custom_id=custom_id)
+    form = discord.ui.Modal(title=pgettext("title", "Remix"), custom_id=custom_id)
     _add(form, "prompt", _long(texts.prompt, "prompt", is_required=bool(texts.prompt)))
     _add(form, "negative", _long(texts.negative, "negative"))
     settings = _long(texts.settings, "settings", most=_MAX_SETTINGS)
-    _add(form, "settings", settings, "One a line; seed: any for other pictures")
+    _add(form, "settings", settings, _("One a line; seed: any for other pictures"))
     names = [sampler.value for sampler in samplers]
     _add(form, "sampler", _menu("sampler", names, texts.sampler))
     if len(models) > 1:
@@ -66,7 +67,7 @@ def modal(
 
 def _add(form: discord.ui.Modal, name: str, field: _Item, description: str | None = None) -> None:
     label = discord.ui.Label[discord.ui.Modal](
-        text=_LABELS[name], description=description, component=field
+        text=_(_LABELS[name]), description=description, component=field
     )
     form.add_item(label)
 
@@ -90,7 +91,7 @@ def _menu(name: str, values: Sequence[str], chosen: str) -> discord.ui.Select[di
     offered = {*first, *other_values[: MAX_CHOICES - len(first)]}
     return discord.ui.Select(
         custom_id=name,
-        placeholder="As it is",
+        placeholder=pgettext("placeholder", "As it is"),
         required=False,
         min_values=0,
         options=[
@@ -105,7 +106,9 @@ def _shapes(chosen: str) -> discord.ui.RadioGroup[discord.ui.Modal]:
     return discord.ui.RadioGroup(
         custom_id="shape",
         options=[
-            discord.RadioGroupOption(label=label, value=value or _AS_IT_IS, default=value == chosen)
+            discord.RadioGroupOption(
+                label=_(label), value=value or _AS_IT_IS, default=value == chosen
+            )
             for value, label in _SHAPES.items()
         ],
     )
@@ -126,15 +129,20 @@ def submitted(interaction: discord.Interaction[Any]) -> FormTexts:
 
 def typed(texts: FormTexts) -> discord.Embed:
     """What was typed, as `texts_of` reads it."""
-    embed = discord.Embed(title="What you typed")
+    embed = discord.Embed(title=_("What you typed"))
     for name, label in _LABELS.items():
         text = getattr(texts, name)
         if text:
-            embed.add_field(name=label, value=text[:_MAX_FIELD], inline=False)
+            embed.add_field(name=_(label), value=text[:_MAX_FIELD], inline=False)
     return embed
 
 
 def texts_of(embed: discord.Embed) -> FormTexts:
     """The texts that an embed of `typed` shows."""
     values = {field.name: field.value or "" for field in embed.fields}
-    return FormTexts(**{name: values.get(label, "") for name, label in _LABELS.items()})
+    return FormTexts(
+        **{
+            name: next((values[text] for text in in_all_languages(label) if text in values), "")
+            for name, label in _LABELS.items()
+        }
+    )

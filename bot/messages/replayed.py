@@ -12,18 +12,21 @@ from bot.domain.fingerprint import fingerprint_changes
 from bot.domain.job import Job
 from bot.domain.picture import Picture
 from bot.domain.plan import Relation
+from bot.i18n import N_, _
 from bot.messages.picture_files import recorded_image
 from bot.messages.pixel_difference import PixelDifference, difference
 from bot.storage import FileMissing, FileStorage
 from engine.contract import pixels_sha256
 
-_IDENTICAL: Final = "✅ Identical, to the bit."
-_GONE: Final = "The recorded picture is gone, so there is nothing to compare with."
-_SAME_MACHINE: Final = (
-    "Software and hardware are the same, so this should not be. Please tell the operator of this "
-    "bot."
+_IDENTICAL: Final = N_("✅ Identical, to the bit.")
+_GONE: Final = N_("The recorded picture is gone, so there is nothing to compare with.")
+_SAME_MACHINE: Final = N_(
+    "Software and hardware are the same, so this should not be. Please tell the "
+    "operator of this bot."
 )
-_NOT_COMPARED: Final = "The file of the recorded picture is gone, so the pixels are not compared."
+_NOT_COMPARED: Final = N_(
+    "The file of the recorded picture is gone, so the pixels are not compared."
+)
 
 
 class ReplayNotes:
@@ -45,17 +48,20 @@ class ReplayNotes:
         parents = [edge.parent for edge in edges if edge.relation is Relation.REPLAY]
         recorded = await self._jobs.picture(parents[0]) if parents else None
         if recorded is None:
-            return [_GONE]
+            return [_(_GONE)]
         return await asyncio.to_thread(self._compare, recorded, picture)
 
     def _compare(self, recorded: Picture, picture: Picture) -> list[str]:
         old_image = None if recorded.sha256 == picture.sha256 else self._image(recorded)
         then = recorded.sha256 or (old_image and pixels_sha256(old_image))
-        digests = [f"then `{then or 'not recorded'}`", f"now `{picture.sha256}`"]
+        digests = [
+            _("then `{sha256}`").format(sha256=then or _("not recorded")),
+            _("now `{sha256}`").format(sha256=picture.sha256),
+        ]
         if then is None:
-            return [_GONE, *digests]
+            return [_(_GONE), *digests]
         if then == picture.sha256:
-            return [_IDENTICAL, *digests]
+            return [_(_IDENTICAL), *digests]
         return [
             _how_far(old_image, self._image(picture)),
             *digests,
@@ -74,18 +80,22 @@ class ReplayNotes:
 
 def _how_far(recorded: Image.Image | None, painted: Image.Image | None) -> str:
     if recorded is None or painted is None:
-        return f"❌ Not identical. {_NOT_COMPARED}"
+        return _("❌ Not identical. {not_compared}").format(not_compared=_(_NOT_COMPARED))
     result: PixelDifference | None = difference(recorded, painted)
     if result is None:
-        return "❌ Not identical: it has another size."
+        return _("❌ Not identical: it has another size.")
     share = 100 * result.pixels / result.total
-    return (
-        f"❌ Not identical: {result.pixels:,} of {result.total:,} pixels differ "
-        f"({share:.2g} %), the largest difference is {result.largest} of 255."
-    )
+    return _(
+        "❌ Not identical: {pixels:,} of {total:,} pixels differ ({share:.2g} %), the "
+        "largest difference is {largest} of 255."
+    ).format(pixels=result.pixels, total=result.total, share=share, largest=result.largest)
 
 
 def _why(then: str, now: str) -> str:
     """What has changed of the software and the hardware."""
     changes = fingerprint_changes(then, now)
-    return f"What changed since: {'; '.join(changes)}." if changes else _SAME_MACHINE
+    return (
+        _("What changed since: {changes}.").format(changes="; ".join(changes))
+        if changes
+        else _(_SAME_MACHINE)
+    )

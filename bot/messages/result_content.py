@@ -10,6 +10,7 @@ from bot.domain.job import Job, ResponseTarget, Status
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
+from bot.i18n import _, from_english
 from bot.messages import alt_texts, captions, picture_files
 from bot.messages.action_views import ActionViews
 from bot.messages.captured import CapturedFiles, role_of
@@ -73,7 +74,7 @@ class ResultContent:
                     picture_files.grid_file, self._storage, visible, limit, job.plan.layout
                 )
             except (FileMissing, Refused) as error:
-                notes.append(str(error))
+                notes.append(from_english(str(error)))
             else:
                 notes += [fitted.note] if fitted.note else []
                 alt_text = alt_texts.of_pictures(visible.pictures)
@@ -111,7 +112,7 @@ class ShownResult:
         """
         job = await self._jobs.job(delivery.job_id)
         if job is None:
-            raise Refused(rules.UNKNOWN_PICTURE)
+            raise Refused(_(rules.UNKNOWN_PICTURE))
         rules.check_not_deleted(job)
         pictures = await self._jobs.pictures(job.id)
         notes = await self._restored(job, pictures, delivery, target)

@@ -21,6 +21,7 @@ from bot.domain.setting_values import (
     channel_ids,
     command_names,
 )
+from bot.i18n import N_, NP_, _, pgettext
 from bot.messages.captions import escape
 from bot.messages.components import VERSION, button, stateless_view
 
@@ -42,22 +43,22 @@ _MAX_LABEL: Final = 120
 """Of a value in the panel; the whole value is shown with its setting."""
 _MAX_CONTENT: Final = 2000
 _ORIGINS: Final[Mapping[Layer, str]] = {
-    Layer.BOT: "bot",
-    Layer.GUILD: "this server",
-    Layer.CHANNEL: "this channel",
-    Layer.USER: "you",
+    Layer.BOT: N_("bot"),
+    Layer.GUILD: N_("this server"),
+    Layer.CHANNEL: N_("this channel"),
+    Layer.USER: N_("you"),
 }
 _SCOPES: Final[Mapping[Layer, str]] = {
-    Layer.USER: "for you",
-    Layer.CHANNEL: "for this channel",
-    Layer.GUILD: "for this server",
+    Layer.USER: N_("for you"),
+    Layer.CHANNEL: N_("for this channel"),
+    Layer.GUILD: N_("for this server"),
 }
 _BUTTONS: Final[Mapping[Layer, str]] = {
-    Layer.USER: "For me",
-    Layer.CHANNEL: "This channel",
-    Layer.GUILD: "This server",
+    Layer.USER: NP_("button", "For me"),
+    Layer.CHANNEL: NP_("button", "This channel"),
+    Layer.GUILD: NP_("button", "This server"),
 }
-_ROLES: Final = "Limits by role: `/admin limits`."
+_ROLES: Final = N_("Limits by role: `/admin limits`.")
 _CHANNEL_TYPES: Final = (
     *(discord.ChannelType.text, discord.ChannelType.news, discord.ChannelType.forum),
     *(discord.ChannelType.voice, discord.ChannelType.stage_voice, discord.ChannelType.media),
@@ -77,20 +78,26 @@ def custom_id(layer: Layer, action: str, *state: str | int) -> str:
     return ":".join([VERSION, NAME, layer.value, action, *map(str, state)])
 
 
+def title(setting: Setting) -> str:
+    """What a setting is called at the beginning of a line."""
+    text = _(setting.title)
+    return text[:1].upper() + text[1:]
+
+
 def value_label(setting: Setting, value: object, offer: Offer) -> str:
     """A value in a message."""
-    label = setting.label(value, offer)
+    label = _(setting.label(value, offer))
     return label if isinstance(setting.values, Channels) else escape(label, _MAX_CONTENT // 4)
 
 
 def origin(layer: Layer) -> str:
     """Where a value comes from."""
-    return _ORIGINS[layer]
+    return _(_ORIGINS[layer])
 
 
 def scope(layer: Layer) -> str:
     """For whom a value is set."""
-    return _SCOPES[layer]
+    return _(_SCOPES[layer])
 
 
 def overview(
@@ -108,26 +115,28 @@ def overview(
     """
     lines = [
         *([news] if news else []),
-        f"**Settings {scope(layer)}**: the last one counts of bot, server, channel and you.",
+        _("**Settings {scope}**: the last one counts of bot, server, channel and you.").format(
+            scope=scope(layer)
+        ),
         *(
             _line(setting, preferences, offer)
             for setting in SETTINGS.values()
             if is_in_guild or Layer.USER in setting.layers
         ),
-        *([_ROLES] if layer is Layer.GUILD else []),
+        *([_(_ROLES)] if layer is Layer.GUILD else []),
     ]
     options = [
         discord.SelectOption(
-            label=setting.title.capitalize(),
+            label=title(setting),
             value=setting.name,
-            description=setting.description[:_MAX_OPTION],
+            description=_(setting.description)[:_MAX_OPTION],
         )
         for setting in offered_at(layer)
     ]
     items: list[discord.ui.Item[Any]] = [
         discord.ui.Select(
             custom_id=custom_id(layer, "pick"),
-            placeholder="Change a setting…",
+            placeholder=pgettext("placeholder", "Change a setting…"),
             options=options,
             row=0,
         )
@@ -140,7 +149,7 @@ def overview(
 
 
 def _layer_button(layer: Layer, *, is_current: bool) -> discord.ui.Button[discord.ui.View]:
-    item = button(_BUTTONS[layer], custom_id(layer, "panel"), row=1)
+    item = button(pgettext("button", _BUTTONS[layer]), custom_id(layer, "panel"), row=1)
     if is_current:
         item.style, item.disabled = discord.ButtonStyle.primary, True
     return item
@@ -150,7 +159,7 @@ def _line(setting: Setting, preferences: Preferences, offer: Offer) -> str:
     value = getattr(preferences, setting.name)
     warning = setting.warning(value, offer)
     label = _cut(value_label(setting, value, offer))
-    text = f"{setting.title.capitalize()}: **{label}** · {origin(preferences.layer(setting.name))}"
+    text = f"{title(setting)}: **{label}** · {origin(preferences.layer(setting.name))}"
     return f"{text}. {warning[:_MAX_LABEL]}" if warning else text
 
 
@@ -161,7 +170,11 @@ def _cut(label: str) -> str:
     while count > 1 and len(", ".join(parts[:count])) > _MAX_LABEL:
         count -= 1
     text = ", ".join(parts[:count])
-    return text if count == len(parts) else f"{text} and {len(parts) - count} more"
+    return (
+        text
+        if count == len(parts)
+        else text + _(" and {count} more").format(count=len(parts) - count)
+    )
 
 
 def editor(
@@ -173,19 +186,19 @@ def editor(
     """One setting: its value at each layer that has one, and what changes it at this layer."""
     current = values.get(layer, setting.default)
     last = max(values, key=list(Layer).index, default=Layer.BOT)
-    lines = [f"**{setting.title.capitalize()} {scope(layer)}**: {setting.description}."]
+    lines = [f"**{title(setting)} {scope(layer)}**: {_(setting.description)}."]
     for value_layer in (Layer.BOT, *(item for item in Layer if item in values)):
         label = value_label(setting, values.get(value_layer, setting.default), offer)
-        mark = " ← counts" if value_layer is last else ""
+        mark = _(" ← counts") if value_layer is last else ""
         lines.append(f"{origin(value_layer)}: **{label}**{mark}")
     if warning := setting.warning(values.get(last, setting.default), offer):
         lines.append(warning)
-    reset = button("↩ Reset", custom_id(layer, "reset", setting.name), row=4)
+    reset = button(pgettext("button", "↩ Reset"), custom_id(layer, "reset", setting.name), row=4)
     reset.disabled = layer not in values
     items = [
         *_inputs(setting, layer, current, offer),
         reset,
-        button("‹ All settings", custom_id(layer, "panel"), row=4),
+        button(pgettext("button", "‹ All settings"), custom_id(layer, "panel"), row=4),
     ]
     return Panel("\n".join(lines)[:_MAX_CONTENT], stateless_view(items))
 
@@ -202,13 +215,15 @@ def _inputs(
             return [_type_button(setting, layer)]
     options = [
         discord.SelectOption(
-            label=label[:_MAX_OPTION], default=label == setting.label(current, offer)
+            label=_(label)[:_MAX_OPTION],
+            value=label[:_MAX_OPTION],
+            default=label == setting.label(current, offer),
         )
         for label in setting.labels(offer)[:MAX_OPTIONS]
     ]
     menu = discord.ui.Select[discord.ui.View](
         custom_id=custom_id(layer, "choose", setting.name),
-        placeholder=setting.title.capitalize(),
+        placeholder=title(setting),
         options=options,
         row=0,
     )
@@ -216,7 +231,7 @@ def _inputs(
 
 
 def _type_button(setting: Setting, layer: Layer) -> discord.ui.Button[discord.ui.View]:
-    return button("✏️ Change…", custom_id(layer, "type", setting.name), row=1)
+    return button(pgettext("button", "✏️ Change…"), custom_id(layer, "type", setting.name), row=1)
 
 
 def _channel_menu(
@@ -225,7 +240,9 @@ def _channel_menu(
     return discord.ui.ChannelSelect[discord.ui.View](
         custom_id=custom_id(layer, "choose", setting.name),
         channel_types=list(_GALLERY_TYPES if is_single else _CHANNEL_TYPES),
-        placeholder=f"{setting.title.capitalize()}: none chosen is {setting.default_label}",
+        placeholder=_("{title}: none chosen is {value}").format(
+            title=title(setting), value=_(setting.default_label)
+        ),
         min_values=0,
         max_values=1 if is_single else MAX_CHANNELS,
         default_values=[
@@ -251,7 +268,9 @@ def _command_menus(
         menus.append(
             discord.ui.Select(
                 custom_id=custom_id(layer, "choose", setting.name, page),
-                placeholder=f"{setting.title.capitalize()}: none chosen is all",
+                placeholder=_("{title}: none chosen is {value}").format(
+                    title=title(setting), value=_(setting.default_label)
+                ),
                 min_values=0,
                 max_values=len(options),
                 options=options,
@@ -264,7 +283,7 @@ def _command_menus(
 def modal(setting: Setting, layer: Layer, current: str, offer: Offer) -> discord.ui.Modal:
     """Asks for a value. Its custom id is its only state, so it also works after a restart."""
     form = discord.ui.Modal(
-        title=f"{setting.title.capitalize()} {scope(layer)}",
+        title=f"{title(setting)} {scope(layer)}",
         custom_id=f"{VERSION}:{NAME}form:{layer.value}:{setting.name}",
     )
     is_text = isinstance(setting.values, Text)
@@ -275,7 +294,7 @@ def modal(setting: Setting, layer: Layer, current: str, offer: Offer) -> discord
         style=discord.TextStyle.paragraph if is_text else discord.TextStyle.short,
     )
     label = discord.ui.Label(
-        text=setting.title.capitalize(),
+        text=title(setting),
         description=setting.allowed(offer)[:_MAX_OPTION],
         component=value,
     )

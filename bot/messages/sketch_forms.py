@@ -11,6 +11,7 @@ import discord
 
 from bot.domain.picture_size import ASPECTS
 from bot.domain.sketches import BALANCED, LINES, STRENGTHS
+from bot.i18n import N_, _, decimal, in_all_languages, pgettext
 from bot.messages import components
 from bot.messages.components import VERSION, submitted_text, submitted_values
 from engine.contract import MAX_PROMPT_CHARS
@@ -31,7 +32,7 @@ _REFIT: Final = f"{VERSION}:sketchfit"
 _ADDRESS_MODAL: Final = f"{VERSION}:sketchby"
 _CDN: Final = "https://cdn.discordapp.com/attachments/"
 _MAX_CUSTOM_ID: Final = 100
-_TITLE: Final = "What the model will see"
+_TITLE: Final = N_("What the model will see")
 _SETTINGS: Final = (
     r"(?P<strength>[a-z]{1,12}):(?P<fit>[a-z]{1,12}):(?P<aspect>[a-z]{1,12})"
     r"(?::(?P<job>[0-9a-z]{1,24}):(?P<nth>[0-9]{1,3}))?"
@@ -40,9 +41,9 @@ PAINT_PATTERN: Final = f"{_PAINT}:{_SETTINGS}"
 REFIT_PATTERN: Final = f"{_REFIT}:{_SETTINGS}"
 ADDRESS_PATTERN: Final = rf"{_ADDRESS_MODAL}:(?P<address>\S+)"
 _FITS: Final = {
-    Fit.COVER: "Fill the picture, and crop what sticks out",
-    Fit.CONTAIN: "Show all of it, and paint more beside it",
-    Fit.STRETCH: "Distort it to the picture's shape",
+    Fit.COVER: N_("Fill the picture, and crop what sticks out"),
+    Fit.CONTAIN: N_("Show all of it, and paint more beside it"),
+    Fit.STRETCH: N_("Distort it to the picture's shape"),
 }
 
 
@@ -86,33 +87,35 @@ def address_of(match: re.Match[str]) -> str:
 
 def modal(custom_id: str, words: str = "", *, can_follow_lines: bool) -> discord.ui.Modal:
     """Asks what to paint and how to use the sketch; `words` are what it shows, if that is known."""
-    form = discord.ui.Modal(title="Use as sketch", custom_id=custom_id)
+    form = discord.ui.Modal(title=pgettext("title", "Use as sketch"), custom_id=custom_id)
     prompt = discord.ui.TextInput[discord.ui.Modal](
         custom_id=PROMPT,
         style=discord.TextStyle.paragraph,
-        placeholder="a lighthouse at dusk",
+        placeholder=pgettext("label description", "a lighthouse at dusk"),
         default=words or None,
         max_length=MAX_PROMPT_CHARS,
     )
     aspect = discord.ui.Select[discord.ui.Modal](
         custom_id=ASPECT,
         options=[
-            discord.SelectOption(label="As the sketch", value=OWN_ASPECT, default=True),
-            *(discord.SelectOption(label=name.capitalize(), value=name) for name in ASPECTS),
+            discord.SelectOption(
+                label=pgettext("option", "As the sketch"), value=OWN_ASPECT, default=True
+            ),
+            *(discord.SelectOption(label=_(name).capitalize(), value=name) for name in ASPECTS),
         ],
     )
-    fits = {fit.value: (fit.value.capitalize(), text) for fit, text in _FITS.items()}
+    fits = {fit.value: (_(fit.value).capitalize(), _(text)) for fit, text in _FITS.items()}
     firsts = {
-        "paint": ("Paint", "The pictures are posted here"),
-        PREVIEW: ("Preview", "Show only me what the model will see"),
+        "paint": (_("Paint"), _("The pictures are posted here")),
+        PREVIEW: (_("Preview"), _("Show only me what the model will see")),
     }
     strength = _radio(STRENGTH, _strengths(can_follow_lines), BALANCED)
     for label, component in (
-        ("What the pictures should show", prompt),
-        ("How much of the sketch to keep", strength),
-        ("Aspect ratio", aspect),
-        ("If the sketch has another aspect ratio", _radio(FIT, fits, Fit.COVER.value)),
-        ("First", _radio(FIRST, firsts, "paint")),
+        (_("What the pictures should show"), prompt),
+        (_("How much of the sketch to keep"), strength),
+        (_("Aspect ratio"), aspect),
+        (_("If the sketch has another aspect ratio"), _radio(FIT, fits, Fit.COVER.value)),
+        (_("First"), _radio(FIRST, firsts, "paint")),
     ):
         form.add_item(discord.ui.Label[discord.ui.Modal](text=label, component=component))
     form.stop()
@@ -120,13 +123,13 @@ def modal(custom_id: str, words: str = "", *, can_follow_lines: bool) -> discord
 
 
 def _strengths(can_follow_lines: bool) -> dict[str, tuple[str, str]]:
-    texts = ("Stay close to it", "Keep its shapes and colours", "Take it as a hint")
+    texts = (_("Stay close to it"), _("Keep its shapes and colours"), _("Take it as a hint"))
     options = {
-        name: (f"{name.capitalize()} ({value:g})", text)
+        name: (f"{_(name).capitalize()} ({decimal(value)})", text)
         for (name, value), text in zip(STRENGTHS.items(), texts, strict=True)
     }
     if can_follow_lines:
-        options[LINES] = ("Follow its lines", "Its colours do not count")
+        options[LINES] = (_("Follow its lines"), _("Its colours do not count"))
     return options
 
 
@@ -156,8 +159,12 @@ def submitted_settings(interaction: discord.Interaction[Any]) -> SketchSettings:
 def preview_embed(preview: SketchPreview) -> discord.Embed:
     """What the model will see, the prompt, and the address, which is the only state of uploads."""
     width, height = preview.size
-    how = "its lines are followed" if preview.settings.strength == LINES else "it is painted over"
-    embed = discord.Embed(title=_TITLE, description=preview.prompt, url=preview.url)
+    how = (
+        _("its lines are followed")
+        if preview.settings.strength == LINES
+        else _("it is painted over")
+    )
+    embed = discord.Embed(title=_(_TITLE), description=preview.prompt, url=preview.url)
     embed.set_image(url=f"attachment://{FILE_NAME}")
     embed.set_footer(text=f"{width} x {height} · {preview.settings.fit} · {how}")
     return embed
@@ -168,14 +175,14 @@ def preview_view(preview: SketchPreview) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     view.add_item(
         discord.ui.Button(
-            label="🎨 Paint",
+            label=pgettext("button", "🎨 Paint"),
             style=discord.ButtonStyle.primary,
             custom_id=_custom_id(_PAINT, preview, preview.settings.fit),
         )
     )
     for fit in Fit:
         fit_button = components.button(
-            fit.value.capitalize(), _custom_id(_REFIT, preview, fit.value)
+            _(fit.value).capitalize(), _custom_id(_REFIT, preview, fit.value)
         )
         fit_button.disabled = fit.value == preview.settings.fit
         view.add_item(fit_button)
@@ -197,5 +204,5 @@ def settings_of(match: re.Match[str]) -> SketchSettings:
 def shown_preview(message: discord.Message | None) -> tuple[str, str | None] | None:
     """The prompt and the address of the sketch that a preview shows; None for other messages."""
     embeds = [] if message is None else message.embeds
-    embed = next((embed for embed in embeds if embed.title == _TITLE), None)
+    embed = next((embed for embed in embeds if embed.title in in_all_languages(_TITLE)), None)
     return None if embed is None else (embed.description or "", embed.url)

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from bot.errors import Refused
+from bot.i18n import N_, _
 from bot.prompt_filter import ages, minors
 from bot.prompt_filter.normalize import Text, normalize, tokenize
 from bot.prompt_filter.word_matcher import WordMatcher, matches_joined
@@ -38,8 +39,8 @@ class Rule(StrEnum):
 
 
 SENTENCES: Final = {
-    Rule.MINORS: "I create no sexual content with minors, on any server. Nothing was queued.",
-    Rule.WORDS: "The prompt has a word that is banned on this server. Nothing was queued.",
+    Rule.MINORS: N_("I create no sexual content with minors, on any server. Nothing was queued."),
+    Rule.WORDS: N_("The prompt has a word that is banned on this server. Nothing was queued."),
 }
 
 
@@ -85,11 +86,17 @@ def normalize_banned_word(text: str) -> str:
     word = " ".join(text.casefold().split())
     letters = [c for c in normalize(word) if c.isalnum()]
     if len(word) > MAX_WORD_CHARS:
-        raise Refused(f"That has {len(word)} characters; at most {MAX_WORD_CHARS} are allowed.")
+        raise Refused(
+            _("That has {count} characters; at most {limit} are allowed.").format(
+                count=len(word), limit=MAX_WORD_CHARS
+            )
+        )
     if len(letters) < _MIN_LETTERS or "*" in word[:-1]:
         raise Refused(
-            "A word must have at least two letters or digits. A * may stand at its end only, for "
-            "any ending."
+            _(
+                "A word must have at least two letters or digits. A * may stand at its "
+                "end only, for any ending."
+            )
         )
     return word
 

@@ -13,6 +13,7 @@ from bot.domain.clock import Clock
 from bot.domain.job import RequestContext
 from bot.domain.moderation import AuditAction, AuditEntry, check_not_blocked
 from bot.errors import PolicyViolation
+from bot.i18n import N_
 from bot.prompt_filter.filter import SENTENCES, Rule, Violation, find_violation, find_violation_in
 from engine.contract import Work, sha256
 
@@ -100,8 +101,10 @@ def _audit_detail(violation: Violation, prompt: str, negative: str) -> str:
 
     Prompts that violate the rule on minors are not stored; equal digests mean equal prompts.
     """
-    detail = f"rule {violation.rule}: {', '.join(violation.terms)}"
+    detail = N_("rule {rule}: {terms}").format(
+        rule=violation.rule, terms=", ".join(violation.terms)
+    )
     if violation.rule is Rule.WORDS:
-        return f"{detail}; in “{prompt[:_EXCERPT_LENGTH]}”"
+        return N_("{detail}; in “{prompt}”").format(detail=detail, prompt=prompt[:_EXCERPT_LENGTH])
     digest = sha256(f"{prompt}\0{negative}".encode())
-    return f"{detail}; sha256 {digest}"
+    return N_("{detail}; sha256 {digest}").format(detail=detail, digest=digest)

@@ -14,6 +14,7 @@ from bot.domain.kinds.upscale import enlargement
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError
+from bot.i18n import _
 from bot.services import unstored_jobs
 from bot.storage import DISPLAY_FILE, FileStorage
 from engine.contract import (
@@ -63,7 +64,7 @@ class DisplayVersions:
                 if pictures:
                     await self._make(job, pictures)
         except (BotError, TimeoutError, OSError) as error:
-            reason = str(error) or "The engine took too long."
+            reason = str(error) or _("The engine took too long.")
             log.warning("pictures are not shown enlarged", extra={"reason": reason})
 
     async def _pictures(self, job: Job) -> list[Picture]:
@@ -91,7 +92,7 @@ class DisplayVersions:
         """Raises BotError or OSError."""
         upscaler, scale = self._upscaler(job), job.plan.display_scale
         if upscaler is None or not self._engine.status.is_available:
-            raise BotError("The engine is not running.")
+            raise BotError(_("The engine is not running."))
         pngs = await asyncio.to_thread(self._read, pictures)
         files = {sha256(png): png for png in pngs}
         paint = Paint(

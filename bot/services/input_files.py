@@ -12,21 +12,22 @@ from bot.domain.picture import Picture
 from bot.domain.plan import Plan, Relation
 from bot.domain.restoration import Requester
 from bot.errors import BotError, Refused
+from bot.i18n import N_, _
 from bot.services.restoration import PictureRestorer
 from bot.storage import FileMissing, FileStorage
 from engine.contract import Recipe, Work, input_images, sha256
 
 ENLARGING: Final = frozenset({Relation.UPSCALE, Relation.DETAIL})
-INPUT_GONE: Final = (
+INPUT_GONE: Final = N_(
     "A picture that this was painted from is gone from my data folder, so I cannot paint it again."
 )
 RESTORING_SECONDS: Final = 600.0
 """Within which pictures are painted again, with the wait; an interaction's token lives longer."""
-TOO_SLOW: Final = (
-    "A picture's file is gone from the data folder, and it could not be painted again within ten "
-    "minutes. Please try again later."
+TOO_SLOW: Final = N_(
+    "A picture's file is gone from the data folder, and it could not be painted "
+    "again within ten minutes. Please try again later."
 )
-PICTURE_GONE: Final = "The picture's file is gone from my data folder, so I cannot enlarge it."
+PICTURE_GONE: Final = N_("The picture's file is gone from my data folder, so I cannot enlarge it.")
 
 
 class InputFiles:
@@ -80,7 +81,7 @@ class InputFiles:
         images = {image for work in plan.recipes for image in input_images(work)}
         for name in images - {plan_input.placeholder for plan_input in plan.inputs}:
             if not await asyncio.to_thread(self._storage.has_source, name):
-                raise Refused(INPUT_GONE)
+                raise Refused(_(INPUT_GONE))
         for edge in plan.edges:
             if edge.relation in ENLARGING:
                 await self._check_picture(await self._jobs.picture(edge.parent))
@@ -90,7 +91,7 @@ class InputFiles:
         if picture is not None and await self._has_file(picture):
             return
         if picture is None or self._restorer is None:
-            raise Refused(PICTURE_GONE)
+            raise Refused(_(PICTURE_GONE))
         try:
             self._restorer.check(picture)
         except BotError as error:
@@ -115,7 +116,7 @@ class InputFiles:
         without one it is not.
         """
         if picture is None:
-            raise Refused(rules.UNKNOWN_PICTURE)
+            raise Refused(_(rules.UNKNOWN_PICTURE))
         rules.check_viewable(picture)
         await self.require([picture], requester)
         return await asyncio.to_thread(self._storage.picture, picture.path or "")
@@ -141,7 +142,7 @@ class InputFiles:
         except (Refused, FileMissing) as error:
             return [str(error)]
         except TimeoutError:
-            return [TOO_SLOW]
+            return [_(TOO_SLOW)]
 
     async def has_any(self, pictures: Sequence[Picture]) -> bool:
         """Whether there is the file of one of these pictures."""

@@ -24,6 +24,7 @@ from bot.domain.plan_inputs import FetchedInput, edges_to_uploads, fitted_size, 
 from bot.domain.restoration import Requester
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, Refused
+from bot.i18n import _
 from bot.services.input_files import InputFiles
 from bot.services.uploaded_recipes import recipe_in
 from bot.storage import FileStorage
@@ -193,7 +194,7 @@ class InputService:
         if original is None:
             return OwnPicture(recipe)
         if original.is_removed:
-            raise Refused(rules.REMOVED_UPLOAD)
+            raise Refused(_(rules.REMOVED_UPLOAD))
         return OwnPicture(recipe or original.recipe.recipe, original.id)
 
     async def _stored_picture(self, plan_input: PlanInput) -> OwnPicture:
@@ -220,7 +221,7 @@ class InputService:
             return self._storage.save_source(png)
         except OSError as error:
             log.error("An input image could not be written: %s", error)  # noqa: TRY400 # the traceback says nothing
-            reason = (
-                f"{as_subject(noun)} could not be written to the bot's disk ({error.strerror})."
+            reason = _("{subject} could not be written to the bot's disk ({error}).").format(
+                subject=as_subject(noun), error=error.strerror
             )
             raise BotError(reason) from error

@@ -6,6 +6,7 @@ from bot.domain import rules
 from bot.domain.job import Job, ShownJob
 from bot.domain.picture import Picture
 from bot.errors import Refused
+from bot.i18n import _
 
 
 class JobFinder:
@@ -19,7 +20,7 @@ class JobFinder:
         """The job of a button. Raises Refused if it does not exist or was deleted."""
         job = await self._jobs.job(job_id)
         if job is None:
-            raise Refused(rules.UNKNOWN_PICTURE)
+            raise Refused(_(rules.UNKNOWN_PICTURE))
         rules.check_not_deleted(job)
         return job
 

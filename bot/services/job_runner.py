@@ -19,6 +19,7 @@ from bot.domain.limits import Limits
 from bot.domain.picture import Picture
 from bot.engine_client.base import EngineClient, EngineDied
 from bot.errors import BotError, Refused
+from bot.i18n import _
 from bot.services.charging import usage_record
 from bot.services.input_files import InputFiles
 from bot.services.notifier import Notifier
@@ -163,7 +164,11 @@ class JobRunner:
             return Completed(job=job.id, attempt=job.attempt, seconds=0.0, engine_seconds=0.0)
         rules.check_models(attempt.recipes, self._engine.models)
         if job.crashes >= self._limits.max_crashes:
-            raise Refused(f"This job crashed the engine {job.crashes} times, so I stopped trying.")
+            raise Refused(
+                _("This job crashed the engine {count} times, so I stopped trying.").format(
+                    count=job.crashes
+                )
+            )
         requester = restoration.of_job(job)
         files = await self._input_files.read(job.id, attempt.recipes, requester)
         paint = Paint(

@@ -29,6 +29,7 @@ from bot.domain.plan import JobKind, Plan
 from bot.domain.preferences import Preferences
 from bot.engine_client.base import EngineClient
 from bot.errors import BotError, FatalError, Refused
+from bot.i18n import _
 from bot.services.admission import AdmissionPolicy
 from bot.services.dispatcher import Dispatcher
 from bot.services.inputs import InputService, ResolvedInputs
@@ -84,7 +85,7 @@ class JobService:
         Raises Refused, with a sentence for the user.
         """
         if self._dispatcher.is_draining:
-            raise Refused(RESTARTING)
+            raise Refused(_(RESTARTING))
         if await self._jobs.exists(context.idempotency_key):
             return None
         parents = {edge.parent for edge in plan.edges}

@@ -12,6 +12,7 @@ from bot.db.connection import retry_until_written
 from bot.db.jobs import JobStore
 from bot.domain.job import Job
 from bot.domain.picture import Picture, picture_id
+from bot.i18n import _
 from bot.services.artifact_saver import ArtifactSaver
 from bot.storage import FileStorage
 from engine.contract import ArtifactDone, ArtifactFailure, PaintedImage, sha256, with_row_class
@@ -87,7 +88,9 @@ class PictureSaver:
         await self._store(images)
         if self.disk_error is None:
             return []
-        reason = f"The picture could not be written to the bot's disk ({self.disk_error.strerror})."
+        reason = _("The picture could not be written to the bot's disk ({error}).").format(
+            error=self.disk_error.strerror
+        )
         return [
             msgspec.structs.replace(
                 self._picture(nth, image, None),

@@ -24,6 +24,7 @@ from bot.domain.presets import BUILT_IN, Presets
 from bot.domain.visibility import VisiblePictures, visible_in
 from bot.engine_client.base import EngineClient
 from bot.errors import Refused
+from bot.i18n import _
 from bot.services.input_files import ENLARGING, InputFiles
 from bot.services.preferences import PreferenceService
 from bot.services.presets import PresetService
@@ -190,7 +191,9 @@ class Planner:
         parent = await self._jobs.job(job_id_of(picture_id))
         if parent is not None and parent.deletion_reason is not None:
             raise Refused(
-                f"These are variations of another picture. {parent.deletion_reason.message}"
+                _("These are variations of another picture. {message}").format(
+                    message=parent.deletion_reason.message
+                )
             )
         return await self._jobs.picture(picture_id)
 
@@ -218,4 +221,4 @@ def _pixels(png: bytes) -> str:
         with Image.open(BytesIO(png), formats=("PNG",)) as image:
             return pixels_sha256(image)
     except (OSError, SyntaxError, ValueError) as error:
-        raise Refused("The picture's file in the data folder is damaged.") from error
+        raise Refused(_("The picture's file in the data folder is damaged.")) from error

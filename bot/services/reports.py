@@ -26,12 +26,13 @@ from bot.domain.moderation import (
 )
 from bot.domain.picture import Picture
 from bot.errors import Refused
+from bot.i18n import N_
 from bot.services.job_service import JobService
 from bot.storage import FileStorage
 
 MessageIds = tuple[int, int]
 """The ids of a channel and of a message in it."""
-_NO_RESULT: Final = "That message shows no picture of mine, so there is nothing to report."
+_NO_RESULT: Final = N_("That message shows no picture of mine, so there is nothing to report.")
 log = logging.getLogger(__name__)
 
 

@@ -22,6 +22,7 @@ from bot.domain.picture import Picture
 from bot.domain.restoration import Requester
 from bot.engine_client.base import EngineClient, EngineDied
 from bot.errors import BotError
+from bot.i18n import N_
 from bot.prompt_filter.filter import find_violation_in
 from bot.services.charging import usage_record
 from bot.services.quota_service import QuotaService
@@ -40,12 +41,15 @@ from engine.contract import (
     Work,
 )
 
-_GONE: Final = "The picture's file is gone from the data folder"
-OTHER_PIXELS: Final = (
-    f"{_GONE}, and it could not be restored to the bit on this engine: painted again, it has other "
-    "pixels."
+_GONE: Final = N_("The picture's file is gone from the data folder.")
+OTHER_PIXELS: Final = N_(
+    "The picture's file is gone from the data folder, and it could not be restored to the "
+    "bit on this engine: painted again, it has other pixels."
 )
-_WITHHELD: Final = f"{_GONE}, and painted again it is withheld by the safety check."
+_WITHHELD: Final = N_(
+    "The picture's file is gone from the data folder, and painted again it is withheld "
+    "by the safety check."
+)
 ReadInputs = Callable[[str, Sequence[Work], Requester], Awaitable[Mapping[str, bytes]]]
 """The input images of works of the job of this id, by their digests."""
 log = logging.getLogger(__name__)
@@ -79,13 +83,13 @@ class PictureRestorer:
     def check(self, picture: Picture) -> None:
         """Raise BotError, with a sentence for the user, if this picture cannot be painted again."""
         if find_violation_in(picture.recipe.prompts, words=()) is not None:
-            raise BotError(f"{_GONE}. Its prompt is not allowed any more.")
+            raise BotError(f"{_GONE} {N_('Its prompt is not allowed any more.')}")
         if not self._engine.status.is_available:
-            raise BotError(f"{_GONE}. It can be painted again when the engine is running.")
+            raise BotError(f"{_GONE} {N_('It can be painted again when the engine is running.')}")
         try:
             rules.check_models([picture.recipe], self._engine.models)
         except BotError as error:
-            raise BotError(f"{_GONE}. {error}") from error
+            raise BotError(f"{_GONE} {error}") from error
         if picture.differs_on == self._fingerprint(picture):
             raise BotError(OTHER_PIXELS)
 
@@ -134,11 +138,11 @@ class PictureRestorer:
         try:
             await self._paint(pictures, files, requester, images)
         except (BotError, EngineDied) as error:
-            reasons.append(f"{_GONE}. {error}")
+            reasons.append(f"{_GONE} {error}")
             log.warning("a picture is not restored", extra={"reason": str(error)})
         else:
             if len(images) < len(pictures):
-                reasons.append(f"{_GONE}. The engine stopped.")
+                reasons.append(f"{_GONE} {N_('The engine stopped.')}")
         finally:
             painted = [picture for picture in pictures if picture.id in images]
             for picture in painted:
@@ -234,7 +238,7 @@ class PictureRestorer:
     async def _store(self, picture: Picture, image: PaintedImage) -> str | None:
         """Write the file of a picture; returns why not, as a sentence for the user."""
         if image.failed is not None:
-            return f"{_GONE}. {image.failed}"
+            return f"{_GONE} {image.failed}"
         if not _is_same(picture, image):
             fingerprint = self._fingerprint(picture)
             await retry_until_written(lambda: self._jobs.set_differing(picture.id, fingerprint))
@@ -247,7 +251,10 @@ class PictureRestorer:
                 self._storage.save_picture, picture.job_id, picture.nth, image.png
             )
         except OSError as error:
-            return f"{_GONE}, and cannot be stored again ({error.strerror})."
+            return N_(
+                "The picture's file is gone from the data folder, and cannot be stored again "
+                "({error})."
+            ).format(error=error.strerror)
         current = await retry_until_written(lambda: self._jobs.picture(picture.id))
         if current is None or current.unavailable_reason is not None:  # deleted meanwhile
             await asyncio.to_thread(self._storage.delete_file, path)

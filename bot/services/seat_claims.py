@@ -7,8 +7,9 @@ from typing import Final, Protocol, Self
 from bot.domain.job import Job
 from bot.domain.limits import QueueDepth
 from bot.errors import Refused
+from bot.i18n import N_
 
-RESTARTING: Final = "The bot is restarting. Please try again in a minute."
+RESTARTING: Final = N_("The bot is restarting. Please try again in a minute.")
 
 
 class Ledger(Protocol):

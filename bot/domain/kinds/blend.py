@@ -14,6 +14,7 @@ from bot.domain.numbers import parse_number
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext
 from bot.domain.repainting import COUNT, model_that
 from bot.errors import Refused
+from bot.i18n import N_, _, ngettext
 from engine.contract import NEUTRAL_PROMPT, ModelCard, ReferenceRole, make_recipes
 
 MIN_PICTURES: Final = 2
@@ -21,11 +22,11 @@ MAX_PICTURES: Final = 5
 MAX_RATIO: Final = 1000.0
 PROMPT: Final = NEUTRAL_PROMPT
 """If the request has no prompt."""
-NO_BLENDER: Final = (
-    "None of my models takes reference pictures, so I cannot blend any. Whoever runs me can add an "
-    "IP-Adapter."
+NO_BLENDER: Final = N_(
+    "None of my models takes reference pictures, so I cannot blend any. Whoever runs "
+    "me can add an IP-Adapter."
 )
-LACK: Final = "takes no reference pictures that could be mixed"
+LACK: Final = N_("takes no reference pictures that could be mixed")
 
 
 class BlendRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +55,17 @@ def shares(ratios: str, count: int) -> tuple[float, ...]:
     texts = [text.strip() for text in ratios[:MAX_TEXT].replace("/", ":").split(":")]
     if len(texts) != count:
         raise Refused(
-            f"The option ratios has {len(texts)} {'number' if len(texts) == 1 else 'numbers'}, and "
-            f"there are {count} pictures; give one for each, such as 2:1."
+            ngettext(
+                "The option ratios has {count} number, and there are {pictures} pictures; "
+                "give one for each, such as 2:1.",
+                "The option ratios has {count} numbers, and there are {pictures} pictures; "
+                "give one for each, such as 2:1.",
+                len(texts),
+            ).format(count=len(texts), pictures=count)
         )
     numbers = [parse_number(text, "ratio", MAX_RATIO) for text in texts]
     if min(numbers) <= 0:
-        raise Refused("A ratio is 0; each picture needs one above 0.")
+        raise Refused(_("A ratio is 0; each picture needs one above 0."))
     return tuple(number / sum(numbers) for number in numbers)
 
 
@@ -69,13 +75,20 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
     urls, options = request.picture_urls, request.options
     if not MIN_PICTURES <= len(urls) <= MAX_PICTURES:
         raise Refused(
-            f"{len(urls)} {'picture' if len(urls) == 1 else 'pictures'} given; {MIN_PICTURES} to "
-            f"{MAX_PICTURES} can be blended."
+            ngettext(
+                "{count} picture given; {least} to {most} can be blended.",
+                "{count} pictures given; {least} to {most} can be blended.",
+                len(urls),
+            ).format(count=len(urls), least=MIN_PICTURES, most=MAX_PICTURES)
         )
-    card = model_that(can_blend, context.models, NO_BLENDER, options.model, LACK)
+    card = model_that(can_blend, context.models, _(NO_BLENDER), options.model, LACK)
     count = COUNT if options.count is None else options.count
     if count < 1:
-        raise Refused(f"The count is {count}; it must be 1 to {context.limits.max_pictures}.")
+        raise Refused(
+            _("The count is {count}; it must be 1 to {limit}.").format(
+                count=count, limit=context.limits.max_pictures
+            )
+        )
     options = msgspec.structs.replace(options, count=count)
     options, notes = lowered(options, card, context.limits)
     size, named = size_of(card, options), chosen_styles(options.styles, context)
@@ -116,7 +129,7 @@ def with_preference(
 def _shown(options: ImagineOptions, prompt: str, urls: Sequence[str]) -> str:
     """The words in messages; empty for those of the recipe."""
     if options.prompt == PROMPT:
-        return f"{len(urls)} pictures"
+        return _("{count} pictures").format(count=len(urls))
     return options.prompt if options.prompt != prompt else ""
 
 
@@ -127,4 +140,4 @@ def _inputs(urls: Sequence[str], *, keep_size: bool) -> tuple[PlanInput, ...]:
     )
 
 
-KIND: Final = JobKind(name="blend", title="Blended: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="blend", title=N_("Blended: "), plan=plan, actions=PICTURE_ACTIONS)

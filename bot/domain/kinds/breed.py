@@ -15,6 +15,7 @@ from bot.domain.repainting import COUNT
 from bot.domain.row_classes import with_row_classes
 from bot.domain.styles import NONE
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import MAX_PROMPT_CHARS, RANDOM_SEED, SEED_LIMIT, Recipe
 
 MIN_PARENTS: Final = blend.MIN_PICTURES
@@ -68,7 +69,9 @@ def _mixed(request: BreedRequest, context: PlanContext) -> list[Recipe]:
     options, most = request.options, context.limits.max_pictures
     count = COUNT if options.count is None else options.count
     if not 1 <= count <= most:
-        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+        raise Refused(
+            _("The count is {count}; it must be 1 to {most}.").format(count=count, most=most)
+        )
     recipes = [parent.recipe.recipe for parent in context.parents]
     pictures = [
         BlendedPicture(recipe, float(votes))
@@ -98,4 +101,4 @@ def _crossed(prompts: Sequence[str]) -> str:
     return " × ".join(part or "…" for part in parts)
 
 
-KIND: Final = JobKind(name="breed", title="Bred: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="breed", title=N_("Bred: "), plan=plan, actions=PICTURE_ACTIONS)

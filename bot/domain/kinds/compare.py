@@ -14,6 +14,7 @@ from bot.domain.plan import SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
 from bot.domain.steering import References
 from bot.errors import Refused
+from bot.i18n import N_, _, pgettext
 from engine.contract import (
     RANDOM_SEED,
     SEED_LIMIT,
@@ -64,10 +65,10 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
     rows = _rows(request, context.models)
     count = DEFAULT_COUNT if request.options.count is None else request.options.count
     if count < 1:
-        raise Refused(f"The count is {count}; it must be at least 1.")
+        raise Refused(_("The count is {count}; it must be at least 1.").format(count=count))
     most = context.limits.max_pictures // len(rows)
     check_pictures(len(rows) * min(count, max(most, 1)), context.limits)
-    count, notes = lowered_count(count, most, "that there may be in a row")
+    count, notes = lowered_count(count, most, N_("that there may be in a row"))
     seed = _first_seed(request.options, context)
     named = chosen_styles(request.options.styles, context)
     recipes, row_notes = list[Recipe](), list[str]()
@@ -129,7 +130,7 @@ def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
         find_model(request.options.model, models)
     ]
     if len(set(map(id, cards))) < len(cards):
-        raise Refused("The option models has two names of the same model.")
+        raise Refused(_("The option models has two names of the same model."))
     labels = {id(card): name for name, card in short_names(models).items()}
     row_samplers: list[str | None] = [*samplers] or [None]
     rows = [
@@ -139,8 +140,10 @@ def _rows(request: CompareRequest, models: Sequence[ModelCard]) -> list[_Row]:
     ]
     if len(rows) < 2:  # one row is no comparison
         raise Refused(
-            "Name at least two models or samplers, with commas between them. The models are: "
-            f"{', '.join(labels.values())}. The samplers are: {', '.join(models[0].samplers)}."
+            _(
+                "Name at least two models or samplers, with commas between them. The "
+                "models are: {values}. The samplers are: {samplers}."
+            ).format(values=", ".join(labels.values()), samplers=", ".join(models[0].samplers))
         )
     return rows
 
@@ -166,7 +169,11 @@ def _names(option: str, text: str | None) -> list[str]:
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     for name in names:
         if names.count(name) > 1:
-            raise Refused(f"The option {option} has “{name[:50]}” more than once.")
+            raise Refused(
+                _("The option {option} has “{name}” more than once.").format(
+                    option=pgettext("option name", option), name=name[:50]
+                )
+            )
     return names
 
 
@@ -199,4 +206,4 @@ def _recipe(
         raise Refused(str(error)) from error
 
 
-KIND: Final = JobKind(name="compare", title="Compared: ", plan=plan, actions=("reroll",))
+KIND: Final = JobKind(name="compare", title=N_("Compared: "), plan=plan, actions=("reroll",))

@@ -8,6 +8,7 @@ from bot.domain import rules
 from bot.domain.kinds.upscale import enlarged, enlargement, enlarging
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
+from bot.i18n import N_
 from engine.contract import (
     DETAIL_SCALE,
     ROW_CLASSES,
@@ -54,4 +55,4 @@ def plan(request: DetailRequest, context: PlanContext) -> Plan:
     return enlarging(with_row_class(work, recipes[0].row_class), parent, Relation.DETAIL)
 
 
-KIND: Final = JobKind(name="detail", title="Detailed: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="detail", title=N_("Detailed: "), plan=plan, actions=PICTURE_ACTIONS)

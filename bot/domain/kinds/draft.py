@@ -15,6 +15,7 @@ from bot.domain.plan import (
     PlannedJob,
 )
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import Change, Recipe
 
 STEPS_SHARE: Final = 3
@@ -39,7 +40,7 @@ def drafts_of(full: Plan) -> Plan:
     layout = full.layout
     if isinstance(layout, Matrix) and STEPS_AXIS in (layout.rows.name, layout.columns.name):
         raise Refused(
-            "A draft is painted with few steps, so the option steps cannot have several values."
+            _("A draft is painted with few steps, so the option steps cannot have several values.")
         )
     recipes = tuple(recipe.recipe for recipe in full.recipes)
     drafts = tuple(draft_recipe(recipe) for recipe in recipes)
@@ -118,7 +119,7 @@ def _scaled(recipe: Recipe, steps: int) -> tuple[Change, ...]:
 
 KIND: Final = JobKind(
     name="draft",
-    title="Draft: ",
+    title=N_("Draft: "),
     plan=plan,
     replan=replan,
     actions=("upscale", "finish", "reroll", "vary"),

@@ -13,11 +13,12 @@ from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relatio
 from bot.domain.repainting import COUNT, edges, model_that, only_parent, picture_input
 from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import Edit, ModelCard
 
-NO_EDITOR: Final = (
-    "None of my models edits pictures by instructions. Whoever runs me can add one, such as "
-    "InstructPix2Pix."
+NO_EDITOR: Final = N_(
+    "None of my models edits pictures by instructions. Whoever runs me can add one, "
+    "such as InstructPix2Pix."
 )
 NO_INSTRUCTION: Final = "The instruction is empty. Say in a few words what to change."
 FLAGS: Final = ("negative", "seed", "steps", "guidance", "count", "model")
@@ -40,7 +41,7 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def editor(context: PlanContext, name: str | None = None) -> ModelCard:
     """The model of this name, or else the first that edits. Raises Refused if there is none."""
-    return model_that(lambda card: card.is_editor, context.models, NO_EDITOR, name, LACK)
+    return model_that(lambda card: card.is_editor, context.models, _(NO_EDITOR), name, LACK)
 
 
 def instruction(text: str) -> ImagineOptions:
@@ -97,4 +98,4 @@ def _input(request: EditRequest, parent: Picture | None) -> PlanInput:
     return PlanInput(role=InputRole.PICTURE, url=request.picture_url or "")
 
 
-KIND: Final = JobKind(name="edit", title="Edited: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="edit", title=N_("Edited: "), plan=plan, actions=PICTURE_ACTIONS)

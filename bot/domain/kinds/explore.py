@@ -31,6 +31,7 @@ from bot.domain.plan import (
 from bot.domain.row_classes import with_row_classes
 from bot.domain.steering import References
 from bot.errors import Refused
+from bot.i18n import N_, _, pgettext
 from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes
 
 AXES: Final = (STEPS_AXIS, "guidance", "strength", SEED_AXIS, "sampler")
@@ -135,7 +136,7 @@ def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
     """The values of each option, with those of the preset."""
     typed = dict(request.values)
     if unknown := set(typed) - set(AXES):
-        raise Refused(f"There is no option {min(unknown)}.")
+        raise Refused(_("There is no option {option}.").format(option=min(unknown)))
     if request.preset is None:
         return typed
     presets = {
@@ -144,13 +145,17 @@ def _typed(request: ExploreRequest, model: ModelCard) -> Mapping[str, str]:
     }
     if request.preset not in presets:
         raise Refused(
-            f"There is no preset “{request.preset[:50]}”. Choose one of: {', '.join(PRESETS)}."
+            _("There is no preset “{preset}”. Choose one of: {presets}.").format(
+                preset=request.preset[:50], presets=", ".join(PRESETS)
+            )
         )
     option, text = _PRESET_OPTIONS[request.preset], presets[request.preset]
     if option in typed:
         raise Refused(
-            f"The preset {request.preset} has values for the option {option}, which you set too. "
-            "Choose one of them."
+            _(
+                "The preset {preset} has values for the option {option}, which you set "
+                "too. Choose one of them."
+            ).format(preset=request.preset, option=pgettext("option name", option))
         )
     return typed | {option: text}
 
@@ -175,12 +180,16 @@ def _axes(typed: Mapping[str, Values]) -> list[str]:
     axes = [name for name in AXES if name in typed and typed[name].count > 1]
     if not axes:
         raise Refused(
-            "Give one or two options several values, such as `steps` 12,24,38 or `guidance` "
-            "4..12:2, or choose a preset."
+            _(
+                "Give one or two options several values, such as `steps` 12,24,38 or "
+                "`guidance` 4..12:2, or choose a preset."
+            )
         )
     if len(axes) > _MAX_AXES:
         raise Refused(
-            f"The options {', '.join(axes)} have several values; at most {_MAX_AXES} may."
+            _("The options {axes} have several values; at most {limit} may.").format(
+                axes=", ".join(axes), limit=_MAX_AXES
+            )
         )
     return axes
 
@@ -189,8 +198,10 @@ def _check_seeds(texts: Sequence[str]) -> None:
     """Raise Refused if one of several seeds is the one that stands for any."""
     if len(texts) > 1 and str(RANDOM_SEED) in texts:
         raise Refused(
-            f"The option seed has {RANDOM_SEED}, which is any seed, beside others; give each seed "
-            "as a number from 0."
+            _(
+                "The option seed has {random_seed}, which is any seed, beside others; "
+                "give each seed as a number from 0."
+            ).format(random_seed=RANDOM_SEED)
         )
 
 
@@ -224,4 +235,4 @@ def _recipe(
         raise Refused(str(error)) from error
 
 
-KIND: Final = JobKind(name="explore", title="Explored: ", plan=plan, actions=("reroll",))
+KIND: Final = JobKind(name="explore", title=N_("Explored: "), plan=plan, actions=("reroll",))

@@ -7,9 +7,10 @@ import msgspec
 
 from bot.domain.plan import Edge, Film, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import Capture, ModelCard, Recipe, card_for
 
-NO_ENCODER: Final = (
+NO_ENCODER: Final = N_(
     "I cannot make films. Whoever runs me can add them with the extra `film` of the installation."
 )
 
@@ -25,9 +26,9 @@ def plan(request: FilmRequest, context: PlanContext) -> Plan:
     """The recipe of the picture as it is, with its row class, so that the film ends with the same
     pixels. Raises Refused, with a sentence for the user."""
     if not context.can_film:
-        raise Refused(NO_ENCODER)
+        raise Refused(_(NO_ENCODER))
     if not context.parents:
-        raise Refused("There is no picture here that I could show a film of.")
+        raise Refused(_("There is no picture here that I could show a film of."))
     parent = context.parents[0]
     recipe = parent.recipe.recipe  # that of an enlargement is the recipe of what it enlarges
     _check(recipe, context.models)
@@ -47,4 +48,4 @@ def _check(recipe: Recipe, models: Sequence[ModelCard]) -> None:
         raise Refused(str(error)) from error
 
 
-KIND: Final = JobKind(name="film", title="Film: ", plan=plan, keeps_row_classes=True)
+KIND: Final = JobKind(name="film", title=N_("Film: "), plan=plan, keeps_row_classes=True)

@@ -17,9 +17,10 @@ from bot.domain.plan import (
     Relation,
 )
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import Recipe
 
-NO_DRAFT: Final = "This is no draft, so there is nothing to finish."
+NO_DRAFT: Final = N_("This is no draft, so there is nothing to finish.")
 
 
 class FinishRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,9 +40,9 @@ def plan(request: FinishRequest, context: PlanContext) -> Plan:
     Raises Refused, with a sentence for the user.
     """
     if not request.full_recipes:
-        raise Refused(NO_DRAFT)
+        raise Refused(_(NO_DRAFT))
     if not context.parents:
-        raise Refused("There are no drafts here that can be finished.")
+        raise Refused(_("There are no drafts here that can be finished."))
     recipes = tuple(
         draft.full_recipe(parent.recipe.recipe, request.full_recipes[parent.nth - 1])
         for parent in context.parents
@@ -61,7 +62,7 @@ def plan(request: FinishRequest, context: PlanContext) -> Plan:
 
 KIND: Final = JobKind(
     name="finish",
-    title="Finished: ",
+    title=N_("Finished: "),
     plan=plan,
     actions=PICTURE_ACTIONS,
     keeps_row_classes=True,

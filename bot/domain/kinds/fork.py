@@ -16,6 +16,7 @@ from bot.domain.prompt_template import as_typed
 from bot.domain.typed_values import sampler_name
 from bot.domain.variants import drawn_prompts
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import (
     MAX_GUIDANCE,
     Change,
@@ -29,7 +30,7 @@ from engine.contract import (
 from engine.contract.extra_networks import check_no_networks
 from engine.contract.prompt_weights import check_sections
 
-NOTHING_CHANGED: Final = (
+NOTHING_CHANGED: Final = N_(
     "Nothing is changed: these are the settings that the picture had at that step."
 )
 _FLAGS: Final = ("negative", "guidance", "sampler")
@@ -102,7 +103,7 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
     Raises Refused, with a sentence for the user.
     """
     if not context.parents:
-        raise Refused("There is no picture here to go back in.")
+        raise Refused(_("There is no picture here to go back in."))
     parent = context.parents[0]
     prompts = _prompts(parent.recipe.recipe, request, context)
     requests = [msgspec.structs.replace(request, prompt=prompt) for prompt in prompts]
@@ -147,7 +148,7 @@ def forked(recipe: Recipe, request: ForkRequest) -> Recipe:
         if getattr(request, name) not in (getattr(before, name), unchanged[name])
     }
     if not values:
-        raise Refused(NOTHING_CHANGED)
+        raise Refused(_(NOTHING_CHANGED))
     by_step = {change.step: _fields(change) for change in recipe.changes}
     changes = {
         step: fields
@@ -180,8 +181,10 @@ def phase_at(recipe: Recipe, step: int) -> Phase:
     last = recipe.executed_steps - 1
     if not 1 <= step <= last:
         raise Refused(
-            f"This picture has no step {step} to go back to: it has {last + 1} steps, so choose 1 "
-            f"to {last}."
+            _(
+                "This picture has no step {step} to go back to: it has {count} steps, so "
+                "choose 1 to {last}."
+            ).format(step=step, count=last + 1, last=last)
         )
     return [phase for phase in recipe.phases if phase.step <= step][-1]
 
@@ -221,7 +224,7 @@ def _fields(change: Change) -> dict[str, Any]:
 
 KIND: Final = JobKind(
     name="fork",
-    title="Fork: ",
+    title=N_("Fork: "),
     plan=plan,
     actions=PICTURE_ACTIONS,
     keeps_row_classes=True,

@@ -20,6 +20,7 @@ from bot.domain.repainting import edges
 from bot.domain.steering import References
 from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
+from bot.i18n import _
 from engine.contract import ModelCard, PictureOptions
 from engine.contract.images.fit import Fit
 
@@ -92,7 +93,7 @@ def parse(**options: object) -> ImagineOptions:
     try:
         return msgspec.convert(values, ImagineOptions)
     except msgspec.ValidationError as error:
-        raise Refused(f"One of the options is not valid: {error}.") from error
+        raise Refused(_("One of the options is not valid: {error}.").format(error=error)) from error
 
 
 def plan(request: ImagineRequest, context: PlanContext) -> Plan:
@@ -104,7 +105,11 @@ def plan(request: ImagineRequest, context: PlanContext) -> Plan:
     model = find_model(options.model, context.models)
     if options.count is not None and options.count < 1:
         most = context.limits.max_pictures
-        raise Refused(f"The count is {options.count}; it must be 1 to {most}.")
+        raise Refused(
+            _("The count is {count}; it must be 1 to {most}.").format(
+                count=options.count, most=most
+            )
+        )
     options, notes = lowered(options, model, context.limits)
     size = size_of(model, options)
     named = chosen_styles(options.styles, context)
@@ -173,9 +178,13 @@ def _fit(request: ImagineRequest) -> Fit:
     if name is None:
         return Fit.COVER
     if name not in [fit.value for fit in Fit]:
-        raise Refused(f"There is no fit “{name[:50]}”. Choose one of: {', '.join(Fit)}.")
+        raise Refused(
+            _("There is no fit “{name}”. Choose one of: {fit}.").format(
+                name=name[:50], fit=", ".join(Fit)
+            )
+        )
     if request.sketch_url is None:
-        raise Refused("The fit says how to use a sketch, so it needs a sketch.")
+        raise Refused(_("The fit says how to use a sketch, so it needs a sketch."))
     return Fit(name)
 
 

@@ -8,6 +8,7 @@ from bot.domain.canvas import Direction, Size, panned
 from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import on_canvas, painted_size, repainted
+from bot.i18n import N_
 from engine.contract import ModelCard, Source
 
 
@@ -26,4 +27,4 @@ def plan(request: PanRequest, context: PlanContext) -> Plan:
     return repainted(context, Relation.PAN, source)
 
 
-KIND: Final = JobKind(name="pan", title="Panned: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="pan", title=N_("Panned: "), plan=plan, actions=PICTURE_ACTIONS)

@@ -10,22 +10,23 @@ from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import painted_size, repainted
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import Inpaint, ModelCard, PictureOptions, Source
 
 CELLS: Final = (
-    "top left",
-    "top",
-    "top right",
-    "left",
-    "middle",
-    "right",
-    "bottom left",
-    "bottom",
-    "bottom right",
+    N_("top left"),
+    N_("top"),
+    N_("top right"),
+    N_("left"),
+    N_("middle"),
+    N_("right"),
+    N_("bottom left"),
+    N_("bottom"),
+    N_("bottom right"),
 )
 """The parts of a picture, in reading order."""
-NOWHERE: Final = "Choose where to paint, or upload a mask."
-EVERYWHERE: Final = (
+NOWHERE: Final = N_("Choose where to paint, or upload a mask.")
+EVERYWHERE: Final = N_(
     "That is the whole picture, so nothing of it would be left. Choose some of its parts."
 )
 STRENGTH: Final = 1.0
@@ -67,10 +68,10 @@ def plan(request: RegionRequest, context: PlanContext) -> Plan:
 def _cells(cells: frozenset[int]) -> str:
     """The mask of these parts, as the address of an input."""
     if not cells or not cells <= set(range(len(CELLS))):
-        raise Refused(NOWHERE)
+        raise Refused(_(NOWHERE))
     if len(cells) == len(CELLS):
-        raise Refused(EVERYWHERE)
+        raise Refused(_(EVERYWHERE))
     return cells_url(cells)
 
 
-KIND: Final = JobKind(name="region", title="Region: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="region", title=N_("Region: "), plan=plan, actions=PICTURE_ACTIONS)

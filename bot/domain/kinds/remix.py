@@ -26,6 +26,7 @@ from bot.domain.remix_form import (
 from bot.domain.row_classes import with_row_classes
 from bot.domain.variants import drawn_prompts, with_fitting_count
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import (
     RANDOM_SEED,
     SEED_LIMIT,
@@ -48,10 +49,10 @@ from engine.contract.prompt_schedule import parse as parse_prompt
 
 COUNT: Final = 4
 """Pictures that a single one becomes."""
-NO_PICTURE: Final = "There is no picture here that could be remixed."
-NOTHING_CHANGED: Final = (
-    "Nothing is changed, so the same picture would come again. Change the words, a setting or the "
-    "seed."
+NO_PICTURE: Final = N_("There is no picture here that could be remixed.")
+NOTHING_CHANGED: Final = N_(
+    "Nothing is changed, so the same picture would come again. Change the words, a "
+    "setting or the seed."
 )
 
 
@@ -171,7 +172,7 @@ def plan(request: RemixRequest, context: PlanContext) -> Plan:
 
 def _bases(context: PlanContext) -> list[Recipe]:
     if not context.parents:
-        raise Refused(NO_PICTURE)
+        raise Refused(_(NO_PICTURE))
     return [parent.recipe.recipe for parent in context.parents]
 
 
@@ -303,8 +304,10 @@ def _size(base: Recipe, edit: RemixOptions, card: ModelCard, *, is_own: bool) ->
     if isinstance(base.source, Inpaint | Outpaint):
         if not is_same:
             raise Refused(
-                f"The size stays {base.width}x{base.height}, that of the picture of which a part "
-                "is painted again."
+                _(
+                    "The size stays {width}x{height}, that of the picture of which a "
+                    "part is painted again."
+                ).format(width=base.width, height=base.height)
             )
         return ChosenSize(base.size)
     if is_same:
@@ -318,17 +321,17 @@ def _size(base: Recipe, edit: RemixOptions, card: ModelCard, *, is_own: bool) ->
 def _source(source: Source, settings: RemixOptions, card: ModelCard) -> Source:
     """The source with the strength or image guidance of the settings. Raises Refused."""
     if settings.keep is not None and not isinstance(source, Edit):
-        raise Refused("This picture is no edit, so it has no setting keep.")
+        raise Refused(_("This picture is no edit, so it has no setting keep."))
     if isinstance(source, Edit):
         if settings.strength is not None:
-            raise Refused("An edit has no strength; its setting keep says how much of it stays.")
+            raise Refused(_("An edit has no strength; its setting keep says how much of it stays."))
         keep = source.image_guidance if settings.keep is None else settings.keep
         return msgspec.structs.replace(source, image_guidance=keep)
     if isinstance(source, Img2Img | Inpaint | Outpaint):
         strength = source.strength if settings.strength is None else settings.strength
         return msgspec.structs.replace(source, strength=strength, rounding=card.rounding)
     if settings.strength is not None:
-        raise Refused("This picture was not painted over another one, so it has no strength.")
+        raise Refused(_("This picture was not painted over another one, so it has no strength."))
     return source
 
 
@@ -366,4 +369,4 @@ def _edges(parent: Picture, child: int, edges: Sequence[Edge]) -> list[Edge]:
     return [Edge(child, parent.id, Relation.REMIX), *inherited]
 
 
-KIND: Final = JobKind(name="remix", title="Remix: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="remix", title=N_("Remix: "), plan=plan, actions=PICTURE_ACTIONS)

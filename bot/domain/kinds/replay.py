@@ -7,8 +7,9 @@ import msgspec
 from bot.domain import rules
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
+from bot.i18n import N_
 
-NO_PICTURE: Final = "There is no picture here that I could paint again."
+NO_PICTURE: Final = N_("There is no picture here that I could paint again.")
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +37,7 @@ def plan(request: ReplayRequest, context: PlanContext) -> Plan:
 
 KIND: Final = JobKind(
     name=Relation.REPLAY.value,
-    title="Replay: ",
+    title=N_("Replay: "),
     plan=plan,
     actions=PICTURE_ACTIONS,
     keeps_row_classes=True,

@@ -19,6 +19,7 @@ from bot.domain.plan import (
     Relation,
 )
 from bot.domain.row_classes import with_row_classes
+from bot.i18n import N_
 from engine.contract import Recipe
 
 
@@ -86,4 +87,4 @@ def _relabelled(axis: Axis, recipes: Sequence[Recipe]) -> Axis:
     return Axis(axis.name, tuple(str(recipe.seed) for recipe in recipes))
 
 
-KIND: Final = JobKind(name="reroll", title="Again: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="reroll", title=N_("Again: "), plan=plan, actions=PICTURE_ACTIONS)

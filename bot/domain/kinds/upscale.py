@@ -7,12 +7,13 @@ import msgspec
 from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, Relation
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import Upscale, UpscalerCard, Work
 
-NO_UPSCALER: Final = (
+NO_UPSCALER: Final = N_(
     "I have no upscaler. Whoever runs me can add one with the extra `upscale` of the installation."
 )
-NOTHING: Final = "There is no picture here that can be enlarged."
+NOTHING: Final = N_("There is no picture here that can be enlarged.")
 
 
 class UpscaleRequest(msgspec.Struct, frozen=True):
@@ -34,11 +35,11 @@ def plan(request: UpscaleRequest, context: PlanContext) -> Plan:
 def enlarged(context: PlanContext, scale: int) -> tuple[Picture, UpscalerCard]:
     """The picture that is enlarged, and the upscaler. Raises Refused."""
     if len(context.parents) != 1 or context.parents[0].sha256 is None:
-        raise Refused(NOTHING)
+        raise Refused(_(NOTHING))
     for upscaler in context.upscalers:
         if scale in upscaler.scales:
             return context.parents[0], upscaler
-    raise Refused(NO_UPSCALER)
+    raise Refused(_(NO_UPSCALER))
 
 
 def enlargement(parent: Picture, upscaler: UpscalerCard, scale: int) -> dict[str, Any]:
@@ -57,4 +58,4 @@ def enlarging(work: Work, parent: Picture, relation: Relation) -> Plan:
     return Plan(recipes=(work,), edges=(Edge(1, parent.id, relation),))
 
 
-KIND: Final = JobKind(name="upscale", title="Upscaled: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="upscale", title=N_("Upscaled: "), plan=plan, actions=PICTURE_ACTIONS)

@@ -8,6 +8,7 @@ from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, PlannedJob, Relation
 from bot.domain.row_classes import with_row_classes
 from bot.errors import Refused
+from bot.i18n import N_, _
 from engine.contract import SEED_LIMIT, Recipe, Subseed
 
 VARIATION_STRENGTH: Final = 0.15
@@ -34,7 +35,7 @@ def plan(request: VariationRequest, context: PlanContext) -> Plan:
     user, if there is no parent, or one has too many subseeds.
     """
     if not context.parents:
-        raise Refused("There are no pictures here to make variations of.")
+        raise Refused(_("There are no pictures here to make variations of."))
     parents = context.parents if len(context.parents) > 1 else context.parents * _COUNT
     recipes = [
         _variation_of(parent, request.strength, context.seed, nth)
@@ -68,7 +69,7 @@ def _variation_of(picture: Picture, strength: float, seed: int, nth: int) -> Rec
 
 KIND: Final = JobKind(
     name="variation",
-    title="Variations: ",
+    title=N_("Variations: "),
     plan=plan,
     replan=replan,
     actions=PICTURE_ACTIONS,

@@ -8,6 +8,7 @@ from bot.domain.canvas import Size, zoomed_out
 from bot.domain.picture import Picture
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext, Relation
 from bot.domain.repainting import on_canvas, painted_size, repainted
+from bot.i18n import N_
 from engine.contract import ModelCard, Source
 
 
@@ -28,4 +29,4 @@ def plan(request: ZoomRequest, context: PlanContext) -> Plan:
     return repainted(context, Relation.ZOOM, source)
 
 
-KIND: Final = JobKind(name="zoom", title="Zoomed out: ", plan=plan, actions=PICTURE_ACTIONS)
+KIND: Final = JobKind(name="zoom", title=N_("Zoomed out: "), plan=plan, actions=PICTURE_ACTIONS)

@@ -9,6 +9,7 @@ from bot.features.admin.options import Page
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.responses import respond_ephemeral
+from bot.i18n import _
 from bot.messages import moderation_cards
 
 _PAGE_ENTRIES: Final = 6
@@ -20,8 +21,12 @@ async def command(interaction: Interaction, page: Page = 1) -> None:
     """One page of the audit log."""
     moderation = services(interaction).moderation
     entries = await moderation.audit_page(moderated_guild(interaction), page, _PAGE_ENTRIES)
-    text = "\n".join(moderation_cards.audit(entries)) or "The audit log has no entries here."
-    more = f"\nolder: /admin audit page:{page + 1}" if len(entries) == _PAGE_ENTRIES else ""
+    text = "\n".join(moderation_cards.audit(entries)) or _("The audit log has no entries here.")
+    more = (
+        _("\nolder: /admin audit page:{page}").format(page=page + 1)
+        if len(entries) == _PAGE_ENTRIES
+        else ""
+    )
     await respond_ephemeral(interaction, text + more)
 
 

@@ -13,6 +13,7 @@ from bot.features.blocking import block, unblock
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.responses import defer_privately, respond_ephemeral
+from bot.i18n import _
 from bot.messages import moderation_cards
 
 Reason = app_commands.Range[str, 1, MAX_BLOCK_REASON_CHARS]
@@ -26,7 +27,7 @@ async def block_command(interaction: Interaction, user: discord.User, reason: Re
     moderated_guild(interaction)
     reason = reason.strip()[:MAX_BLOCK_REASON_CHARS]
     if not reason:
-        raise Refused("Give a reason. The user sees it when a request is refused.")
+        raise Refused(_("Give a reason. The user sees it when a request is refused."))
     await defer_privately(interaction)
     response = await block(interaction, user.id, reason)
     await interaction.edit_original_response(content=response)
@@ -46,7 +47,7 @@ async def blocked_command(interaction: Interaction, page: Page = 1) -> None:
     """The newest first."""
     blocks = await services(interaction).moderation.blocks(moderated_guild(interaction))
     lines = moderation_cards.blocks(blocks)
-    text = moderation_cards.page(lines, page) if lines else "Nobody is blocked here."
+    text = moderation_cards.page(lines, page) if lines else _("Nobody is blocked here.")
     await respond_ephemeral(interaction, text)
 
 

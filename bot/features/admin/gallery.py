@@ -13,6 +13,7 @@ from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import check_gallery, managed_guild
 from bot.features.responses import respond_ephemeral
+from bot.i18n import _
 
 
 @app_commands.command(name="gallery", description="Choose where pictures with a ⭐ are posted")
@@ -26,7 +27,7 @@ async def command(
         try:
             check_gallery(channel)
         except Refused as error:
-            raise Refused(f"{error} I changed nothing.") from None
+            raise Refused(_("{error} I changed nothing.").format(error=error)) from None
     await services(interaction).preferences.set(
         Owner(Layer.GUILD, guild_id),
         SETTINGS["gallery_channel_id"],
@@ -35,9 +36,9 @@ async def command(
         guild_id=guild_id,
         actor_id=interaction.user.id,
     )
-    response = "Pictures with a ⭐ are no longer posted. What was posted stays."
+    response = _("Pictures with a ⭐ are no longer posted. What was posted stays.")
     if channel is not None:
-        response = f"Pictures with a ⭐ are now posted in <#{channel.id}>."
+        response = _("Pictures with a ⭐ are now posted in <#{id}>.").format(id=channel.id)
     await respond_ephemeral(interaction, response)
 
 

@@ -13,6 +13,7 @@ from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
 from bot.features.responses import respond_ephemeral
+from bot.i18n import _
 
 
 def _option(name: str) -> RangeTransformer:
@@ -46,9 +47,9 @@ async def command(
     values = {name: value for name, value in options.items() if value is not None}
     guild_id = managed_guild(interaction)
     if role is None and (values or reset):
-        raise Refused("Choose a role (it can be @everyone).")
+        raise Refused(_("Choose a role (it can be @everyone)."))
     if reset and values:
-        raise Refused("Either set limits, or remove them with reset, but not both.")
+        raise Refused(_("Either set limits, or remove them with reset, but not both."))
     if role is not None and reset:
         await _reset(interaction, guild_id, role.id)
     elif role is not None and values:
@@ -72,7 +73,9 @@ async def _format_limits(interaction: Interaction, guild_id: int) -> str:
     moderation = services(interaction).moderation
     limits = await moderation.role_limits(guild_id)
     lines = [f"<@&{limit.role_id}>: {summary(limit)}" for limit in limits]
-    return "\n".join([f"Default: {summary(moderation.default_limits)}", *lines])
+    return "\n".join(
+        [_("Default: {summary}").format(summary=summary(moderation.default_limits)), *lines]
+    )
 
 
 commands: Final[tuple[GroupCommand, ...]] = (command,)

@@ -11,9 +11,10 @@ from bot.features.case_actions import catch_up
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.responses import defer_privately
+from bot.i18n import N_, _
 from bot.messages.discord_errors import DISCORD_ERRORS, Meaning, describe, meaning
 
-_TEST_MESSAGE: Final = "Reports of pictures will be posted in this channel."
+_TEST_MESSAGE: Final = N_("Reports of pictures will be posted in this channel.")
 
 
 @app_commands.command(name="moderators", description="Choose the channel for reports of pictures")
@@ -29,24 +30,28 @@ async def command(interaction: Interaction, channel: discord.TextChannel | None 
     )
     await catch_up(interaction.client)
     if channel is None:
-        response = "Reports are no longer posted; they are in /admin audit."
+        response = _("Reports are no longer posted; they are in /admin audit.")
     else:
-        response = f"Reports are now posted to <#{channel.id}>."
+        response = _("Reports are now posted to <#{id}>.").format(id=channel.id)
     await interaction.edit_original_response(content=response)
 
 
 async def _send_test_message(interaction: Interaction, channel_id: int) -> None:
     try:
-        await interaction.client.get_partial_messageable(channel_id).send(_TEST_MESSAGE)
+        await interaction.client.get_partial_messageable(channel_id).send(_(_TEST_MESSAGE))
     except DISCORD_ERRORS as error:
         reason = describe(error)
         if meaning(error) is Meaning.RETRY:
             raise Refused(
-                f"Discord has a problem ({reason}), so I changed nothing. Please try again."
+                _(
+                    "Discord has a problem ({reason}), so I changed nothing. Please try again."
+                ).format(reason=reason)
             ) from error
         raise Refused(
-            f"I cannot write to <#{channel_id}>, so I changed nothing. Give me the permissions "
-            f"View Channel and Send Messages there. ({reason})"
+            _(
+                "I cannot write to <#{channel_id}>, so I changed nothing. Give me the "
+                "permissions View Channel and Send Messages there. ({reason})"
+            ).format(channel_id=channel_id, reason=reason)
         ) from error
 
 

@@ -10,13 +10,14 @@ from bot.domain.nsfw import NsfwPolicy, NsfwSettings
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
 from bot.features.responses import respond_ephemeral
+from bot.i18n import N_, _
 
 Channel = app_commands.AppCommandChannel
 
 _DESCRIPTIONS: Final = {
-    NsfwPolicy.BLOCK: "withheld",
-    NsfwPolicy.SPOILER: "shown as spoilers",
-    NsfwPolicy.ALLOW: "shown",
+    NsfwPolicy.BLOCK: N_("withheld"),
+    NsfwPolicy.SPOILER: N_("shown as spoilers"),
+    NsfwPolicy.ALLOW: N_("shown"),
 }
 _MAX_CHANNELS: Final = 40
 """In one response."""
@@ -77,30 +78,41 @@ async def command(
 
 def _confirmation(level: NsfwPolicy, channel: Channel | None) -> str:
     if channel is None:
-        return (
-            f"Flagged pictures are now {_DESCRIPTIONS[level]} in age-restricted channels that have "
-            "no setting of their own. They are always withheld in all other channels."
-        )
+        return _(
+            "Flagged pictures are now {policy} in age-restricted channels that "
+            "have no setting of their own. They are always withheld in all other "
+            "channels."
+        ).format(policy=_(_DESCRIPTIONS[level]))
     if channel.nsfw:
-        place = f"{channel.mention} and its threads"
-        return f"Flagged pictures are now {_DESCRIPTIONS[level]} in {place}."
-    return (
-        f"This will apply once {channel.mention} is age-restricted. Until then, flagged pictures "
-        "are withheld there."
-    )
+        place = _("{mention} and its threads").format(mention=channel.mention)
+        return _("Flagged pictures are now {policy} in {place}.").format(
+            policy=_(_DESCRIPTIONS[level]), place=place
+        )
+    return _(
+        "This will apply once {mention} is age-restricted. Until then, flagged "
+        "pictures are withheld there."
+    ).format(mention=channel.mention)
 
 
 def _format_settings(settings: NsfwSettings) -> str:
     default = _DESCRIPTIONS[settings.guild]
-    lines = [f"In age-restricted channels, flagged pictures are {default}."]
+    lines = [
+        _("In age-restricted channels, flagged pictures are {default}.").format(default=default)
+    ]
     channels = sorted(settings.channels.items())
     lines += [
-        f"In <#{channel_id}> they are {_DESCRIPTIONS[level]}."
+        _("In <#{channel_id}> they are {policy}.").format(
+            channel_id=channel_id, policy=_(_DESCRIPTIONS[level])
+        )
         for channel_id, level in channels[:_MAX_CHANNELS]
     ]
     if len(channels) > _MAX_CHANNELS:
-        lines.append(f"{len(channels) - _MAX_CHANNELS} more channels have their own setting.")
-    lines.append("In channels that are not age-restricted and in DMs, they are withheld.")
+        lines.append(
+            _("{count} more channels have their own setting.").format(
+                count=len(channels) - _MAX_CHANNELS
+            )
+        )
+    lines.append(_("In channels that are not age-restricted and in DMs, they are withheld."))
     return "\n".join(lines)
 
 

@@ -17,6 +17,7 @@ from bot.features.admin.preset_names import completing, completing_changed
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
 from bot.features.responses import respond_ephemeral
+from bot.i18n import _
 from bot.messages import preset_texts
 from engine.contract import MAX_GUIDANCE, MAX_STEPS
 
@@ -68,7 +69,7 @@ async def change_command(
     guild_id = managed_guild(interaction)
     values = _values(interaction, prompt, negative, steps, guidance, sampler)
     if not values:
-        raise Refused("Give what to change: prompt, negative, steps, guidance or sampler.")
+        raise Refused(_("Give what to change: prompt, negative, steps, guidance or sampler."))
 
     def update(style: Preset) -> Preset:
         return msgspec.structs.replace(style, **values)
@@ -115,7 +116,9 @@ def _values(
     samplers = list(dict.fromkeys(name.value for card in models for name in card.samplers))
     if sampler is not None and sampler not in samplers:
         raise Refused(
-            f"There is no sampler “{sampler[:50]}”. Choose one of: {', '.join(samplers)}."
+            _("There is no sampler “{sampler}”. Choose one of: {samplers}.").format(
+                sampler=sampler[:50], samplers=", ".join(samplers)
+            )
         )
     fields = {
         "prompt": _words(prompt),

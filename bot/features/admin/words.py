@@ -10,6 +10,7 @@ from bot.features.admin.options import Page
 from bot.features.exports import GroupCommand
 from bot.features.permissions import moderated_guild
 from bot.features.responses import respond_ephemeral
+from bot.i18n import _
 from bot.messages import moderation_cards
 from bot.messages.captions import escape
 from bot.prompt_filter.filter import MAX_WORD_CHARS
@@ -25,8 +26,8 @@ async def add_command(interaction: Interaction, word: Word) -> None:
     word, is_new = await services(interaction).moderation.ban_word(
         guild_id, word, actor_id=interaction.user.id
     )
-    state = "is now banned" if is_new else "is already banned"
-    await respond_ephemeral(interaction, f"“{escape(word, MAX_WORD_CHARS)}” {state}.")
+    sentence = _("“{word}” is now banned.") if is_new else _("“{word}” is already banned.")
+    await respond_ephemeral(interaction, sentence.format(word=escape(word, MAX_WORD_CHARS)))
 
 
 @app_commands.command(name="remove", description="Allow a banned word again")
@@ -38,8 +39,14 @@ async def remove_command(interaction: Interaction, word: Word) -> None:
         guild_id, word, actor_id=interaction.user.id
     )
     if not was_banned:
-        raise Refused(f"“{escape(word, MAX_WORD_CHARS)}” is not banned; see /admin words list.")
-    await respond_ephemeral(interaction, f"“{escape(word, MAX_WORD_CHARS)}” is allowed again.")
+        raise Refused(
+            _("“{word}” is not banned; see /admin words list.").format(
+                word=escape(word, MAX_WORD_CHARS)
+            )
+        )
+    await respond_ephemeral(
+        interaction, _("“{word}” is allowed again.").format(word=escape(word, MAX_WORD_CHARS))
+    )
 
 
 @app_commands.command(name="list", description="List the banned words of this server")
@@ -47,7 +54,7 @@ async def list_command(interaction: Interaction, page: Page = 1) -> None:
     """In alphabetical order."""
     words = await services(interaction).moderation.banned_words(moderated_guild(interaction))
     lines = [escape(word, MAX_WORD_CHARS) for word in words]
-    text = moderation_cards.page(lines, page) if lines else "No word is banned here."
+    text = moderation_cards.page(lines, page) if lines else _("No word is banned here.")
     await respond_ephemeral(interaction, text)
 
 
