@@ -83,6 +83,8 @@ async def test_results_and_their_buttons(
     assert "Picture 2 is here already" in link
     panned = await harness.ada.choose(single, menu_of(harness), "panup")
     await harness.result(panned)
+    await harness.ada.choose(single, menu_of(harness), "delete")
+    await harness.discord.until(lambda: single.deleted, why="no picture")
     interaction = await painting(harness, engine, place)
     await harness.stop()
     await harness.start()
@@ -137,7 +139,8 @@ async def test_commands_for_their_user_alone(harness: BotHarness, place: Channel
         return (await ephemeral_response(interaction)).content
 
     assert "a red house" in await private("history")
-    assert "no" in await private("queue")
+    queue = await ada.invoke("queue", {}, where=place)
+    await harness.discord.until(lambda: queue.ephemerals, why="the queue")
     assert "I store 1" in await private("privacy show")
     assert "licence" in (await private("about")).casefold()
     message = await ephemeral_response(await ada.invoke("help", {}, where=place))
