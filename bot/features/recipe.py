@@ -65,7 +65,7 @@ async def show(interaction: Interaction, message: discord.Message) -> None:
 )
 @app_commands.describe(
     picture="One of your latest pictures, the id of a picture or job, or the link of a message",
-    file="A PNG picture of this bot or of AUTOMATIC1111's web UI",
+    file="A PNG, WebP or JPEG of this bot or of AUTOMATIC1111's web UI",
 )
 @app_commands.autocomplete(picture=picture_option.complete)
 @everywhere
