@@ -181,10 +181,12 @@ export class Composer {
     const current = currentOption(command, first, text);
     const choices = current ? this.choicesOf(current, text).slice(0, CHIP_CHOICES) : [];
     if (choices.length) return choices.map((choice) => this.choiceChip(choice, current.head));
+    const hint = current && current.head.endsWith(":") ? [hintNode(current.option)] : [];
     const used = this.uploads.usedOptions();
-    return options
+    const chips = options
       .filter(({ name }) => name !== first?.name && !text.includes(` ${name}:`) && !used.includes(name))
-      .flatMap((option) => (option.type === ATTACHMENT ? this.fileChips(option) : [this.optionChip(option)]));
+      .map((option) => (option.type === ATTACHMENT ? this.fileChips(option) : this.optionChip(option)));
+    return [...hint, ...chips];
   }
 
   choicesOf({ option, value }, text) {
@@ -229,7 +231,9 @@ export class Composer {
   fileChips({ name, description }) {
     const draw = chipNode("draw", "✎", `Draw ${name}`, () => this.drawFile(name));
     draw.setAttribute("aria-label", `Draw ${name}`);
-    return [chipNode("option", `${name} 📎`, description, () => this.pick(name)), draw];
+    const pair = element("span", "pair");
+    pair.append(chipNode("option", `${name} 📎`, description, () => this.pick(name)), draw);
+    return pair;
   }
 }
 
@@ -239,6 +243,11 @@ function chipNode(className, text, title, act) {
   chip.title = title;
   chip.addEventListener("click", act);
   return chip;
+}
+
+// Explains the option that is being typed, because touch screens show no titles.
+function hintNode(option) {
+  return element("small", "hint", `${option.name}: ${option.description}${range(option)}`);
 }
 
 // Returns the option that is being typed, the text up to its value, and its value. Text before any

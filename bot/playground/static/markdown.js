@@ -10,8 +10,10 @@ const TOKENS = [
   ["spoiler", /\|\|([\s\S]+?)\|\|/y],
   ["mention", /<(@&|@|#)!?(\d+)>/y],
   ["time", /<t:(-?\d{1,12})(?::([tTdDfFR]))?>/y],
+  ["masked", /\[([^\]\n]+)\]\(<?(https?:\/\/[^\s<>)]+)>?\)/y],
   ["link", /<?(https?:\/\/[^\s<>]+[^\s<>.,:;"')\]])>?/y],
 ];
+const MESSAGE = /^https:\/\/discord\.com\/channels\/(?:@me|\d+)\/\d+\/(\d+)$/;
 const TAGS = { bold: "strong", underline: "u", italic: "em", strike: "s" };
 const TIME_FORMATS = {
   t: { timeStyle: "short" }, T: { timeStyle: "medium" }, d: { dateStyle: "short" }, D: { dateStyle: "long" },
@@ -66,7 +68,7 @@ function inline(text, names) {
 }
 
 function tokenAt(text, position) {
-  if (!"`\\*_~|<h".includes(text[position])) return null;
+  if (!"`\\*_~|<[h".includes(text[position])) return null;
   if (text[position] === "_" && /\w/.test(text[position - 1] ?? "")) return null;
   for (const [type, pattern] of TOKENS) {
     pattern.lastIndex = position;
@@ -82,7 +84,8 @@ function tokenNode(type, match, names) {
   if (type === "code") return element(match[1] ? "pre" : "code", "", inner);
   if (type === "mention") return mention(match[1], match[2], names);
   if (type === "time") return time(Number(match[1]), match[2]);
-  if (type === "link") return link(inner);
+  if (type === "link") return link(inner, MESSAGE.test(inner) ? "💬 message" : inner);
+  if (type === "masked") return link(match[2], match[1]);
   const node = element(TAGS[type] ?? "span", type === "spoiler" ? "spoiler" : "");
   if (type === "spoiler") node.addEventListener("click", () => node.classList.add("open"));
   node.append(inline(inner, names));
@@ -93,9 +96,16 @@ function mention(sign, id, names) {
   return element("span", "mention", names[sign + id] ?? `${sign[0]}unknown`);
 }
 
-function link(url) {
-  const node = element("a", "", url);
+// A link of a message that is shown here scrolls to it.
+function link(url, text) {
+  const node = element("a", "", text);
   node.href = url;
+  node.addEventListener("click", (event) => {
+    const target = document.querySelector(`[data-id="${MESSAGE.exec(url)?.[1]}"]`);
+    if (!target) return;
+    event.preventDefault();
+    target.scrollIntoView({ block: "center" });
+  });
   node.target = "_blank";
   node.rel = "noreferrer noopener";
   return node;

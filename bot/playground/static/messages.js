@@ -7,6 +7,7 @@ import { isSelect, selectNode, valuesOf } from "./selects.js";
 
 const REACTIONS = ["🔁", "1️⃣", "2️⃣", "3️⃣", "4️⃣", "🔄", "👍", "⭐", "❌", "✉️"];
 const STYLES = { 1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link" };
+const CLASSES = { 9: "section", 17: "container" }; // of components that contain others
 const NEAR_END = 160; // pixels from the end within which the list scrolls to new messages
 
 export class Messages {
@@ -203,9 +204,17 @@ function componentNode(component, message, list) {
     gallery.append(...component.items.map(galleryItem));
     return gallery;
   }
-  const node = element("div", component.type === 17 ? "container" : "row");
-  const parts = [...(component.components ?? []), component.accessory].filter(Boolean);
-  node.append(...parts.map((child) => componentNode(child, message, list)));
+  if (component.type === 11) return galleryItem(component);
+  if (component.type === 14) return element("hr");
+  const node = element("div", CLASSES[component.type] ?? "row");
+  const nodes = (parts) => (parts ?? []).map((part) => componentNode(part, message, list));
+  if (component.accessory) {
+    const texts = element("div");
+    texts.append(...nodes(component.components));
+    node.append(texts, ...nodes([component.accessory]));
+  } else {
+    node.append(...nodes(component.components));
+  }
   return node;
 }
 

@@ -6,6 +6,7 @@ import { isSelect, selectNode, valuesOf as selectedValues } from "./selects.js";
 
 const TEXT_INPUT = 4, TEXT = 10;
 const PARAGRAPH = 2;
+const MAX_ROWS = 8;
 
 // `context` has `candidates`, the users, channels and roles that can be chosen, by option type, and
 // `draw`, which opens the drawing pad for a field and resolves to a file or null.
@@ -86,6 +87,7 @@ function textInput(field) {
   node.value = field.value ?? "";
   node.placeholder = field.placeholder ?? "";
   if (field.max_length) node.maxLength = field.max_length;
+  if (field.style === PARAGRAPH) node.rows = Math.min(node.value.split("\n").length + 1, MAX_ROWS);
   return node;
 }
 

@@ -24,8 +24,9 @@ export function selectNode(component, candidates) {
   if (!node.multiple && !options.some((option) => option.default)) {
     node.append(new Option(component.placeholder ?? "Choose", ""));
   }
-  for (const { label, value, default: selected } of options) {
-    node.append(new Option(label, value, Boolean(selected), Boolean(selected)));
+  for (const { label, value, description, default: selected } of options) {
+    const text = description ? `${label} – ${description}` : label;
+    node.append(new Option(text, value, Boolean(selected), Boolean(selected)));
   }
   return node;
 }
