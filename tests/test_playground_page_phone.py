@@ -113,7 +113,7 @@ async def test_a_card_has_its_buttons_beside_its_texts(
     """Components V2, with a link to a message on the page."""
     person = playground.person("Ada")
     first = await person.say("the first message")
-    url = f"https://discord.com/channels/{playground.channel.guild.id}/{playground.channel.id}/{first.id}"
+    url = f"https://discord.com/channels/{playground.guild_id}/{playground.channel.id}/{first.id}"
     view = discord.ui.LayoutView()
     card = discord.ui.Container[discord.ui.LayoutView]()
     for number in (1, 2):

@@ -87,7 +87,9 @@ async def command(
 async def show_picture(interaction: Interaction, job: Job, nth: int) -> None:
     """📋 Recipe below a picture; the response is private."""
     await check_not_blocked(interaction)
-    await _show_pictures(interaction, [await services(interaction).job_finder.picture(job, nth)])
+    picture = await services(interaction).job_finder.picture(job, nth)
+    rules.check_not_removed([picture])
+    await _show_pictures(interaction, [picture])
 
 
 async def _show_pictures(interaction: Interaction, pictures: Sequence[Picture]) -> None:

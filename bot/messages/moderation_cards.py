@@ -155,13 +155,13 @@ def _line(entry: AuditEntry) -> str:
 
 
 def page(lines: Sequence[str], number: int) -> str:
-    """The page of this number, from 1, in whole lines; the last one if the number is too high."""
+    """The page of this number, from 1, in whole lines; the nearest one if there is none."""
     pages: list[list[str]] = [[]]
     for line in lines:
         if sum(len(previous) + 1 for previous in pages[-1]) + len(line) > _MAX_PAGE:
             pages.append([])
         pages[-1].append(line)
-    number = min(number, len(pages))
+    number = min(max(number, 1), len(pages))
     place = _("page {number} of {count}").format(number=number, count=len(pages))
     footer = f"\n{place}" if len(pages) > 1 else ""
     return "\n".join(pages[number - 1]) + footer

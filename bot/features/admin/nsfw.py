@@ -7,6 +7,7 @@ from discord import app_commands
 
 from bot.context import Interaction, services
 from bot.domain.nsfw import NsfwPolicy, NsfwSettings
+from bot.errors import Refused
 from bot.features.exports import GroupCommand
 from bot.features.permissions import managed_guild
 from bot.features.responses import respond_ephemeral
@@ -71,9 +72,16 @@ async def command(
         settings = await moderation.settings(guild_id)
         await respond_ephemeral(interaction, _format_settings(settings.nsfw))
         return
-    policy, channel_id = NsfwPolicy(level), None if channel is None else channel.id
+    policy, channel_id = _policy(level), None if channel is None else channel.id
     await moderation.set_nsfw_policy(guild_id, channel_id, policy, actor_id=interaction.user.id)
     await respond_ephemeral(interaction, _confirmation(policy, channel))
+
+
+def _policy(level: str) -> NsfwPolicy:
+    if level not in list(NsfwPolicy):
+        sentence = _("There is no level “{level}”. Choose one of: {levels}.")
+        raise Refused(sentence.format(level=level[:30], levels=", ".join(NsfwPolicy)))
+    return NsfwPolicy(level)
 
 
 def _confirmation(level: NsfwPolicy, channel: Channel | None) -> str:
