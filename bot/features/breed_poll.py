@@ -23,6 +23,7 @@ from bot.features.exports import Component, Exports
 from bot.features.permissions import CannotReply, check_can_reply_in, is_moderator
 from bot.features.responses import defer, respond_ephemeral, role_ids
 from bot.features.restrictions import check_channel
+from bot.i18n import N_, _, in_language
 from bot.messages import channels, poll_messages
 from bot.messages.discord_errors import (
     DISCORD_ERRORS,
@@ -35,11 +36,11 @@ from bot.messages.discord_errors import (
 _COMMAND: Final = "breed"
 _DELAYS: Final = (5.0, 30.0, 120.0)
 """Seconds until a result that Discord did not give is read again; later, the next start does."""
-_TOO_FEW_VOTES: Final = (
+_TOO_FEW_VOTES: Final = N_(
     "The poll has ended with votes for fewer than two pictures that are still here, so nothing is "
     "crossed. /breed starts another one."
 )
-_NOT_ALLOWED: Final = "This is not allowed here."
+_NOT_ALLOWED: Final = N_("This is not allowed here.")
 """In public, instead of the message of a PolicyViolation, which is for its user alone."""
 log = logging.getLogger(__name__)
 
@@ -60,22 +61,35 @@ async def start(
     target = ResponseTarget(
         channel_id=channel_id, guild_id=interaction.guild_id, reply_to_id=ballot_id
     )
-    poll_id = await bot.poll_messages.send(target, favourites, hours, f"{interaction.id}:poll")
-    poll = Poll(
+    place = bot.languages.in_place(interaction.user.id, interaction.guild_id, channel_id)
+    with in_language(place):
+        nonce = f"{interaction.id}:poll"
+        poll_id = await bot.poll_messages.send(target, favourites, hours, nonce)
+        await bot.polls.open(_poll(interaction, poll_id, options, favourites, count))
+        await interaction.edit_original_response(
+            content=poll_messages.ballot(favourites, count),
+            attachments=[file],
+            view=poll_messages.end_view(poll_id),
+        )
+
+
+def _poll(
+    interaction: Interaction,
+    poll_id: int,
+    options: ImagineOptions,
+    favourites: Sequence[Favourite],
+    count: int,
+) -> Poll:
+    values = msgspec.to_builtins(options).items()
+    return Poll(
         message_id=poll_id,
-        channel_id=channel_id,
+        channel_id=interaction.channel_id or 0,
         guild_id=interaction.guild_id,
         user_id=interaction.user.id,
         winners=count,
         picture_ids=tuple(favourite.picture.id for favourite in favourites),
-        options={name: v for name, v in msgspec.to_builtins(options).items() if v is not None},
+        options={name: value for name, value in values if value is not None},
         created_at=interaction.created_at.timestamp(),
-    )
-    await bot.polls.open(poll)
-    await interaction.edit_original_response(
-        content=poll_messages.ballot(favourites, count),
-        attachments=[file],
-        view=poll_messages.end_view(poll_id),
     )
 
 
@@ -97,15 +111,15 @@ async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
     """End a poll, for who started it or for a moderator."""
     poll = await services(interaction).polls.find(int(match["message"]))
     if poll is None:
-        raise Refused("That poll has ended already.")
+        raise Refused(_("That poll has ended already."))
     if poll.user_id != interaction.user.id and not is_moderator(interaction):
-        raise Refused("Only the user who started this poll and moderators can end it.")
+        raise Refused(_("Only the user who started this poll and moderators can end it."))
     try:
         await services(interaction).poll_messages.end(poll)
     except (MessageGone, ContentRejected):
         await services(interaction).polls.close(poll)
-        raise Refused("That poll has ended already, or was deleted.") from None
-    await respond_ephemeral(interaction, "The poll has ended.")
+        raise Refused(_("That poll has ended already, or was deleted.")) from None
+    await respond_ephemeral(interaction, _("The poll has ended."))
 
 
 # The end
@@ -146,7 +160,8 @@ async def _evaluate(client: BotClient, poll: Poll) -> bool:
     if state is not None and not state.has_ended:
         return False
     if state is not None:
-        await _cross_or_explain(client, poll, state.votes)
+        with in_language(bot.languages.in_place(poll.user_id, poll.guild_id, poll.channel_id)):
+            await _cross_or_explain(client, poll, state.votes)
     await bot.polls.close(poll)
     return True
 
@@ -156,7 +171,7 @@ async def _cross_or_explain(client: BotClient, poll: Poll, votes: Mapping[int, i
         await _cross(client, poll, votes)
     except PolicyViolation as error:
         log.info("The poll %d is refused: %s", poll.message_id, error)
-        await _explain(client, poll, _NOT_ALLOWED)
+        await _explain(client, poll, _(_NOT_ALLOWED))
     except CannotReply as error:
         await client.services.message_client.notify(poll.user_id, str(error))
     except BotError as error:
@@ -179,7 +194,7 @@ async def _cross(client: BotClient, poll: Poll, votes: Mapping[int, int]) -> Non
     chosen = [(p, w.votes) for w in ranked if (p := await _picture(client, w.picture_id))]
     chosen = chosen[: poll.winners]
     if len(chosen) < breed.MIN_PARENTS:
-        raise Refused(_TOO_FEW_VOTES)
+        raise Refused(_(_TOO_FEW_VOTES))
     context = RequestContext(
         idempotency_key=f"poll:{poll.message_id}",
         user_id=poll.user_id,

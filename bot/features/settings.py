@@ -130,7 +130,7 @@ def _check_may_see(interaction: Interaction, layer: Layer) -> None:
         return
     managed_guild(interaction)
     if channels.is_guest(interaction):
-        raise Refused("This server has not added me, so only your own settings count here.")
+        raise Refused(_("This server has not added me, so only your own settings count here."))
 
 
 def _offer(interaction: Interaction) -> Offer:

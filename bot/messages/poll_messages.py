@@ -9,14 +9,14 @@ import discord
 from bot.domain.job import ResponseTarget
 from bot.domain.polls import Poll
 from bot.domain.votes import Favourite
+from bot.i18n import N_, _, pgettext
 from bot.messages import captions
 from bot.messages.components import VERSION, button, stateless_view
 from bot.messages.discord_errors import translated_errors
 from bot.messages.message_client import MessageClient
 from bot.messages.message_content import MessageContent
 
-QUESTION: Final = "Which pictures shall be crossed?"
-END: Final = "End the poll now"
+_QUESTION: Final = N_("Which pictures shall be crossed?")
 PATTERN: Final = rf"{VERSION}:endpoll:(?P<message>[0-9]{{1,20}})"
 _MAX_ANSWER: Final = 55
 _MAX_WORDS: Final = 60
@@ -44,7 +44,7 @@ class PollMessages:
         self, target: ResponseTarget, favourites: Sequence[Favourite], hours: int, nonce: str
     ) -> int:
         """Send a poll about these pictures as a reply to a message; the id of the new message."""
-        poll = discord.Poll(QUESTION, timedelta(hours=hours), multiple=True)
+        poll = discord.Poll(_(_QUESTION), timedelta(hours=hours), multiple=True)
         for emoji, favourite in zip(_EMOJI, favourites, strict=False):
             poll.add_answer(text=_answer(favourite), emoji=emoji)
         channel = self._client.get_partial_messageable(target.channel_id)
@@ -89,7 +89,9 @@ def ballot(favourites: Sequence[Favourite], winners: int) -> str:
         f"**{number}** {captions.escape(favourite.picture.recipe.prompt, _MAX_WORDS)}"
         for number, favourite in enumerate(favourites, 1)
     ]
-    heading = f"Vote below: when the poll ends, I cross the {winners} pictures with the most votes."
+    heading = _(
+        "Vote below: when the poll ends, I cross the {count} pictures with the most votes."
+    ).format(count=winners)
     return "\n".join([heading, *lines])
 
 
@@ -101,9 +103,11 @@ def alt_text(favourites: Sequence[Favourite]) -> str:
 
 def end_view(message_id: int) -> discord.ui.View:
     """The button that ends a poll."""
-    return stateless_view([button(END, f"{VERSION}:endpoll:{message_id}")])
+    return stateless_view(
+        [button(pgettext("button", "End the poll now"), f"{VERSION}:endpoll:{message_id}")]
+    )
 
 
 def _answer(favourite: Favourite) -> str:
-    words = " ".join(favourite.picture.recipe.prompt.split()) or "without words"
+    words = " ".join(favourite.picture.recipe.prompt.split()) or _("without words")
     return words if len(words) <= _MAX_ANSWER else f"{words[: _MAX_ANSWER - 1]}…"
