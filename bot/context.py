@@ -16,6 +16,7 @@ from bot.messages.languages import Languages
 from bot.messages.message_client import MessageClient
 from bot.messages.poll_messages import PollMessages
 from bot.monitoring.status import StatusReporter
+from bot.services.describer import Describer
 from bot.services.gallery import Gallery
 from bot.services.inputs import InputService
 from bot.services.job_finder import JobFinder
@@ -57,6 +58,7 @@ class Services(msgspec.Struct, frozen=True):
     history: HistoryPages
     queue_view: QueueView
     prompt_expander: PromptExpander
+    describer: Describer
     source_url: str | None
     """Where the operator publishes the source."""
 

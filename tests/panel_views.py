@@ -6,8 +6,9 @@ from bot.domain.job import Progress
 from bot.domain.preference_settings import SETTINGS
 from bot.domain.preferences import NO_PREFERENCES, Layer
 from bot.domain.setting_values import Offer
-from bot.features import about, sketch
+from bot.features import about, describe, sketch
 from bot.messages import (
+    descriptions,
     expansion_previews,
     help_pages,
     poll_messages,
@@ -15,6 +16,7 @@ from bot.messages import (
     settings_panel,
     sketch_forms,
 )
+from bot.messages.descriptions import Buttons
 from bot.messages.expansion_previews import ExpansionPreview
 from bot.messages.help_pages import Contents
 from bot.messages.queue_panel import Scope
@@ -39,6 +41,8 @@ def panel_views(job_id: str) -> list[discord.ui.View | discord.ui.LayoutView]:
         help_pages.view(contents, f"/{'x' * 64}", 1, 3),
         sketch.offer_view(10),
         sketch_forms.preview_view(preview),
+        describe.offer_view(10),
+        descriptions.view(Buttons(4, 2047, 2048, 2**64 - 1, is_private=True)),
         *(
             expansion_previews.view(ExpansionPreview("a cat, at noon", own, {}, {}), 2**32)
             for own in ("a cat", "a cat, at noon")

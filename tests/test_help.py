@@ -13,6 +13,7 @@ from bot.messages.about_text import about
 from bot.messages.help_pages import Contents, Topic
 from bot.monitoring.software import Package, packages
 from bot.playground import Interaction, Message
+from engine.contract import TextModelCard, TextModelCards
 from tests.bot_harness import BotHarness
 from tests.fake_engine import MODEL
 
@@ -124,7 +125,7 @@ async def test_every_page_fits_discords_limits() -> None:
         assert all(f"`{parameter.display_name}`" in text for parameter in command.parameters)
     explained = [action for action in ACTIONS if action.summary]
     assert all(action.label in text and action.summary in text for action in explained)
-    private = {"showagain", "editof", "filmof", "open", "sketchmenu"}
+    private = {"showagain", "editof", "filmof", "open", "sketchmenu", "describemenu"}
     assert {action.name for action in ACTIONS} - {action.name for action in explained} == private
     assert all(emoji in text for feature in FEATURES for emoji in feature.reactions)
 
@@ -146,6 +147,9 @@ def test_about_names_licences_and_the_source() -> None:
     text = about("1.2", [card], [own, *many], RetentionPolicy(days=30), "https://x.org/a_b")
     assert "Model: \\*b\\* (open\\<@1>rail)." in text and len(text) <= 2000
     assert "for 30 days" in text and "Source: <https://x.org/a_b>" in text
+    cards = TextModelCards(captioner=TextModelCard(name="a/*c*", licence="mit"))
+    text = about("1.2", [card], [own], RetentionPolicy(), None, cards)
+    assert "Pictures are described by: a/\\*c\\* (mit)." in text and "expanded by" not in text
     text = about(
         "1.2", [], [own, Package("msgspec", "0.19", "BSD-3-Clause")], RetentionPolicy(), None
     )

@@ -97,7 +97,7 @@ LIBRARIES = {
         "bot.messages.channels bot.messages.components bot.messages.direct_messages "
         "bot.messages.discord_errors bot.messages.history_texts bot.messages.remix_forms "
         "bot.messages.message_client bot.messages.message_content bot.messages.message_parser "
-        "bot.messages.expansion_previews "
+        "bot.messages.descriptions bot.messages.expansion_previews "
         "bot.messages.sketch_forms bot.messages.temporary_replies "
         "bot.messages.attachment_fetcher bot.messages.gallery_access bot.messages.gallery_posts "
         "bot.messages.upload_limits bot.messages.settings_panel "

@@ -24,7 +24,14 @@ async def command(interaction: Interaction) -> None:
     await defer_privately(interaction)
     bot = services(interaction)
     models = bot.planner.models_for(preferences_of(interaction))
-    text = about(version(), models, _packages(), bot.retention.policy, bot.source_url)
+    text = about(
+        version(),
+        models,
+        _packages(),
+        bot.retention.policy,
+        bot.source_url,
+        bot.prompt_expander.text_models,
+    )
     await interaction.edit_original_response(content=text)
 
 

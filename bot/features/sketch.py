@@ -2,13 +2,11 @@
 
 import io
 import re
-from collections.abc import Iterator, Sequence
 from typing import Final
 
 import discord
 from discord import app_commands
 
-from bot.attachments import sanitize
 from bot.context import Interaction, services
 from bot.domain import prompt_flags, rules, sketches, steering
 from bot.domain.job import Job
@@ -21,7 +19,7 @@ from bot.domain.repainting import only_parent, words_of
 from bot.domain.restoration import Requester
 from bot.domain.sketches import LINES
 from bot.errors import BotError, Refused
-from bot.features import message_result
+from bot.features import message_pictures, message_result
 from bot.features.changing import (
     ask_which_picture,
     check_form,
@@ -47,8 +45,6 @@ MENU: Final = "sketchmenu"
 _MODAL: Final = "sketchof"
 _NTH_MODAL: Final = f"{components.VERSION}:sketchnthby"
 _NTH_BUTTON: Final = f"{components.VERSION}:sketchnth"
-_MAX_UPLOADS: Final = 10
-"""Of a message."""
 _QUESTION: Final = N_("Use which picture as a sketch?")
 _NO_PICTURE: Final = N_("There is no picture in this message that I could use as a sketch.")
 _FOREIGN: Final = N_(
@@ -77,10 +73,11 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
             refusal=_NO_PICTURE,
         )
         return
-    urls = _urls(interaction, message)
+    urls = message_pictures.urls_in(interaction, message, none=_(_NO_PICTURE), foreign=_(_FOREIGN))
     custom_id = sketch_forms.address_custom_id(urls[0]) if len(urls) == 1 else None
     if custom_id is None:
-        await _offer(interaction, urls)
+        question = _("Use this picture as a sketch?") if len(urls) == 1 else _(_QUESTION)
+        await message_pictures.offer(interaction, question, urls, offer_view(len(urls)))
     else:
         await _send_modal(interaction, custom_id)
 
@@ -99,51 +96,7 @@ async def _send_modal(interaction: Interaction, custom_id: str, words: str = "")
     await interaction.response.send_modal(form)
 
 
-# The pictures of a message
-
-
-def _urls(interaction: Interaction, message: discord.Message) -> list[str]:
-    """The addresses of the pictures in a message, or in the message that it forwards.
-
-    Raises Refused if there is none that could be used.
-    """
-    contents: list[discord.Message | discord.MessageSnapshot] = [message]
-    contents += message.message_snapshots
-    uploads = [
-        upload
-        for content in contents
-        for upload in content.attachments
-        if (upload.content_type or "").startswith("image/")
-    ]
-    embedded = list(dict.fromkeys(url for content in contents for url in _embedded(content.embeds)))
-    inputs = services(interaction).inputs
-    urls = [
-        *(upload.url for upload in uploads),
-        *(url for url in embedded if inputs.is_attachment(url)),
-    ]
-    if not urls:
-        raise Refused(_(_FOREIGN if embedded else _NO_PICTURE))
-    if len(uploads) == len(urls) == 1:
-        sanitize.check_size(uploads[0].size)
-    return list({url.partition("?")[0]: url for url in reversed(urls)}.values())[::-1]
-
-
-def _embedded(embeds: Sequence[discord.Embed]) -> Iterator[str]:
-    for embed in embeds:
-        for url in (embed.image.url, embed.thumbnail.url):
-            if url:
-                yield url
-
-
-async def _offer(interaction: Interaction, urls: Sequence[str]) -> None:
-    """Show the pictures in private, each with a button; this message is the state of the form."""
-    urls = urls[:_MAX_UPLOADS]
-    await interaction.response.send_message(
-        _("Use this picture as a sketch?") if len(urls) == 1 else _(_QUESTION),
-        embeds=[discord.Embed().set_image(url=url) for url in urls],
-        view=offer_view(len(urls)),
-        ephemeral=True,
-    )
+# Several pictures of a message
 
 
 def offer_view(count: int) -> discord.ui.View:
@@ -161,7 +114,10 @@ def offer_view(count: int) -> discord.ui.View:
 
 def modal_ids(job_id: str, nth: int) -> list[str]:
     """The custom ids of the forms about a picture of a job and about the last one of a message."""
-    return [components.custom_id(_MODAL, job_id, nth), f"{_NTH_MODAL}:{_MAX_UPLOADS - 1}"]
+    return [
+        components.custom_id(_MODAL, job_id, nth),
+        f"{_NTH_MODAL}:{message_pictures.MAX_PICTURES - 1}",
+    ]
 
 
 async def ask_about_nth(interaction: Interaction, match: re.Match[str]) -> None:

@@ -1,6 +1,6 @@
 """The text of /about; pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bot.domain.model_names import short_names
@@ -8,7 +8,7 @@ from bot.domain.user_data import RetentionPolicy
 from bot.i18n import N_, _
 from bot.messages import captions
 from bot.monitoring.software import Package
-from engine.contract import ModelCard
+from engine.contract import NO_TEXT_MODELS, ModelCard, TextModelCard, TextModelCards
 
 MAX_MODELS: Final = 10
 _MAX_NAME: Final = 60
@@ -25,12 +25,14 @@ def about(
     packages: Sequence[Package],
     retention: RetentionPolicy,
     source_url: str | None,
+    text_models: TextModelCards = NO_TEXT_MODELS,
 ) -> str:
     """Who the bot is, what it is made of, and what it stores; the default model is the first."""
     own, *dependencies = packages or (Package("imagine-bot", version, ""),)
     parts = [
         f"**{own.name} {version}**{_licence(own.licence)}. {_(_SUMMARY)}",
         _models(models),
+        *_text_models(text_models),
         _privacy(retention),
         *([_("Source: <{url}>").format(url=source_url)] if source_url else []),
     ]
@@ -53,7 +55,18 @@ def _models(models: Sequence[ModelCard]) -> str:
     return f"{noun}: {', '.join(texts)}{rest}."
 
 
-def _licence_of(card: ModelCard) -> str:
+def _text_models(cards: TextModelCards) -> Iterator[str]:
+    """A line about each of them."""
+    for card, text in (
+        (cards.expander, N_("Prompts are expanded by: {model}.")),
+        (cards.captioner, N_("Pictures are described by: {model}.")),
+    ):
+        if card is not None:
+            name = captions.escape(card.name, _MAX_NAME)
+            yield _(text).format(model=f"{name} ({_licence_of(card)})")
+
+
+def _licence_of(card: ModelCard | TextModelCard) -> str:
     return captions.escape(card.licence, _MAX_NAME) or _UNKNOWN
 
 

@@ -106,6 +106,12 @@ class InputService:
         path = urlsplit(url).path
         return self._fetcher.is_allowed(url) and path.startswith(_ATTACHMENT_PATHS)
 
+    async def picture(self, plan_input: PlanInput, requester: Requester) -> SanitizedImage:
+        """The picture at this address. Nothing is stored. Raises BotError, with a sentence for the
+        user."""
+        decoded, _ = await self._decoded(requester, plan_input)
+        return await sanitize.picture(decoded)
+
     async def preview(self, plan: Plan, requester: Requester) -> SanitizedImage:
         """What the model will see of the sketch of a plan, which has one, at the size of its
         pictures.

@@ -10,7 +10,7 @@ from bot.errors import BotError, Refused
 from bot.i18n import N_, _
 from bot.services.admission import AdmissionPolicy
 from bot.services.engine_texts import EngineTexts
-from engine.contract import SEED_LIMIT, ModelCard
+from engine.contract import SEED_LIMIT, ModelCard, TextModelCards
 
 _TRIES: Final = 5
 _FORBIDDEN: Final = N_("All words that I would add are forbidden here, so I add none.")
@@ -24,6 +24,11 @@ class PromptExpander:
     def __init__(self, admission: AdmissionPolicy, engine_texts: EngineTexts) -> None:
         self._admission = admission
         self._engine_texts = engine_texts
+
+    @property
+    def text_models(self) -> TextModelCards:
+        """The models of the engine that write texts."""
+        return self._engine_texts.cards
 
     async def check(self, plan: Plan, context: RequestContext) -> None:
         """Raise PolicyViolation if the user is blocked, or the user's own words are forbidden."""

@@ -32,6 +32,7 @@ from bot.messages.result_content import ResultContent, ShownResult
 from bot.messages.temporary_replies import TemporaryReplies
 from bot.monitoring.status import StatusReporter
 from bot.services.admission import AdmissionPolicy
+from bot.services.describer import Describer
 from bot.services.dispatcher import Dispatcher
 from bot.services.display_versions import DisplayVersions
 from bot.services.engine_texts import EngineTexts
@@ -105,7 +106,7 @@ def build(
     tasks, presets = JobTasks(outbox), PresetService(db.presets, clock)
     runner = _runner(db, engine, storage, files, notifier, limits, clock)
     dispatcher = Dispatcher(db.jobs, engine, scheduler, runner, tasks, outbox, notifier, clock)
-    inputs = _input_service(db, engine, storage, files, fetcher)
+    inputs, engine_texts = _input_service(db, engine, storage, files, fetcher), EngineTexts(engine)
     job_service = _job_service(
         db, preferences, engine, quota, inputs, dispatcher, tasks, outbox, notifier, clock
     )
@@ -130,7 +131,8 @@ def build(
         languages=languages,
         history=HistoryPages(db.history, db.jobs, storage),
         queue_view=QueueView(db.jobs, notifier.waits),
-        prompt_expander=PromptExpander(_admission(db, clock), EngineTexts(engine)),
+        prompt_expander=PromptExpander(_admission(db, clock), engine_texts),
+        describer=Describer(inputs, engine_texts, _admission(db, clock)),
         source_url=settings.imagine_source_url,
     )
     return Parts(services, notifier, dispatcher, tasks)
