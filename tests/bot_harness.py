@@ -215,5 +215,6 @@ async def final_response(
 
 def is_finished(message: Message) -> bool:
     """Whether the message of a job shows its ending."""
-    is_waiting = message.loading or "✖ Cancel" in message.buttons
+    can_cancel = any(label.endswith("✖ Cancel") for label in message.buttons)  # in any language
+    is_waiting = message.loading or can_cancel
     return not is_waiting and not message.deleted

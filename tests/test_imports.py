@@ -20,6 +20,7 @@ PURE = {
     "bot.messages.alt_texts",
     "bot.messages.captions",
     "bot.messages.components",
+    "bot.messages.engine_sentences",
     "bot.messages.family_layout",
     "bot.messages.family_tree",
     "bot.messages.gallery_text",

@@ -120,7 +120,8 @@ def ending(
         lines = [headline, variants, *_result(job, pictures, models), *notes]
         return "\n".join(filter(None, lines))
     if job.status is Status.CANCELLED:
-        return f"{headline}\n{_('Cancelled.')}"
+        cancelled = _("Cancelled.")
+        return f"{headline}\n{cancelled}"
     return f"{headline}\n{from_english(job.failure_reason or '')}"[:_MAX_CONTENT]
 
 

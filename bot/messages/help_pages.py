@@ -120,7 +120,7 @@ def command_pages(command: app_commands.Command[Any, ..., Any]) -> list[str]:
     text = (
         _describe(command.description)
         if lines
-        else f"{_describe(command.description)}\n{_('It has no options.')}"
+        else "\n".join([_describe(command.description), _("It has no options.")])
     )
     return _pages(text, lines, f"**/{command_name(command.qualified_name)}**")
 
@@ -192,9 +192,10 @@ def _pages(introduction: str, lines: Sequence[str], heading: str) -> list[str]:
         pages[-1] = f"{pages[-1]}\n{line[:MAX_CHARS]}".lstrip("\n")
     if len(pages) == 1:
         return [f"{heading}\n{pages[0]}"]
+    place = _("page {number} of {count}")
     return [
-        f"{heading} · {_('page {number} of {count}').format(number=n, count=len(pages))}\n{page}"
-        for n, page in enumerate(pages, 1)
+        f"{heading} · {place.format(number=number, count=len(pages))}\n{page}"
+        for number, page in enumerate(pages, 1)
     ]
 
 

@@ -54,6 +54,10 @@ class Administration:
             entries,
         )
 
+    def set_locale(self, locale: str, guild: Guild | None = None) -> None:
+        """Set the preferred locale of a guild, by default of the default guild."""
+        changes.set_locale(self.world, guild or self.world.default_guild, locale)
+
     def set_owner(self, owner: Person, guild: Guild | None = None) -> None:
         """Make a member the owner of a guild, by default of the default guild."""
         changes.set_owner(self.world, guild or self.world.default_guild, owner.user)

@@ -42,6 +42,14 @@ from engine.contract import (
 )
 
 _GONE: Final = N_("The picture's file is gone from the data folder.")
+_GONE_FORBIDDEN: Final = N_(
+    "The picture's file is gone from the data folder. Its prompt is not allowed any more."
+)
+_GONE_WAITING: Final = N_(
+    "The picture's file is gone from the data folder. It can be painted again when the "
+    "engine is running."
+)
+_GONE_STOPPED: Final = N_("The picture's file is gone from the data folder. The engine stopped.")
 OTHER_PIXELS: Final = N_(
     "The picture's file is gone from the data folder, and it could not be restored to the "
     "bit on this engine: painted again, it has other pixels."
@@ -83,9 +91,9 @@ class PictureRestorer:
     def check(self, picture: Picture) -> None:
         """Raise BotError, with a sentence for the user, if this picture cannot be painted again."""
         if find_violation_in(picture.recipe.prompts, words=()) is not None:
-            raise BotError(f"{_GONE} {N_('Its prompt is not allowed any more.')}")
+            raise BotError(_GONE_FORBIDDEN)
         if not self._engine.status.is_available:
-            raise BotError(f"{_GONE} {N_('It can be painted again when the engine is running.')}")
+            raise BotError(_GONE_WAITING)
         try:
             rules.check_models([picture.recipe], self._engine.models)
         except BotError as error:
@@ -142,7 +150,7 @@ class PictureRestorer:
             log.warning("a picture is not restored", extra={"reason": str(error)})
         else:
             if len(images) < len(pictures):
-                reasons.append(f"{_GONE} {N_('The engine stopped.')}")
+                reasons.append(_GONE_STOPPED)
         finally:
             painted = [picture for picture in pictures if picture.id in images]
             for picture in painted:

@@ -64,6 +64,12 @@ def set_premium_tier(world: World, guild: Guild, tier: int) -> None:
     world.emit("GUILD_UPDATE", guild_json(guild), guild)
 
 
+def set_locale(world: World, guild: Guild, locale: str) -> None:
+    """Set the preferred locale of a guild."""
+    guild.preferred_locale = locale
+    world.emit("GUILD_UPDATE", guild_json(guild), guild)
+
+
 def set_tags(
     world: World, forum: Channel, names: Iterable[str], *, required: bool
 ) -> list[ForumTag]:
