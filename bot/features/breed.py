@@ -70,7 +70,8 @@ async def command(
     if len(best) < breed.MIN_PARENTS:
         raise Refused(_too_few(best, days))
     if poll is not None:
-        await breed_poll.start(interaction, options, best, favourites, poll)
+        winners = min(favourites, len(best))
+        await breed_poll.start(interaction, options, best, winners, poll)
         return
     context = await services(interaction).planner.context(request, [item.picture for item in best])
     counts = tuple(item.votes for item in best)

@@ -140,7 +140,8 @@ function renderChannels(channels) {
     label: `${thread ? "⤷" : chat ? "👥" : "#"} ${name}`,
   }));
   const dm = { id: "dm", label: "✉ Direct messages", server: "", thread: false };
-  state.channels = [...items.filter(({ chat }) => !chat), dm, ...items.filter(({ chat }) => chat)];
+  const isHere = ({ chat, server }) => !chat && server === items[0].server;
+  state.channels = [...items.filter(isHere), dm, ...items.filter((item) => !isHere(item))];
   byId("elsewhere").hidden = state.channels.some(({ chat }) => chat);
   const fingerprint = JSON.stringify(state.channels);
   if (byId("channels").dataset.fingerprint === fingerprint) return;
