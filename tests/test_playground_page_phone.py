@@ -138,3 +138,11 @@ async def test_a_card_has_its_buttons_beside_its_texts(
     await links.first.tap()
     await expect(page.get_by_text("the first message")).to_be_in_viewport()
     assert len(page.context.pages) == 1
+
+
+async def test_escaped_marks_are_characters(page: Page, playground: Playground) -> None:
+    """Also between marks that count."""
+    await playground.person("Ada").say(r"**a \_\_b\_\_ \*c\*** _d_")
+    content = page.locator(".message .content")
+    await expect(content).to_have_text("a __b__ *c* d")
+    await expect(content.locator("strong")).to_have_text("a __b__ *c*")
