@@ -22,17 +22,29 @@ def from_english(text: str) -> str:
     language = current_language()
     if language == ENGLISH or not text:
         return text
+    parts = [part for part in re.split(r"(?<=[.!?])( )|(\n)", text) if part]
+    exact = [part if part.isspace() else _exact(part, language) for part in (text, *parts)]
+    if exact[0] is not None:
+        return exact[0]
+    sentences = [part for part in exact[1:] if part is not None]
+    if len(sentences) == len(parts):
+        return "".join(sentences)
     whole = _translate(text, language)
     if whole is not None:
         return whole
-    parts = re.split(r"(?<=[.!?])( )|(\n)", text)
-    return "".join(_translate(part, language) or part for part in parts if part)
+    return "".join(_translate(part, language) or part for part in parts)
+
+
+def _exact(text: str, language: str) -> str | None:
+    """A message without values in the language; None if it is none of the catalog."""
+    target = translation(language).gettext(text)
+    return None if target == text else target
 
 
 def _translate(text: str, language: str) -> str | None:
     """One message in the language; None if it is none of the catalog."""
-    exact = translation(language).gettext(text)
-    if exact != text:
+    exact = _exact(text, language)
+    if exact is not None:
         return exact
     for pattern, message in _patterns(language):
         match = pattern.fullmatch(text)
