@@ -13,20 +13,21 @@ from bot.i18n import N_, _, ngettext, pgettext
 MAX_TOKEN_WAIT: Final = 10 * 60.0
 """Seconds in which a job is expected to end, so that it ends before its interaction token expires
 even if it takes somewhat longer."""
-_NOT_A_MEMBER: Final = (
-    "I am not a member of this server, so Discord gives me only 15 minutes to answer. Ask again "
-    "later, or in a direct message to me, or ask an admin to add my bot user to the server."
+_NOT_A_MEMBER: Final = N_(
+    "I am not a member of this server, so Discord gives me only 15 minutes to "
+    "answer. Ask again later, or in a direct message to me, or ask an admin to add "
+    "my bot user to the server."
 )
-_NOT_IN_CHAT: Final = (
-    "I am not in this chat, so Discord gives me only 15 minutes to answer. Ask again later, or in "
-    "a direct message to me."
+_NOT_IN_CHAT: Final = N_(
+    "I am not in this chat, so Discord gives me only 15 minutes to answer. Ask again "
+    "later, or in a direct message to me."
 )
 MAX_QUEUE: Final = 800
 """Unfinished jobs of all users, however many replicas there are: the queue is read and ordered at
 each start of a job, which takes about 0.05 s for 1,000 jobs."""
-_PRIVATE: Final = (
-    "Discord gives me only 15 minutes for a message that you alone can see. Ask again later, or "
-    "without the option private."
+_PRIVATE: Final = N_(
+    "Discord gives me only 15 minutes for a message that you alone can see. Ask "
+    "again later, or without the option private."
 )
 
 
@@ -245,19 +246,24 @@ def check_token_life(seconds: float | None, *, is_private: bool, guild_id: int |
     """
     if seconds is not None and seconds > MAX_TOKEN_WAIT:
         reason = token_reason(is_private=is_private, guild_id=guild_id)
-        raise Refused(f"This would take {naturaldelta(seconds)}. {reason}")
+        raise Refused(
+            _("This would take {duration}. {reason}").format(
+                duration=naturaldelta(seconds), reason=reason
+            )
+        )
 
 
 def out_of_time(*, is_private: bool, guild_id: int | None) -> str:
     """Why a job fails whose message can soon no longer be edited."""
-    return f"This took too long. {token_reason(is_private=is_private, guild_id=guild_id)}"
+    reason = token_reason(is_private=is_private, guild_id=guild_id)
+    return _("This took too long. {reason}").format(reason=reason)
 
 
 def token_reason(*, is_private: bool, guild_id: int | None) -> str:
     """Why a result must be shown while its interaction token is valid, and what else works."""
     if is_private:
-        return _PRIVATE
-    return _NOT_IN_CHAT if guild_id is None else _NOT_A_MEMBER
+        return _(_PRIVATE)
+    return _(_NOT_IN_CHAT) if guild_id is None else _(_NOT_A_MEMBER)
 
 
 def _jobs(count: int) -> str:

@@ -11,6 +11,7 @@ from bot.db.jobs import JobStore
 from bot.domain.history import PAGE_SIZE, HistoryEntry, HistoryFilter, HistoryPage
 from bot.domain.job import Job
 from bot.domain.picture import Picture
+from bot.i18n import _
 from bot.messages import picture_files
 from bot.messages.grid import STYLE, Cell
 from bot.messages.picture_files import FittedFile
@@ -68,7 +69,7 @@ class HistoryPages:
 
     def _cell(self, pictures: Sequence[Picture]) -> Cell:
         """The first picture of a job that can be shown, or why there is none."""
-        reason = picture_files.GONE
+        reason = _(picture_files.GONE)
         for picture in pictures:
             if picture.unavailable_reason is not None:
                 reason = picture.unavailable_reason
@@ -76,7 +77,7 @@ class HistoryPages:
             try:
                 return picture_files.thumbnail(self._storage, picture, _THUMBNAIL)
             except FileMissing:
-                reason = picture_files.GONE
+                reason = _(picture_files.GONE)
         return reason
 
 

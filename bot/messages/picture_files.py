@@ -46,7 +46,7 @@ _NOTHING_FITS: Final = N_(
 )
 _MIB: Final = 2**20
 _KIB: Final = 2**10
-GONE: Final = "file is gone"
+GONE: Final = N_("file is gone")
 """What takes the place of a picture without a readable file."""
 _MAX_FILES: Final = 10
 """Attachments of one message."""
@@ -81,7 +81,7 @@ def grid_file(
         try:
             cells.append(picture.unavailable_reason or _decode(_shown(storage, picture)))
         except FileMissing as error:
-            cells.append(GONE)
+            cells.append(_(GONE))
             errors.append(error)
     images = [cell for cell in cells if isinstance(cell, Image.Image)]
     if errors and not images:

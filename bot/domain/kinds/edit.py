@@ -20,10 +20,10 @@ NO_EDITOR: Final = N_(
     "None of my models edits pictures by instructions. Whoever runs me can add one, "
     "such as InstructPix2Pix."
 )
-NO_INSTRUCTION: Final = "The instruction is empty. Say in a few words what to change."
+NO_INSTRUCTION: Final = N_("The instruction is empty. Say in a few words what to change.")
 FLAGS: Final = ("negative", "seed", "steps", "guidance", "count", "model")
 """Those of an instruction in a form; /edit has the options of the same names."""
-LACK: Final = "does not edit pictures by instructions"
+LACK: Final = N_("does not edit pictures by instructions")
 
 
 class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class EditRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def editor(context: PlanContext, name: str | None = None) -> ModelCard:
     """The model of this name, or else the first that edits. Raises Refused if there is none."""
-    return model_that(lambda card: card.is_editor, context.models, _(NO_EDITOR), name, LACK)
+    return model_that(lambda card: card.is_editor, context.models, _(NO_EDITOR), name, _(LACK))
 
 
 def instruction(text: str) -> ImagineOptions:
@@ -55,12 +55,14 @@ def plan(request: EditRequest, context: PlanContext) -> Plan:
     picture shows it, and belongs to another model. Raises Refused, with a sentence for the user."""
     card = editor(context, request.options.model)
     if not request.options.prompt.strip():
-        raise Refused(NO_INSTRUCTION)
+        raise Refused(_(NO_INSTRUCTION))
     most = context.limits.max_pictures
     options, count_notes = with_fitting_count(request.options, most)
     count = COUNT if options.count is None else options.count
     if count < 1:
-        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+        raise Refused(
+            _("The count is {count}; it must be 1 to {most}.").format(count=count, most=most)
+        )
     options = msgspec.structs.replace(options, count=count)
     options, notes = lowered(options, card, context.limits)
     parent = only_parent(context) if request.picture_url is None else None

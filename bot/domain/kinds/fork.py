@@ -85,7 +85,11 @@ def parse(
     texts = {**fields, **values}
     name = sampler_name(str(texts["sampler"]))
     if name not in list(Sampler):
-        raise Refused(f"There is no sampler “{name[:50]}”. Choose one of: {', '.join(samplers)}.")
+        raise Refused(
+            _("There is no sampler “{name}”. Choose one of: {samplers}.").format(
+                name=name[:50], samplers=", ".join(samplers)
+            )
+        )
     return ForkRequest(
         step=step,
         prompt=flagged.prompt,

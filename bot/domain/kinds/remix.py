@@ -187,7 +187,9 @@ def _count(
         has_one = is_raw or parse_template(prompt).count == 1
         count = _shown_count(request, context) if has_one else len(context.parents)
     if count < 1:
-        raise Refused(f"The count is {count}; it must be 1 to {most}.")
+        raise Refused(
+            _("The count is {count}; it must be 1 to {most}.").format(count=count, most=most)
+        )
     options = PictureOptions(prompt=prompt, raw=is_raw, count=count)
     fitting, notes = with_fitting_count(options, most)
     lowered, more_notes = lowered_count(fitting.count or count, most)
