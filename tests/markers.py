@@ -30,6 +30,7 @@ PROCESS_FILES: Final = STORY_FILES | frozenset({
     "test_sanitize.py",
     "test_steering_crashes.py",
     "test_steering_stories.py",
+    "test_text_stories.py",
     "test_wheel.py",
 })  # fmt: skip
 """Files whose tests start the bot, an engine, a decoder or a browser as a process."""
