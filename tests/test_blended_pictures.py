@@ -202,6 +202,8 @@ async def test_flags_of_a_blend(harness: BotHarness, engine: FakeEngine) -> None
     assert result.content.startswith("Blended: **2 pictures** · <@")
     [first] = painted(engine)
     assert first.seed == 5 and first.width > first.height
+    await blended(harness, **pictures, prompt="a {red, blue} castle --seed 5")
+    assert [item.prompt for item in painted(engine)] == ["a red castle", "a blue castle"]
 
 
 async def test_pictures_are_blended(harness: BotHarness, engine: FakeEngine) -> None:

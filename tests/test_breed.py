@@ -131,6 +131,16 @@ async def test_favourites_are_crossed_without_an_adapter(
     assert result.buttons == ALL_BUTTONS
     first = painted(engine)[0]
     assert {first.seed, first.subseeds[0].seed} == {7, 9}
+    typed = "a castle --count 2 --seed 3"
+    result = await harness.result(await harness.ada.slash("breed", prompt=typed, count=1))
+    assert [item.prompt for item in painted(engine)] == ["a castle"]
+    assert "The option count counts, so --count 2 has no effect." in result.content
+    for prompt, sentence in (
+        ("a castle --ar 3:2", "There is no flag --ar here. These are: --seed, --count, --model."),
+        ("a {red, blue} castle", "Permutations and wildcards, as in `{red, blue} __animals__`, do"),
+    ):
+        refused = await harness.refusal(await harness.ada.slash("breed", prompt=prompt))
+        assert refused.startswith(sentence)
 
 
 async def test_too_few_favourites_are_refused(harness: BotHarness) -> None:

@@ -128,8 +128,22 @@ async def test_compare_and_explore_read_flags(harness: BotHarness, engine: FakeE
     interaction = await harness.ada.slash("explore", prompt="a cat --cfg 3,5 --seed 4")
     await harness.result(interaction)
     assert [(recipe.guidance, recipe.seed) for recipe in recipes(engine)] == [(3.0, 4), (5.0, 4)]
-    refused = await harness.ada.slash("explore", prompt="a cat --ar 3:2")
-    assert "There is no flag --ar here" in await harness.refusal(refused)
+    refused = await harness.ada.slash("explore", prompt="a cat --fit contain")
+    assert "There is no flag --fit here" in await harness.refusal(refused)
+
+
+@pytest.mark.parametrize("command", ["compare", "explore"])
+async def test_a_matrix_has_one_prompt(
+    harness: BotHarness, engine: FakeEngine, command: str
+) -> None:
+    """Its cells differ in their settings alone; braces can be words."""
+    options = {"compare": {"samplers": "ddim, euler"}, "explore": {"guidance": "3,5"}}[command]
+    for prompt in ("a {red, blue} cat", "a {red|blue} cat", "a __colors__ cat"):
+        refused = await harness.ada.invoke(command, {"prompt": prompt, **options})
+        assert "do not work here" in await harness.refusal(refused)
+    words = r"a \{red, blue\} cat"
+    await harness.result(await harness.ada.invoke(command, {"prompt": words, **options}))
+    assert {recipe.prompt for recipe in recipes(engine)} == {"a {red, blue} cat"}
 
 
 async def test_aspects_are_suggested(harness: BotHarness) -> None:

@@ -111,6 +111,24 @@ def drawn_prompts(
     ]
 
 
+def plain_words(prompt: str, *, is_raw: bool = False) -> str:
+    """The words of a prompt where it can stand for no others; `is_raw` says that braces are words.
+
+    Raises Refused, with a sentence for the user, if it has permutations or words to draw.
+    """
+    if is_raw:
+        return prompt
+    template = parse(prompt)
+    if not template.is_plain:
+        raise Refused(
+            _(
+                "Permutations and wildcards, as in `{example}`, do not work here. A backslash, as "
+                "in `\\{{`, makes them words."
+            ).format(example="{red, blue} __animals__")
+        )
+    return template.prompt(0, {})
+
+
 def check_permutations(template: Template, most: int) -> None:
     """Raise Refused if a template has more permutations."""
     if template.count > most:

@@ -5,13 +5,11 @@ from typing import Final
 from discord import app_commands
 
 from bot.context import Interaction, services
-from bot.domain import rules
 from bot.domain.kinds import blend, breed
-from bot.domain.kinds.imagine import parse
 from bot.domain.polls import MAX_ANSWERS, MAX_HOURS
 from bot.domain.votes import Favourite
 from bot.errors import Refused
-from bot.features import breed_poll, model_option, votes
+from bot.features import breed_poll, model_option, typed_options, votes
 from bot.features.changing import start
 from bot.features.exports import Exports
 from bot.features.imagine import Count, PromptText, Seed
@@ -49,17 +47,14 @@ async def command(
     model: str | None = None,
     poll: app_commands.Range[int, 1, MAX_HOURS] | None = None,
 ) -> None:
-    """Ranges are checked again, because only Discord's own clients check them."""
+    """Ranges are checked again, because only Discord's own clients check them. `typed_options`
+    reads the options of the pictures, which these parameters declare."""
     _check_range("favourites", favourites, breed.MIN_PARENTS, breed.MAX_PARENTS)
     _check_range("days", days, 1, _MAX_DAYS)
     if poll is not None:
         _check_range("poll", poll, 1, MAX_HOURS)
-    options = parse(
-        prompt=rules.strip_invisible(prompt or "") or blend.PROMPT,
-        seed=seed,
-        count=count,
-        model=model,
-    )
+    typed = typed_options.read(interaction, default_prompt=blend.PROMPT)
+    options = typed.imagine_options()
     request = request_context(interaction)
     if poll is not None:
         check_can_poll(interaction)
@@ -75,7 +70,7 @@ async def command(
         return
     context = await services(interaction).planner.context(request, [item.picture for item in best])
     counts = tuple(item.votes for item in best)
-    plan = breed.plan(breed.BreedRequest(options=options, votes=counts), context)
+    plan = breed.plan(breed.BreedRequest(options=options, votes=counts, notes=typed.notes), context)
     await start(interaction, breed.KIND, plan)
 
 

@@ -13,9 +13,10 @@ from bot.domain.lowering import lowered
 from bot.domain.numbers import parse_number
 from bot.domain.plan import PICTURE_ACTIONS, JobKind, Plan, PlanContext
 from bot.domain.repainting import COUNT, model_that
+from bot.domain.variants import make_variants, with_fitting_count
 from bot.errors import Refused
 from bot.i18n import N_, _, ngettext
-from engine.contract import NEUTRAL_PROMPT, ModelCard, ReferenceRole, make_recipes
+from engine.contract import NEUTRAL_PROMPT, ModelCard, ReferenceRole
 
 MIN_PICTURES: Final = 2
 MAX_PICTURES: Final = 5
@@ -82,6 +83,7 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
             ).format(count=len(urls), least=MIN_PICTURES, most=MAX_PICTURES)
         )
     card = model_that(can_blend, context.models, _(NO_BLENDER), options.model, LACK)
+    options, count_notes = with_fitting_count(options, context.limits.max_pictures)
     count = COUNT if options.count is None else options.count
     if count < 1:
         raise Refused(
@@ -100,21 +102,18 @@ def plan(request: BlendRequest, context: PlanContext) -> Plan:
             )
             for nth, share in enumerate(shares(request.ratios, len(urls)), start=1)
         ]
-        recipes = make_recipes(
-            options,
-            card,
-            size=size.size,
-            seed=context.seed,
-            adapters=loras.parse(options.loras, card, context.models),
-            references=references,
-        )
+        steered = {
+            "adapters": loras.parse(options.loras, card, context.models),
+            "references": references,
+        }
+        recipes = make_variants(options, card, context, size=size.size, steered=steered)
     except ValueError as error:
         raise Refused(str(error)) from error
     return Plan(
         recipes=recipes,
         prompt=_shown(request.options, recipes[0].prompt, urls),
         inputs=_inputs(urls, keep_size=options.aspect is not None),
-        notes=(*request.notes, *named.notes, *notes, *style_notes, *size.notes),
+        notes=(*request.notes, *named.notes, *notes, *style_notes, *size.notes, *count_notes),
     )
 
 

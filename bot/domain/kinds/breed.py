@@ -14,6 +14,7 @@ from bot.domain.plan import PICTURE_ACTIONS, Edge, JobKind, Plan, PlanContext, R
 from bot.domain.repainting import COUNT
 from bot.domain.row_classes import with_row_classes
 from bot.domain.styles import NONE
+from bot.domain.variants import plain_words
 from bot.errors import Refused
 from bot.i18n import N_, _
 from engine.contract import MAX_PROMPT_CHARS, RANDOM_SEED, SEED_LIMIT, Recipe
@@ -31,6 +32,8 @@ class BreedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Its prompt is `blend.PROMPT` if there is none."""
     votes: tuple[int, ...]
     """Of each parent: the more a picture has, the more of it is in its children."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about how the request was read."""
 
 
 def plan(request: BreedRequest, context: PlanContext) -> Plan:
@@ -48,6 +51,7 @@ def plan(request: BreedRequest, context: PlanContext) -> Plan:
     has_words = request.options.prompt != blend.PROMPT
     return msgspec.structs.replace(
         planned,
+        notes=(*request.notes, *planned.notes),
         prompt=planned.prompt if has_words else _crossed([p.recipe.prompt for p in parents]),
         edges=tuple(
             Edge(child, parent.id, Relation.BLEND)
@@ -67,6 +71,7 @@ def _blend_request(request: BreedRequest, parents: Sequence[Picture]) -> blend.B
 
 def _mixed(request: BreedRequest, context: PlanContext) -> list[Recipe]:
     options, most = request.options, context.limits.max_pictures
+    options = msgspec.structs.replace(options, prompt=plain_words(options.prompt))
     count = COUNT if options.count is None else options.count
     if not 1 <= count <= most:
         raise Refused(

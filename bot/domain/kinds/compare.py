@@ -13,6 +13,7 @@ from bot.domain.model_names import find_model, short_names
 from bot.domain.plan import SEED_AXIS, Axis, JobKind, Matrix, Plan, PlanContext
 from bot.domain.row_classes import with_row_classes
 from bot.domain.steering import References
+from bot.domain.variants import plain_words
 from bot.errors import Refused
 from bot.i18n import N_, _, pgettext
 from engine.contract import (
@@ -62,6 +63,9 @@ def plan(request: CompareRequest, context: PlanContext) -> Plan:
 
     Raises Refused, with a sentence for the user.
     """
+    words = plain_words(request.options.prompt, is_raw=request.options.raw)
+    options = msgspec.structs.replace(request.options, prompt=words)
+    request = msgspec.structs.replace(request, options=options)
     rows = _rows(request, context.models)
     count = DEFAULT_COUNT if request.options.count is None else request.options.count
     if count < 1:

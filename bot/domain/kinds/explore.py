@@ -30,6 +30,7 @@ from bot.domain.plan import (
 )
 from bot.domain.row_classes import with_row_classes
 from bot.domain.steering import References
+from bot.domain.variants import plain_words
 from bot.errors import Refused
 from bot.i18n import N_, _, pgettext
 from engine.contract import RANDOM_SEED, ModelCard, Recipe, make_recipes
@@ -80,6 +81,8 @@ def plan(request: ExploreRequest, context: PlanContext) -> Plan:
 
     Raises Refused, with a sentence for the user.
     """
+    words = plain_words(request.prompt, is_raw=request.raw)
+    request = msgspec.structs.replace(request, prompt=words)
     model = find_model(request.model, context.models)
     typed = {name: parse_values(name, text) for name, text in _typed(request, model).items()}
     _check_single_values(typed)
