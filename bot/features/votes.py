@@ -18,8 +18,6 @@ from bot.messages import channels
 from bot.messages.vote_reader import VOTE, MessageVotes
 
 _CATCH_UP_SECONDS: Final = 1.0
-_running: Final = set[asyncio.Task[None]]()
-"""Tasks that nothing else refers to."""
 log = logging.getLogger(__name__)
 
 
@@ -66,14 +64,12 @@ async def catch_up(interaction: Interaction, days: int) -> None:
     if channels.is_reached_by_token_only(interaction):
         return
     task = asyncio.create_task(_catch_up(interaction.client, interaction, days))
-    _running.add(task)
-    task.add_done_callback(_running.discard)
     for done in (await asyncio.wait({task}, timeout=_CATCH_UP_SECONDS))[0]:
         done.result()
 
 
 async def _catch_up(client: BotClient, interaction: Interaction, days: int) -> None:
-    client.track_current_task()
+    client.track_current_task()  # which also keeps a reference to the task
     reader, votes = client.services.message_client.vote_reader, client.services.votes
     since = interaction.created_at - timedelta(days=days)
     try:

@@ -76,9 +76,9 @@ def is_reached_by_token_only(interaction: discord.Interaction[discord.Client]) -
     So it is where the bot is no member: in such a guild, in a group, and in the direct messages of
     others.
     """
-    return interaction.context.private_channel or is_token_only(
-        interaction.client, interaction.guild_id
-    )
+    if interaction.context.private_channel:
+        return True
+    return is_token_only(interaction.client, interaction.guild_id)
 
 
 def is_guest(interaction: discord.Interaction[discord.Client]) -> bool:
