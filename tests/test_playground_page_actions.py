@@ -280,3 +280,22 @@ async def test_places_without_the_bot(
     await page.locator("#channels button", has_text="👥").click()
     await expect(page.locator("#title")).to_have_text("👥 Ada, Ben, Mod, Admin")
     assert playground.person("Ben").user.has_app
+
+
+@needs_browser
+async def test_the_language_of_the_client_is_chosen(
+    playground: Playground, bot: PlaygroundBot, page: Page
+) -> None:
+    """Each user has their own; Discord has no others."""
+    ada = playground.person("Ada")
+    await page.locator("#locale").select_option("de")
+    await playground.until(lambda: ada.user.locale == "de", why="the language")
+    await page.get_by_role("radio", name="Ben").click()
+    await expect(page.locator("#locale")).to_have_value("en-US")
+    await page.get_by_role("radio", name="Ada").click()
+    await expect(page.locator("#locale")).to_have_value("de")
+    async with aiohttp.ClientSession(headers={"X-Playground": "1"}) as session:
+        url = f"{playground.url}/playground/locale"
+        async with session.post(url, json={"as": "Ada", "locale": "tlh"}) as response:
+            assert await response.json() == {"error": "Discord has no client in that language."}
+    assert ada.user.locale == "de"

@@ -17,7 +17,7 @@ from bot.domain.model_names import short_names
 from bot.domain.picture import Picture
 from bot.domain.plan import Grid, Layout, Matrix
 from bot.domain.variants import own_words
-from bot.i18n import N_, _, decimal, from_english, ngettext, pgettext
+from bot.i18n import ENGLISH, N_, _, current_language, decimal, from_english, ngettext, pgettext
 from engine.contract import (
     Change,
     Detail,
@@ -213,7 +213,12 @@ def _omission(pictures: Sequence[Picture]) -> str:
         max((omission.prompt for omission in omissions), default=0),
         max((omission.negative for omission in omissions), default=0),
     )
-    return from_english(most.sentence) if omissions else ""
+    if not omissions:
+        return ""
+    if current_language() == ENGLISH:
+        return most.sentence
+    each = (Omission(prompt=most.prompt), Omission(negative=most.negative))
+    return " ".join(from_english(part.sentence) for part in each if part != Omission())
 
 
 def _reason(picture: Picture) -> str:

@@ -159,7 +159,9 @@ def _line(setting: Setting, preferences: Preferences, offer: Offer) -> str:
     value = getattr(preferences, setting.name)
     warning = setting.warning(value, offer)
     label = _cut(value_label(setting, value, offer))
-    text = f"{title(setting)}: **{label}** · {origin(preferences.layer(setting.name))}"
+    text = _("{title}: **{value}** · {origin}").format(
+        title=title(setting), value=label, origin=origin(preferences.layer(setting.name))
+    )
     return f"{text}. {warning[:_MAX_LABEL]}" if warning else text
 
 
@@ -190,7 +192,8 @@ def editor(
     for value_layer in (Layer.BOT, *(item for item in Layer if item in values)):
         label = value_label(setting, values.get(value_layer, setting.default), offer)
         mark = _(" ← counts") if value_layer is last else ""
-        lines.append(f"{origin(value_layer)}: **{label}**{mark}")
+        line = _("{origin}: **{value}**").format(origin=origin(value_layer), value=label)
+        lines.append(f"{line}{mark}")
     if warning := setting.warning(values.get(last, setting.default), offer):
         lines.append(warning)
     reset = button(pgettext("button", "↩ Reset"), custom_id(layer, "reset", setting.name), row=4)

@@ -23,10 +23,9 @@ class InvokableCommand:
         """The full name, for example "admin rules add"."""
         return " ".join(str(item["name"]) for item in (self.command, *self.path))
 
-    @property
-    def description(self) -> str:
-        """The description of the command or subcommand."""
-        return str(self._leaf["description"])
+    def description(self, locale: str) -> str:
+        """The description of the command or subcommand, in this locale if it is translated."""
+        return localized_description(self._leaf, locale)
 
     @property
     def options(self) -> list[Json]:
@@ -46,6 +45,12 @@ class InvokableCommand:
         for parent in reversed(self.path):
             options = [{"name": parent["name"], "type": parent["type"], "options": options}]
         return options
+
+
+def localized_description(item: Json, locale: str) -> str:
+    """The description of a command or option, in this locale if it is translated."""
+    localizations: Json = item.get("description_localizations") or {}
+    return str(localizations.get(locale) or item["description"])
 
 
 def invokable_commands(commands: Iterable[Json]) -> list[InvokableCommand]:

@@ -11,7 +11,7 @@ from bot.playground.model.guild import Channel, Guild, User
 from bot.playground.model.messages import Message, MessageType
 from bot.playground.model.permissions import Permission
 from bot.playground.model.state import World
-from bot.playground.model.subcommands import invokable_commands
+from bot.playground.model.subcommands import invokable_commands, localized_description
 from bot.playground.page.facade import PlaygroundFacade
 from bot.playground.rest.serializers.messages import message_json, reactions_json, snapshot_json
 
@@ -84,6 +84,7 @@ class PageStream:
         return {
             "online": self._playground.online,
             "bot": world.bot.name,
+            "locale": self._person.user.locale,
             "presence": next(iter(self._playground.presences.values()), ""),
             "commands": self._slash_commands(),
             "channels": channel_list(world, self._person),
@@ -103,8 +104,17 @@ class PageStream:
         }
 
     def _slash_commands(self) -> list[Json]:
+        """Return the commands, described in the language of the user's client."""
+        locale = self._person.user.locale
         return [
-            {"name": command.name, "description": command.description, "options": command.options}
+            {
+                "name": command.name,
+                "description": command.description(locale),
+                "options": [
+                    option | {"description": localized_description(option, locale)}
+                    for option in command.options
+                ],
+            }
             for command in invokable_commands(self._person.available_commands(self._channel))
         ]
 

@@ -18,6 +18,7 @@ from bot.playground.model.messages import Message
 from bot.playground.page.event_stream import PageStream, channel_list
 from bot.playground.page.facade import PlaygroundFacade
 from bot.playground.page.requests import Form, field_values, read_form, read_json
+from bot.playground.rest.validation.localizations import LOCALES
 
 Action = Callable[[Person, Json], Awaitable[web.Response]]
 Handler = Callable[[web.Request], Awaitable[web.Response]]
@@ -60,6 +61,7 @@ class Page:
             "clear": self._clear,
             "vote": self._vote,
             "dismiss": self._dismiss,
+            "locale": self._set_locale,
             "elsewhere": self._go_elsewhere,
             "condition": self._set_condition,
             "all-off": self._end_conditions,
@@ -221,6 +223,13 @@ class Page:
                 member.join(guild)
             self._playground.add_private_channel(*people)
             self._playground.world.changes.notify()
+        return _success()
+
+    async def _set_locale(self, person: Person, body: Json) -> web.Response:
+        if body.get("locale") not in LOCALES:
+            raise PlaygroundError("Discord has no client in that language.")
+        person.user.locale = str(body["locale"])
+        self._playground.world.changes.notify()
         return _success()
 
     async def _set_condition(self, person: Person, body: Json) -> web.Response:

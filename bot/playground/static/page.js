@@ -105,6 +105,7 @@ function showOverview(data) {
   renderChannels(data.channels);
   composer.setCommands(data.commands, data.candidates);
   messages.setContext(data);
+  byId("locale").value = data.locale;
   conditions.setActive(data.conditions);
   const presence = data.presence ? ` · ${data.presence}` : "";
   showStatus(data.online, data.online ? `${data.bot} is online${presence}` : "Waiting for the bot…");
@@ -195,6 +196,9 @@ async function start() {
   const { people, channels } = initial;
   byId("elsewhere").addEventListener("click", async () => {
     composer.showError(await act("elsewhere", {}));
+  });
+  byId("locale").addEventListener("change", async (event) => {
+    composer.showError(await act("locale", { locale: event.target.value }));
   });
   conditions.setConditions(initial.conditions);
   renderChannels(channels);
