@@ -30,7 +30,7 @@ from engine.server.text_models import load_text_models
 from engine.starter.scene_captioner import load_scene_captioner
 from engine.starter.scenes import Scene, Thing, draw_scene
 from engine.texts import TextModels, image_to_text, language_model
-from tests import tiny_text_models
+from tests import tiny_model, tiny_text_models
 from tests.engine_parts import engine_core
 
 PICTURE = Image.new("RGB", (48, 32), "red")
@@ -188,6 +188,16 @@ def test_a_flagged_picture_is_not_described(
     [failed] = events_of(engine, Description("x"))
     assert isinstance(failed, Failed) and failed.init_image_flagged
     assert failed.reason == "The picture was withheld by the safety check."
+    engine.close()
+
+
+def test_each_model_checks_the_picture_that_is_described(texts: TextModels) -> None:
+    """Nobody has chosen one of them, and each checker is enough to withhold a picture."""
+    strict = engine_core(tiny_model.ALWAYS).model
+    lenient = engine_core(tiny_model.NEVER).model
+    engine = EngineCore([lenient, strict], Postprocessor(), text_writer=TextWriter(texts))
+    [failed] = events_of(engine, Description("x"))
+    assert isinstance(failed, Failed) and failed.init_image_flagged
     engine.close()
 
 

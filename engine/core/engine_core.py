@@ -167,7 +167,7 @@ class EngineCore:
                 model = self._resident_model(work.model, work.revision)
                 self.enlarger.upscale(request, index, model, self.postprocessor)
         if job.text is not None:
-            self.text_writer.write(request, job.text, self._resident_model(), self.pool)
+            self.text_writer.write(request, job.text, self._resident_models(), self.pool)
         canvases = canvases_of(request.inputs)
         if canvases:
             self.enlarger.prepare(request, canvases)
@@ -176,10 +176,13 @@ class EngineCore:
         else:
             request.set_status(RequestStatus.POSTPROCESSING)
 
+    def _resident_models(self) -> list[DiffusionModel]:
+        return [model for model in self.models if model.is_resident]
+
     def _resident_model(self, *name: str) -> DiffusionModel:
         """A model on the device that can check a picture, if possible that of this name and
         revision."""
-        resident = [model for model in self.models if model.is_resident]
+        resident = self._resident_models()
         own = (model for model in resident if (model.card.name, model.card.revision) == name)
         return next(own, resident[0])
 

@@ -1,6 +1,7 @@
 """Write texts: continue prompts and describe pictures, in a thread beside the engine core's."""
 
 import time
+from collections.abc import Collection
 from concurrent.futures import Executor
 from typing import Final
 
@@ -42,14 +43,18 @@ class TextWriter:
             raise InvalidJob(NO_EXPANDER)
 
     def write(
-        self, request: Request, work: TextWork, model: DiffusionModel, uses: ModelPool
+        self,
+        request: Request,
+        work: TextWork,
+        models: Collection[DiffusionModel],
+        uses: ModelPool,
     ) -> None:
-        """End the request with texts. `model`, which is on the device, checks the picture of a
-        description; one that it flags ends the request as failed."""
+        """End the request with texts. `models`, which are on the device, check the picture of a
+        description; one that any of them flags ends the request as failed."""
 
         def write() -> None:
             start = time.monotonic()
-            texts = self._texts(request, work, model)
+            texts = self._texts(request, work, models)
             seconds = time.monotonic() - start
             request.postprocess_seconds += seconds
             request.finish_texts(texts, seconds)
@@ -57,15 +62,17 @@ class TextWriter:
         def fail(failure: Failure) -> None:
             request.fail(failure.reason, init_image_flagged=failure.init_image_flagged)
 
-        uses.acquire(model)
+        uses.acquire_all(models)
         future = self.thread.submit(request, write, fail)
-        future.add_done_callback(lambda _: uses.release(model))
+        future.add_done_callback(lambda _: uses.release_all(models))
 
-    def _texts(self, request: Request, work: TextWork, model: DiffusionModel) -> tuple[str, ...]:
+    def _texts(
+        self, request: Request, work: TextWork, models: Collection[DiffusionModel]
+    ) -> tuple[str, ...]:
         expander, captioner = self.models
         if isinstance(work, Description):
             picture = _decode(request.files[work.image])
-            if flagged(model.check_safety(picture)):
+            if not models or any(flagged(model.check_safety(picture)) for model in models):
                 raise InitImageFlagged(_FLAGGED)
             return () if captioner is None else captioner.describe(picture)
         return () if expander is None else (expander.expand(work.prompt, work.seed),)
