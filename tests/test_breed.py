@@ -10,6 +10,7 @@ from bot.domain.kinds import blend, breed
 from bot.domain.kinds.imagine import parse
 from bot.domain.plan import PlanContext
 from bot.domain.votes import Favourite, favourites
+from bot.messages import vote_reader
 from bot.playground import Fault, Message, Person
 from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.changing import painted
@@ -222,6 +223,43 @@ async def test_votes_are_caught_up_by_few_requests(harness: BotHarness, ben: Per
     await harness.start()
     await harness.refusal(await harness.ada.slash("breed"))
     assert [row["person"] for row in harness.query(VOTES)] == [ben.id]
+
+
+async def test_a_vote_of_the_time_when_votes_are_read(harness: BotHarness, ben: Person) -> None:
+    """It is not taken for one that was taken back; two requests read once."""
+    house = await harness.imagine(count=1, prompt="a house")
+    boat = await harness.imagine(count=1, prompt="a boat")
+    await harness.stop()
+    await asyncio.gather(*(harness.ada.react(item, "👍") for item in (house, boat)))
+    await harness.start()
+    release, path = asyncio.Event(), f"/messages/{house.id}/reactions"
+    harness.discord.faults.next("GET", path, Fault(until=release))
+    for _ in range(2):
+        await harness.refusal(await harness.ada.slash("breed"))
+    await ben.react(boat, "👍")
+    mine = f"{VOTES} WHERE person = {ben.id}"
+    await eventually(lambda: harness.query(mine))
+    release.set()
+    await eventually(lambda: len(harness.query(VOTES)) == 3)
+    assert harness.query(mine)
+    path = f"/channels/{harness.discord.channel.id}/messages?"
+    requests = [r for r in harness.discord.requests if r.method == "GET" and path in f"{r.path}?"]
+    assert len(requests) == 1
+
+
+async def test_a_message_with_more_votes_than_are_read(
+    harness: BotHarness, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that are not read are not taken back."""
+    monkeypatch.setattr(vote_reader, "_MAX_VOTERS", 1)
+    grid = await harness.imagine()
+    await vote(harness, grid, harness.ada, ben)
+    await harness.stop()
+    await harness.discord.person("Zoe").react(grid, "👍")
+    await harness.start()
+    await harness.refusal(await harness.ada.slash("breed"))
+    voters = {row["person"] for row in harness.query(VOTES)}
+    assert voters >= {harness.ada.id, ben.id}
 
 
 async def test_discord_does_not_tell_the_votes(harness: BotHarness, ben: Person) -> None:

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import discord
 
-from bot.context import BotClient, Interaction
+from bot.context import BotClient, Interaction, services
 from bot.errors import BotError, Refused
 from bot.features.exports import Exports, ReactionClear
 from bot.features.reaction_events import Reaction, emoji_of, is_by_bot
@@ -63,21 +63,31 @@ async def catch_up(interaction: Interaction, days: int) -> None:
     """
     if channels.is_reached_by_token_only(interaction):
         return
-    task = asyncio.create_task(_catch_up(interaction.client, interaction, days))
+    channel_id = interaction.channel_id or 0
+    running = services(interaction).votes.running
+    task = running.get(channel_id)
+    if task is None or task.done():
+        since = interaction.created_at - timedelta(days=days)
+        work = _catch_up(interaction.client, channel_id, interaction.guild_id, since)
+        task = running[channel_id] = asyncio.create_task(work)
     for done in (await asyncio.wait({task}, timeout=_CATCH_UP_SECONDS))[0]:
         done.result()
 
 
-async def _catch_up(client: BotClient, interaction: Interaction, days: int) -> None:
+async def _catch_up(
+    client: BotClient, channel_id: int, guild_id: int | None, since: datetime
+) -> None:
     client.track_current_task()  # which also keeps a reference to the task
     reader, votes = client.services.message_client.vote_reader, client.services.votes
-    since = interaction.created_at - timedelta(days=days)
     try:
-        messages = await reader.messages(interaction.channel_id or 0, since)
+        messages = await reader.messages(channel_id, since)
         counts = await votes.counts([message.id for message in messages])
-        for changed in await reader.changed(messages, counts):
-            async with votes.lock(changed.message_id):
-                await _synchronize(client, interaction.guild_id, changed)
+        for message in reader.changed(messages, counts):
+            async with votes.lock(message.id):  # a reaction that comes while it is read counts
+                read = await reader.votes(message)
+                if read is None:
+                    return
+                await _synchronize(client, guild_id, read)
     except BotError as error:
         log.info("Votes are not caught up: %s", error)
 
@@ -89,7 +99,7 @@ async def _synchronize(client: BotClient, guild_id: int | None, read: MessageVot
     if result is None:
         return
     stored = await votes.voters(read.message_id)
-    for user_id in stored - read.user_ids:
+    for user_id in stored - read.user_ids if read.is_complete else ():
         await votes.remove(read.message_id, user_id)
     for user_id in read.user_ids - stored:
         with suppress(Refused):

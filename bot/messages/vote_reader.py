@@ -1,7 +1,7 @@
 """Read from Discord who voted: it repeats no reactions of the time when the bot was away."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -12,8 +12,8 @@ from bot.messages.discord_errors import DISCORD_ERRORS, describe
 VOTE: Final = "👍"
 _MAX_MESSAGES: Final = 300
 """Of a channel, the newest: three requests."""
-_MAX_READ: Final = 20
-"""Messages whose voters are read: a request each, and for each colour of the hand."""
+MAX_READ: Final = 20
+"""Messages whose voters are read: two requests each, and one for each other colour of the hand."""
 _MAX_VOTERS: Final = 100
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,8 @@ class MessageVotes(NamedTuple):
     """Of the message, in seconds since 1970; Discord does not tell that of a reaction."""
     user_ids: frozenset[int]
     """Without bots."""
+    is_complete: bool
+    """Whether they are all; of more, the first ones are read."""
 
 
 class VoteReader:
@@ -48,21 +50,28 @@ class VoteReader:
             log.info("Votes are not caught up: %s", describe(error))
         return messages
 
-    async def changed(
-        self, messages: list[discord.Message], counts: Mapping[int, int]
-    ) -> list[MessageVotes]:
-        """The votes on the messages whose number is not that of `counts`, by message; without those
-        that Discord does not tell."""
+    def changed(
+        self, messages: Sequence[discord.Message], counts: Mapping[int, int]
+    ) -> list[discord.Message]:
+        """Up to MAX_READ of these messages whose number of votes is not that of `counts`."""
         changed = [item for item in messages if vote_count(item) != counts.get(item.id, 0)]
-        votes = []
-        for message in changed[:_MAX_READ]:
-            try:
-                voters = await _voters(message)
-            except DISCORD_ERRORS as error:
-                log.info("Votes are not caught up: %s", describe(error))
-                break
-            votes.append(MessageVotes(message.id, message.created_at.timestamp(), voters))
-        return votes
+        return changed[:MAX_READ]
+
+    async def votes(self, message: discord.Message) -> MessageVotes | None:
+        """The votes on a message now; None if Discord does not tell."""
+        voters, is_complete = set[int](), True
+        try:
+            current = await message.fetch()
+            for reaction in filter(_is_vote, current.reactions):
+                users = [user async for user in reaction.users(limit=_MAX_VOTERS)]
+                voters.update(user.id for user in users if not user.bot)
+                is_complete = is_complete and len(users) < _MAX_VOTERS
+        except DISCORD_ERRORS as error:
+            log.info("Votes are not caught up: %s", describe(error))
+            return None
+        return MessageVotes(
+            message.id, message.created_at.timestamp(), frozenset(voters), is_complete
+        )
 
 
 def vote_count(message: discord.Message) -> int:
@@ -72,15 +81,3 @@ def vote_count(message: discord.Message) -> int:
 
 def _is_vote(reaction: discord.Reaction) -> bool:
     return str(reaction.emoji)[:1] == VOTE
-
-
-async def _voters(message: discord.Message) -> frozenset[int]:
-    return frozenset(
-        [
-            user.id
-            for reaction in message.reactions
-            if _is_vote(reaction)
-            async for user in reaction.users(limit=_MAX_VOTERS)
-            if not user.bot
-        ]
-    )

@@ -17,6 +17,8 @@ class VotingService:
         self._votes = votes
         self._clock = clock
         self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self.running: WeakValueDictionary[int, asyncio.Task[None]] = WeakValueDictionary()
+        """Those that read the votes of a channel, one for each."""
 
     def lock(self, message_id: int) -> asyncio.Lock:
         """Held while a reaction to this message is handled, so that the last one counts."""
