@@ -11,6 +11,7 @@ from bot.services import input_files
 from bot.services.restoration import OTHER_PIXELS
 from tests.bot_harness import BotHarness, eventually
 from tests.fake_engine import FakeEngine, flat
+from tests.fake_server import UPSCALER
 from tests.nsfw_watch import choose, restrict
 from tests.samples import pixels_digest
 from tests.sketching import WORDS, used
@@ -240,3 +241,47 @@ async def test_there_is_one_time_limit_for_all(
     message = await show(harness, job_id(harness))
     assert "gone" not in message.content
     assert [len(paint.recipes) for paint in engine.paints] == [4, 4, 2]
+
+
+async def test_a_running_job_does_not_wait_for_the_queue(
+    harness: BotHarness, engine: FakeEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It has the lost picture painted in its own seat, although a user who looks at the picture
+    waits for one."""
+    caplog.set_level(logging.INFO, "bot.services.restoration")
+    engine.upscalers = (UPSCALER,)
+    await harness.stop()
+    await harness.start()
+    single = await harness.result(await harness.ada.click(await harness.imagine(), "U1"))
+    shown_id = job_id(harness)
+    lose_files(harness)
+    engine.gate.clear()
+    await busy(harness, engine, harness.ada, harness.discord.person("Ben"), jobs=4)
+    await harness.ada.slash("show", job=shown_id)
+    await eventually(lambda: caplog.messages.count("lost pictures queued") == 1)
+    count = len(engine.paints)
+    await harness.discord.person("Cleo").click(single, "⬆ 2x")
+    await eventually(lambda: len(engine.paints) == count + 1)
+    engine.gate.set()
+
+
+async def test_what_is_flagged_now_is_withheld(harness: BotHarness, engine: FakeEngine) -> None:
+    """Also beside a picture that was flagged before, which the channel may see."""
+    channel = harness.discord.restricted
+    await choose(harness, "allow")
+    engine.flagged = {2}
+    await harness.result(await harness.ada.invoke("imagine", {"prompt": "a house"}, where=channel))
+    lose_files(harness)
+    engine.flagged = {1, 2}
+    await harness.result(await harness.ada.slash("show", where=channel, job=job_id(harness)))
+    assert files(harness) == ["2.png", "3.png", "4.png"]
+
+
+async def test_a_failure_costs_nothing(harness: BotHarness, engine: FakeEngine) -> None:
+    """As for a job that fails."""
+    grid = await harness.imagine()
+    lose_files(harness)
+    engine.failure = "The engine failed; its log has the details."
+    refusal = await harness.refusal(await harness.discord.person("Ben").click(grid, "U1"))
+    assert refusal.endswith(engine.failure)
+    assert len(harness.query("SELECT 1 FROM usage")) == 1

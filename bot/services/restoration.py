@@ -84,8 +84,9 @@ class PictureRestorer:
         self._scheduler = scheduler
         self._quota = quota
         self._clock = clock
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        """By picture, because several users may look at it at once."""
+        self._locks: WeakValueDictionary[tuple[str, bool], asyncio.Lock] = WeakValueDictionary()
+        """By picture, because several users may look at it at once, and by whether the requester
+        has a seat: a running job must not wait for what waits for a seat."""
         self._admitting = asyncio.Lock()
 
     def check(self, picture: Picture) -> None:
@@ -112,7 +113,8 @@ class PictureRestorer:
         """
         async with AsyncExitStack() as stack:
             for picture_id in sorted(picture.id for picture in pictures):
-                lock = self._locks.setdefault(picture_id, asyncio.Lock())
+                key = picture_id, requester.has_seat
+                lock = self._locks.setdefault(key, asyncio.Lock())
                 await stack.enter_async_context(lock)
             missing, reasons = await self._missing(pictures)
             if missing:
@@ -189,7 +191,8 @@ class PictureRestorer:
         async with claim as seat:
             ending = await self._engine.submit(paint, on_event, files)
             seat.engine_seconds = ending.engine_seconds
-        await self._charge(job, ending)
+        if images or not isinstance(ending, Failed):
+            await self._charge(job, ending)
         if isinstance(ending, Failed):
             raise BotError(ending.reason)
 
@@ -252,7 +255,7 @@ class PictureRestorer:
             await retry_until_written(lambda: self._jobs.set_differing(picture.id, fingerprint))
             log.warning("picture not restored: other pixels", extra={"picture": picture.id})
             return OTHER_PIXELS
-        if not image.png:
+        if not image.png or (image.flagged and not picture.is_flagged_but_kept):
             return _WITHHELD
         try:
             path = await asyncio.to_thread(
