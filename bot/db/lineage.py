@@ -138,7 +138,8 @@ async def check_parents(db: aiosqlite.Connection, edges: Sequence[Edge]) -> None
         row = next(iter(stored), None)
         if row is not None and row["erased"]:
             reason = DeletionReason(row["erased"]).message
-            raise Refused(f"This was made from another picture. {reason}")
+            sentence = _("This was made from another picture. {reason}")
+            raise Refused(sentence.format(reason=reason))
         if row is not None and row["removed_at"] is not None:
             raise Refused(_(rules.REMOVED))
     drafts = [edge.parent for edge in edges if edge.relation is Relation.FINISH]

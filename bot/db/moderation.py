@@ -7,6 +7,7 @@ from bot.db.store import Store
 from bot.db.tables import Table
 from bot.domain.moderation import AuditAction, Block, GuildRules
 from bot.errors import Refused
+from bot.i18n import _
 from bot.prompt_filter.filter import MAX_WORDS
 
 BLOCKS: Final = Table(
@@ -59,7 +60,8 @@ class ModerationStore(Store):
                 "SELECT count(*) FROM banned_words WHERE guild = ? AND word != ?", (guild_id, word)
             )
             if count >= MAX_WORDS:
-                raise Refused(f"The list can hold at most {MAX_WORDS} words. Remove one first.")
+                sentence = _("The list can hold at most {limit} words. Remove one first.")
+                raise Refused(sentence.format(limit=MAX_WORDS))
             cursor = await db.execute(
                 "INSERT INTO banned_words (guild, word) VALUES (?, ?) ON CONFLICT DO NOTHING",
                 (guild_id, word),

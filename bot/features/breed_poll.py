@@ -21,7 +21,7 @@ from bot.domain.votes import Favourite
 from bot.errors import BotError, DeliveryFailed, PolicyViolation, Refused
 from bot.features.exports import Component, Exports
 from bot.features.permissions import CannotReply, check_can_reply_in, is_moderator
-from bot.features.responses import defer, respond_ephemeral, role_ids
+from bot.features.responses import defer, language_of_place, respond_ephemeral, role_ids
 from bot.features.restrictions import check_channel
 from bot.i18n import N_, _, in_language
 from bot.messages import channels, poll_messages
@@ -61,8 +61,7 @@ async def start(
     target = ResponseTarget(
         channel_id=channel_id, guild_id=interaction.guild_id, reply_to_id=ballot_id
     )
-    place = bot.languages.in_place(interaction.user.id, interaction.guild_id, channel_id)
-    with in_language(place):
+    with in_language(language_of_place(interaction)):
         nonce = f"{interaction.id}:poll"
         poll_id = await bot.poll_messages.send(target, favourites, hours, nonce)
         await bot.polls.open(_poll(interaction, poll_id, options, favourites, count))

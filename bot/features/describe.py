@@ -19,8 +19,8 @@ from bot.features.exports import Action, Component, Exports
 from bot.features.imagining import TypedRequest, planned
 from bot.features.permissions import is_moderator
 from bot.features.places import everywhere
-from bot.features.responses import defer, defer_privately, request_context
-from bot.i18n import N_, NP_, _, pgettext
+from bot.features.responses import defer, defer_privately, language_of_place, request_context
+from bot.i18n import N_, NP_, _, current_language, in_language, pgettext
 from bot.messages import components, descriptions
 from bot.messages.action_views import ActionScope
 from bot.messages.descriptions import Buttons
@@ -116,11 +116,12 @@ async def _describe(
         len(texts), width, height, interaction.user.id, paints_in_private, has_delete=is_public
     )
     file = discord.File(io.BytesIO(thumbnail), descriptions.FILE_NAME, description=texts[0])
-    await interaction.edit_original_response(
-        embed=descriptions.embed(texts, limits),
-        attachments=[file],
-        view=descriptions.view(buttons),
-    )
+    with in_language(language_of_place(interaction) if is_public else current_language()):
+        await interaction.edit_original_response(
+            embed=descriptions.embed(texts, limits),
+            attachments=[file],
+            view=descriptions.view(buttons),
+        )
 
 
 async def paint(interaction: Interaction, match: "re.Match[str]") -> None:

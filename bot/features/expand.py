@@ -16,7 +16,7 @@ from bot.features.changing import start, start_once
 from bot.features.exports import Component
 from bot.features.imagining import TypedRequest, planned
 from bot.features.responses import check_not_blocked, defer_privately, request_context
-from bot.i18n import N_, _
+from bot.i18n import N_, _, from_english
 from bot.messages import captions, expansion_previews
 from bot.messages.expansion_previews import ExpansionPreview
 from engine.contract import RANDOM_SEED, SEED_LIMIT
@@ -49,7 +49,7 @@ async def offer(interaction: Interaction, typed: TypedRequest) -> None:
     own = ExpansionPreview(prompt, prompt, _texts(typed.values), typed.urls)
     preview = await _expanded(interaction, own, context, seed)
     await interaction.edit_original_response(
-        content="\n".join(captions.escape(note, _MAX_NOTE) for note in typed.notes),
+        content="\n".join(captions.escape(from_english(note), _MAX_NOTE) for note in typed.notes),
         embeds=expansion_previews.embeds(preview),
         view=expansion_previews.view(preview, seed),
     )

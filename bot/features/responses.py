@@ -98,6 +98,13 @@ def use_language_of(interaction: Interaction) -> None:
     set_language(services(interaction).languages.of_interaction(interaction))
 
 
+def language_of_place(interaction: Interaction) -> str:
+    """The language of a response that all can read."""
+    return services(interaction).languages.in_place(
+        interaction.user.id, interaction.guild_id, interaction.channel_id
+    )
+
+
 # Responses
 
 

@@ -241,7 +241,8 @@ def _check_channels(interaction: Interaction, setting: Setting, ids: Sequence[in
     for channel_id in ids:
         channel = None if guild is None else guild.get_channel(channel_id)
         if channel is None:
-            raise Refused(f"This server has no channel with the ID {channel_id} that I can see.")
+            sentence = _("This server has no channel with the ID {id} that I can see.")
+            raise Refused(sentence.format(id=channel_id))
         if setting.name == "gallery_channel_id":
             check_gallery(channel)
 

@@ -12,7 +12,7 @@ from bot.domain.prompt_flags import has_flags
 from bot.domain.prompt_template import escaped
 from bot.domain.recipe_diff import recipe_changes
 from bot.domain.styles import NONE
-from bot.i18n import N_, _
+from bot.i18n import N_, _, from_english
 from engine.contract import ModelCard, PromptFormat, Recipe, Work
 from engine.contract.infotext import write_infotext
 from engine.contract.metadata import encode_recipes
@@ -53,7 +53,7 @@ def describe(
         code_block(write_infotext(recipes[0], is_flow=_is_flow(recipes[0], models))),
         *([] if command is None else [code_block(command)]),
         *([] if not differences else [code_block(differences)]),
-        *(f"- {_plain(note)}" for note in notes[:_MAX_NOTES]),
+        *(f"- {_plain(from_english(note))}" for note in notes[:_MAX_NOTES]),
     ]
     shown: list[str] = []
     for part in parts:
