@@ -30,6 +30,12 @@ CREATE TABLE "audit_log" (
     detail TEXT NOT NULL CHECK (length(detail) <= 1000),
     request TEXT UNIQUE -- that was refused: a replay is refused again, and noted once
 ) STRICT;
+CREATE TABLE ballots (
+    message INTEGER NOT NULL,
+    job TEXT NOT NULL REFERENCES jobs (id), -- of a picture that it shows
+    channel INTEGER NOT NULL,
+    PRIMARY KEY (message, job)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE banned_words (
     guild INTEGER NOT NULL,
     word TEXT NOT NULL CHECK (length(word) BETWEEN 1 AND 40),
@@ -276,6 +282,7 @@ CREATE TABLE votes (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX audit_log_by_time ON audit_log (at);
 CREATE INDEX audit_log_of_guild ON audit_log (guild, id);
+CREATE INDEX ballots_of_job ON ballots (job);
 CREATE INDEX cases_open ON cases (job) WHERE state = 'open';
 CREATE UNIQUE INDEX deliveries_card ON deliveries (job, guild) WHERE kind = 'card';
 CREATE UNIQUE INDEX deliveries_gallery ON deliveries (job, guild, coalesce(nth, 0))

@@ -170,6 +170,21 @@ async def test_pictures_that_are_deleted_meanwhile(harness: BotHarness, ben: Per
     assert (await reply(harness, poll)).content.startswith("Bred: **a cat × a boat**")
 
 
+async def test_pictures_that_moderators_remove(harness: BotHarness, ben: Person) -> None:
+    """Nothing shows them any more, and they are not crossed."""
+    await favourites(harness, ben)
+    house = harness.discord.messages()[0]
+    ballot, poll = await started(harness)
+    await harness.ada.vote(poll, 1, 2, 3)
+    moderator = harness.discord.person("Mo", moderator=True)
+    text = (await ephemeral_response(await moderator.use("Remove picture", house))).content
+    assert "all of my messages" in text
+    assert not {ballot.id, house.id} & {message.id for message in harness.discord.messages()}
+    assert harness.query("SELECT * FROM ballots") == []
+    end(harness)
+    assert (await reply(harness, poll)).content.startswith("Bred: **a cat × a boat**")
+
+
 async def test_polls_are_exported_and_deleted(harness: BotHarness, ben: Person) -> None:
     """Also if there is nothing else of their user; then nothing is crossed."""
     await favourites(harness, ben)

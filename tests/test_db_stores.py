@@ -90,6 +90,7 @@ async def test_an_erased_job_leaves_no_rows(db: Database, tmp_path: Path) -> Non
     await db.deliveries.record(direct_message(), 51, now=3.0)
     vote = Vote(message_id=50, user_id=2, job_id="j1", nth=1, created_at=3.0)
     await db.votes.add(vote)
+    await db.deliveries.add_ballot(10, 52, ["j1"])
     await db.jobs.mark_delivered("j1", now=3.0)
     erased = {table for store in db.stores for table in store.erased_tables} - {"jobs"}
     referring = {table for table in erased if refers_to_j1(tmp_path, table)}

@@ -1,6 +1,7 @@
 """What must arrive on Discord, and which of the bot's messages show which jobs."""
 
 import sqlite3
+from collections.abc import Collection
 from typing import Final
 
 import aiosqlite
@@ -48,9 +49,10 @@ _IS_SAME: Final = (
 
 
 class DeliveryStore(Store):
-    """Writes the table `deliveries`. The token of a delivery is deleted when it has arrived."""
+    """Writes the tables `deliveries` and `ballots`. The token of a delivery is deleted when it has
+    arrived."""
 
-    erased_tables = ("deliveries",)
+    erased_tables = ("deliveries", "ballots")
 
     async def add(self, delivery: Delivery) -> None:
         """Store what must arrive; does nothing if there is a delivery of the same request."""
@@ -191,9 +193,20 @@ class DeliveryStore(Store):
             return None
         return ShownJob(rows.to_job(jobs[0]), message["nth"], message["channel"], message["guild"])
 
+    async def add_ballot(self, channel_id: int, message_id: int, job_ids: Collection[str]) -> None:
+        """Record that a message shows pictures of these jobs, other than those that were deleted
+        meanwhile."""
+        async with self._connection.transaction() as db:
+            await db.execute(
+                "INSERT OR IGNORE INTO ballots (message, job, channel) SELECT ?, id, ? FROM jobs "
+                "WHERE erased IS NULL AND id IN (SELECT value FROM json_each(?))",
+                (message_id, channel_id, rows.json(list(job_ids))),
+            )
+
     async def forget(self, message_id: int) -> None:
         """Forget a message that was deleted; not one that is still to be edited."""
         async with self._connection.transaction() as db:
+            await db.execute("DELETE FROM ballots WHERE message = ?", (message_id,))
             await db.execute(
                 "DELETE FROM deliveries WHERE message = ? AND kind != 'result' "
                 "AND delivered_at IS NOT NULL",
@@ -221,7 +234,11 @@ class DeliveryStore(Store):
             "ORDER BY deliveries.id",
             **values,
         )
-        return [(row["channel"], row["message"]) for row in messages]
+        ballots = await self._connection.fetch_all(
+            f"SELECT DISTINCT channel, message FROM ballots WHERE job IN ({job_ids})",  # noqa: S608 # ours
+            **values,
+        )
+        return [(row["channel"], row["message"]) for row in (*messages, *ballots)]
 
     async def erase_jobs(self, db: aiosqlite.Connection, erasure: Erasure) -> None:
         """Forget the messages of these jobs; what has not arrived yet goes when it has.
@@ -234,6 +251,10 @@ class DeliveryStore(Store):
         await db.execute(
             "DELETE FROM deliveries WHERE delivered_at IS NOT NULL AND kind != 'card' "
             "AND job IN (SELECT value FROM json_each(:job_ids))",
+            {"job_ids": erasure.job_ids},
+        )
+        await db.execute(
+            "DELETE FROM ballots WHERE job IN (SELECT value FROM json_each(:job_ids))",
             {"job_ids": erasure.job_ids},
         )
 

@@ -57,6 +57,7 @@ async def start(
     if ballot_id is None:
         return
     bot, channel_id = services(interaction), interaction.channel_id or 0
+    await bot.polls.add_ballot(channel_id, ballot_id, favourites)
     file = await _sheet(interaction, favourites)
     target = ResponseTarget(
         channel_id=channel_id, guild_id=interaction.guild_id, reply_to_id=ballot_id

@@ -123,7 +123,7 @@ def build(
         outbox=outbox,
         gallery=Gallery(db.deliveries, outbox, clock),
         votes=VotingService(db.votes, clock),
-        polls=PollService(db.polls),
+        polls=PollService(db.polls, db.deliveries),
         poll_messages=PollMessages(client, messages),
         retention=_retention(settings, db, storage, job_service, tasks, preferences, clock),
         family_trees=FamilyTrees(FamilyFinder(db.lineage, db.jobs), storage),
