@@ -221,3 +221,17 @@ async def with_expander(harness: BotHarness, engine: FakeEngine) -> None:
     engine.text_models = TextModelCards(expander=TextModelCard(name="gpt2"))
     await harness.stop()
     await harness.start()
+
+
+async def test_the_prompt_of_a_picture_is_expanded(harness: BotHarness, engine: FakeEngine) -> None:
+    """From the menu More…: with its seed and settings, and once for other words."""
+    result = await harness.imagine(prompt="a cat", count=1, steps=9, aspect="wide", seed=5)
+    preview = await private(harness, await harness.ada.click(result, "✨ Expand"))
+    text = prompt_of(preview)
+    assert text == expanded("a cat", engine.model, 5)
+    await harness.result(await harness.ada.click(preview, "🎨 Paint"))
+    [first], [second] = ([work.recipe for work in paint.recipes] for paint in engine.paints)
+    assert second == msgspec.structs.replace(first, prompt=text)
+    varied = await harness.result(await harness.ada.click(result, "V strong"))
+    shown = await harness.result(await harness.ada.click(varied, "U1"))
+    assert "✨ Expand" not in shown.options

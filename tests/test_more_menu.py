@@ -32,7 +32,7 @@ async def test_the_menu_explains_what_else_can_be_done() -> None:
     [menu] = menus(VIEWS.picture_view(picture(), job()))
     assert [option.label for option in menu.options] == [
         *("⬆ 4x", "✨ Detail", "✏️ Edit…", "🖌 Vary region", "🔍 Zoom out 1.5x", "🔍 Zoom out 2x"),
-        *("⬅️ Pan left", "➡️ Pan right", "⬆️ Pan up", "⬇️ Pan down"),
+        *("⬅️ Pan left", "➡️ Pan right", "⬆️ Pan up", "⬇️ Pan down", "✨ Expand"),
         *("🎬 Film", "🕰 Fork", "🌳 Family", "📋 Recipe", "❌ Delete"),
     ]
     assert all(option.description for option in menu.options)

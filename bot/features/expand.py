@@ -7,24 +7,33 @@ from typing import Any, Final
 import msgspec
 
 from bot.context import Interaction, services
+from bot.domain import rules
+from bot.domain.job import Job
 from bot.domain.kinds.imagine import ImagineOptions
 from bot.domain.model_names import find_model
+from bot.domain.picture import Picture
 from bot.domain.plan import PlanContext
 from bot.domain.prompt_expansion import is_expandable
 from bot.errors import BotError, Refused
 from bot.features.changing import start, start_once
-from bot.features.exports import Component
+from bot.features.exports import Action, Component
 from bot.features.imagining import TypedRequest, planned
+from bot.features.preferences import preferences_of
 from bot.features.responses import check_not_blocked, defer_privately, request_context
-from bot.i18n import N_, _, from_english
-from bot.messages import captions, expansion_previews
+from bot.i18n import N_, NP_, _, from_english
+from bot.messages import captions, expansion_previews, recipe_texts
+from bot.messages.action_views import ActionScope
 from bot.messages.expansion_previews import ExpansionPreview
-from engine.contract import RANDOM_SEED, SEED_LIMIT
+from engine.contract import RANDOM_SEED, SEED_LIMIT, Recipe
 
 FLAG: Final = "expand"
 """The flag, and the field of Preferences."""
 _NOTHING_TO_EXPAND: Final = N_("No words were added: the prompt has none, or no room for more.")
 _EXPANDED: Final = N_("✨ The prompt was expanded; Show recipe has all of its words.")
+_NOT_BY_IMAGINE: Final = N_(
+    "The words of this picture cannot be expanded, because /imagine alone does not paint it. "
+    "Press ✏️ Remix to change them."
+)
 _GONE: Final = N_("The prompt of this message is gone. Use /imagine again.")
 _MAX_NOTE: Final = 200
 _SWITCHES: Final = ("draft", "private", "raw")
@@ -38,15 +47,37 @@ async def offer(interaction: Interaction, typed: TypedRequest) -> None:
     prompt = typed.values["prompt"]
     if not is_expandable(prompt):
         noted = typed._replace(notes=(*typed.notes, _NOTHING_TO_EXPAND))
-        kind, plan, _ = await planned(interaction, noted)
+        kind, plan, _context = await planned(interaction, noted)
         await start(interaction, kind, plan)
         return
-    _, plan, context = await planned(interaction, typed)
+    own = ExpansionPreview(prompt, prompt, _texts(typed.values), typed.urls)
+    await _offer(interaction, typed, own)
+
+
+async def offer_for_picture(interaction: Interaction, job: Job, nth: int) -> None:
+    """Show the prompt of this picture with more words; what is painted has its seed and settings.
+
+    Raises Refused if /imagine cannot paint it.
+    """
+    await check_not_blocked(interaction)
+    picture = await services(interaction).job_finder.picture(job, nth)
+    rules.check_not_removed([picture])
+    preferences = preferences_of(interaction)
+    models = services(interaction).planner.models_for(preferences)
+    options = recipe_texts.imagine_options([picture.recipe], models, preferences)
+    if options is None or not is_expandable(picture.recipe.prompt):
+        raise Refused(_(_NOT_BY_IMAGINE))
+    texts = {name: text for name, text in options.items() if name != "prompt"}
+    own = ExpansionPreview(options["prompt"], options["prompt"], texts, {})
+    await _offer(interaction, _typed(own), own)
+
+
+async def _offer(interaction: Interaction, typed: TypedRequest, own: ExpansionPreview) -> None:
+    _kind, plan, context = await planned(interaction, typed)
     await services(interaction).prompt_expander.check(plan, request_context(interaction))
     await defer_privately(interaction)
     seed = typed.values.get("seed")
     seed = context.seed if seed in (None, RANDOM_SEED) else int(seed)
-    own = ExpansionPreview(prompt, prompt, _texts(typed.values), typed.urls)
     preview = await _expanded(interaction, own, context, seed)
     await interaction.edit_original_response(
         content="\n".join(captions.escape(from_english(note), _MAX_NOTE) for note in typed.notes),
@@ -134,10 +165,27 @@ async def _edit(interaction: Interaction, preview: ExpansionPreview, seed: int) 
 
 async def paint(interaction: Interaction, match: "re.Match[str]") -> None:
     """Start the job of the prompt that is shown, once."""
-    kind, plan, _ = await planned(interaction, _typed(_preview_of(interaction)))
+    kind, plan, _context = await planned(interaction, _typed(_preview_of(interaction)))
     await start_once(interaction, kind, plan, FLAG, match["detail"])
 
 
+def _is_offered(picture: Picture) -> bool:
+    work = picture.recipe
+    is_plain = isinstance(work, Recipe) and not (work.images or work.changes or work.subseeds)
+    return is_plain and picture.unavailable_reason is None and is_expandable(work.prompt)
+
+
+ACTION: Final = Action(
+    name="expand",
+    label=NP_("button", "✨ Expand"),
+    summary=N_("Add words to its prompt, and see them before they are painted"),
+    scope=ActionScope.PICTURE,
+    order=39,
+    is_on_picture=_is_offered,
+    is_in_menu=True,
+    handler=offer_for_picture,
+)
+"""Below pictures that /imagine paints from words alone."""
 COMPONENTS: Final = (
     Component(expansion_previews.PAINT_PATTERN, paint),
     Component(expansion_previews.EXPAND_PATTERN, expand_again),

@@ -134,4 +134,6 @@ def offer_samplers(samplers: Sequence[Sampler]) -> None:
     app_commands.choices(sampler=choices)(command)
 
 
-exports: Final = Exports(commands=(command,), components=expand.COMPONENTS)
+exports: Final = Exports(
+    commands=(command,), components=expand.COMPONENTS, actions=(expand.ACTION,)
+)

@@ -1,7 +1,7 @@
 """Recipes as texts that can be copied on a phone; pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from bot.domain import loras
@@ -89,6 +89,19 @@ def _command(
     recipes: Sequence[Work], models: Sequence[ModelCard], preferences: Preferences
 ) -> str | None:
     """The /imagine that paints these recipes; None if it lacks an option that they need."""
+    options = imagine_options(recipes, models, preferences)
+    if options is None:
+        return None
+    return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items())
+
+
+def imagine_options(
+    recipes: Sequence[Work],
+    models: Sequence[ModelCard],
+    preferences: Preferences = NO_PREFERENCES,
+) -> Mapping[str, str] | None:
+    """The options of /imagine, as texts, that paint these recipes; None if it lacks one that they
+    need."""
     first, count = recipes[0], len(recipes)
     if not isinstance(first, Recipe):
         return None
@@ -127,7 +140,7 @@ def _command(
         "styles": NONE[0] if preferences.styles else "",
         "raw": "True" if is_plain else "",
     }
-    return "/imagine " + " ".join(f"{name}:{value}" for name, value in options.items() if value)
+    return {name: value for name, value in options.items() if value}
 
 
 def _others(recipes: Sequence[Work], numbers: Sequence[int]) -> str:
