@@ -175,3 +175,32 @@ def test_sentences_of_the_engine_are_translated(sentence: str) -> None:
     """They are English in the engine, and in the catalogs."""
     with in_language("de"):
         assert from_english(sentence).startswith("de: ")
+
+
+async def test_help_shows_names_as_the_reader_types_them(
+    harness: BotHarness, greta: Person
+) -> None:
+    """A command is found by its name in their language, and in English."""
+    listed = await ephemeral_response(await greta.slash("help"))
+    assert "`/de_imagine` de: " in listed.content
+    for name in ("/de_settings", "settings"):
+        page = await ephemeral_response(await greta.invoke("help", {"command": name}))
+        assert page.content.startswith("**/de_settings**")
+        assert "`de_for`" in page.content and "de: this channel" in page.content
+
+
+async def test_a_setting_takes_values_in_the_language_of_its_user(
+    harness: BotHarness, greta: Person
+) -> None:
+    """The menu, too; it is stored as in English."""
+    values = {"setting": "remix", "value": "de: on"}
+    panel = await ephemeral_response(await greta.invoke("settings", values))
+    assert "**de: on**" in panel.content
+    values = {"setting": "remix", "value": "de: reset"}
+    await ephemeral_response(await greta.invoke("settings", values))
+    assert harness.query("SELECT * FROM preferences") == []
+    editor = await ephemeral_response(await greta.invoke("settings", {"setting": "aspect"}))
+    await greta.choose(editor, "v1:settings:user:choose:aspect", "wide")
+    await harness.discord.until(lambda: "wide" in editor.content, why="the panel")
+    [row] = harness.query("SELECT value FROM preferences")
+    assert tuple(row) == ('"wide"',)

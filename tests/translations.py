@@ -87,7 +87,7 @@ def _commands() -> list[_Root]:
 
 
 def _texts(command: _Root) -> Iterator[tuple[str, str]]:
-    """The texts of a command with their contexts, without values such as the names of samplers."""
+    """The texts of a command with their contexts."""
     if isinstance(command, app_commands.ContextMenu):
         yield "menu name", command.name
         return
@@ -101,9 +101,7 @@ def _texts(command: _Root) -> Iterator[tuple[str, str]]:
         yield "option name", str(parameter.display_name)
         if parameter.description != "…":
             yield "description", str(parameter.description)
-        for choice in parameter.choices:
-            if choice.name != str(choice.value):
-                yield "choice", choice.name
+        yield from (("choice", choice.name) for choice in parameter.choices)
 
 
 def messages(catalog: Catalog) -> list[Message]:

@@ -65,13 +65,19 @@ def _page(contents: Contents, subject: str, page: int) -> tuple[str, discord.ui.
 def _pages(contents: Contents, subject: str) -> list[str]:
     if subject in set(Topic):
         return help_pages.topic_pages(contents, Topic(subject))
-    described = contents.commands.get(subject.removeprefix("/"))
+    described = _command_named(contents, subject.removeprefix("/"))
     if described is None:
         name = captions.escape(subject, _MAX_NAME)
         raise Refused(
             _("There is no command {name} here. /help alone lists all.").format(name=name)
         )
     return help_pages.command_pages(described)
+
+
+def _command_named(contents: Contents, name: str) -> app_commands.Command[Any, ..., Any] | None:
+    """The command of this name, in English or in the user's language."""
+    by_shown_name = {command_name(key): command for key, command in contents.commands.items()}
+    return contents.commands.get(name) or by_shown_name.get(name)
 
 
 def _contents(interaction: Interaction) -> Contents:

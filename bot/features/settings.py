@@ -19,12 +19,12 @@ from bot.features.exports import Component, Exports
 from bot.features.permissions import can_manage, check_gallery, managed_guild
 from bot.features.places import everywhere
 from bot.features.preferences import settings_channel_id, settings_guild_id
-from bot.i18n import _, pgettext
+from bot.i18n import N_, _, pgettext
 from bot.messages import channels, components, settings_panel
 from bot.messages.settings_panel import Panel
 
 _MAX_TEXT: Final = 1000
-_RESET: Final = "reset"
+_RESET: Final = N_("reset")
 _PLACES: Final = {Layer.USER: "me", Layer.CHANNEL: "this channel", Layer.GUILD: "this server"}
 
 
@@ -78,7 +78,7 @@ async def command(
     elif value is None:
         _check_layer(chosen, at)
         panel = _editor(interaction, chosen, at)
-    elif value.strip().casefold() == _RESET:
+    elif value.strip().casefold() in (_RESET, _(_RESET).casefold()):
         panel = await _reset(interaction, chosen, at)
     else:
         panel = await _parse_and_set(interaction, chosen, at, value)
