@@ -2,17 +2,20 @@
 
 import discord
 
-from bot.domain.job import Progress
+from bot.domain.job import Progress, ShownJob
+from bot.domain.kinds.remix import Noise
 from bot.domain.preference_settings import SETTINGS
 from bot.domain.preferences import NO_PREFERENCES, Layer
-from bot.domain.setting_values import Offer
-from bot.features import about, describe, sketch
+from bot.domain.remix_form import FormTexts
+from bot.domain.setting_values import Aspect, Number, Offer, Text
+from bot.features import about, change, describe, edit, fork, region, remix, report, sketch
 from bot.messages import (
     descriptions,
     expansion_previews,
     help_pages,
     poll_messages,
     queue_panel,
+    remix_forms,
     settings_panel,
     sketch_forms,
 )
@@ -22,7 +25,10 @@ from bot.messages.help_pages import Contents
 from bot.messages.queue_panel import Scope
 from bot.messages.sketch_forms import SketchPreview, SketchSettings
 from bot.services.queue_view import Queue, QueuedJob
-from tests.samples import job
+from engine.contract import Phase, Sampler
+from tests.samples import job, picture
+
+PHASE = Phase(3, "a red house", "", 5.0, Sampler.EULER)
 
 
 def panel_views(job_id: str) -> list[discord.ui.View | discord.ui.LayoutView]:
@@ -68,3 +74,26 @@ def settings_views(offer: Offer) -> list[discord.ui.View]:
         settings_panel.editor(setting, Layer.CHANNEL, {}, offer) for setting in SETTINGS.values()
     ]
     return [overview.view, *(editor.view for editor in editors)]
+
+
+def forms(job_id: str, offer: Offer) -> list[discord.ui.Modal]:
+    """The forms of all features, for a job of this id."""
+    remixed = remix.form_id(job_id, 100, Noise.SAME)
+    models, samplers = ("flat", "other"), tuple(Sampler)
+    return [
+        report.modal(2**64 - 1),
+        fork.modal(job_id, 149, PHASE, samplers),
+        edit.modal(edit.custom_id(job_id, 100), 1.5),
+        edit.modal(edit.upload_custom_id(9), 1.5),
+        change.modal(ShownJob(job(job_id), 100), [picture(job_id, nth) for nth in (1, 2)]),
+        remix_forms.modal(remixed, FormTexts(), models=(), samplers=()),
+        remix_forms.modal(remixed, FormTexts(), models=models, samplers=samplers),
+        region.modal(job_id, 100, "a red house"),
+        sketch_forms.modal(sketch.modal_ids(job_id, 100)[0], can_follow_lines=True),
+        *(
+            settings_panel.modal(setting, layer, "", offer)
+            for setting in SETTINGS.values()
+            if isinstance(setting.values, Aspect | Number | Text)
+            for layer in setting.layers
+        ),
+    ]

@@ -12,51 +12,43 @@ from hypothesis import strategies as st
 
 from bot.client import ACTIONS, COMPONENTS
 from bot.domain.history import HistoryFilter, HistoryPage
-from bot.domain.job import Job, ShownJob
+from bot.domain.job import Job
 from bot.domain.kinds import KINDS, kind_named, steps
 from bot.domain.kinds.remix import Noise
 from bot.domain.picture import Picture
 from bot.domain.plan import Axis, JobKind, Matrix, PlanDetails
-from bot.domain.preference_settings import SETTINGS
-from bot.domain.preferences import Layer
-from bot.domain.remix_form import FormTexts
 from bot.domain.setting_values import Offer
 from bot.features import (
     FEATURES,
-    change,
     edit,
     film,
     fork,
     privacy,
     recipe,
-    region,
     remix,
-    report,
     report_cards,
 )
-from bot.messages import components, history_texts, remix_forms, settings_panel
+from bot.messages import components, history_texts
 from bot.messages.action_views import (
     ActionButton,
     ActionScope,
     ActionViews,
     picture_menu_view,
 )
-from engine.contract import Capture, Phase, Sampler
+from engine.contract import Capture, Sampler
 from tests.fake_engine import MODEL
-from tests.panel_views import panel_views, settings_views, sketch_form_ids
+from tests.panel_views import PHASE, forms, panel_views, settings_views, sketch_form_ids
 from tests.samples import job, picture
 from tests.samples import recipe as sample_recipe
 
 LONGEST_JOB_ID = "z" * 24
 LONGEST_SEARCH = HistoryFilter(words="x" * 48, model="m", since=4e9, until=4e9)
-LARGEST_SNOWFLAKE = 2**64 - 1
 OFFER = Offer(
     models=(MODEL,),
     aspects=("wide",),
     commands=tuple(f"c{n}" for n in range(30)),
     max_count=16,
 )
-PHASE = Phase(3, "a red house", "", 5.0, Sampler.EULER)
 PATTERNS = [
     *(component.pattern for component in COMPONENTS),
     *(modal.pattern for feature in FEATURES for modal in feature.modals),
@@ -111,20 +103,8 @@ def all_custom_ids() -> list[str]:
         remix.correction_view(LONGEST_JOB_ID, 100, Noise.VARY),
     ]
     ids = [custom_id for view in views for custom_id in custom_ids(view)]
-    modals = [
-        report.modal(LARGEST_SNOWFLAKE),
-        fork.modal(LONGEST_JOB_ID, 149, PHASE, tuple(Sampler)),
-        edit.modal(edit.custom_id(LONGEST_JOB_ID, 100), 1.5),
-        edit.modal(edit.upload_custom_id(9), 1.5),
-        change.modal(ShownJob(job(LONGEST_JOB_ID), 100), pictures(1)),
-        remix_forms.modal(
-            remix.form_id(LONGEST_JOB_ID, 100, Noise.SAME), FormTexts(), models=(), samplers=()
-        ),
-        region.modal(LONGEST_JOB_ID, 100, "a red house"),
-        settings_panel.modal(SETTINGS["styles"], Layer.CHANNEL, "", OFFER),
-    ]
-    forms = [*(modal.custom_id for modal in modals), *sketch_form_ids(LONGEST_JOB_ID)]
-    return [*ids, *forms, recipe.PAINT_ID]
+    modals = [modal.custom_id for modal in forms(LONGEST_JOB_ID, OFFER)]
+    return [*ids, *modals, *sketch_form_ids(LONGEST_JOB_ID), recipe.PAINT_ID]
 
 
 def steps_job(name: str) -> Job:
