@@ -108,8 +108,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 def check_not_blocked(rules: GuildRules) -> None:
     """Raise PolicyViolation if the user is blocked in the guild."""
     if rules.block_reason is not None:
-        raise PolicyViolation(
-            _("Moderators of this server have blocked you from using me here: {reason}").format(
+        raise PolicyViolation(  # logged, too, so it is translated where it is shown
+            N_("Moderators of this server have blocked you from using me here: {reason}").format(
                 reason=rules.block_reason
             )
         )

@@ -144,7 +144,7 @@ async def expand_again(interaction: Interaction, match: "re.Match[str]") -> None
     try:
         preview = await _expanded(interaction, preview, context, seed)
     except BotError as error:
-        await interaction.followup.send(str(error), ephemeral=True)
+        await interaction.followup.send(from_english(str(error)), ephemeral=True)
         return
     await _edit(interaction, preview, seed)
 

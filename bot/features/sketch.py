@@ -35,7 +35,7 @@ from bot.features.responses import (
     defer_privately,
     request_context,
 )
-from bot.i18n import N_, NP_, _, pgettext
+from bot.i18n import N_, NP_, _, from_english, pgettext
 from bot.messages import components, sketch_forms
 from bot.messages.action_views import ActionScope
 from bot.messages.sketch_forms import OWN_ASPECT, SketchPreview
@@ -239,7 +239,7 @@ async def show_other_fit(interaction: Interaction, match: re.Match[str]) -> None
     try:
         await _show(interaction, sketch, plan)
     except BotError as error:
-        await interaction.followup.send(str(error), ephemeral=True)
+        await interaction.followup.send(from_english(str(error)), ephemeral=True)
 
 
 async def paint(interaction: Interaction, match: re.Match[str]) -> None:

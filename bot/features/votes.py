@@ -13,7 +13,7 @@ from bot.errors import BotError, Refused
 from bot.features.exports import Exports, ReactionClear
 from bot.features.reaction_events import Reaction, emoji_of, is_by_bot
 from bot.features.restrictions import check_reaction
-from bot.i18n import N_
+from bot.i18n import ENGLISH, N_, in_language
 from bot.messages import channels
 from bot.messages.vote_reader import VOTE, MessageVotes
 
@@ -27,7 +27,8 @@ async def on_add(client: BotClient, reaction: Reaction) -> None:
         return
     async with client.services.votes.lock(reaction.message_id):
         try:
-            await _add(client, reaction)
+            with in_language(ENGLISH):  # of the log
+                await _add(client, reaction)
         except BotError as error:
             log.info("A vote of %d is not counted: %s", reaction.user_id, error)
 

@@ -13,6 +13,8 @@ from bot.i18n.languages import ENGLISH
 from bot.i18n.translate import current_language
 
 _PLACEHOLDER: Final = re.compile(r"\{(\w+)(?::[^{}]*)?\}")
+_MAX_CHARS: Final = 600
+"""Of a sentence; longer texts are lists or messages of several lines."""
 _MIN_WORDS: Final = 2
 """Words that a message has beside its placeholders: less would match anything."""
 
@@ -46,6 +48,8 @@ def _translate(text: str, language: str) -> str | None:
     exact = _exact(text, language)
     if exact is not None:
         return exact
+    if len(text) > _MAX_CHARS:
+        return None
     for pattern, message in _patterns(language):
         match = pattern.fullmatch(text)
         if match is not None:

@@ -85,7 +85,7 @@ class DirectMessages:
 
     async def explain(self, delivery: Delivery, reason: str) -> bool:  # a Sender's
         """False: a user who gets no pictures gets no reason either."""
-        log.warning("no direct message", extra={"job": delivery.job_id, "reason": reason})
+        log.warning("no direct message", extra={"job": delivery.job_id})
         return False
 
     async def _send(self, delivery: Delivery, recipient_id: int) -> None:
