@@ -1,17 +1,20 @@
 """/breed with a poll: members vote, and its winners are crossed."""
 
+import asyncio
 import json
 from functools import partial
 
 import pytest
 
 from bot.domain.polls import Winner, winners
+from bot.features import breed_poll
 from bot.playground import Channel, Fault, Interaction, Message, Permission, Person
 from bot.playground.model.permissions import EVERYONE
 from tests.bot_harness import ALL_BUTTONS, BotHarness, eventually
 from tests.changing import painted
 from tests.deletion import delete, ephemeral_response
 from tests.fake_engine import FakeEngine
+from tests.reporting import response_text
 from tests.test_breed import vote
 
 POLLS = "SELECT * FROM polls"
@@ -130,6 +133,26 @@ async def test_a_result_that_discord_does_not_give_is_read_again(
     assert (await reply(harness, poll)).content.startswith("Bred: ")
 
 
+async def test_a_poll_whose_user_has_too_many_jobs(
+    harness: BotHarness, engine: FakeEngine, ben: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits until they are done."""
+    await favourites(harness, ben)
+    _, poll = await started(harness)
+    await harness.ada.vote(poll, 1, 2)
+    engine.gate.clear()
+    for _ in range(5):
+        await (await harness.ada.slash("imagine", prompt="a dog")).acknowledged()
+    await eventually(lambda: len(harness.query("SELECT * FROM jobs WHERE ended_at IS NULL")) == 5)
+    monkeypatch.setattr(breed_poll, "_DELAYS", (0.1,) * 300)
+    end(harness)
+    await harness.discord.until(
+        lambda: any(item.reference is poll for item in harness.discord.messages()), why="the end"
+    )
+    engine.gate.set()
+    assert (await reply(harness, poll)).content.startswith("Bred: **a house × a cat**")
+
+
 async def test_the_poll_is_ended_by_a_button(harness: BotHarness, ben: Person) -> None:
     """By who started it, or a moderator; after that it says so."""
     await favourites(harness, ben)
@@ -140,7 +163,12 @@ async def test_the_poll_is_ended_by_a_button(harness: BotHarness, ben: Person) -
     await harness.stop()
     await harness.start()
     moderator = harness.discord.person("Mo", moderator=True)
-    assert await harness.refusal(await moderator.click(ballot, END)) == "The poll has ended."
+    release = asyncio.Event()
+    harness.discord.faults.next("POST", f"/polls/{poll.id}/expire", Fault(until=release))
+    click = await moderator.click(ballot, END)
+    await click.acknowledged()  # Discord waits three seconds for it
+    release.set()
+    assert await response_text(harness, click) == "The poll has ended."
     assert (await reply(harness, poll)).content.startswith("Bred: **a house × a boat**")
     await eventually(lambda: not harness.query(POLLS))
     refusal = await harness.refusal(await harness.ada.click(ballot, END))
@@ -228,6 +256,16 @@ async def test_refusals(harness: BotHarness, ben: Person) -> None:
     interaction = await harness.ada.slash("breed", where=guild.channel, poll=1)
     assert (await harness.refusal(interaction)).startswith("I am no member of this server")
     assert harness.query(POLLS) == []
+
+
+async def test_a_user_has_three_polls(harness: BotHarness, ben: Person) -> None:
+    """More are refused in private; other users have their own."""
+    await favourites(harness, ben)
+    for _ in range(3):
+        await started(harness)
+    refusal = await harness.refusal(await harness.ada.invoke("breed", {"poll": 1}))
+    assert refusal.startswith("You have 3 polls that have not ended")
+    await harness.result(await ben.invoke("breed", {"poll": 1}))
 
 
 async def test_long_and_hostile_prompts(harness: BotHarness, ben: Person) -> None:

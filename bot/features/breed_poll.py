@@ -21,7 +21,13 @@ from bot.domain.votes import Favourite
 from bot.errors import BotError, DeliveryFailed, PolicyViolation, Refused
 from bot.features.exports import Component, Exports
 from bot.features.permissions import CannotReply, check_can_reply_in, is_moderator
-from bot.features.responses import defer, language_of_place, respond_ephemeral, role_ids
+from bot.features.responses import (
+    defer,
+    defer_privately,
+    language_of_place,
+    respond_ephemeral,
+    role_ids,
+)
 from bot.features.restrictions import check_channel
 from bot.i18n import N_, _, in_language
 from bot.messages import channels, poll_messages
@@ -34,8 +40,9 @@ from bot.messages.discord_errors import (
 )
 
 _COMMAND: Final = "breed"
-_DELAYS: Final = (5.0, 30.0, 120.0)
-"""Seconds until a result that Discord did not give is read again; later, the next start does."""
+_DELAYS: Final = (5.0, 30.0, 120.0, 600.0)
+"""Seconds until a poll is evaluated again whose result Discord did not give, or whose user has too
+many jobs; a result that Discord does not give then is read at the next start."""
 _TOO_FEW_VOTES: Final = N_(
     "The poll has ended with votes for fewer than two pictures that are still here, so nothing is "
     "crossed. /breed starts another one."
@@ -45,6 +52,10 @@ _NOT_ALLOWED: Final = N_("This is not allowed here.")
 log = logging.getLogger(__name__)
 
 
+class _TooFewVotes(Refused):
+    """There is nothing to cross."""
+
+
 async def start(
     interaction: Interaction,
     options: ImagineOptions,
@@ -52,7 +63,11 @@ async def start(
     count: int,
     hours: int,
 ) -> None:
-    """Respond with the pictures, and send the poll as a reply to that. `count` are crossed."""
+    """Respond with the pictures, and send the poll as a reply to that. `count` are crossed.
+
+    Raises Refused, with a sentence for the user, if they have too many polls.
+    """
+    await services(interaction).polls.check(interaction.user.id)
     ballot_id = await defer(interaction)
     if ballot_id is None:
         return
@@ -114,6 +129,7 @@ async def on_click(interaction: Interaction, match: re.Match[str]) -> None:
         raise Refused(_("That poll has ended already."))
     if poll.user_id != interaction.user.id and not is_moderator(interaction):
         raise Refused(_("Only the user who started this poll and moderators can end it."))
+    await defer_privately(interaction)
     try:
         await services(interaction).poll_messages.end(poll)
     except (MessageGone, ContentRejected):
@@ -130,23 +146,24 @@ async def on_message(client: BotClient, message: discord.Message) -> None:
     reference = message.reference
     if message.type is not discord.MessageType.poll_result or reference is None:
         return
-    poll = await client.services.polls.find(reference.message_id or 0)
-    if poll is None:
-        return
-    for delay in _DELAYS:
-        if await _evaluate(client, poll):
+    for delay in (*_DELAYS, None):
+        poll = await client.services.polls.find(reference.message_id or 0)
+        if poll is None or await _evaluate(client, poll, is_last=delay is None):
             return
-        await asyncio.sleep(delay)
+        await asyncio.sleep(delay or 0)
 
 
 async def evaluate_all(client: BotClient) -> None:
     """Evaluate the polls that ended while the bot was away."""
     for poll in await client.services.polls.all():
-        await _evaluate(client, poll)
+        await _evaluate(client, poll, is_last=True)
 
 
-async def _evaluate(client: BotClient, poll: Poll) -> bool:
-    """Cross the winners if the poll has ended; False if Discord does not say so yet."""
+async def _evaluate(client: BotClient, poll: Poll, *, is_last: bool) -> bool:
+    """Cross the winners if the poll has ended.
+
+    False if Discord does not say so yet, or if the job is refused and this is not the last attempt.
+    """
     bot = client.services
     try:
         state = await bot.poll_messages.state(poll)
@@ -161,12 +178,15 @@ async def _evaluate(client: BotClient, poll: Poll) -> bool:
         return False
     if state is not None:
         with in_language(bot.languages.in_place(poll.user_id, poll.guild_id, poll.channel_id)):
-            await _cross_or_explain(client, poll, state.votes)
+            if not await _cross_or_explain(client, poll, state.votes, is_last=is_last):
+                return False
     await bot.polls.close(poll)
     return True
 
 
-async def _cross_or_explain(client: BotClient, poll: Poll, votes: Mapping[int, int]) -> None:
+async def _cross_or_explain(
+    client: BotClient, poll: Poll, votes: Mapping[int, int], *, is_last: bool
+) -> bool:
     try:
         await _cross(client, poll, votes)
     except PolicyViolation as error:
@@ -174,8 +194,14 @@ async def _cross_or_explain(client: BotClient, poll: Poll, votes: Mapping[int, i
         await _explain(client, poll, _(_NOT_ALLOWED))
     except CannotReply as error:
         await client.services.message_client.notify(poll.user_id, str(error))
-    except BotError as error:
+    except _TooFewVotes as error:
         await _explain(client, poll, str(error))
+    except BotError as error:
+        if not is_last:
+            log.info("The poll %d is evaluated later: %s", poll.message_id, error)
+            return False
+        await _explain(client, poll, str(error))
+    return True
 
 
 async def _explain(client: BotClient, poll: Poll, sentence: str) -> None:
@@ -194,7 +220,7 @@ async def _cross(client: BotClient, poll: Poll, votes: Mapping[int, int]) -> Non
     chosen = [(p, w.votes) for w in ranked if (p := await _picture(client, w.picture_id))]
     chosen = chosen[: poll.winners]
     if len(chosen) < breed.MIN_PARENTS:
-        raise Refused(_(_TOO_FEW_VOTES))
+        raise _TooFewVotes(_(_TOO_FEW_VOTES))
     context = RequestContext(
         idempotency_key=f"poll:{poll.message_id}",
         user_id=poll.user_id,
