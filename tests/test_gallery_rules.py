@@ -79,6 +79,26 @@ async def test_a_channel_that_was_hidden_keeps_the_pictures_of_others(
     assert posts(harness, gallery) == []
 
 
+async def test_a_role_that_sees_only_the_gallery_counts(harness: BotHarness) -> None:
+    """Many servers show their channels to a role of verified members only."""
+    gallery = await new_gallery(harness)
+    result = await harness.imagine(count=1)
+    guild = harness.discord.world.default_guild
+    verified, team = harness.discord.add_role("Verified"), harness.discord.add_role("Team")
+    ben = harness.discord.person("Ben")
+    for person in (ben, harness.ada):
+        person.give(team)
+    for channel, roles in ((gallery, (verified, team)), (result.channel, (team,))):
+        for role in (*roles, guild.applications):
+            harness.discord.set_overwrite(channel, role, allow=Permission.VIEW_CHANNEL)
+        harness.discord.set_overwrite(channel, guild.everyone, deny=Permission.VIEW_CHANNEL)
+    await ben.react(result, STAR)
+    assert "only the user of the picture can post it" in await private_reason(harness, ben)
+    harness.discord.set_overwrite(gallery, verified)
+    await ben.react(await harness.imagine(count=1), STAR)
+    await post(harness, gallery)
+
+
 async def test_a_prompt_that_was_banned_since_is_not_posted(harness: BotHarness) -> None:
     """The post would show it."""
     gallery = await new_gallery(harness)

@@ -28,14 +28,14 @@ def check_age_restriction(place: object, gallery: object) -> None:
 
 def check_audience(place: object, gallery: discord.abc.GuildChannel) -> None:
     """Raise Refused if more people see the gallery than the picture, whose user did not choose
-    that."""
-    everyone = gallery.guild.default_role
+    that: all members, or those of a role."""
     channel = place.parent if isinstance(place, discord.Thread) else place
     is_private = isinstance(place, discord.Thread) and place.is_private()
-    is_hidden = (
-        isinstance(channel, discord.abc.GuildChannel)
-        and not channel.permissions_for(everyone).view_channel
-        and gallery.permissions_for(everyone).view_channel
+    is_hidden = isinstance(channel, discord.abc.GuildChannel) and any(
+        gallery.permissions_for(role).view_channel
+        and not channel.permissions_for(role).view_channel
+        for role in gallery.guild.roles
+        if not role.is_bot_managed()
     )
     if is_private or is_hidden:
         raise Refused(_(_HIDDEN))
