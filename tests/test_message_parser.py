@@ -36,6 +36,7 @@ def test_a_prompt_cannot_contain_the_owner_mention(prompt: str) -> None:
         ("5f0c-3.jpg", "5f0c"),
         ("SPOILER_5f0c-3.png", "5f0c"),
         ("5f0c-16.png", "5f0c"),
+        ("5f0c-2.webp", "5f0c"),
         ("5f0c-1000.png", None),
         ("preview.jpg", "preview"),
         ("a house.png", None),

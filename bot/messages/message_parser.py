@@ -11,7 +11,9 @@ import discord
 
 from bot.messages import components
 
-_FILE_NAME: Final = re.compile(r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[0-9]{1,3})?\.(?:png|jpg)")
+_FILE_NAME: Final = re.compile(
+    r"(?:SPOILER_)?(?P<job>[0-9a-z]{1,24})(?:-[0-9]{1,3})?\.(?:png|webp|jpg)"
+)
 """Of the pictures that the bot uploads."""
 _MENTION: Final = re.compile(r"(?<!\\)<@(?P<user>\d{1,20})>")
 """The mention of the user in our captions; mentions inside of prompts are escaped."""
