@@ -105,6 +105,25 @@ async def test_remove_lists_finished_variations(
     assert finished.deleted
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE deliveries SET guild = 7 WHERE id = 2",
+        "UPDATE deliveries SET guild = NULL WHERE id = 2",
+        "UPDATE jobs SET plan = json_set(plan, '$.is_private', json('true')) WHERE rowid = 2",
+    ],
+)
+async def test_remove_lists_no_messages_of_other_places(
+    harness: BotHarness, mo: Person, ben: Person, change: str
+) -> None:
+    """Nor those that their user alone can see."""
+    grid = await harness.imagine()
+    await harness.result(await ben.click(grid, "V1"))
+    await harness.execute(change)
+    answer = await response_text(harness, await mo.use("Remove picture", grid))
+    assert answer == "Removed the pictures and all of my messages that showed them."
+
+
 async def test_remove_lists_jobs_of_any_kind_that_started_from_the_picture(
     harness: BotHarness, mo: Person, ben: Person
 ) -> None:

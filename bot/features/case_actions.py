@@ -45,7 +45,8 @@ async def remove(interaction: Interaction, job: Job) -> str:
     """
     reports = services(interaction).reports
     messages = await reports.remove(job, _moderator(interaction))
-    variations = moderation_cards.variations(await reports.cancel_variations(job))
+    finished = await reports.cancel_variations(job)
+    variations = moderation_cards.variations(finished, interaction.guild_id)
     remaining = [message for message in messages if not await _delete(interaction.client, *message)]
     if remaining:
         count = _("{count} of {total}").format(count=len(remaining), total=len(messages))

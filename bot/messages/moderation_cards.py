@@ -81,9 +81,16 @@ def _link(report: Report) -> str:
     return message_url(target)
 
 
-def variations(jobs: Sequence[Job]) -> str:
-    """A sentence with links to the variations of removed pictures; empty if none was posted."""
-    jobs = [job for job in jobs if job.target.message_id is not None]
+def variations(jobs: Sequence[Job], guild_id: int | None) -> str:
+    """A sentence with links to the variations of removed pictures that this guild can see; empty if
+    none was posted there."""
+    jobs = [
+        job
+        for job in jobs
+        if job.target.message_id is not None
+        and job.target.guild_id == guild_id
+        and not job.plan.is_private
+    ]
     if not jobs:
         return ""
     links = " ".join(message_url(job.target) for job in jobs[:_MAX_VARIATIONS])
