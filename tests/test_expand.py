@@ -6,6 +6,7 @@ import pytest
 from bot.domain.prompt_expansion import expanded
 from bot.playground import Interaction, Message
 from bot.playground.client.options import Value
+from bot.services import prompt_expander
 from engine.contract import Expansion, TextModelCard, TextModelCards
 from tests.bot_harness import BotHarness, eventually
 from tests.changing import painted
@@ -137,6 +138,29 @@ async def test_forbidden_words_are_neither_shown_nor_added(
         words = prompt_of(await private(harness, interaction)).replace(",", "").split()
         assert "light" not in words
     assert engine.paints == []
+
+
+async def test_if_all_words_are_forbidden_the_own_ones_can_be_painted(
+    harness: BotHarness, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The preview says so; nothing that the user typed is lost."""
+    monkeypatch.setattr(prompt_expander, "expanded", lambda prompt, *_: f"{prompt}, blood")
+    manager = harness.discord.person("Eve", admin=True)
+    await harness.refusal(await manager.invoke("admin words add", {"word": "blood"}))
+    preview = await private(harness, await asked(harness, steps=9))
+    assert (prompt_of(preview), preview.buttons) == ("a cat", ["🎨 Paint", "✨ Expand"])
+    assert "All words that I would add are forbidden here" in preview.content
+    await harness.result(await harness.ada.click(preview, "🎨 Paint"))
+    assert {(recipe.prompt, recipe.steps) for recipe in painted(engine)} == {("a cat", 9)}
+
+
+async def test_words_of_a_private_picture_stay_private(harness: BotHarness) -> None:
+    """Also what is painted of them."""
+    request = await harness.ada.slash("imagine", prompt="a cat", count=1, private=True)
+    result = await harness.result(request)
+    preview = await private(harness, await harness.ada.click(result, "✨ Expand"))
+    painted_again = await harness.result(await harness.ada.click(preview, "🎨 Paint"))
+    assert painted_again.visible_to == harness.ada.user
 
 
 async def test_a_prompt_without_words_is_painted(harness: BotHarness, engine: FakeEngine) -> None:

@@ -77,9 +77,10 @@ async def menu_command(interaction: Interaction, message: discord.Message) -> No
 
 
 async def describe_picture(interaction: Interaction, job: Job, nth: int) -> None:
-    """Describe this picture of a job in private."""
+    """Describe this picture of a job in private; what is painted is private if the job is."""
     context = await picture_to_change(interaction, job, nth)
-    await _describe(interaction, picture_url(only_parent(context).id))
+    url = picture_url(only_parent(context).id)
+    await _describe(interaction, url, paints_in_private=job.plan.is_private)
 
 
 def offer_view(count: int) -> discord.ui.View:

@@ -68,6 +68,8 @@ async def offer_for_picture(interaction: Interaction, job: Job, nth: int) -> Non
     if options is None or not is_expandable(picture.recipe.prompt):
         raise Refused(_(_NOT_BY_IMAGINE))
     texts = {name: text for name, text in options.items() if name != "prompt"}
+    if job.plan.is_private:
+        texts["private"] = str(True)
     own = ExpansionPreview(options["prompt"], options["prompt"], texts, {})
     await _offer(interaction, _typed(own), own)
 
@@ -78,9 +80,13 @@ async def _offer(interaction: Interaction, typed: TypedRequest, own: ExpansionPr
     await defer_privately(interaction)
     seed = typed.values.get("seed")
     seed = context.seed if seed in (None, RANDOM_SEED) else int(seed)
-    preview = await _expanded(interaction, own, context, seed)
+    preview, notes = own, list(map(from_english, typed.notes))
+    try:
+        preview = await _expanded(interaction, own, context, seed)
+    except Refused as error:  # the user's own words can be painted
+        notes.append(str(error))
     await interaction.edit_original_response(
-        content="\n".join(captions.escape(from_english(note), _MAX_NOTE) for note in typed.notes),
+        content="\n".join(captions.escape(note, _MAX_NOTE) for note in notes),
         embeds=expansion_previews.embeds(preview),
         view=expansion_previews.view(preview, seed),
     )
