@@ -16,9 +16,9 @@ from bot.i18n.catalogs import forms
 from bot.playground.rest.validation.commands import NAME, read_commands
 from tests.translations import LIMITS, TEMPLATE, dump, messages, read, template
 
-COMPLETE: Final[tuple[str, ...]] = ()
-"""The languages whose catalogs must have a translation of each message."""
 OTHERS: Final = tuple(language for language in LANGUAGES if language != ENGLISH)
+COMPLETE: Final = OTHERS
+"""The languages whose catalogs must have a translation of each message."""
 _MAX_MESSAGE: Final = 2000
 _NAMES: Final = ("command name", "option name")
 _MARKS: Final = ("`", "**", "\n")
