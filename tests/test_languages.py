@@ -15,6 +15,7 @@ from engine.contract.images.refusals import InvalidImage, check_decoded
 from tests.bot_harness import BotHarness
 from tests.deletion import ephemeral_response
 from tests.fake_engine import FakeEngine
+from tests.reporting import report, response_text
 from tests.translations import LIMITS, dump, messages, template
 
 CACHES = (catalogs.catalog, catalogs.translation, stored._patterns)
@@ -90,6 +91,14 @@ async def test_a_user_reads_private_replies_in_their_language(
     assert await refusal(harness, harness.ada) == "Choose a setting."
     greta.user.locale = "sv-SE"
     assert await refusal(harness, greta) == "Choose a setting."
+
+
+async def test_answers_that_are_edits_are_translated(harness: BotHarness, greta: Person) -> None:
+    """Of a command, and of a form."""
+    answer = await response_text(harness, await greta.slash("privacy delete"))
+    assert answer.startswith("de: I store no jobs and no pictures of yours")
+    grid = await harness.imagine()
+    assert (await report(harness, greta, grid)).startswith("de: Thank you. Your report is saved")
 
 
 async def test_the_setting_of_a_user_counts_before_their_discord(

@@ -41,7 +41,7 @@ async def delete_command(interaction: Interaction) -> None:
     await defer_privately(interaction)
     summary = await services(interaction).retention.summary(interaction.user.id)
     if summary.is_empty:
-        await interaction.edit_original_response(content=privacy_text.NOTHING)
+        await interaction.edit_original_response(content=_(privacy_text.NOTHING))
         return
     await interaction.edit_original_response(
         content=privacy_text.confirmation(summary), view=confirmation_view()

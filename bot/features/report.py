@@ -14,7 +14,7 @@ from bot.errors import Refused
 from bot.features import report_cards
 from bot.features.exports import Component, Exports
 from bot.features.responses import defer_privately
-from bot.i18n import N_, pgettext
+from bot.i18n import N_, _, pgettext
 from bot.messages import components, message_parser
 
 _MODAL_PATTERN: Final = rf"{components.VERSION}:report:(?P<message>[0-9]{{1,20}})"
@@ -75,7 +75,7 @@ async def on_modal_submit(interaction: Interaction, match: re.Match[str]) -> Non
     )
     await defer_privately(interaction)
     is_shown = await report_cards.show(client, report.job_id, report.guild_id)
-    await interaction.edit_original_response(content=_SHOWN if is_shown else _STORED)
+    await interaction.edit_original_response(content=_(_SHOWN if is_shown else _STORED))
 
 
 async def on_reaction(client: BotClient, reaction: discord.RawReactionActionEvent) -> None:

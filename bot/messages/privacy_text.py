@@ -143,7 +143,7 @@ def result(before: UserDataSummary, after: UserDataSummary, is_complete: bool) -
         settings=max(0, before.settings - after.settings),
     )
     if deleted.is_empty and not after.under_review and is_complete:
-        return NOTHING
+        return _(NOTHING)
     rest = "" if is_complete else _(" Files that are in use are deleted as soon as possible.")
     return _("Deleted: {amount}.{under_review}{rest}\n{messages}").format(
         amount=_amount(deleted), under_review=_under_review(after), rest=rest, messages=_(_MESSAGES)
