@@ -10,7 +10,7 @@ async def test_buttons_below_a_single_picture(harness: BotHarness, engine: FakeE
     shown = await harness.ada.click(grid, "U2")
     await harness.discord.until(lambda: shown.response and shown.response.attachments)
     assert shown.response is not None
-    assert shown.response.buttons[:3] == ["V subtle", "V strong", "🔄"]
+    assert {"V subtle", "V strong", "🔄"} < set(shown.response.buttons)
     parent = engine.paints[0].recipes[1]
     for label, strength in (("V subtle", 0.1), ("V strong", 0.35)):
         await harness.result(await harness.ada.click(shown.response, label))
