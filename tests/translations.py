@@ -87,7 +87,7 @@ def _commands() -> list[_Root]:
 
 
 def _texts(command: _Root) -> Iterator[tuple[str, str]]:
-    """The texts of a command with their contexts."""
+    """The texts of a command with their contexts, without the names of samplers."""
     if isinstance(command, app_commands.ContextMenu):
         yield "menu name", command.name
         return
@@ -101,7 +101,8 @@ def _texts(command: _Root) -> Iterator[tuple[str, str]]:
         yield "option name", str(parameter.display_name)
         if parameter.description != "…":
             yield "description", str(parameter.description)
-        yield from (("choice", choice.name) for choice in parameter.choices)
+        if parameter.name != "sampler":  # its choices are those of the loaded models
+            yield from (("choice", choice.name) for choice in parameter.choices)
 
 
 def messages(catalog: Catalog) -> list[Message]:
