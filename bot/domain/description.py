@@ -14,8 +14,8 @@ _WORD: Final = re.compile(r"[^\W_]+(?:[-'’][^\W_]+)*[,.]?")
 def cleaned(text: str) -> str:
     """The words of a description, without mentions, links, Markdown and the notation of prompts;
     empty if there are none."""
-    words = [word.lower() if word.isupper() else word for word in text.split()]
-    kept = [word for word in words if _WORD.fullmatch(word)]
-    while kept and len(" ".join(kept)) > MAX_TEXT:
-        kept.pop()
-    return " ".join(kept).rstrip(",. ")
+    lower_case = (word.lower() if word.isupper() else word for word in text.split())
+    words = [word for word in lower_case if _WORD.fullmatch(word)]
+    while words and len(" ".join(words)) > MAX_TEXT:
+        words.pop()
+    return " ".join(words).rstrip(",. ")

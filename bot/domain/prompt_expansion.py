@@ -96,13 +96,13 @@ def with_phrases(prompt: str, text: str) -> str:
 
     Phrases that name artists, or that the prompt has, are left out; so it may stay as it is.
     """
-    known = prompt.casefold()
+    lower_case = prompt.casefold()
     phrases = dict.fromkeys(
         phrase
         for part in _SEPARATOR.split(text)
         if _PHRASE.fullmatch(phrase := " ".join(part.split()).lower())
         and len(phrase) <= _MAX_PHRASE
-        and phrase not in known
+        and phrase not in lower_case
         and not _ARTIST.search(phrase)
     )
     return _appended(prompt, list(phrases))

@@ -21,6 +21,7 @@ from bot.domain.votes import Favourite
 from bot.errors import BotError, DeliveryFailed, PolicyViolation, Refused
 from bot.features.exports import Component, Exports
 from bot.features.permissions import CannotReply, check_can_reply_in, is_moderator
+from bot.features.public_replies import NOT_ALLOWED
 from bot.features.responses import (
     defer,
     defer_privately,
@@ -47,8 +48,6 @@ _TOO_FEW_VOTES: Final = N_(
     "The poll has ended with votes for fewer than two pictures that are still here, so nothing is "
     "crossed. /breed starts another one."
 )
-_NOT_ALLOWED: Final = N_("This is not allowed here.")
-"""In public, instead of the message of a PolicyViolation, which is for its user alone."""
 log = logging.getLogger(__name__)
 
 
@@ -191,7 +190,7 @@ async def _cross_or_explain(
         await _cross(client, poll, votes)
     except PolicyViolation as error:
         log.info("The poll %d is refused: %s", poll.message_id, error)
-        await _explain(client, poll, _(_NOT_ALLOWED))
+        await _explain(client, poll, _(NOT_ALLOWED))
     except CannotReply as error:
         await client.services.message_client.notify(poll.user_id, str(error))
     except _TooFewVotes as error:

@@ -11,7 +11,7 @@ from bot.features.permissions import CannotReply
 from bot.i18n import N_, _
 from bot.messages.discord_errors import DISCORD_ERRORS, describe
 
-_POLICY_VIOLATION: Final = N_("This is not allowed here.")
+NOT_ALLOWED: Final = N_("This is not allowed here.")
 """Shown in public instead of the message of a PolicyViolation, which is for its user alone."""
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ async def handle_errors(
         yield
     except PolicyViolation as error:
         log.info("%s of %d is refused: %s", action, address.user_id, error)
-        await reply_temporarily(client, address, _(_POLICY_VIOLATION))
+        await reply_temporarily(client, address, _(NOT_ALLOWED))
     except CannotReply as error:
         await client.services.message_client.notify(address.user_id, str(error))
     except BotError as error:

@@ -61,7 +61,7 @@ def _translate(text: str, language: str) -> str | None:
 @functools.cache
 def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
     """What matches each English message with values, and its translation; the longest first."""
-    found = []
+    pairs = []
     for message in catalog(language):
         if not message.id or message.context or message.fuzzy:
             continue
@@ -69,9 +69,9 @@ def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
         for nth, source in enumerate(forms(message.id)):
             target = targets[min(nth, len(targets) - 1)] if targets else ""
             if target and _PLACEHOLDER.search(source) and _word_count(source) >= _MIN_WORDS:
-                found.append((source, _without_formats(target)))
-    found.sort(key=lambda pair: (-len(_PLACEHOLDER.sub("", pair[0])), pair[0]))
-    return [(re.compile(_regex(source), re.DOTALL), target) for source, target in found]
+                pairs.append((source, _without_formats(target)))
+    pairs.sort(key=lambda pair: (-len(_PLACEHOLDER.sub("", pair[0])), pair[0]))
+    return [(re.compile(_regex(source), re.DOTALL), target) for source, target in pairs]
 
 
 def _word_count(source: str) -> int:

@@ -143,14 +143,14 @@ def _lines(contents: Contents, topic: Topic) -> list[str]:
         case Topic.BUTTONS:
             return _buttons(contents.actions)
         case Topic.REACTIONS:
-            lines = [f"{emoji} {_(what)}" for emoji, what in contents.reactions.items()]
+            lines = [f"{emoji} {_(summary)}" for emoji, summary in contents.reactions.items()]
             return lines or [_(_NO_REACTIONS)]
 
 
 def _buttons(actions: Sequence[ActionButton]) -> list[str]:
     lines = dict[str, None]()
-    explained = [action for action in actions if action.summary]
-    for action in sorted(explained, key=lambda action: (action.order, action.name)):
+    with_summary = [action for action in actions if action.summary]
+    for action in sorted(with_summary, key=lambda action: (action.order, action.name)):
         label = f"{action.initial}1, {action.initial}2, …" if action.initial else text(action.label)
         lines[f"**{label}** {_(action.summary)}"] = None
     return list(lines)

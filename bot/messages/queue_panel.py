@@ -67,12 +67,12 @@ def _controls(
     targets = [("◀", scope, page - 1)] if page > 0 else []
     targets += [("▶", scope, page + 1)] if page < last else []
     if is_moderator:
-        other = (
+        other_scope = (
             (pgettext("button", "All of this server"), Scope.SERVER)
             if scope is Scope.MINE
             else (pgettext("button", "Mine"), Scope.MINE)
         )
-        targets.append((*other, 0))
+        targets.append((*other_scope, 0))
     targets.append((pgettext("button", "🔄 Refresh"), scope, page))
     return [layout_button(label, custom_id(of, number)) for label, of, number in targets]
 

@@ -111,7 +111,7 @@ def plan(request: ForkRequest, context: PlanContext) -> Plan:
     parent = context.parents[0]
     prompts = _prompts(parent.recipe.recipe, request, context)
     requests = [msgspec.structs.replace(request, prompt=prompt) for prompt in prompts]
-    recipes = tuple(_planned(each, parent, context) for each in requests)
+    recipes = tuple(_planned(permutation, parent, context) for permutation in requests)
     edges = tuple(Edge(nth, parent.id, Relation.FORK) for nth in range(1, len(recipes) + 1))
     return Plan(recipes=recipes, edges=edges, notes=request.notes)
 
